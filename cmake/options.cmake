@@ -1,0 +1,17 @@
+# Compiler options shared by all targets.
+add_library(reha_options INTERFACE)
+target_compile_definitions(reha_options INTERFACE _POSIX_C_SOURCE=200809L _DEFAULT_SOURCE
+                           REHA_VERSION="${PROJECT_VERSION}")
+target_compile_options(reha_options INTERFACE
+  -Wall -Wextra -Wshadow -Wpointer-arith -Wformat=2 -Wundef -fno-common
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wvla>)
+if(REHA_WERROR)
+  target_compile_options(reha_options INTERFACE -Werror)
+endif()
+if(REHA_SANITIZE)
+  target_compile_options(reha_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -g)
+  target_link_options(reha_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(REHA_FUZZ)
+  target_compile_options(reha_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

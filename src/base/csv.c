@@ -1,0 +1,217 @@
+#include "base/csv.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <string.h>
+
+enum { CSV_BYTES_MAX = 1 << 30 };
+
+struct reha_csv {
+    char *text;         /* fields, each NUL-terminated, one after the other */
+    size_t *offsets;    /* of field i in text; row 0 is the header */
+    size_t field_count;
+    size_t column_count;
+};
+
+typedef struct csv_parser {
+    const char *in;
+    const char *end;
+    char *out;
+    size_t line_no;
+} csv_parser;
+
+/* Copies one field; leaves `in` on the separator, the line end, or the end. */
+static reha_status parse_field(csv_parser *parser, reha_error *err)
+{
+    if (parser->in < parser->end && *parser->in == '"') {
+        const size_t first_line_no = parser->line_no;
+        parser->in++;
+        for (;;) {
+            if (parser->in >= parser->end) {
+                return reha_fail(err, REHA_E_FORMAT, "line %zu: a quoted field has no end", first_line_no);
+            }
+            const char c = *parser->in++;
+            if (c == '"') {
+                if (parser->in >= parser->end || *parser->in != '"') {
+                    break;
+                }
+                parser->in++;
+            }
+            parser->line_no += c == '\n';
+            *parser->out++ = c;
+        }
+        if (parser->in < parser->end && strchr(",\r\n", *parser->in) == NULL) {
+            return reha_fail(err, REHA_E_FORMAT, "line %zu: text after a closing quote", parser->line_no);
+        }
+    } else {
+        while (parser->in < parser->end && *parser->in != ',' && *parser->in != '\n' && *parser->in != '\r') {
+            if (*parser->in == '\0') {
+                return reha_fail(err, REHA_E_FORMAT, "line %zu: a zero byte: not a text file", parser->line_no);
+            }
+            *parser->out++ = *parser->in++;
+        }
+    }
+    *parser->out++ = '\0';
+    return REHA_OK;
+}
+
+static reha_status add_offset(reha_csv *csv, size_t offset, reha_error *err)
+{
+    if ((csv->field_count & (csv->field_count - 1)) == 0) { /* 0 or a power of two: full */
+        const size_t capacity = csv->field_count > 0 ? 2 * csv->field_count : 1;
+        size_t *offsets = reha_realloc(csv->offsets, capacity * sizeof *offsets);
+        if (offsets == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for a table");
+        }
+        csv->offsets = offsets;
+    }
+    csv->offsets[csv->field_count++] = offset;
+    return REHA_OK;
+}
+
+static reha_status parse_row(reha_csv *csv, csv_parser *parser, reha_error *err)
+{
+    const size_t line_no = parser->line_no;
+    size_t width = 0;
+    for (;;) {
+        const size_t offset = (size_t)(parser->out - csv->text);
+        REHA_TRY(parse_field(parser, err));
+        REHA_TRY(add_offset(csv, offset, err));
+        width++;
+        if (parser->in >= parser->end || *parser->in != ',') {
+            break;
+        }
+        parser->in++;
+    }
+    if (parser->in < parser->end && *parser->in == '\r') {
+        parser->in++;
+    }
+    if (parser->in < parser->end && *parser->in == '\n') {
+        parser->in++;
+    }
+    parser->line_no++;
+    if (csv->column_count == 0) {
+        csv->column_count = width;
+    } else if (width != csv->column_count) {
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: %zu fields where the header has %zu", line_no,
+                         width, csv->column_count);
+    }
+    return REHA_OK;
+}
+
+reha_status reha_csv_parse(const char *text, size_t length, reha_csv **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    *out = NULL;
+    reha_csv *csv = reha_alloc_zero(1, sizeof *csv);
+    if (csv == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a table");
+    }
+    /* A field's copy is never longer than the field and its separator, plus one end mark. */
+    csv->text = reha_alloc(length + 2);
+    if (csv->text == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a table of %zu bytes", length);
+        goto done;
+    }
+    csv_parser parser = {text, text + length, csv->text, 1};
+    if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        parser.in += 3;
+    }
+    while (parser.in < parser.end) {
+        if (csv->column_count > 1 && (*parser.in == '\n' || *parser.in == '\r')) {
+            parser.line_no += *parser.in == '\n';
+            parser.in++; /* an empty line is no row */
+            continue;
+        }
+        REHA_CHECK(parse_row(csv, &parser, err));
+    }
+    if (csv->column_count == 0) {
+        status = reha_fail(err, REHA_E_FORMAT, "empty: a header row is needed");
+        goto done;
+    }
+    *out = csv;
+    csv = NULL;
+done:
+    reha_csv_free(csv);
+    return status;
+}
+
+reha_status reha_csv_load(const char *path, reha_csv **out, reha_error *err)
+{
+    uint8_t *data = NULL;
+    size_t size_bytes = 0;
+    *out = NULL;
+    REHA_TRY(reha_file_load(path, CSV_BYTES_MAX, &data, &size_bytes, err));
+    const reha_status status = reha_csv_parse((const char *)data, size_bytes, out, err);
+    reha_free(data);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", path);
+    }
+    return status;
+}
+
+void reha_csv_free(reha_csv *csv)
+{
+    if (csv != NULL) {
+        reha_free(csv->text);
+        reha_free(csv->offsets);
+        reha_free(csv);
+    }
+}
+
+size_t reha_csv_rows(const reha_csv *csv)
+{
+    return csv->field_count / csv->column_count - 1;
+}
+
+size_t reha_csv_columns(const reha_csv *csv)
+{
+    return csv->column_count;
+}
+
+int reha_csv_find(const reha_csv *csv, const char *column)
+{
+    for (size_t i = 0; i < csv->column_count; i++) {
+        if (strcmp(csv->text + csv->offsets[i], column) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+reha_status reha_csv_need(const reha_csv *csv, const char *column, int *out, reha_error *err)
+{
+    *out = reha_csv_find(csv, column);
+    return *out >= 0 ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "the column '%s' is missing", column);
+}
+
+const char *reha_csv_header(const reha_csv *csv, size_t column)
+{
+    return column < csv->column_count ? csv->text + csv->offsets[column] : "";
+}
+
+const char *reha_csv_get(const reha_csv *csv, size_t row, int column)
+{
+    if (column < 0 || (size_t)column >= csv->column_count || row >= reha_csv_rows(csv)) {
+        return "";
+    }
+    return csv->text + csv->offsets[(row + 1) * csv->column_count + (size_t)column];
+}
+
+void reha_csv_add_field(reha_text *text, const char *field)
+{
+    if (strpbrk(field, ",\"\r\n") == NULL) {
+        reha_text_add(text, field);
+        return;
+    }
+    reha_text_add(text, "\"");
+    for (const char *at = field; *at != '\0'; at++) {
+        reha_text_add_n(text, at, 1);
+        if (*at == '"') {
+            reha_text_add(text, "\"");
+        }
+    }
+    reha_text_add(text, "\"");
+}

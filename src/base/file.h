@@ -1,0 +1,40 @@
+/* Files and folders. Paths are UTF-8 byte strings as the system knows them. */
+#ifndef REHA_BASE_FILE_H
+#define REHA_BASE_FILE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Reads a whole regular file of at most `limit_bytes` (REHA_E_LIMIT above, REHA_E_NOT_FOUND if
+ * absent, REHA_E_FORMAT for a folder or device). *out ends with an extra NUL; free with reha_free. */
+REHA_MUST_USE reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out,
+                                         size_t *out_bytes, reha_error *err);
+
+/* Writes atomically: a temporary file beside it, fsync, rename, fsync of the folder. */
+REHA_MUST_USE reha_status reha_file_save(const char *path, const void *data, size_t size_bytes,
+                                         reha_error *err);
+
+bool reha_path_is_file(const char *path);
+bool reha_path_is_folder(const char *path);
+/* Creates the folder and its parents; existing is fine. */
+REHA_MUST_USE reha_status reha_folder_make(const char *path, reha_error *err);
+
+/* Sorted paths of all regular files below `path` (recursive; hidden names and links to folders are
+ * passed over). REHA_E_LIMIT beyond `limit` entries. */
+typedef struct reha_paths {
+    char **items; /* each owned */
+    size_t count;
+} reha_paths;
+REHA_MUST_USE reha_status reha_folder_list(const char *path, size_t limit, reha_paths *out,
+                                           reha_error *err);
+void reha_paths_clear(reha_paths *paths);
+
+/* "a" + "b" -> "a/b" (an absolute b gives b); free with reha_free, NULL if memory is out. */
+char *reha_path_join(const char *folder, const char *name);
+/* Borrowed: the part after the last '/'. */
+const char *reha_path_name(const char *path);
+
+#endif

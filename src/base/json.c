@@ -1,0 +1,123 @@
+#include "base/json.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_BYTES_MAX = 64 << 20, SIGNIFICANT_DIGITS = 9 };
+
+reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err)
+{
+    json_error_t fault;
+    *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
+    if (*out == NULL) {
+        return reha_fail(err, REHA_E_FORMAT, "JSON line %d, column %d: %s", fault.line, fault.column,
+                         fault.text);
+    }
+    return REHA_OK;
+}
+
+reha_status reha_json_load(const char *path, json_t **out, reha_error *err)
+{
+    uint8_t *data = NULL;
+    size_t size_bytes = 0;
+    *out = NULL;
+    REHA_TRY(reha_file_load(path, JSON_BYTES_MAX, &data, &size_bytes, err));
+    const reha_status status = reha_json_parse((const char *)data, size_bytes, out, err);
+    reha_free(data);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", path);
+    }
+    return status;
+}
+
+reha_status reha_json_format(const json_t *value, char **out, reha_error *err)
+{
+    *out = NULL;
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(SIGNIFICANT_DIGITS));
+    if (text == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory while writing JSON");
+    }
+    *out = reha_strdup(text);
+    free(text); /* jansson's own block: not from base/memory */
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory while writing JSON");
+}
+
+reha_status reha_json_save(const char *path, const json_t *value, reha_error *err)
+{
+    char *text = NULL;
+    REHA_TRY(reha_json_format(value, &text, err));
+    const size_t length = strlen(text);
+    text[length] = '\n'; /* its end mark: a text file ends with a line end */
+    const reha_status status = reha_file_save(path, text, length + 1, err);
+    reha_free(text);
+    return status;
+}
+
+reha_status reha_json_need_string(const json_t *object, const char *key, const char **out, reha_error *err)
+{
+    *out = json_string_value(json_object_get(object, key));
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "'%s' must be a text", key);
+}
+
+reha_status reha_json_need_number(const json_t *object, const char *key, double *out, reha_error *err)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = (double)NAN;
+    if (!json_is_number(value)) {
+        return reha_fail(err, REHA_E_FORMAT, "'%s' must be a number", key);
+    }
+    *out = json_number_value(value);
+    return REHA_OK;
+}
+
+reha_status reha_json_need_array(const json_t *object, const char *key, size_t count, const json_t **out,
+                                 reha_error *err)
+{
+    const json_t *value = json_object_get(object, key);
+    *out = NULL;
+    if (!json_is_array(value)) {
+        return reha_fail(err, REHA_E_FORMAT, "'%s' must be an array", key);
+    }
+    if (count > 0 && json_array_size(value) != count) {
+        return reha_fail(err, REHA_E_FORMAT, "'%s' must have %zu items, not %zu", key, count,
+                         json_array_size(value));
+    }
+    *out = value;
+    return REHA_OK;
+}
+
+reha_status reha_json_need_numbers(const json_t *object, const char *key, size_t count, double *out,
+                                   reha_error *err)
+{
+    const json_t *array = NULL;
+    REHA_TRY(reha_json_need_array(object, key, count, &array, err));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(array, i);
+        if (!json_is_number(item)) {
+            return reha_fail(err, REHA_E_FORMAT, "'%s[%zu]' must be a number", key, i);
+        }
+        out[i] = json_number_value(item);
+    }
+    return REHA_OK;
+}
+
+double reha_json_number(const json_t *object, const char *key, double fallback)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+const char *reha_json_string(const json_t *object, const char *key, const char *fallback)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value != NULL ? value : fallback;
+}
+
+json_t *reha_json_real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}

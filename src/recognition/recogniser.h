@@ -1,0 +1,88 @@
+/* The table of recognisers: one const entry per task in a file of its own, one line in
+ * recognisers.c. Everything the command line and the clinic can do with a task goes through it. */
+#ifndef REHA_RECOGNITION_RECOGNISER_H
+#define REHA_RECOGNITION_RECOGNISER_H
+
+#include "recognition/finding.h"
+
+#include <stdint.h>
+
+/* A loaded model: networks compiled for this CPU, the card, thresholds. One thread at a time. */
+typedef struct reha_model reha_model;
+
+typedef struct reha_model_options {
+    const char *models_folder; /* holds <task>/<version>/; or NULL with model_folder set */
+    const char *model_folder;  /* exactly this version; may be NULL: the newest in models_folder */
+    int threads;               /* 0: all processors */
+    bool with_explanation;     /* compile what explanations need */
+} reha_model_options;
+
+typedef struct reha_analyse_options {
+    bool with_explanation;
+    reha_side side_hint;       /* from the file name or the user; UNKNOWN if none */
+    const char *side_source;   /* where the hint is from; NULL if none */
+} reha_analyse_options;
+
+/* Progress of long work; NULL functions are allowed. Called from the thread that does the work. */
+typedef struct reha_progress {
+    void *context;
+    /* done of total in `unit`; text: "epoch 3/12 loss 0.812 kappa 0.843". rate per second; left_s < 0: unknown. */
+    void (*update)(void *context, double done, double total, const char *unit, double rate, double left_s,
+                   const char *text);
+    /* True asks for an early, orderly stop: the work ends with REHA_E_CANCELLED, state saved. */
+    bool (*should_stop)(void *context);
+} reha_progress;
+
+typedef struct reha_train_options {
+    const char *data_folder;
+    const char *out_folder;       /* model.onnx, card.json, checkpoint, log.csv */
+    const char *backbone_folder;  /* pre-trained weights; NULL: random start */
+    const char *init_folder;      /* an earlier model to fine-tune; NULL: none */
+    uint64_t seed;
+    int threads;                  /* 0: all */
+    double minutes_max;           /* plan the schedule to fit; 0: no limit */
+    int epochs;                   /* 0: the recipe's own */
+    bool force_f32;
+    bool resume;                  /* go on from out_folder's checkpoint */
+    char command[512];            /* for the card: the exact command */
+} reha_train_options;
+reha_train_options reha_train_options_default(void);
+
+typedef struct reha_evaluate_options {
+    const char *data_folder;
+    const char *split;              /* NULL: all rows */
+    const char *predictions_path;   /* CSV per image; NULL: none */
+    int bootstrap_rounds;           /* 1000 */
+    uint64_t seed;
+    bool explain;                   /* measure the explanations too */
+} reha_evaluate_options;
+reha_evaluate_options reha_evaluate_options_default(void);
+
+typedef struct reha_recogniser {
+    const char *name;     /* "knee-oa" */
+    const char *title;    /* one line */
+    const char *accepts;  /* what images, for people */
+    REHA_MUST_USE reha_status (*open)(const reha_model_options *options, reha_model **out, reha_error *err);
+    void (*close)(reha_model *model);
+    /* A refusal is a result (is_accepted false, notes), not an error. Errors are faults only. */
+    REHA_MUST_USE reha_status (*analyse)(reha_model *model, const reha_gray *image,
+                                         const reha_acquisition *acquisition, const reha_analyse_options *options,
+                                         reha_analysis **out, reha_error *err);
+    const json_t *(*card)(const reha_model *model);          /* borrowed */
+    REHA_MUST_USE reha_status (*train)(const reha_train_options *options, const reha_progress *progress,
+                                       reha_error *err);
+    REHA_MUST_USE reha_status (*evaluate)(reha_model *model, const reha_evaluate_options *options,
+                                          const reha_progress *progress, json_t **report, reha_error *err);
+    REHA_MUST_USE reha_status (*audit)(const char *data_folder, const reha_progress *progress, json_t **report,
+                                       reha_error *err);
+} reha_recogniser;
+
+/* NULL past the end / if unknown. */
+const reha_recogniser *reha_recogniser_at(size_t index);
+const reha_recogniser *reha_recogniser_find(const char *name);
+
+/* Newest version folder (by dotted number) of a task below models_folder; reha_free it. */
+REHA_MUST_USE reha_status reha_model_folder(const char *models_folder, const char *task, char **out,
+                                            reha_error *err);
+
+#endif

@@ -42,7 +42,7 @@ reha_status reha_json_format(const json_t *value, char **out, reha_error *err)
         return reha_fail(err, REHA_E_NOMEM, "out of memory while writing JSON");
     }
     *out = reha_strdup(text);
-    free(text); /* jansson's own block: not from base/memory */
+    free(text); /* allowed: the block is of jansson */
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory while writing JSON");
 }
 

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# What `make test` runs: a Release build with warnings as errors for the end-to-end tests, and a
+# build with AddressSanitizer and UndefinedBehaviorSanitizer for the unit tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+
+configure() { # folder, options...
+    local folder=$1
+    shift
+    cmake -S . -B "$folder" -G Ninja "$@" >"$folder.log" 2>&1 || { cat "$folder.log"; exit 1; }
+    rm -f "$folder.log"
+}
+
+launcher=()
+if command -v ccache >/dev/null; then launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+echo "== build: Release, warnings are errors"
+configure build -DCMAKE_BUILD_TYPE=Release -DREHA_WERROR=ON "${launcher[@]}"
+ninja -C build -j "$jobs" --quiet
+echo "== build: sanitizers"
+configure build-san -DCMAKE_BUILD_TYPE=RelWithDebInfo -DREHA_WERROR=ON -DREHA_SANITIZE=ON "${launcher[@]}"
+ninja -C build-san -j "$jobs" --quiet
+
+echo "== unit tests under the sanitizers"
+ctest --test-dir build-san --output-on-failure -E '^(e2e_|rooms$)' -LE release
+echo "== end-to-end tests, Release"
+ctest --test-dir build --output-on-failure -R '^(e2e_|rooms$|nn_)'

@@ -121,8 +121,7 @@ reha_status reha_graph_copy(const reha_graph *graph, reha_graph **out, reha_erro
     copy->node_count = graph->node_count;
     if (graph->node_count > 0) {
         memcpy(copy->nodes, graph->nodes, (size_t)graph->node_count * sizeof *copy->nodes);
-        memcpy(copy->name_hashes, graph->name_hashes,
-               (size_t)graph->node_count * sizeof *copy->name_hashes);
+        memcpy(copy->name_hashes, graph->name_hashes, (size_t)graph->node_count * sizeof *copy->name_hashes);
     }
     memcpy(copy->inputs, graph->inputs, sizeof copy->inputs);
     copy->input_count = graph->input_count;
@@ -186,8 +185,7 @@ int reha_graph_append_param(reha_graph *graph, const reha_param *param)
     return graph->param_count++;
 }
 
-reha_status reha_graph_mark_output(reha_graph *graph, reha_value_id value, const char *name,
-                                   reha_error *err)
+reha_status reha_graph_mark_output(reha_graph *graph, reha_value_id value, const char *name, reha_error *err)
 {
     if (value < 0 || value >= graph->node_count) {
         return reha_fail(err, REHA_E_ARG, "output %s: value %d does not exist", name, value);

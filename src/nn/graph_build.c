@@ -25,8 +25,8 @@ static reha_status check_name(const reha_graph *graph, const char *name, reha_er
     return REHA_OK;
 }
 
-static reha_status check_input(const reha_graph *graph, const char *name, reha_value_id input,
-                               int rank, reha_error *err)
+static reha_status check_input(const reha_graph *graph, const char *name, reha_value_id input, int rank,
+                               reha_error *err)
 {
     if (input < 0 || input >= graph->node_count) {
         return reha_fail(err, REHA_E_ARG, "node %s: input value %d does not exist", name, input);
@@ -58,8 +58,8 @@ static reha_status check_shape(const char *name, reha_shape shape, reha_error *e
 
 static reha_status check_window(const char *name, const reha_window *w, reha_error *err)
 {
-    const int at_least_one[] = {w->kernel_h, w->kernel_w, w->stride_h, w->stride_w, w->dilation_h,
-                                w->dilation_w};
+    const int at_least_one[] = {w->kernel_h, w->kernel_w,   w->stride_h,
+                                w->stride_w, w->dilation_h, w->dilation_w};
     const int at_least_zero[] = {w->pad_top, w->pad_left, w->pad_bottom, w->pad_right};
     for (size_t i = 0; i < sizeof at_least_one / sizeof at_least_one[0]; i++) {
         if (at_least_one[i] < 1 || at_least_one[i] > WINDOW_MAX) {
@@ -122,8 +122,8 @@ static reha_status commit(reha_graph *graph, reha_node *node, const param_spec *
     REHA_CHECK(reha_graph_reserve(graph, count, err));
     for (int i = 0; i < count; i++) {
         reha_param *param = &params[i];
-        snprintf(param->name, sizeof param->name, "%.*s%s", REHA_NN_NAME_BYTES - SUFFIX_BYTES - 1,
-                 node->name, specs[i].suffix);
+        snprintf(param->name, sizeof param->name, "%.*s%s", REHA_NN_NAME_BYTES - SUFFIX_BYTES - 1, node->name,
+                 specs[i].suffix);
         param->shape = specs[i].shape;
         param->is_trainable = specs[i].is_trainable;
         param->decays = specs[i].decays;
@@ -209,13 +209,12 @@ reha_status reha_graph_add_conv(reha_graph *graph, const char *name, reha_value_
     node.window = window;
     node.groups = groups;
     node.shape = windowed_shape(in, out_channels, &window);
-    const param_spec specs[2] = {
-        {".weight",
-         {4, {out_channels, in.dims[1] / groups, window.kernel_h, window.kernel_w}},
-         0,
-         true,
-         true},
-        {".bias", {1, {out_channels}}, 0, true, false}};
+    const param_spec specs[2] = {{".weight",
+                                  {4, {out_channels, in.dims[1] / groups, window.kernel_h, window.kernel_w}},
+                                  0,
+                                  true,
+                                  true},
+                                 {".bias", {1, {out_channels}}, 0, true, false}};
     REHA_TRY(check_weight_count(name, specs[0].shape, err));
     return commit(graph, &node, specs, with_bias ? 2 : 1, out, err);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ECE_BINS = 15 };
+enum { ECE_BINS = 15, PATIENTS_MAX = 1 << 24 };
 
 /* All figures of one (re)sample, in one flat array so that the bootstrap treats them alike. */
 enum figure {
@@ -220,7 +220,8 @@ static void interval_of(double *values, size_t count, reha_estimate *out)
 
 typedef struct workspace {
     double *weights;      /* per case */
-    double *patient;      /* draws per patient */
+    double *patient;      /* draws per patient, patient_limit values */
+    size_t patient_limit; /* above every patient_idx */
     size_t *patient_list; /* distinct patients */
     double *rounds;       /* FIGURE_COUNT x rounds */
     size_t *order;
@@ -241,7 +242,7 @@ static reha_status workspace_init(workspace *space, size_t count, int rounds, re
 {
     const size_t round_count = rounds > 0 ? (size_t)rounds : 1;
     space->weights = reha_alloc_zero(count, sizeof *space->weights);
-    space->patient = reha_alloc_zero(count, sizeof *space->patient);
+    space->patient = reha_alloc_zero(space->patient_limit, sizeof *space->patient);
     space->patient_list = reha_alloc_zero(count, sizeof *space->patient_list);
     space->rounds = reha_alloc_zero(round_count * FIGURE_COUNT, sizeof *space->rounds);
     space->order = reha_alloc_zero(count, sizeof *space->order);
@@ -291,7 +292,7 @@ static reha_status check_cases(const reha_graded_case *cases, size_t count, int 
     }
     size_t accepted = 0;
     for (size_t i = 0; i < count; i++) {
-        if (cases[i].grade < 0 || cases[i].grade >= class_count || cases[i].patient_idx >= count) {
+        if (cases[i].grade < 0 || cases[i].grade >= class_count || cases[i].patient_idx >= PATIENTS_MAX) {
             return reha_fail(err, REHA_E_ARG, "case %zu: grade %d or patient %zu is out of range", i,
                              cases[i].grade, cases[i].patient_idx);
         }
@@ -327,7 +328,7 @@ static void bootstrap(const sample *in, workspace *space, size_t patient_count, 
     reha_random random = reha_random_init(seed, 0x0b00);
     for (int r = 0; r < rounds; r++) {
         double figures[FIGURE_COUNT];
-        memset(space->patient, 0, in->count * sizeof *space->patient);
+        memset(space->patient, 0, space->patient_limit * sizeof *space->patient);
         for (size_t i = 0; i < patient_count; i++) {
             space->patient[space->patient_list[reha_random_below(&random, (uint32_t)patient_count)]] += 1.0;
         }
@@ -350,6 +351,9 @@ reha_status reha_graded_metrics_compute(const reha_graded_case *cases, size_t co
     double figures[FIGURE_COUNT];
     *out = (reha_graded_metrics){.class_count = class_count, .case_count = count};
     REHA_TRY(check_cases(cases, count, class_count, err));
+    for (size_t i = 0; i < count; i++) {
+        space.patient_limit = cases[i].patient_idx >= space.patient_limit ? cases[i].patient_idx + 1 : space.patient_limit;
+    }
     REHA_CHECK(workspace_init(&space, count, rounds, err));
     const sample all = {cases, count, class_count, boundary, space.weights, space.order, space.work};
     REHA_CHECK(sort_by_score(&all, space.order, err));

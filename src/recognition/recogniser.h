@@ -33,7 +33,13 @@ typedef struct reha_progress {
     bool (*should_stop)(void *context);
 } reha_progress;
 
+/* How an image file becomes pixels. Service passes a loader that reads DICOM too; NULL means pictures
+ * only (image/load.h). Any thread. */
+typedef reha_status (*reha_load_function)(const char *path, reha_gray **out, reha_acquisition *facts,
+                                          reha_error *err);
+
 typedef struct reha_train_options {
+    reha_load_function load;
     const char *data_folder;
     const char *out_folder;       /* model.onnx, card.json, checkpoint, log.csv */
     const char *backbone_folder;  /* pre-trained weights; NULL: random start */
@@ -49,6 +55,7 @@ typedef struct reha_train_options {
 reha_train_options reha_train_options_default(void);
 
 typedef struct reha_evaluate_options {
+    reha_load_function load;
     const char *data_folder;
     const char *split;              /* NULL: all rows */
     const char *predictions_path;   /* CSV per image; NULL: none */
@@ -73,8 +80,8 @@ typedef struct reha_recogniser {
                                        reha_error *err);
     REHA_MUST_USE reha_status (*evaluate)(reha_model *model, const reha_evaluate_options *options,
                                           const reha_progress *progress, json_t **report, reha_error *err);
-    REHA_MUST_USE reha_status (*audit)(const char *data_folder, const reha_progress *progress, json_t **report,
-                                       reha_error *err);
+    REHA_MUST_USE reha_status (*audit)(const char *data_folder, reha_load_function load,
+                                       const reha_progress *progress, json_t **report, reha_error *err);
 } reha_recogniser;
 
 /* NULL past the end / if unknown. */

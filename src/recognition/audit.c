@@ -1,0 +1,426 @@
+#include "recognition/audit.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "image/load.h"
+#include "recognition/dataset.h"
+#include "recognition/knee_preprocess.h"
+#include "recognition/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HASH_COLUMNS = 9, /* 8 differences a row */
+    HASH_ROWS = 8,
+    THUMB_SIDE = 32,
+    NEAR_BITS_MAX = 2,
+    EXAMPLES_MAX = 8,
+    FILE_BYTES_MAX = 1 << 30
+};
+static const double NEAR_CORRELATION_MIN = 0.995;
+static const double BLANK_SD_MIN = 1e-3; /* of the thumbnail, relative to its range of values */
+static const double RARE_GRADE_SHARE = 0.05;
+static const double SHORTCUT_AUC = 0.65;
+
+typedef struct audited {
+    bool is_readable;
+    bool is_blank;
+    bool is_inverted;
+    uint64_t content_hash; /* of the file's bytes */
+    uint64_t look_hash;
+    float thumb[THUMB_SIDE * THUMB_SIDE]; /* mean 0, norm 1 */
+    double mean_level;     /* of the picture, 0 to 1 of its own type's range */
+} audited;
+
+typedef struct audit {
+    reha_dataset data;
+    audited *items;
+    reha_load_function load;
+    json_t *problems;
+} audit;
+
+static uint64_t fnv1a(const uint8_t *bytes, size_t count)
+{
+    uint64_t hash = 0xcbf29ce484222325ULL;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
+    }
+    return hash;
+}
+
+/* Mean over the cell (column, row) of a columns x rows grid laid over the picture. */
+static double cell_mean(const reha_gray *image, int column, int columns, int row, int rows)
+{
+    const uint32_t x0 = (uint32_t)((uint64_t)column * image->width_px / (uint64_t)columns);
+    const uint32_t y0 = (uint32_t)((uint64_t)row * image->height_px / (uint64_t)rows);
+    uint32_t x1 = (uint32_t)((uint64_t)(column + 1) * image->width_px / (uint64_t)columns);
+    uint32_t y1 = (uint32_t)((uint64_t)(row + 1) * image->height_px / (uint64_t)rows);
+    double sum = 0.0;
+    x1 = x1 > x0 ? x1 : x0 + 1;
+    y1 = y1 > y0 ? y1 : y0 + 1;
+    for (uint32_t y = y0; y < y1; y++) {
+        for (uint32_t x = x0; x < x1; x++) {
+            sum += (double)reha_gray_at(image, x, y);
+        }
+    }
+    return sum / ((double)(x1 - x0) * (double)(y1 - y0));
+}
+
+static void look_at(const reha_gray *image, audited *out)
+{
+    double sum = 0.0;
+    double squares = 0.0;
+    double most = 1.0;
+    for (int row = 0; row < HASH_ROWS; row++) {
+        double left = cell_mean(image, 0, HASH_COLUMNS, row, HASH_ROWS);
+        for (int column = 1; column < HASH_COLUMNS; column++) {
+            const double right = cell_mean(image, column, HASH_COLUMNS, row, HASH_ROWS);
+            out->look_hash = out->look_hash << 1 | (right > left ? 1U : 0U);
+            left = right;
+        }
+    }
+    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
+        const double level = cell_mean(image, i % THUMB_SIDE, THUMB_SIDE, i / THUMB_SIDE, THUMB_SIDE);
+        out->thumb[i] = (float)level;
+        sum += level;
+        most = fmax(most, fabs(level));
+    }
+    const double mean = sum / (THUMB_SIDE * THUMB_SIDE);
+    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
+        out->thumb[i] -= (float)mean;
+        squares += (double)out->thumb[i] * (double)out->thumb[i];
+    }
+    out->is_blank = sqrt(squares / (THUMB_SIDE * THUMB_SIDE)) < BLANK_SD_MIN * most;
+    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE && squares > 0.0; i++) {
+        out->thumb[i] /= (float)sqrt(squares);
+    }
+    out->mean_level = mean / (most > 255.0 ? 65535.0 : 255.0);
+}
+
+static reha_status audit_one(audit *run, size_t index, reha_error *err)
+{
+    audited *out = &run->items[index];
+    const reha_labelled *item = &run->data.items[index];
+    const reha_knee_crop_spec spec = reha_knee_crop_spec_default();
+    reha_acquisition facts = reha_acquisition_unknown();
+    reha_gray *image = NULL;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    reha_status status = reha_file_load(item->full_path, FILE_BYTES_MAX, &bytes, &count, err);
+    if (status == REHA_OK) {
+        out->content_hash = fnv1a(bytes, count);
+        reha_free(bytes);
+        status = run->load(item->full_path, &image, &facts, err);
+    }
+    if (status != REHA_OK) {
+        return reha_status_is_input_fault(status) ? REHA_OK : status; /* unreadable: a finding, no fault of ours */
+    }
+    out->is_readable = true;
+    look_at(image, out);
+    const size_t square_count = (size_t)spec.size_px * (size_t)spec.size_px;
+    float *square = reha_alloc(square_count * sizeof *square);
+    if (square == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a crop");
+    } else if (!out->is_blank) {
+        const reha_knee_pose pose = reha_knee_pose_whole(image, &spec);
+        status = reha_knee_square(image, &pose, &spec, false, square, err);
+        out->is_inverted = status == REHA_OK && reha_knee_looks_inverted(square, spec.size_px);
+    }
+    reha_free(square);
+    reha_gray_free(image);
+    return status;
+}
+
+typedef struct problem {
+    const char *code;
+    const char *severity; /* "error": do not train before it is mended; "warning"; "info" */
+    const char *what;
+    const char *remedy;
+    size_t count;
+    json_t *examples;
+} problem;
+
+static problem problem_new(const char *code, const char *severity, const char *what, const char *remedy)
+{
+    return (problem){code, severity, what, remedy, 0, json_array()};
+}
+
+static void problem_add(problem *found, const char *first, const char *second)
+{
+    found->count++;
+    if (json_array_size(found->examples) < EXAMPLES_MAX) {
+        (void)json_array_append_new(found->examples, second != NULL ? json_sprintf("%s = %s", first, second)
+                                                                    : json_string(first));
+    }
+}
+
+static void problem_close(audit *run, problem *found)
+{
+    if (found->count == 0) {
+        json_decref(found->examples);
+        return;
+    }
+    (void)json_array_append_new(run->problems,
+                                json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "code", found->code, "severity",
+                                          found->severity, "count", (json_int_t)found->count, "what", found->what,
+                                          "do", found->remedy, "examples", found->examples));
+}
+
+static void find_bad_images(audit *run)
+{
+    problem unreadable = problem_new("unreadable", "error", "images that cannot be read",
+                                     "remove their rows or restore the files");
+    problem blank = problem_new("blank", "error", "images without any contrast", "remove their rows");
+    problem inverted = problem_new("inverted", "warning", "images that look photometrically inverted",
+                                   "none needed: training and analysis turn them over; check the examples");
+    for (size_t i = 0; i < run->data.count; i++) {
+        const audited *item = &run->items[i];
+        const char *path = run->data.items[i].path;
+        if (!item->is_readable) {
+            problem_add(&unreadable, path, NULL);
+        } else if (item->is_blank) {
+            problem_add(&blank, path, NULL);
+        } else if (item->is_inverted) {
+            problem_add(&inverted, path, NULL);
+        }
+    }
+    problem_close(run, &unreadable);
+    problem_close(run, &blank);
+    problem_close(run, &inverted);
+}
+
+static double correlation(const audited *a, const audited *b)
+{
+    double sum = 0.0;
+    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
+        sum += (double)a->thumb[i] * (double)b->thumb[i];
+    }
+    return sum;
+}
+
+/* All pairs: 20,000 images are 2e8 comparisons of one word, about a second. */
+static void find_copies(audit *run)
+{
+    problem exact = problem_new("duplicate", "warning", "byte-identical images under several rows",
+                                "keep one row of each");
+    problem near_copies = problem_new("near-duplicate", "warning", "images that are almost the same picture",
+                                      "look at them; keep one row of each, or give them one patient_id");
+    problem conflict = problem_new("label-conflict", "error", "copies with different grades",
+                                   "have a reader decide, or remove all copies");
+    problem leak = problem_new("copy-leak", "error", "copies that stand in two splits",
+                               "move all copies to one split: an evaluation would know its answers");
+    for (size_t i = 0; i < run->data.count; i++) {
+        const audited *a = &run->items[i];
+        for (size_t j = i + 1; j < run->data.count; j++) {
+            const audited *b = &run->items[j];
+            if (__builtin_popcountll(a->look_hash ^ b->look_hash) > NEAR_BITS_MAX || !a->is_readable ||
+                !b->is_readable || a->is_blank || b->is_blank) {
+                continue;
+            }
+            const bool is_exact = a->content_hash == b->content_hash;
+            if (!is_exact && correlation(a, b) < NEAR_CORRELATION_MIN) {
+                continue;
+            }
+            const reha_labelled *left = &run->data.items[i];
+            const reha_labelled *right = &run->data.items[j];
+            problem_add(is_exact ? &exact : &near_copies, left->path, right->path);
+            if (is_exact && left->grade != right->grade) {
+                problem_add(&conflict, left->path, right->path);
+            }
+            if (is_exact && strcmp(left->split, right->split) != 0) {
+                problem_add(&leak, left->path, right->path);
+            }
+        }
+    }
+    problem_close(run, &leak);
+    problem_close(run, &conflict);
+    problem_close(run, &exact);
+    problem_close(run, &near_copies);
+}
+
+static reha_status find_patient_leaks(audit *run, reha_error *err)
+{
+    problem leak = problem_new("patient-leak", "error", "patients whose images stand in two splits",
+                               "move all images of a patient to one split");
+    const char **split_of = reha_alloc_zero(run->data.patient_count, sizeof *split_of);
+    bool *is_told = reha_alloc_zero(run->data.patient_count, sizeof *is_told);
+    if (split_of == NULL || is_told == NULL) {
+        reha_free(split_of);
+        reha_free(is_told);
+        json_decref(leak.examples);
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the patients");
+    }
+    for (size_t i = 0; i < run->data.count; i++) {
+        const reha_labelled *item = &run->data.items[i];
+        const size_t patient = item->patient_idx;
+        if (split_of[patient] == NULL) {
+            split_of[patient] = item->split;
+        } else if (strcmp(split_of[patient], item->split) != 0 && !is_told[patient]) {
+            is_told[patient] = true;
+            problem_add(&leak, item->path, NULL);
+        }
+    }
+    problem_close(run, &leak);
+    reha_free(split_of);
+    reha_free(is_told);
+    return REHA_OK;
+}
+
+static void find_imbalance(audit *run, int class_count, json_t *splits)
+{
+    problem rare = problem_new("rare-grade", "warning", "grades that make up less than 5 % of a split",
+                               "weigh them in training; read their figures with their intervals");
+    problem lopsided = problem_new("side-imbalance", "info", "splits in which one side is below 40 %",
+                                   "check how images were chosen");
+    for (size_t i = 0; i < run->data.count; i++) {
+        const reha_labelled *item = &run->data.items[i];
+        json_t *split = json_object_get(splits, item->split);
+        if (split == NULL) {
+            split = json_pack("{s:i, s:[], s:i, s:i}", "n", 0, "n_by_grade", "right", 0, "left", 0);
+            for (int k = 0; k < class_count; k++) {
+                (void)json_array_append_new(json_object_get(split, "n_by_grade"), json_integer(0));
+            }
+            (void)json_object_set_new(splits, item->split, split);
+        }
+        json_t *grade = json_array_get(json_object_get(split, "n_by_grade"), (size_t)item->grade);
+        (void)json_integer_set(grade, json_integer_value(grade) + 1);
+        json_t *count = json_object_get(split, "n");
+        (void)json_integer_set(count, json_integer_value(count) + 1);
+        json_t *side = json_object_get(split, item->side == REHA_SIDE_LEFT ? "left" : "right");
+        if (item->side != REHA_SIDE_UNKNOWN) {
+            (void)json_integer_set(side, json_integer_value(side) + 1);
+        }
+    }
+    const char *name = NULL;
+    json_t *split = NULL;
+    json_object_foreach(splits, name, split)
+    {
+        const double n = (double)json_integer_value(json_object_get(split, "n"));
+        for (int k = 0; k < class_count; k++) {
+            const double of_grade =
+                (double)json_integer_value(json_array_get(json_object_get(split, "n_by_grade"), (size_t)k));
+            if (of_grade < RARE_GRADE_SHARE * n) {
+                char text[80];
+                (void)snprintf(text, sizeof text, "%.20s: grade %d, %.0f of %.0f", name, k, of_grade, n);
+                problem_add(&rare, text, NULL);
+            }
+        }
+        const double right = (double)json_integer_value(json_object_get(split, "right"));
+        const double left = (double)json_integer_value(json_object_get(split, "left"));
+        if (right + left > 0.0 && fmin(right, left) < 0.4 * (right + left)) {
+            problem_add(&lopsided, name, NULL);
+        }
+    }
+    problem_close(run, &rare);
+    problem_close(run, &lopsided);
+}
+
+/* If the mean brightness alone separates the ill from the healthy, so will a network, wrongly. */
+static reha_status find_shortcut(audit *run, int boundary, double *auc, reha_error *err)
+{
+    double *scores = reha_alloc_zero(run->data.count, sizeof *scores);
+    int *labels = reha_alloc_zero(run->data.count, sizeof *labels);
+    reha_status status = REHA_OK;
+    size_t count = 0;
+    if (scores == NULL || labels == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the shortcut check");
+        goto done;
+    }
+    for (size_t i = 0; i < run->data.count; i++) {
+        if (run->items[i].is_readable) {
+            scores[count] = run->items[i].mean_level;
+            labels[count++] = run->data.items[i].grade >= boundary;
+        }
+    }
+    REHA_CHECK(reha_auc(scores, labels, count, auc, err));
+    if (fmax(*auc, 1.0 - *auc) > SHORTCUT_AUC) {
+        problem shortcut = problem_new("exposure-shortcut", "warning", "the exposure alone tells the grade",
+                                       "normalise exposure; check whether ill and healthy come from different machines");
+        problem_add(&shortcut, "mean brightness against disease", NULL);
+        problem_close(run, &shortcut);
+    }
+done:
+    reha_free(scores);
+    reha_free(labels);
+    return status;
+}
+
+static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
+{
+    return reha_image_load(path, NULL, out, facts, err);
+}
+
+enum { CHUNK = 64 };
+
+typedef struct chunk {
+    audit *run;
+    size_t first;
+} chunk;
+
+static reha_status audit_in_chunk(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    const chunk *part = context;
+    (void)thread_idx;
+    return audit_one(part->run, part->first + index, err);
+}
+
+/* In chunks, so that progress is told and a stop is heard on the caller's thread. */
+static reha_status audit_chunks(audit *run, const reha_progress *progress, reha_error *err)
+{
+    const double start_ms = reha_clock_ms();
+    for (size_t first = 0; first < run->data.count; first += CHUNK) {
+        const size_t left = run->data.count - first;
+        const size_t count = left < CHUNK ? left : CHUNK;
+        chunk part = {run, first};
+        REHA_TRY(reha_parallel_for(count, 0, audit_in_chunk, &part, err));
+        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", first + count, run->data.count);
+        }
+        if (progress != NULL && progress->update != NULL) {
+            const double rate = (double)(first + count) / (1e-3 * (reha_clock_ms() - start_ms));
+            progress->update(progress->context, (double)(first + count), (double)run->data.count, "images", rate,
+                             (double)(left - count) / rate, "");
+        }
+    }
+    return REHA_OK;
+}
+
+reha_status reha_audit_graded(const char *task, int class_count, int boundary, const char *data_folder,
+                              reha_load_function load, const reha_progress *progress, json_t **report, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    audit run = {.load = load != NULL ? load : load_pictures};
+    json_t *splits = json_object();
+    double auc = (double)NAN;
+    *report = NULL;
+    run.problems = json_array();
+    REHA_CHECK(reha_dataset_load(data_folder, NULL, &run.data, err));
+    run.items = reha_alloc_zero(run.data.count, sizeof *run.items);
+    if (run.items == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
+        goto done;
+    }
+    REHA_CHECK(audit_chunks(&run, progress, err));
+    REHA_CHECK(find_patient_leaks(&run, err));
+    find_copies(&run);
+    find_bad_images(&run);
+    find_imbalance(&run, class_count, splits);
+    REHA_CHECK(find_shortcut(&run, boundary, &auc, err));
+    *report = json_pack("{s:s, s:s, s:I, s:I, s:O, s:o, s:O}", "task", task, "data", data_folder, "n",
+                        (json_int_t)run.data.count, "patients", (json_int_t)run.data.patient_count, "splits", splits,
+                        "brightness_auc", reha_json_real(auc), "problems", run.problems);
+    if (*report == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+    }
+done:
+    json_decref(splits);
+    json_decref(run.problems);
+    reha_free(run.items);
+    reha_dataset_clear(&run.data);
+    return status;
+}

@@ -1,0 +1,281 @@
+#include "recognition/evaluate.h"
+
+#include "base/clock.h"
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "image/load.h"
+#include "recognition/dataset.h"
+#include "recognition/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REASON_BYTES = 32, DEFAULT_ROUNDS = 1000 };
+
+typedef struct evaluation {
+    const reha_recogniser *recogniser;
+    reha_model *model;
+    const reha_graded_task *task;
+    const reha_evaluate_options *options;
+    reha_dataset data;
+    reha_graded_case *cases;
+    char (*reasons)[REASON_BYTES]; /* of refusals, per image */
+    size_t unreadable_count;
+    double total_ms;
+} evaluation;
+
+reha_evaluate_options reha_evaluate_options_default(void)
+{
+    return (reha_evaluate_options){.bootstrap_rounds = DEFAULT_ROUNDS, .seed = 1};
+}
+
+static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
+{
+    return reha_image_load(path, NULL, out, facts, err);
+}
+
+/* The largest accepted region: a labelled image shows one joint, more may peep in at its edge. */
+static const reha_region *main_region(const reha_analysis *analysis)
+{
+    const reha_region *best = NULL;
+    for (int i = 0; i < analysis->region_count; i++) {
+        const reha_region *region = &analysis->regions[i];
+        if (region->is_accepted && (best == NULL || region->box.width_px > best->box.width_px)) {
+            best = region;
+        }
+    }
+    return best;
+}
+
+static const char *refusal_code(const reha_analysis *analysis)
+{
+    for (int i = 0; i < analysis->note_count; i++) {
+        if (analysis->notes[i].level == REHA_NOTE_REFUSED) {
+            return analysis->notes[i].code;
+        }
+    }
+    for (int r = 0; r < analysis->region_count; r++) {
+        for (int i = 0; i < analysis->regions[r].note_count; i++) {
+            if (analysis->regions[r].notes[i].level == REHA_NOTE_REFUSED) {
+                return analysis->regions[r].notes[i].code;
+            }
+        }
+    }
+    return "refused";
+}
+
+static void refuse(evaluation *run, size_t index, const char *reason)
+{
+    run->cases[index].is_refused = true;
+    (void)snprintf(run->reasons[index], REASON_BYTES, "%s", reason);
+}
+
+static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
+{
+    const reha_labelled *item = &run->data.items[index];
+    reha_graded_case *one = &run->cases[index];
+    reha_gray *image = NULL;
+    reha_analysis *analysis = NULL;
+    reha_acquisition facts = reha_acquisition_unknown();
+    reha_error fault = REHA_ERROR_INIT;
+    *one = (reha_graded_case){.patient_idx = item->patient_idx, .grade = item->grade, .set_low = -1, .set_high = -1};
+    const reha_load_function load = run->options->load != NULL ? run->options->load : load_pictures;
+    reha_status status = load(item->full_path, &image, &facts, &fault);
+    if (status != REHA_OK && reha_status_is_input_fault(status)) {
+        run->unreadable_count++;
+        refuse(run, index, "unreadable");
+        return REHA_OK;
+    }
+    if (status != REHA_OK) {
+        return reha_fail(err, status, "%s", fault.text);
+    }
+    const reha_analyse_options how = {.side_hint = item->side, .side_source = "labels.csv"};
+    const double start_ms = reha_clock_ms();
+    status = run->recogniser->analyse(run->model, image, &facts, &how, &analysis, err);
+    run->total_ms += reha_clock_ms() - start_ms;
+    if (status == REHA_OK) {
+        const reha_region *region = main_region(analysis);
+        const reha_finding *finding = region != NULL ? reha_region_find(region, run->task->finding_key) : NULL;
+        if (finding == NULL || finding->class_count != run->task->class_count) {
+            refuse(run, index, refusal_code(analysis));
+        } else {
+            memcpy(one->probabilities, finding->class_probabilities, sizeof one->probabilities);
+            one->set_low = finding->set_low;
+            one->set_high = finding->set_high;
+        }
+    }
+    reha_analysis_free(analysis);
+    reha_gray_free(image);
+    return status;
+}
+
+static reha_status evaluate_all(evaluation *run, const reha_progress *progress, reha_error *err)
+{
+    const double start_ms = reha_clock_ms();
+    for (size_t i = 0; i < run->data.count; i++) {
+        REHA_TRY(evaluate_one(run, i, err));
+        if (progress == NULL) {
+            continue;
+        }
+        if (progress->should_stop != NULL && progress->should_stop(progress->context)) {
+            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1, run->data.count);
+        }
+        if (progress->update != NULL) {
+            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms));
+            progress->update(progress->context, (double)(i + 1), (double)run->data.count, "images", rate,
+                             (double)(run->data.count - i - 1) / rate, "");
+        }
+    }
+    return REHA_OK;
+}
+
+static reha_status write_predictions(const evaluation *run, const char *path, reha_error *err)
+{
+    reha_text text = {0};
+    char *written = NULL;
+    reha_text_add(&text, "path,kl");
+    for (int k = 0; k < run->task->class_count; k++) {
+        reha_text_addf(&text, ",p%d", k);
+    }
+    reha_text_add(&text, ",set_low,set_high,refused,reason\n");
+    for (size_t i = 0; i < run->data.count; i++) {
+        const reha_graded_case *one = &run->cases[i];
+        reha_csv_add_field(&text, run->data.items[i].path);
+        reha_text_addf(&text, ",%d", one->grade);
+        for (int k = 0; k < run->task->class_count; k++) {
+            if (one->is_refused) {
+                reha_text_add(&text, ",");
+            } else {
+                reha_text_addf(&text, ",%.6f", one->probabilities[k]);
+            }
+        }
+        if (one->is_refused) {
+            reha_text_addf(&text, ",,,1,%s\n", run->reasons[i]);
+        } else {
+            reha_text_addf(&text, ",%d,%d,0,\n", one->set_low, one->set_high);
+        }
+    }
+    REHA_TRY(reha_text_take(&text, &written, err));
+    const reha_status status = reha_file_save(path, written, strlen(written), err);
+    reha_free(written);
+    return status;
+}
+
+/* What somebody reaches who knows only how frequent each grade is. */
+static json_t *baseline_to_json(const evaluation *run)
+{
+    size_t counts[REHA_CLASSES_MAX] = {0};
+    int best = 0;
+    for (size_t i = 0; i < run->data.count; i++) {
+        counts[run->cases[i].grade]++;
+    }
+    for (int k = 1; k < run->task->class_count; k++) {
+        best = counts[k] > counts[best] ? k : best;
+    }
+    double distance = 0.0;
+    for (int k = 0; k < run->task->class_count; k++) {
+        distance += (double)counts[k] * abs(k - best);
+    }
+    return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "what", "always the most frequent grade", "grade", best,
+                     "accuracy", (double)counts[best] / (double)run->data.count, "mae",
+                     distance / (double)run->data.count, "kappa", 0.0, "auc", 0.5);
+}
+
+static json_t *refusals_to_json(const evaluation *run)
+{
+    json_t *counts = json_object();
+    for (size_t i = 0; i < run->data.count; i++) {
+        if (run->cases[i].is_refused) {
+            const json_int_t count = json_integer_value(json_object_get(counts, run->reasons[i]));
+            (void)json_object_set_new(counts, run->reasons[i], json_integer(count + 1));
+        }
+    }
+    return counts;
+}
+
+static reha_status metrics_of(const evaluation *run, const reha_graded_case *cases, size_t count, json_t **out,
+                              reha_error *err)
+{
+    reha_graded_metrics metrics;
+    REHA_TRY(reha_graded_metrics_compute(cases, count, run->task->class_count, run->task->boundary,
+                                         run->options->bootstrap_rounds, run->options->seed, &metrics, err));
+    return reha_graded_metrics_to_json(&metrics, out, err);
+}
+
+/* By side: the only subgroup that every labelled folder names. */
+static reha_status subgroups_to_json(const evaluation *run, json_t **out, reha_error *err)
+{
+    static const reha_side sides[] = {REHA_SIDE_RIGHT, REHA_SIDE_LEFT};
+    reha_status status = REHA_OK;
+    reha_graded_case *part = reha_alloc_zero(run->data.count, sizeof *part);
+    json_t *groups = json_object();
+    for (size_t s = 0; part != NULL && s < sizeof sides / sizeof sides[0]; s++) {
+        json_t *figures = NULL;
+        size_t count = 0;
+        size_t accepted = 0;
+        for (size_t i = 0; i < run->data.count; i++) {
+            if (run->data.items[i].side == sides[s]) {
+                accepted += run->cases[i].is_refused ? 0 : 1;
+                part[count++] = run->cases[i];
+            }
+        }
+        if (accepted > 0) {
+            REHA_CHECK(metrics_of(run, part, count, &figures, err));
+            (void)json_object_set_new(groups, reha_side_text(sides[s]), figures);
+        }
+    }
+    *out = json_incref(groups);
+done:
+    json_decref(groups);
+    reha_free(part);
+    return status;
+}
+
+static reha_status make_report(const evaluation *run, json_t **out, reha_error *err)
+{
+    json_t *metrics = NULL;
+    json_t *subgroups = NULL;
+    REHA_TRY(metrics_of(run, run->cases, run->data.count, &metrics, err));
+    const reha_status status = subgroups_to_json(run, &subgroups, err);
+    if (status != REHA_OK) {
+        json_decref(metrics);
+        return status;
+    }
+    const json_t *card = run->recogniser->card(run->model);
+    *out = json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name,
+                     "model_version", reha_json_string(card, "version", ""), "data", run->options->data_folder,
+                     "split", run->options->split != NULL ? run->options->split : "all", "unreadable",
+                     (int)run->unreadable_count, "mean_ms_per_image", run->total_ms / (double)run->data.count,
+                     "metrics", metrics, "baseline", baseline_to_json(run), "subgroups", subgroups, "refusals",
+                     refusals_to_json(run));
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+}
+
+reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *model,
+                                 const reha_graded_task *task, const reha_evaluate_options *options,
+                                 const reha_progress *progress, json_t **report, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    evaluation run = {.recogniser = recogniser, .model = model, .task = task, .options = options};
+    *report = NULL;
+    REHA_TRY(reha_dataset_load(options->data_folder, options->split, &run.data, err));
+    run.cases = reha_alloc_zero(run.data.count, sizeof *run.cases);
+    run.reasons = reha_alloc_zero(run.data.count, sizeof *run.reasons);
+    if (run.cases == NULL || run.reasons == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
+        goto done;
+    }
+    REHA_CHECK(evaluate_all(&run, progress, err));
+    if (options->predictions_path != NULL) {
+        REHA_CHECK(write_predictions(&run, options->predictions_path, err));
+    }
+    REHA_CHECK(make_report(&run, report, err));
+done:
+    reha_free(run.cases);
+    reha_free(run.reasons);
+    reha_dataset_clear(&run.data);
+    return status;
+}

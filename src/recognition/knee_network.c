@@ -1,0 +1,213 @@
+#include "recognition/knee_network.h"
+
+#include "base/memory.h"
+#include "nn/fold.h"
+#include "nn/npy.h"
+#include "nn/zoo.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char EXPLAINED_NODE[] = "stage4_batchnorm0_relu";
+enum { TRUNK_STAGES = 3, RGB = 3 };
+
+/* How 0..1 grey enters in place of ImageNet's normalised colour: centred on the knees' mean and spread
+ * to about the same deviation, then shown to all three colours. */
+static const double GREY_CENTRE = 0.53;
+static const double GREY_GAIN = 1.35;
+static const double IMAGENET_GREY = 0.449; /* mean of the three below */
+static const double IMAGENET_MEAN[RGB] = {0.485, 0.456, 0.406};
+static const double IMAGENET_DEVIATION[RGB] = {0.229, 0.224, 0.225};
+
+reha_knee_network_spec reha_knee_network_spec_default(void)
+{
+    return (reha_knee_network_spec){.height_px = 128,
+                                    .width_px = 224,
+                                    .grade_count = 5,
+                                    .frozen_stages = 1,
+                                    .head_rate_ratio = 5.0F,
+                                    .dropout = 0.3F};
+}
+
+static reha_status need_param(const reha_graph *graph, const char *name, const float **values, reha_error *err)
+{
+    const int index = reha_graph_find_param(graph, name);
+    if (index < 0) {
+        return reha_fail(err, REHA_E_INTERNAL, "the trunk has no parameter '%s'", name);
+    }
+    *values = reha_graph_param(graph, index)->values;
+    return REHA_OK;
+}
+
+/* The colour stem reads (grey, grey, grey): its first convolution collapses to one channel and a bias.
+ * Exact up to the border, where zero padding stands for another grey. */
+static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha_graph *grey, reha_error *err)
+{
+    static const char *const norm_names[] = {"batchnorm0.scale", "batchnorm0.shift", "batchnorm0.mean",
+                                             "batchnorm0.variance"};
+    const float *norm[4];
+    const float *weights = NULL;
+    for (int i = 0; i < 4; i++) {
+        REHA_TRY(need_param(colour, norm_names[i], &norm[i], err));
+    }
+    REHA_TRY(need_param(colour, "conv0.weight", &weights, err));
+    const reha_node *data_norm = reha_graph_node(colour, reha_graph_find_node(colour, "batchnorm0"));
+    reha_param *weight = reha_graph_param_mutable(grey, conv->params[0]);
+    reha_param *bias = reha_graph_param_mutable(grey, conv->params[1]);
+    const size_t area = (size_t)(conv->window.kernel_h * conv->window.kernel_w);
+    for (size_t o = 0; o < (size_t)weight->shape.dims[0]; o++) {
+        double sum = 0.0;
+        for (size_t i = 0; i < area; i++) {
+            double gray_weight = 0.0;
+            for (size_t c = 0; c < RGB; c++) {
+                const double gain = (double)norm[0][c] / sqrt((double)norm[3][c] + (double)data_norm->epsilon);
+                const double slope = GREY_GAIN / IMAGENET_DEVIATION[c];
+                const double offset = (IMAGENET_GREY - IMAGENET_MEAN[c]) / IMAGENET_DEVIATION[c];
+                const double w = (double)weights[(o * RGB + c) * area + i];
+                gray_weight += w * gain * slope;
+                sum += w * ((offset - GREY_CENTRE * slope - (double)norm[2][c]) * gain + (double)norm[1][c]);
+            }
+            weight->values[o * area + i] = (float)gray_weight;
+        }
+        bias->values[o] = (float)sum;
+    }
+    return REHA_OK;
+}
+
+static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_value_id map, reha_error *err)
+{
+    const reha_node *node = reha_graph_node(graph, map);
+    const reha_window whole = {.kernel_h = (int)node->shape.dims[2],
+                               .kernel_w = (int)node->shape.dims[3],
+                               .stride_h = 1,
+                               .stride_w = 1,
+                               .dilation_h = 1,
+                               .dilation_w = 1};
+    reha_value_id pooled[2];
+    reha_value_id value = 0;
+    REHA_TRY(reha_graph_add_unary(graph, "head_mean", REHA_OP_GLOBAL_AVERAGE_POOL, map, &pooled[0], err));
+    REHA_TRY(reha_graph_add_pool(graph, "head_max", REHA_OP_MAX_POOL, map, whole, &pooled[1], err));
+    REHA_TRY(reha_graph_add_concat(graph, "head_concat", pooled, 2, &value, err));
+    REHA_TRY(reha_graph_add_unary(graph, "head_flatten", REHA_OP_FLATTEN, value, &value, err));
+    if (spec->dropout > 0.0F) {
+        REHA_TRY(reha_graph_add_dropout(graph, "head_dropout", value, spec->dropout, &value, err));
+    }
+    REHA_TRY(reha_graph_add_fully_connected(graph, "head", value, spec->grade_count, &value, err));
+    return reha_graph_mark_output(graph, value, "logits", err);
+}
+
+/* Copies the colour trunk behind a grey input: everything after its first convolution. */
+static reha_status build_grey(const reha_graph *colour, const reha_knee_network_spec *spec, reha_graph **out,
+                              reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *graph = NULL;
+    const int count = reha_graph_node_count(colour);
+    const int stem = reha_graph_find_node(colour, "conv0");
+    reha_value_id *renamed = reha_alloc_zero((size_t)count, sizeof *renamed);
+    if (renamed == NULL || stem < 0) {
+        status = reha_fail(err, renamed == NULL ? REHA_E_NOMEM : REHA_E_INTERNAL, "no grey trunk can be made");
+        goto done;
+    }
+    REHA_CHECK(reha_graph_new("knee-oa", &graph, err));
+    reha_value_id value = 0;
+    REHA_CHECK(reha_graph_add_input(graph, "image", 1, spec->height_px, spec->width_px, &value, err));
+    const reha_node *conv = reha_graph_node(colour, stem);
+    REHA_CHECK(reha_graph_add_conv(graph, conv->name, value, (int)conv->shape.dims[1], conv->window, 1, true,
+                                   &renamed[stem], err));
+    REHA_CHECK(collapse_stem(colour, reha_graph_node_mutable(graph, renamed[stem]), graph, err));
+    for (int i = stem + 1; i < count; i++) {
+        const reha_node *node = reha_graph_node(colour, i);
+        reha_value_id inputs[REHA_NN_INPUTS_MAX];
+        for (int k = 0; k < node->input_count; k++) {
+            inputs[k] = renamed[node->inputs[k]];
+        }
+        REHA_CHECK(reha_graph_add_copy(graph, colour, node, inputs, &renamed[i], err));
+    }
+    REHA_CHECK(add_head(graph, spec, renamed[count - 1], err));
+    *out = graph;
+    graph = NULL;
+done:
+    reha_free(renamed);
+    reha_graph_free(graph);
+    return status;
+}
+
+static bool belongs_to(const char *name, int stages)
+{
+    if (strncmp(name, "stage", 5) != 0) {
+        return strncmp(name, "head", 4) != 0 && stages > 0; /* the stem */
+    }
+    return name[5] - '0' <= stages;
+}
+
+/* Batch-norms keep their statistics and affine parts: they were fitted to a million pictures, a batch of
+ * knees is a poor replacement. */
+static void freeze(reha_graph *graph, const reha_knee_network_spec *spec)
+{
+    for (int i = 0; i < reha_graph_node_count(graph); i++) {
+        reha_node *node = reha_graph_node_mutable(graph, i);
+        const bool is_norm = node->op == REHA_OP_BATCH_NORM;
+        node->is_frozen = is_norm;
+        for (int k = 0; k < node->param_count; k++) {
+            reha_param *param = reha_graph_param_mutable(graph, node->params[k]);
+            if (is_norm || belongs_to(node->name, spec->frozen_stages)) {
+                param->is_trainable = false;
+            }
+        }
+    }
+}
+
+static void init_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_random *random)
+{
+    reha_param *weight = reha_graph_param_mutable(graph, reha_graph_find_param(graph, "head.weight"));
+    reha_param *bias = reha_graph_param_mutable(graph, reha_graph_find_param(graph, "head.bias"));
+    for (size_t i = 0; i < reha_shape_count(weight->shape); i++) {
+        weight->values[i] = (float)(0.01 * reha_random_normal(random));
+    }
+    for (size_t i = 0; i < reha_shape_count(bias->shape); i++) {
+        bias->values[i] = 0.0F;
+    }
+    weight->learning_rate_ratio = spec->head_rate_ratio;
+    bias->learning_rate_ratio = spec->head_rate_ratio;
+}
+
+reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char *backbone_folder, uint64_t seed,
+                                  reha_graph **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *colour = NULL;
+    reha_graph *grey = NULL;
+    reha_value_id value = 0;
+    reha_random random = reha_random_init(seed, 0x6b6e6565);
+    *out = NULL;
+    REHA_CHECK(reha_graph_new("trunk", &colour, err));
+    REHA_CHECK(reha_graph_add_input(colour, "image", RGB, spec->height_px, spec->width_px, &value, err));
+    REHA_CHECK(reha_zoo_resnet50v2_trunk(colour, value, TRUNK_STAGES, &value, err));
+    reha_graph_init_params(colour, &random);
+    if (backbone_folder != NULL) {
+        int loaded = 0;
+        REHA_CHECK(reha_backbone_load(colour, backbone_folder, "resnetv24_", &loaded, err));
+    }
+    REHA_CHECK(build_grey(colour, spec, &grey, err));
+    init_head(grey, spec, &random);
+    if (backbone_folder != NULL) {
+        freeze(grey, spec);
+        REHA_CHECK(reha_graph_fold_batch_norm(grey, out, err));
+    } else {
+        *out = grey;
+        grey = NULL;
+    }
+done:
+    reha_graph_free(colour);
+    reha_graph_free(grey);
+    return status;
+}
+
+reha_status reha_knee_network_explained(const reha_graph *graph, reha_value_id *out, reha_error *err)
+{
+    *out = reha_graph_find_node(graph, EXPLAINED_NODE);
+    return *out >= 0 ? REHA_OK
+                     : reha_fail(err, REHA_E_NOT_FOUND, "the network has no node '%s' to explain", EXPLAINED_NODE);
+}

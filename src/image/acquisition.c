@@ -1,7 +1,5 @@
 #include "image/acquisition.h"
 
-#include <string.h>
-
 const char *reha_side_text(reha_side side)
 {
     switch (side) {
@@ -19,9 +17,6 @@ const char *reha_side_text(reha_side side)
 
 reha_acquisition reha_acquisition_unknown(void)
 {
-    /* memset and not {0}: the record is hashed and compared as bytes in tests, padding included. */
-    reha_acquisition facts;
-    memset(&facts, 0, sizeof facts);
-    facts.side = REHA_SIDE_UNKNOWN;
-    return facts;
+    /* Everything else is zero: empty texts, no flags, 0 bits, 0 frames. */
+    return (reha_acquisition){.side = REHA_SIDE_UNKNOWN};
 }

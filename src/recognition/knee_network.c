@@ -19,6 +19,8 @@ static const double GREY_GAIN = 1.35;
 static const double IMAGENET_GREY = 0.449; /* mean of the three below */
 static const double IMAGENET_MEAN[RGB] = {0.485, 0.456, 0.406};
 static const double IMAGENET_DEVIATION[RGB] = {0.229, 0.224, 0.225};
+static const float MAX_SCALE = 0.25F;
+static const float MAX_SCALE_EPSILON = 1e-5F;
 
 reha_knee_network_spec reha_knee_network_spec_default(void)
 {
@@ -88,6 +90,17 @@ static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spe
     reha_value_id value = 0;
     REHA_TRY(reha_graph_add_unary(graph, "head_mean", REHA_OP_GLOBAL_AVERAGE_POOL, map, &pooled[0], err));
     REHA_TRY(reha_graph_add_pool(graph, "head_max", REHA_OP_MAX_POOL, map, whole, &pooled[1], err));
+    /* Maxima are some four times larger than means: a fixed scale gives both the same say. */
+    REHA_TRY(reha_graph_add_batch_norm(graph, "head_max_scale", pooled[1], MAX_SCALE_EPSILON, &pooled[1], err));
+    reha_node *scaler = reha_graph_node_mutable(graph, pooled[1]);
+    reha_param *scale = reha_graph_param_mutable(graph, scaler->params[0]);
+    for (size_t i = 0; i < reha_shape_count(scale->shape); i++) {
+        scale->values[i] = MAX_SCALE;
+    }
+    scaler->is_frozen = true;
+    for (int k = 0; k < scaler->param_count; k++) {
+        reha_graph_param_mutable(graph, scaler->params[k])->is_trainable = false;
+    }
     REHA_TRY(reha_graph_add_concat(graph, "head_concat", pooled, 2, &value, err));
     REHA_TRY(reha_graph_add_unary(graph, "head_flatten", REHA_OP_FLATTEN, value, &value, err));
     if (spec->dropout > 0.0F) {

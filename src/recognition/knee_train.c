@@ -1,0 +1,623 @@
+/* `train knee-oa`: the whole recipe of the grading network, from a labelled folder to a calibrated model
+ * with its card. The split `train` teaches, the split `val` chooses the epoch and calibrates; no other
+ * split is read.
+ *
+ * The ImageNet trunk (knee_network.h) is fine-tuned with its early stages frozen: bf16 where the CPU has it,
+ * AdamW, cosine rate with warm-up, average of the weights, soft labels: the neighbours of a grade get a
+ * share, since readers disagree by one grade far more often than by two. */
+#include "recognition/knee_oa.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/threads.h"
+#include "image/load.h"
+#include "nn/onnx.h"
+#include "nn/session.h"
+#include "nn/trainer.h"
+#include "recognition/dataset.h"
+#include "recognition/knee_augment.h"
+#include "recognition/knee_card.h"
+#include "recognition/knee_network.h"
+#include "recognition/metrics.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    GRADES = REHA_GRADES,
+    BATCH = 24,
+    EVALUATION_BATCH = 8,
+    DEFAULT_EPOCHS = 8,
+    WARMUP_STEPS = 120,
+    DISEASE_GRADE = 2,
+    MINUTES_PROBE_STEPS = 12,
+    STREAM_ORDER = 1,     /* streams of random numbers: one purpose each */
+    STREAM_AUGMENT = 1000
+};
+static const float PEAK_RATE = 2e-4F;
+static const float LEAST_RATE_SHARE = 0.02F;
+static const double LABEL_SD_GRADES = 0.5; /* of the soft labels */
+static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
+
+typedef struct squares { /* prepared images of one split, in memory */
+    reha_dataset data;
+    uint8_t *pixels; /* count * square_bytes */
+    size_t square_bytes;
+    size_t inverted_count;
+} squares;
+
+typedef struct training {
+    const reha_train_options *options;
+    const reha_progress *progress;
+    reha_knee_crop_spec crop;
+    reha_knee_network_spec network;
+    reha_knee_augment_spec augment;
+    squares train, val;
+    reha_graph *graph;
+    reha_trainer *trainer;
+    float *inputs;        /* BATCH windows */
+    float *targets;       /* BATCH * GRADES */
+    size_t *order;        /* of the training images in this epoch */
+    double *val_logits;   /* val count * GRADES: mean of the picture and its mirror image */
+    int epochs;
+    int epoch;            /* finished ones */
+    double best_kappa;
+    double start_ms;
+    double steps_ms;      /* spent in steps, for the rate */
+    size_t steps_done;    /* in this run */
+    reha_text log;
+} training;
+
+reha_train_options reha_train_options_default(void)
+{
+    return (reha_train_options){.seed = 1};
+}
+
+static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
+{
+    return reha_image_load(path, NULL, out, facts, err);
+}
+
+/* ---- data ---- */
+
+typedef struct preparation {
+    squares *into;
+    const reha_knee_crop_spec *crop;
+    reha_load_function load;
+    bool *was_inverted;
+} preparation;
+
+static reha_status prepare_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    preparation *job = context;
+    const reha_labelled *item = &job->into->data.items[index];
+    const size_t count = job->into->square_bytes;
+    reha_status status = REHA_OK;
+    reha_acquisition facts = reha_acquisition_unknown();
+    reha_gray *image = NULL;
+    float *square = reha_alloc(count * sizeof *square);
+    (void)thread_idx;
+    if (square == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a crop");
+    }
+    REHA_CHECK(job->load(item->full_path, &image, &facts, err));
+    const reha_knee_pose whole = reha_knee_pose_whole(image, job->crop);
+    REHA_CHECK(reha_knee_square(image, &whole, job->crop, false, square, err));
+    if (reha_knee_looks_inverted(square, job->crop->size_px)) {
+        job->was_inverted[index] = true;
+        REHA_CHECK(reha_knee_square(image, &whole, job->crop, true, square, err));
+    }
+    REHA_CHECK(reha_knee_normalise(job->crop, square, err));
+    for (size_t i = 0; i < count; i++) {
+        job->into->pixels[index * count + i] = (uint8_t)(square[i] * 255.0F + 0.5F);
+    }
+done:
+    reha_gray_free(image);
+    reha_free(square);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", item->path);
+    }
+    return status;
+}
+
+static reha_status prepare(const training *run, const char *split, squares *out, reha_error *err)
+{
+    const reha_load_function load = run->options->load != NULL ? run->options->load : load_pictures;
+    REHA_TRY(reha_dataset_load(run->options->data_folder, split, &out->data, err));
+    out->square_bytes = (size_t)run->crop.size_px * (size_t)run->crop.size_px;
+    size_t total_bytes = 0;
+    if (reha_mul_size(out->data.count, out->square_bytes, &total_bytes)) {
+        out->pixels = reha_alloc(total_bytes);
+    }
+    bool *was_inverted = reha_alloc_zero(out->data.count, sizeof *was_inverted);
+    if (out->pixels == NULL || was_inverted == NULL) {
+        reha_free(was_inverted);
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu crops", out->data.count);
+    }
+    preparation job = {out, &run->crop, load, was_inverted};
+    const reha_status status =
+        reha_parallel_for(out->data.count, (size_t)run->options->threads, prepare_one, &job, err);
+    for (size_t i = 0; i < out->data.count; i++) {
+        out->inverted_count += was_inverted[i] ? 1 : 0;
+    }
+    reha_free(was_inverted);
+    return status;
+}
+
+static void squares_clear(squares *part)
+{
+    reha_dataset_clear(&part->data);
+    reha_free(part->pixels);
+}
+
+static void soft_label(int grade, float *target)
+{
+    double sum = 0.0;
+    for (int k = 0; k < GRADES; k++) {
+        sum += exp(-0.5 * (k - grade) * (k - grade) / (LABEL_SD_GRADES * LABEL_SD_GRADES));
+    }
+    for (int k = 0; k < GRADES; k++) {
+        target[k] = (float)(exp(-0.5 * (k - grade) * (k - grade) / (LABEL_SD_GRADES * LABEL_SD_GRADES)) / sum);
+    }
+}
+
+/* Every epoch is a function of (seed, epoch) alone, so that a resumed run repeats what it would have done. */
+static void shuffle_epoch(training *run)
+{
+    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_ORDER);
+    for (size_t i = 0; i < run->train.data.count; i++) {
+        run->order[i] = i;
+    }
+    reha_random_shuffle(&random, run->order, run->train.data.count);
+}
+
+typedef struct batch_job {
+    training *run;
+    size_t first; /* position in the order */
+} batch_job;
+
+static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    const batch_job *job = context;
+    training *run = job->run;
+    const size_t position = job->first + index;
+    const size_t image = run->order[position];
+    const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
+    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch,
+                                          STREAM_AUGMENT + (uint64_t)position);
+    (void)thread_idx;
+    (void)err;
+    reha_knee_augment(run->train.pixels + image * run->train.square_bytes, &run->crop, &run->augment, &random,
+                      run->inputs + index * window);
+    soft_label(run->train.data.items[image].grade, run->targets + index * GRADES);
+    return REHA_OK;
+}
+
+/* ---- evaluation on `val` ---- */
+
+static reha_status fill_windows(const training *run, const squares *part, size_t first, int count, bool mirror,
+                                float *out, reha_error *err)
+{
+    const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
+    float *square = reha_alloc(part->square_bytes * sizeof *square);
+    if (square == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a crop");
+    }
+    for (int i = 0; i < count; i++) {
+        const uint8_t *pixels = part->pixels + (first + (size_t)i) * part->square_bytes;
+        for (size_t p = 0; p < part->square_bytes; p++) {
+            square[p] = (float)pixels[p] / 255.0F;
+        }
+        reha_knee_window(&run->crop, square, mirror, out + (size_t)i * window);
+    }
+    reha_free(square);
+    return REHA_OK;
+}
+
+/* Log of the mean probability over the picture and its mirror image: as the analysis does it. */
+static void average_views(const float *straight, const float *mirrored, double *logits)
+{
+    const float *views[2] = {straight, mirrored};
+    double mean[GRADES] = {0};
+    for (int v = 0; v < 2; v++) {
+        double most = (double)views[v][0];
+        double sum = 0.0;
+        for (int k = 1; k < GRADES; k++) {
+            most = fmax(most, (double)views[v][k]);
+        }
+        for (int k = 0; k < GRADES; k++) {
+            sum += exp((double)views[v][k] - most);
+        }
+        for (int k = 0; k < GRADES; k++) {
+            mean[k] += 0.5 * exp((double)views[v][k] - most) / sum;
+        }
+    }
+    for (int k = 0; k < GRADES; k++) {
+        logits[k] = log(fmax(mean[k], 1e-12));
+    }
+}
+
+static reha_status predict(training *run, const reha_graph *graph, const squares *part, double *logits,
+                           reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_session *session = NULL;
+    const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
+    float outputs[2][EVALUATION_BATCH * GRADES];
+    float *inputs = reha_alloc(EVALUATION_BATCH * window * sizeof *inputs);
+    if (inputs == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a batch");
+    }
+    reha_session_options how = reha_session_options_default();
+    how.batch_max = EVALUATION_BATCH;
+    how.threads = run->options->threads;
+    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
+    REHA_CHECK(reha_session_new(graph, &how, &session, err));
+    for (size_t first = 0; first < part->data.count; first += EVALUATION_BATCH) {
+        const size_t left = part->data.count - first;
+        const int count = left < EVALUATION_BATCH ? (int)left : EVALUATION_BATCH;
+        for (int view = 0; view < 2; view++) {
+            const float *in[1] = {inputs};
+            float *out[1] = {outputs[view]};
+            REHA_CHECK(fill_windows(run, part, first, count, view == 1, inputs, err));
+            REHA_CHECK(reha_session_run(session, count, in, out, err));
+        }
+        for (int i = 0; i < count; i++) {
+            average_views(outputs[0] + i * GRADES, outputs[1] + i * GRADES, logits + (first + (size_t)i) * GRADES);
+        }
+    }
+done:
+    reha_session_free(session);
+    reha_free(inputs);
+    return status;
+}
+
+/* Figures of (calibrated) logits; rounds 0: no intervals. */
+static reha_status measure(const squares *part, const double *logits, const reha_ordinal_calibration *calibration,
+                           int rounds, reha_graded_metrics *out, reha_error *err)
+{
+    reha_graded_case *cases = reha_alloc_zero(part->data.count, sizeof *cases);
+    if (cases == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu cases", part->data.count);
+    }
+    for (size_t i = 0; i < part->data.count; i++) {
+        cases[i].patient_idx = part->data.items[i].patient_idx;
+        cases[i].grade = part->data.items[i].grade;
+        reha_ordinal_probabilities(calibration, logits + i * GRADES, cases[i].probabilities);
+        reha_ordinal_set(calibration, cases[i].probabilities, &cases[i].set_low, &cases[i].set_high);
+    }
+    const reha_status status =
+        reha_graded_metrics_compute(cases, part->data.count, GRADES, DISEASE_GRADE, rounds, 1, out, err);
+    reha_free(cases);
+    return status;
+}
+
+/* ---- files of a run ---- */
+
+static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
+{
+    *out = reha_path_join(run->options->out_folder, name);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+}
+
+static reha_status save_model(const training *run, const reha_graph *graph, const char *name, reha_error *err)
+{
+    char *path = NULL;
+    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
+    REHA_TRY(out_path(run, name, &path, err));
+    const reha_status status = reha_onnx_save(graph, path, &how, err);
+    reha_free(path);
+    return status;
+}
+
+static reha_status save_state(training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *path = NULL;
+    char *state_path = NULL;
+    char *log_path = NULL;
+    json_t *state = NULL;
+    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
+    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
+    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
+    state = json_pack("{s:i, s:i, s:I, s:f, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
+                      (json_int_t)run->options->seed, "best_kappa", run->best_kappa, "log",
+                      run->log.data != NULL ? run->log.data : "");
+    REHA_CHECK(reha_json_save(state_path, state, err));
+    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
+done:
+    json_decref(state);
+    reha_free(log_path);
+    reha_free(path);
+    reha_free(state_path);
+    return status;
+}
+
+static reha_status load_state(training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *path = NULL;
+    char *state_path = NULL;
+    json_t *state = NULL;
+    double epoch = 0.0;
+    double epochs = 0.0;
+    double seed = 0.0;
+    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
+    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_json_load(state_path, &state, err));
+    REHA_CHECK(reha_json_need_number(state, "epoch", &epoch, err));
+    REHA_CHECK(reha_json_need_number(state, "epochs", &epochs, err));
+    REHA_CHECK(reha_json_need_number(state, "seed", &seed, err));
+    if ((uint64_t)seed != run->options->seed) {
+        status = reha_fail(err, REHA_E_CONFLICT, "%s: was started with seed %.0f; resume with the same", state_path, seed);
+        goto done;
+    }
+    REHA_CHECK(reha_trainer_load(run->trainer, path, err));
+    run->epoch = (int)epoch;
+    run->epochs = (int)epochs;
+    run->best_kappa = reha_json_number(state, "best_kappa", -1.0);
+    reha_text_clear(&run->log);
+    reha_text_add(&run->log, reha_json_string(state, "log", ""));
+done:
+    json_decref(state);
+    reha_free(path);
+    reha_free(state_path);
+    return status;
+}
+
+/* ---- the loop ---- */
+
+static size_t steps_per_epoch(const training *run)
+{
+    return run->train.data.count / BATCH;
+}
+
+static reha_status check_stop(const training *run, reha_error *err)
+{
+    const reha_progress *progress = run->progress;
+    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        return reha_fail(err, REHA_E_CANCELLED,
+                         "stopped in epoch %d; finished epochs are kept: go on with --resume", run->epoch + 1);
+    }
+    return REHA_OK;
+}
+
+static void tell(const training *run, size_t step, double loss)
+{
+    char text[96];
+    const reha_progress *progress = run->progress;
+    if (progress == NULL || progress->update == NULL) {
+        return;
+    }
+    const size_t per_epoch = steps_per_epoch(run);
+    const double done = (double)((size_t)run->epoch * per_epoch + step);
+    const double total = (double)((size_t)run->epochs * per_epoch);
+    const double steps_per_ms = (double)run->steps_done / run->steps_ms;
+    (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f best kappa %.3f", run->epoch + 1, run->epochs, loss,
+                   run->best_kappa);
+    progress->update(progress->context, done * BATCH, total * BATCH, "images", 1e3 * BATCH * steps_per_ms,
+                     1e-3 * (total - done) / steps_per_ms, text);
+}
+
+static float rate_at(const training *run, long step)
+{
+    const long steps = (long)run->epochs * (long)steps_per_epoch(run);
+    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
+    const float least = LEAST_RATE_SHARE * PEAK_RATE;
+    return (step < warmup ? 0.0F : least) +
+           (step < warmup ? 1.0F : 1.0F - LEAST_RATE_SHARE) * reha_cosine_rate(PEAK_RATE, step, warmup, steps);
+}
+
+static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
+{
+    batch_job job = {run, step * BATCH};
+    const float *inputs[1] = {run->inputs};
+    const float *targets[1] = {run->targets};
+    const double start_ms = reha_clock_ms();
+    REHA_TRY(reha_parallel_for(BATCH, (size_t)run->options->threads, fill_one, &job, err));
+    const long global = (long)run->epoch * (long)steps_per_epoch(run) + (long)step;
+    REHA_TRY(reha_trainer_step(run->trainer, inputs, targets, NULL, rate_at(run, global), loss, err));
+    run->steps_ms += reha_clock_ms() - start_ms;
+    run->steps_done++;
+    return REHA_OK;
+}
+
+static reha_status finish_epoch(training *run, double mean_loss, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *averaged = NULL;
+    reha_graded_metrics figures;
+    const reha_ordinal_calibration none = reha_ordinal_calibration_none(GRADES);
+    REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
+    REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
+    REHA_CHECK(predict(run, averaged, &run->val, run->val_logits, err));
+    REHA_CHECK(measure(&run->val, run->val_logits, &none, 0, &figures, err));
+    run->epoch++;
+    reha_text_addf(&run->log, "%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.1f\n", run->epoch, mean_loss, figures.accuracy.value,
+                   figures.kappa.value, figures.mae.value, figures.auc.value,
+                   1e-3 * (reha_clock_ms() - run->start_ms));
+    if (figures.kappa.value > run->best_kappa) {
+        run->best_kappa = figures.kappa.value;
+        REHA_CHECK(save_model(run, averaged, "model.onnx", err));
+    }
+    REHA_CHECK(save_state(run, err));
+done:
+    reha_graph_free(averaged);
+    return status;
+}
+
+/* Fits the number of epochs to the time that the user gives, by the speed of the first steps. */
+static void plan_epochs(training *run)
+{
+    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
+    const double step_ms = run->steps_ms / (double)run->steps_done;
+    const double epoch_ms = EVALUATION_SHARE * step_ms * (double)steps_per_epoch(run);
+    const int fitting = (int)(budget_ms / epoch_ms);
+    if (fitting < run->epochs) {
+        run->epochs = fitting > 1 ? fitting : 1;
+    }
+}
+
+static reha_status train_epochs(training *run, reha_error *err)
+{
+    bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
+    while (run->epoch < run->epochs) {
+        double sum = 0.0;
+        shuffle_epoch(run);
+        for (size_t step = 0; step < steps_per_epoch(run); step++) {
+            double loss = 0.0;
+            REHA_TRY(check_stop(run, err));
+            REHA_TRY(train_step(run, step, &loss, err));
+            sum += loss;
+            if (!is_planned && step + 1 == MINUTES_PROBE_STEPS) {
+                plan_epochs(run);
+                is_planned = true;
+            }
+            tell(run, step + 1, sum / (double)(step + 1));
+        }
+        REHA_TRY(finish_epoch(run, sum / (double)steps_per_epoch(run), err));
+    }
+    return REHA_OK;
+}
+
+/* ---- the result ---- */
+
+static reha_status set_text(reha_knee_card *card, const char *key, const char *text, reha_error *err)
+{
+    return reha_knee_card_set_take(card, key, json_string(text), err);
+}
+
+static reha_status write_card(training *run, const reha_ordinal_calibration *calibration,
+                              const reha_graded_metrics *figures, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_knee_card card = {0};
+    json_t *metrics = NULL;
+    REHA_CHECK(reha_knee_card_init(&card, "1", err));
+    card.crop = run->crop;
+    card.mirror_average = true;
+    card.calibration = *calibration;
+    (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "%s", "stage4_batchnorm0_relu");
+    card.networks[0].precision = REHA_BF16;
+    REHA_CHECK(set_text(&card, "command", run->options->command, err));
+    REHA_CHECK(reha_graded_metrics_to_json(figures, &metrics, err));
+    (void)json_object_set_new(metrics, "split", json_string("val (chose the epoch and calibrated: optimistic)"));
+    REHA_CHECK(reha_knee_card_set_take(&card, "metrics", metrics, err));
+    metrics = NULL;
+    REHA_CHECK(reha_knee_card_set_take(
+        &card, "training",
+        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s, s:f}", "epochs", run->epochs, "batch", BATCH, "seed",
+                  (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count, "inverted_corrected",
+                  (json_int_t)(run->train.inverted_count + run->val.inverted_count), "frozen_stages",
+                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION,
+                  "minutes", (reha_clock_ms() - run->start_ms) / 60e3),
+        err));
+    REHA_CHECK(reha_knee_card_save(&card, run->options->out_folder, err));
+done:
+    json_decref(metrics);
+    reha_knee_card_clear(&card);
+    return status;
+}
+
+/* Reads the best epoch back from its file, so that exactly what is shipped is what is calibrated. */
+static reha_status finish(training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *best = NULL;
+    char *path = NULL;
+    int *labels = NULL;
+    reha_ordinal_calibration calibration;
+    reha_graded_metrics figures;
+    const reha_ordinal_fit_options how = reha_ordinal_fit_options_default();
+    const size_t count = run->val.data.count;
+    REHA_CHECK(out_path(run, "model.onnx", &path, err));
+    REHA_CHECK(reha_onnx_load(path, NULL, &best, err));
+    REHA_CHECK(predict(run, best, &run->val, run->val_logits, err));
+    labels = reha_alloc_zero(count, sizeof *labels);
+    if (labels == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu labels", count);
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++) {
+        labels[i] = run->val.data.items[i].grade;
+    }
+    REHA_CHECK(reha_ordinal_fit(run->val_logits, labels, count, GRADES, &how, &calibration, err));
+    REHA_CHECK(measure(&run->val, run->val_logits, &calibration, 1000, &figures, err));
+    REHA_CHECK(write_card(run, &calibration, &figures, err));
+done:
+    reha_free(labels);
+    reha_free(path);
+    reha_graph_free(best);
+    return status;
+}
+
+static reha_status start(training *run, reha_error *err)
+{
+    const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
+    REHA_TRY(reha_folder_make(run->options->out_folder, err));
+    REHA_TRY(prepare(run, "train", &run->train, err));
+    REHA_TRY(prepare(run, "val", &run->val, err));
+    if (steps_per_epoch(run) == 0) {
+        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed", run->train.data.count, BATCH);
+    }
+    run->inputs = reha_alloc_zero(BATCH * window, sizeof *run->inputs);
+    run->targets = reha_alloc_zero(BATCH * GRADES, sizeof *run->targets);
+    run->order = reha_alloc_zero(run->train.data.count, sizeof *run->order);
+    run->val_logits = reha_alloc_zero(run->val.data.count * GRADES, sizeof *run->val_logits);
+    if (run->inputs == NULL || run->targets == NULL || run->order == NULL || run->val_logits == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
+    }
+    run->network.height_px = run->crop.window_h_px;
+    run->network.width_px = run->crop.window_w_px;
+    REHA_TRY(reha_knee_network_new(&run->network, run->options->backbone_folder, run->options->seed, &run->graph, err));
+    reha_trainer_options how = reha_trainer_options_default();
+    how.batch = BATCH;
+    how.threads = run->options->threads;
+    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
+    how.optimizer = REHA_ADAMW;
+    how.weight_decay = 0.02F;
+    how.clip_norm = 2.0F;
+    how.ema_decay = 0.997F;
+    how.seed = run->options->seed;
+    how.loss_count = 1;
+    how.losses[0] = (reha_loss){.kind = REHA_LOSS_CROSS_ENTROPY, .output = 0, .weight = 1.0F};
+    return reha_trainer_new(run->graph, &how, &run->trainer, err);
+}
+
+reha_status reha_knee_train(const reha_train_options *options, const reha_progress *progress, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    training run = {.options = options,
+                    .progress = progress,
+                    .crop = reha_knee_crop_spec_default(),
+                    .network = reha_knee_network_spec_default(),
+                    .augment = reha_knee_augment_spec_default(),
+                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
+                    .best_kappa = -1.0,
+                    .start_ms = reha_clock_ms()};
+    reha_text_add(&run.log, "epoch,loss,val_accuracy,val_kappa,val_mae,val_auc,seconds\n");
+    if (options->data_folder == NULL || options->out_folder == NULL) {
+        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
+    }
+    REHA_CHECK(start(&run, err));
+    if (options->resume) {
+        REHA_CHECK(load_state(&run, err));
+    }
+    REHA_CHECK(train_epochs(&run, err));
+    REHA_CHECK(finish(&run, err));
+done:
+    reha_text_clear(&run.log);
+    reha_trainer_free(run.trainer);
+    reha_graph_free(run.graph);
+    reha_free(run.inputs);
+    reha_free(run.targets);
+    reha_free(run.order);
+    reha_free(run.val_logits);
+    squares_clear(&run.train);
+    squares_clear(&run.val);
+    return status;
+}

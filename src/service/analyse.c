@@ -1,0 +1,282 @@
+#include "service/analyse.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/digest.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char DEFAULT_TASK[] = "knee-oa";
+enum { PATH_BYTES = 4096, MODEL_FILES_MAX = 64 };
+
+struct reha_analyser {
+    const reha_recogniser *recogniser;
+    reha_model *model;
+    reha_analyser_options options;
+    char model_hash[REHA_DIGEST_TEXT_BYTES];
+};
+
+reha_status reha_models_folder(char **out, reha_error *err)
+{
+    static const char *const beside[] = {"../models", "../share/rehascope/models", "models"};
+    char program[PATH_BYTES];
+    const char *chosen = getenv("REHASCOPE_MODELS");
+    *out = NULL;
+    if (chosen != NULL && chosen[0] != '\0') {
+        *out = reha_strdup(chosen);
+        return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        char *folder = reha_path_join(program, beside[i]);
+        if (folder != NULL && reha_path_is_folder(folder)) {
+            *out = folder;
+            return REHA_OK;
+        }
+        reha_free(folder);
+    }
+    return reha_fail(err, REHA_E_NOT_FOUND,
+                     "no models folder beside the program: set REHASCOPE_MODELS or give --models DIR");
+}
+
+/* Files of the model in sorted order: the hash names the model exactly. */
+static reha_status hash_model(const char *folder, char out[REHA_DIGEST_TEXT_BYTES], reha_error *err)
+{
+    const char *names[MODEL_FILES_MAX];
+    size_t count = 0;
+    reha_paths files = {0};
+    REHA_TRY(reha_folder_list(folder, MODEL_FILES_MAX, &files, err));
+    for (size_t i = 0; i < files.count; i++) {
+        const char *name = files.items[i] + strlen(folder);
+        name += *name == '/' ? 1 : 0;
+        if (reha_str_ends_nocase(name, ".onnx") || reha_str_ends_nocase(name, ".json")) {
+            names[count++] = name;
+        }
+    }
+    const reha_status status = reha_digest_files(folder, names, count, out, err);
+    reha_paths_clear(&files);
+    return status;
+}
+
+reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *folder = NULL;
+    *out = NULL;
+    reha_analyser *analyser = reha_alloc_zero(1, sizeof *analyser);
+    if (analyser == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a recogniser");
+    }
+    const char *task = options->task != NULL ? options->task : DEFAULT_TASK;
+    analyser->options = *options;
+    analyser->recogniser = reha_recogniser_find(task);
+    if (analyser->recogniser == NULL) {
+        status = reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
+        goto done;
+    }
+    if (options->model_folder != NULL) {
+        folder = reha_strdup(options->model_folder);
+        status = folder != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    } else {
+        status = reha_model_folder(options->models_folder, task, &folder, err);
+    }
+    REHA_CHECK(status);
+    REHA_CHECK(hash_model(folder, analyser->model_hash, err));
+    const reha_model_options how = {.models_folder = options->models_folder,
+                                    .model_folder = folder,
+                                    .threads = options->threads,
+                                    .with_explanation = options->with_explanation};
+    REHA_CHECK(analyser->recogniser->open(&how, &analyser->model, err));
+    *out = analyser;
+    analyser = NULL;
+done:
+    reha_free(folder);
+    reha_analyser_close(analyser);
+    return status;
+}
+
+void reha_analyser_close(reha_analyser *analyser)
+{
+    if (analyser != NULL) {
+        if (analyser->model != NULL) {
+            analyser->recogniser->close(analyser->model);
+        }
+        reha_free(analyser);
+    }
+}
+
+const reha_recogniser *reha_analyser_recogniser(const reha_analyser *analyser)
+{
+    return analyser->recogniser;
+}
+
+reha_model *reha_analyser_model(reha_analyser *analyser)
+{
+    return analyser->model;
+}
+
+const char *reha_analyser_model_hash(const reha_analyser *analyser)
+{
+    return analyser->model_hash;
+}
+
+static void add_input_notes(const reha_input *input, reha_analysis *analysis)
+{
+    for (int i = 0; i < input->warning_count; i++) {
+        reha_analysis_note(analysis, REHA_NOTE_WARNING, "file", "%s", input->warnings[i]);
+    }
+    if (input->frame_count > 1) {
+        reha_analysis_note(analysis, REHA_NOTE_WARNING, "frames",
+                           "the file has %u frames; only the first one was analysed", input->frame_count);
+    }
+}
+
+void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out)
+{
+    const double start_ms = reha_clock_ms();
+    reha_input input = {0};
+    *out = (reha_case){.error = REHA_ERROR_INIT};
+    out->path = reha_strdup(path);
+    if (out->path == NULL) {
+        out->status = reha_fail(&out->error, REHA_E_NOMEM, "out of memory for a path");
+        return;
+    }
+    out->status = reha_input_load(path, NULL, &input, &out->error);
+    if (out->status == REHA_OK) {
+        if (analyser->options.mm_per_px > 0.0 && !reha_spacing_is_known(input.image->spacing)) {
+            input.image->spacing = (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px,
+                                                  REHA_SPACING_USER};
+        }
+        const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
+                                          .side_hint = input.side_hint,
+                                          .side_source = input.side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
+        memcpy(out->digest, input.digest, sizeof out->digest);
+        out->status = analyser->recogniser->analyse(analyser->model, input.image, &input.facts, &how, &out->analysis,
+                                                    &out->error);
+    }
+    if (out->status == REHA_OK) {
+        memcpy(out->analysis->model_hash, analyser->model_hash, sizeof analyser->model_hash);
+        add_input_notes(&input, out->analysis);
+        if (keep_image) {
+            out->image = input.image;
+            input.image = NULL;
+        }
+    }
+    reha_input_clear(&input);
+    out->total_ms = reha_clock_ms() - start_ms;
+}
+
+void reha_case_clear(reha_case *result)
+{
+    reha_free(result->path);
+    reha_analysis_free(result->analysis);
+    reha_gray_free(result->image);
+    *result = (reha_case){.error = REHA_ERROR_INIT};
+}
+
+bool reha_case_is_accepted(const reha_case *result)
+{
+    return result->status == REHA_OK && result->analysis->is_accepted;
+}
+
+static const reha_note *first_refusal(const reha_note *notes, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (notes[i].level == REHA_NOTE_REFUSED) {
+            return &notes[i];
+        }
+    }
+    return NULL;
+}
+
+static void add_measure(reha_text *line, const reha_region *region, const char *key, const char *name)
+{
+    const reha_finding *finding = reha_region_find(region, key);
+    if (finding == NULL || !isfinite(finding->measure.value)) {
+        return;
+    }
+    const bool is_mm = strcmp(finding->measure.unit, "mm") == 0;
+    reha_text_addf(line, is_mm ? ", %s %.1f" : ", %s %.3f", name, finding->measure.value);
+    if (isfinite(finding->measure.error)) {
+        reha_text_addf(line, is_mm ? " ± %.1f" : " ± %.3f", finding->measure.error);
+    }
+    reha_text_add(line, is_mm ? " mm" : " of plateau width");
+}
+
+static void add_region(reha_text *line, const reha_region *region)
+{
+    if (!region->is_accepted) {
+        const reha_note *why = first_refusal(region->notes, region->note_count);
+        reha_text_addf(line, "%s knee refused: %s", reha_side_text(region->side), why != NULL ? why->text : "no reason");
+        return;
+    }
+    if (region->side == REHA_SIDE_UNKNOWN) {
+        reha_text_add(line, "knee (side unknown): ");
+    } else {
+        reha_text_addf(line, "%s knee: ", reha_side_text(region->side));
+    }
+    const reha_finding *grade = reha_region_find(region, "kl-grade");
+    if (grade != NULL && grade->grade >= 0) {
+        reha_text_addf(line, "KL %d (%.0f %%", grade->grade, 100.0 * grade->class_probabilities[grade->grade]);
+        if (grade->set_low == grade->set_high) {
+            reha_text_addf(line, "; %.0f %% set: %d)", 100.0 * grade->set_coverage, grade->set_low);
+        } else {
+            reha_text_addf(line, "; %.0f %% set: %d to %d)", 100.0 * grade->set_coverage, grade->set_low,
+                           grade->set_high);
+        }
+    }
+    const reha_finding *oa = reha_region_find(region, "oa");
+    if (oa != NULL) {
+        reha_text_addf(line, ", osteoarthritis %.0f %%", 100.0 * oa->probability);
+    }
+    add_measure(line, region, "jsw-min", "narrowest joint space");
+}
+
+reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
+{
+    reha_text line = {0};
+    if (result->status != REHA_OK) {
+        reha_text_addf(&line, "not analysed: %s", result->error.text);
+        return reha_text_take(&line, out, err);
+    }
+    const reha_analysis *analysis = result->analysis;
+    const reha_note *refusal = first_refusal(analysis->notes, analysis->note_count);
+    if (analysis->region_count == 0 || (!analysis->is_accepted && refusal != NULL)) {
+        reha_text_addf(&line, "refused: %s", refusal != NULL ? refusal->text : "nothing was recognised");
+        return reha_text_take(&line, out, err);
+    }
+    for (int i = 0; i < analysis->region_count; i++) {
+        reha_text_add(&line, i > 0 ? "; " : "");
+        add_region(&line, &analysis->regions[i]);
+    }
+    if (analysis->was_inverted) {
+        reha_text_add(&line, " [photometric inversion corrected]");
+    }
+    return reha_text_take(&line, out, err);
+}
+
+reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error *err)
+{
+    json_t *analysis = NULL;
+    *out = NULL;
+    if (result->status != REHA_OK) {
+        *out = json_pack("{s:s, s:b, s:{s:s, s:s}}", "path", result->path, "ok", 0, "error", "code",
+                         reha_status_name(result->status), "text", result->error.text);
+    } else {
+        REHA_TRY(reha_analysis_to_json(result->analysis, &analysis, err));
+        *out = json_pack("{s:s, s:s, s:b, s:f, s:o}", "path", result->path, "sha256", result->digest, "ok",
+                         reha_case_is_accepted(result) ? 1 : 0, "total_ms", result->total_ms, "analysis", analysis);
+    }
+    return *out != NULL ? REHA_OK
+                        : reha_fail(err, REHA_E_NOMEM, "%s: the result cannot be written as JSON", result->path);
+}

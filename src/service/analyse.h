@@ -1,0 +1,52 @@
+/* The use case `analyse`: files in, results out, one bad file never stops the others. */
+#ifndef REHA_SERVICE_ANALYSE_H
+#define REHA_SERVICE_ANALYSE_H
+
+#include "recognition/recogniser.h"
+#include "service/input.h"
+
+typedef struct reha_analyser reha_analyser; /* a loaded recogniser; one thread at a time */
+
+typedef struct reha_analyser_options {
+    const char *task;           /* NULL: the recogniser that accepts the image: for now "knee-oa" */
+    const char *models_folder;  /* holds <task>/<version>/ */
+    const char *model_folder;   /* exactly this model; NULL: the newest */
+    int threads;                /* 0: all processors */
+    bool with_explanation;
+    double mm_per_px;           /* the user's scale; 0: none. Only where the file has none. */
+} reha_analyser_options;
+
+REHA_MUST_USE reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out,
+                                             reha_error *err);
+void reha_analyser_close(reha_analyser *analyser);
+const reha_recogniser *reha_analyser_recogniser(const reha_analyser *analyser);
+reha_model *reha_analyser_model(reha_analyser *analyser); /* borrowed */
+const char *reha_analyser_model_hash(const reha_analyser *analyser);
+
+typedef struct reha_case {
+    char *path;              /* owned */
+    char digest[65];         /* of the file */
+    reha_status status;      /* REHA_OK: there is an analysis (perhaps a refusal) */
+    reha_error error;
+    reha_analysis *analysis; /* owned; NULL on error */
+    reha_gray *image;        /* kept for the report if asked for; owned; NULL otherwise */
+    double total_ms;         /* file to result */
+} reha_case;
+
+/* Never fails as a whole: faults of the file are in out->status and out->error, and REHA_E_NOMEM or
+ * REHA_E_INTERNAL stand there too. */
+void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out);
+void reha_case_clear(reha_case *result);
+
+/* True if the image was read, accepted and analysed. */
+bool reha_case_is_accepted(const reha_case *result);
+/* One line for people: the findings, the refusal, or the error with its remedy. reha_free it. */
+REHA_MUST_USE reha_status reha_case_line(const reha_case *result, char **out, reha_error *err);
+/* {"path","sha256","ok","error"|"analysis"}; new reference. */
+REHA_MUST_USE reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error *err);
+
+/* The models folder of this installation: $REHASCOPE_MODELS, else models/ beside the build folder, else
+ * ../share/rehascope/models. REHA_E_NOT_FOUND names where it looked. reha_free it. */
+REHA_MUST_USE reha_status reha_models_folder(char **out, reha_error *err);
+
+#endif

@@ -102,6 +102,20 @@ void reha_text_add_html(reha_text *text, const char *bytes)
     }
 }
 
+void reha_text_add_base64(reha_text *text, const uint8_t *bytes, size_t count)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < count; i += 3) {
+        const unsigned second = i + 1 < count ? bytes[i + 1] : 0U;
+        const unsigned third = i + 2 < count ? bytes[i + 2] : 0U;
+        const unsigned word = (unsigned)bytes[i] << 16 | second << 8 | third;
+        const char quad[4] = {digits[word >> 18], digits[word >> 12 & 63],
+                              (char)(i + 1 < count ? digits[word >> 6 & 63] : '='),
+                              (char)(i + 2 < count ? digits[word & 63] : '=')};
+        reha_text_add_n(text, quad, sizeof quad);
+    }
+}
+
 reha_status reha_text_take(reha_text *text, char **out, reha_error *err)
 {
     *out = NULL;

@@ -24,6 +24,8 @@ void reha_text_add_n(reha_text *text, const char *bytes, size_t count);
 void reha_text_addf(reha_text *text, const char *format, ...) REHA_PRINTF(2, 3);
 /* Escapes & < > " ' for HTML and XML text and attributes. */
 void reha_text_add_html(reha_text *text, const char *bytes);
+/* RFC 4648 base 64 with padding. */
+void reha_text_add_base64(reha_text *text, const uint8_t *bytes, size_t count);
 /* Moves the string out (caller frees with reha_free); an empty text gives "". */
 REHA_MUST_USE reha_status reha_text_take(reha_text *text, char **out, reha_error *err);
 

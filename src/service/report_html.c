@@ -1,0 +1,191 @@
+#include "service/report.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "service/figure.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char STYLE[] =
+    ":root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--card:#f6f8fa;"
+    "--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;"
+    "--card:#1b232b;--warn:#ffc55c;--stop:#ff8a80;--good:#7fd99a}}"
+    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 auto;"
+    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:0 0 .4em;"
+    "overflow-wrap:anywhere}.banner{border:1px solid var(--warn);color:var(--warn);border-radius:.4rem;"
+    "padding:.4rem .8rem;margin:.8rem 0}.case{background:var(--card);border:1px solid var(--line);"
+    "border-radius:.5rem;padding:1rem;margin:1.2rem 0}img{max-width:100%;height:auto;background:#fff;"
+    "border-radius:.3rem}table{border-collapse:collapse;width:100%;margin:.6rem 0}th,td{text-align:left;"
+    "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}td.n{white-space:nowrap}"
+    ".refused{color:var(--stop)}.ok{color:var(--good)}.warning{color:var(--warn)}small,.soft{color:var(--soft)}"
+    "code{overflow-wrap:anywhere}@media print{.case{break-inside:avoid}}";
+
+static void add_measure(reha_text *html, const reha_measure *measure)
+{
+    if (measure->unit == NULL || measure->unit[0] == '\0') {
+        return;
+    }
+    if (!isfinite(measure->value)) {
+        reha_text_add(html, "not measured");
+    } else {
+        const bool is_mm = strcmp(measure->unit, "mm") == 0;
+        reha_text_addf(html, is_mm ? "%.2f" : "%.3f", measure->value);
+        if (isfinite(measure->error)) {
+            reha_text_addf(html, is_mm ? " ± %.2f" : " ± %.3f", measure->error);
+        }
+        reha_text_add(html, " ");
+        reha_text_add_html(html, strcmp(measure->unit, "1") == 0 ? "(ratio)" : measure->unit);
+    }
+}
+
+static void add_finding(reha_text *html, const reha_finding *finding)
+{
+    reha_text_add(html, "<tr><th scope=row>");
+    reha_text_add_html(html, finding->label);
+    reha_text_add(html, finding->research_only ? " <small>research only</small></th><td class=n>" : "</th><td class=n>");
+    if (finding->grade >= 0) {
+        reha_text_addf(html, "<b>%d</b>", finding->grade);
+        if (finding->set_low >= 0) {
+            reha_text_addf(html, "<br><small>%.0f %% set: %d to %d</small>", 100.0 * finding->set_coverage,
+                           finding->set_low, finding->set_high);
+        }
+    } else {
+        add_measure(html, &finding->measure);
+    }
+    reha_text_add(html, "</td><td class=n>");
+    if (isfinite(finding->probability)) {
+        reha_text_addf(html, "%.0f %%", 100.0 * finding->probability);
+    }
+    reha_text_add(html, "</td><td>");
+    reha_text_add_html(html, finding->evidence);
+    const char *details[] = {finding->measure.source, finding->measure.error_source};
+    for (size_t i = 0; i < 2; i++) {
+        if (finding->measure.unit != NULL && details[i][0] != '\0') {
+            reha_text_add(html, i == 0 ? "<br><small>Scale: " : "<br><small>Error: ");
+            reha_text_add_html(html, details[i]);
+            reha_text_add(html, "</small>");
+        }
+    }
+    reha_text_add(html, "</td></tr>\n");
+}
+
+static void add_notes(reha_text *html, const reha_note *notes, int count)
+{
+    static const char *const classes[] = {"soft", "warning", "warning", "refused"};
+    static const char *const words[] = {"Note", "Repaired", "Caution", "Refused"};
+    for (int i = 0; i < count; i++) {
+        reha_text_addf(html, "<p class=%s><b>%s:</b> ", classes[notes[i].level], words[notes[i].level]);
+        reha_text_add_html(html, notes[i].text);
+        reha_text_add(html, "</p>\n");
+    }
+}
+
+static reha_status add_picture(reha_text *html, const reha_case *result, reha_error *err)
+{
+    uint8_t *png = NULL;
+    size_t png_bytes = 0;
+    if (result->image == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_figure_png(result, &png, &png_bytes, err));
+    reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
+                        "and the charts described in the table\" src=\"data:image/png;base64,");
+    reha_text_add_base64(html, png, png_bytes);
+    reha_text_add(html, "\">\n<p><small>Left: tibial plateau (yellow) and femoral condyles (blue), the narrowest "
+                        "place circled. Middle: where the network found evidence for its grade (bright = more). "
+                        "Right: probability of each grade (dark = in the prediction set) and the joint space "
+                        "width along the joint.</small></p>\n");
+    reha_free(png);
+    return REHA_OK;
+}
+
+static void add_region(reha_text *html, const reha_region *region)
+{
+    reha_text_addf(html, "<h3>%s knee <small>(side: ", reha_side_text(region->side));
+    reha_text_add_html(html, region->side_source);
+    reha_text_add(html, ")</small></h3>\n");
+    add_notes(html, region->notes, region->note_count);
+    if (region->finding_count == 0) {
+        return;
+    }
+    reha_text_add(html, "<table><thead><tr><th scope=col>Finding<th scope=col>Result<th scope=col>Probability"
+                        "<th scope=col>Why, and how it was measured</tr></thead><tbody>\n");
+    for (int i = 0; i < region->finding_count; i++) {
+        add_finding(html, &region->findings[i]);
+    }
+    reha_text_add(html, "</tbody></table>\n");
+}
+
+static reha_status add_case(reha_text *html, const reha_case *result, size_t index, reha_error *err)
+{
+    reha_text_addf(html, "<section class=case id=case%zu><h2>", index + 1);
+    reha_text_add_html(html, reha_path_name(result->path));
+    reha_text_add(html, "</h2>\n");
+    if (result->status != REHA_OK) {
+        reha_text_add(html, "<p class=refused><b>Not analysed:</b> ");
+        reha_text_add_html(html, result->error.text);
+        reha_text_add(html, "</p></section>\n");
+        return REHA_OK;
+    }
+    const reha_analysis *analysis = result->analysis;
+    add_notes(html, analysis->notes, analysis->note_count);
+    REHA_TRY(add_picture(html, result, err));
+    for (int i = 0; i < analysis->region_count; i++) {
+        add_region(html, &analysis->regions[i]);
+    }
+    reha_text_addf(html, "<p><small>%u × %u px; scale: %s; model ", analysis->width_px, analysis->height_px,
+                   reha_spacing_source_text(analysis->spacing.source));
+    reha_text_add_html(html, analysis->model_name);
+    reha_text_addf(html, " %s <code>%.12s</code>; file <code>%.12s</code>; %.0f ms</small></p></section>\n",
+                   analysis->model_version, analysis->model_hash, result->digest, result->total_ms);
+    return REHA_OK;
+}
+
+static reha_status add_summary(reha_text *html, const reha_case *cases, size_t count, reha_error *err)
+{
+    reha_text_add(html, "<table><thead><tr><th scope=col>Image<th scope=col>Result</tr></thead><tbody>\n");
+    for (size_t i = 0; i < count; i++) {
+        char *line = NULL;
+        REHA_TRY(reha_case_line(&cases[i], &line, err));
+        reha_text_addf(html, "<tr><th scope=row><a href=#case%zu>", i + 1);
+        reha_text_add_html(html, reha_path_name(cases[i].path));
+        reha_text_addf(html, "</a></th><td class=%s>", reha_case_is_accepted(&cases[i]) ? "ok" : "refused");
+        reha_text_add_html(html, line);
+        reha_text_add(html, "</td></tr>\n");
+        reha_free(line);
+    }
+    reha_text_add(html, "</tbody></table>\n");
+    return REHA_OK;
+}
+
+reha_status reha_report_html(const reha_case *cases, size_t count, const char *path, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_text html = {0};
+    char *written = NULL;
+    char now[REHA_TIMESTAMP_BYTES];
+    reha_clock_timestamp(now);
+    reha_text_addf(&html,
+                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+                   "content=\"width=device-width\"><title>Rehascope report</title><style>%s</style></head>\n"
+                   "<body><h1>Rehascope report</h1>\n<p class=soft>%s, rehascope %s</p>\n"
+                   "<p class=banner role=note><b>Not reviewed.</b> Computer-made findings for a clinician to check. "
+                   "They support a decision and make none; treatment follows symptoms and function, never the "
+                   "picture alone.</p>\n",
+                   STYLE, now, REHA_VERSION);
+    REHA_CHECK(add_summary(&html, cases, count, err));
+    for (size_t i = 0; i < count; i++) {
+        REHA_CHECK(add_case(&html, &cases[i], i, err));
+    }
+    reha_text_add(&html, "</body></html>\n");
+    REHA_CHECK(reha_text_take(&html, &written, err));
+    REHA_CHECK(reha_file_save(path, written, strlen(written), err));
+done:
+    reha_text_clear(&html);
+    reha_free(written);
+    return status;
+}

@@ -1,0 +1,213 @@
+#include "app/commands.h"
+#include "app/terminal.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "service/figure.h"
+#include "service/report.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct analyse_arguments {
+    const char *task;
+    const char *models;
+    const char *model;
+    bool json;
+    const char *report; /* .html or .pdf */
+    const char *overlay;
+    bool no_explanation;
+    int threads;
+    double mm_per_px;
+} analyse_arguments;
+
+static const app_option analyse_options[] = {
+    {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the image is)", offsetof(analyse_arguments, task), 0, 0},
+    {"json", APP_FLAG, NULL, "all results as JSON on standard output (docs/formats/analysis.md)", offsetof(analyse_arguments, json), 0, 0},
+    {"report", APP_TEXT, "FILE", "write a report: FILE.html or FILE.pdf", offsetof(analyse_arguments, report), 0, 0},
+    {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
+    {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
+    {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
+    {"model", APP_TEXT, "DIR", "exactly this model", offsetof(analyse_arguments, model), 0, 0},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(analyse_arguments, threads), 1, 256},
+    {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
+
+static int check_targets(const analyse_arguments *given, size_t path_count)
+{
+    if (given->report != NULL && strlen(given->report) > 4) {
+        const char *ending = strrchr(given->report, '.');
+        if (ending == NULL || (strcmp(ending, ".html") != 0 && strcmp(ending, ".pdf") != 0)) {
+            (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf: %s\n", given->report);
+            return EXIT_USAGE;
+        }
+    }
+    if (given->overlay != NULL && path_count != 1) {
+        (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n", path_count);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static reha_status write_overlay(const reha_case *result, const char *path, reha_error *err)
+{
+    uint8_t *png = NULL;
+    size_t png_bytes = 0;
+    if (result->status != REHA_OK) {
+        return REHA_OK; /* its error was told already */
+    }
+    REHA_TRY(reha_figure_png(result, &png, &png_bytes, err));
+    const reha_status status = reha_file_save(path, png, png_bytes, err);
+    reha_free(png);
+    return status;
+}
+
+static reha_status write_outputs(const analyse_arguments *given, const reha_case *cases, size_t count, reha_error *err)
+{
+    if (given->report != NULL) {
+        const bool is_pdf = strcmp(strrchr(given->report, '.'), ".pdf") == 0;
+        REHA_TRY(is_pdf ? reha_report_pdf(cases, count, given->report, err)
+                        : reha_report_html(cases, count, given->report, err));
+    }
+    if (given->overlay != NULL) {
+        REHA_TRY(write_overlay(&cases[0], given->overlay, err));
+    }
+    return REHA_OK;
+}
+
+static reha_status print_all(const reha_analyser *analyser, const reha_case *cases, size_t count, reha_error *err)
+{
+    json_t *results = json_array();
+    reha_status status = REHA_OK;
+    for (size_t i = 0; i < count; i++) {
+        json_t *one = NULL;
+        REHA_CHECK(reha_case_to_json(&cases[i], &one, err));
+        (void)json_array_append_new(results, one);
+    }
+    json_t *document = json_pack("{s:s, s:s, s:s, s:O}", "schema", "rehascope/results/1", "software",
+                                 "rehascope " REHA_VERSION, "model_sha256", reha_analyser_model_hash(analyser),
+                                 "results", results);
+    if (document == NULL || app_print_json(document) != EXIT_DONE) {
+        status = reha_fail(err, REHA_E_IO, "the results could not be written");
+    }
+    json_decref(document);
+done:
+    json_decref(results);
+    return status;
+}
+
+/* Exit code for the cases as a whole: our own faults weigh more than the input's. */
+static int exit_code(const reha_case *cases, size_t count)
+{
+    int code = EXIT_DONE;
+    for (size_t i = 0; i < count; i++) {
+        if (cases[i].status != REHA_OK && !reha_status_is_input_fault(cases[i].status)) {
+            return EXIT_OURS;
+        }
+        if (!reha_case_is_accepted(&cases[i])) {
+            code = EXIT_INPUT;
+        }
+    }
+    return code;
+}
+
+static void analyse_each(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths,
+                         reha_case *cases, size_t *done)
+{
+    const bool keep_image = given->report != NULL || given->overlay != NULL;
+    const reha_progress progress = app_progress();
+    const double start_ms = reha_clock_ms();
+    for (size_t i = 0; i < paths->count; i++) {
+        if (progress.should_stop(progress.context)) {
+            break;
+        }
+        reha_analyser_run(analyser, paths->items[i], keep_image, &cases[i]);
+        *done = i + 1;
+        if (!given->json) {
+            app_print_case(&cases[i]);
+        }
+        if (progress.update != NULL && paths->count > 1) {
+            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms));
+            progress.update(progress.context, (double)(i + 1), (double)paths->count, "images", rate,
+                            (double)(paths->count - i - 1) / rate, "");
+        }
+    }
+    app_progress_end();
+}
+
+static int analyse_paths(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths)
+{
+    reha_error err = REHA_ERROR_INIT;
+    size_t done = 0;
+    reha_case *cases = reha_alloc_zero(paths->count, sizeof *cases);
+    if (cases == NULL) {
+        return app_fail(reha_fail(&err, REHA_E_NOMEM, "out of memory for %zu results", paths->count), &err);
+    }
+    analyse_each(analyser, given, paths, cases, &done);
+    reha_status status = done > 0 ? write_outputs(given, cases, done, &err) : REHA_OK;
+    if (status == REHA_OK && given->json) {
+        status = print_all(analyser, cases, done, &err);
+    }
+    int code = exit_code(cases, done);
+    if (status != REHA_OK) {
+        const int fault = app_fail(status, &err);
+        code = fault > code ? fault : code;
+    }
+    if (done < paths->count) {
+        (void)fprintf(stderr, "rehascope: stopped after %zu of %zu images\n", done, paths->count);
+        code = code > EXIT_INPUT ? code : EXIT_INPUT;
+    }
+    for (size_t i = 0; i < done; i++) {
+        reha_case_clear(&cases[i]);
+    }
+    reha_free(cases);
+    return code;
+}
+
+static int run_analyse(const app_command *command, int argc, char **argv)
+{
+    analyse_arguments given = {0};
+    static const char *words[APP_PATHS_MAX];
+    int word_count = 0;
+    reha_error err = REHA_ERROR_INIT;
+    reha_paths paths = {0};
+    reha_analyser *analyser = NULL;
+    char *models = NULL;
+    int code = app_parse(command, argc, argv, &given, words, &word_count);
+    if (code >= 0) {
+        return code;
+    }
+    reha_status status = reha_input_expand(words, (size_t)word_count, &paths, &err);
+    if (status == REHA_OK) {
+        code = check_targets(&given, paths.count);
+        if (code >= 0) {
+            goto done;
+        }
+        status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
+    }
+    if (status == REHA_OK) {
+        const reha_analyser_options how = {.task = given.task,
+                                           .models_folder = given.models != NULL ? given.models : models,
+                                           .model_folder = given.model,
+                                           .threads = given.threads,
+                                           .with_explanation = !given.no_explanation,
+                                           .mm_per_px = given.mm_per_px};
+        status = reha_analyser_open(&how, &analyser, &err);
+    }
+    code = status == REHA_OK ? analyse_paths(analyser, &given, &paths) : app_fail(status, &err);
+done:
+    reha_analyser_close(analyser);
+    reha_paths_clear(&paths);
+    reha_free(models);
+    return code;
+}
+
+const app_command app_analyse = {.name = "analyse",
+                                 .arguments = "PATH...",
+                                 .summary = "recognise: DICOM, PNG, JPEG or TIFF images, or folders of them",
+                                 .example = "rehascope analyse knee.dcm --report knee.pdf",
+                                 .options = analyse_options,
+                                 .words_min = 1,
+                                 .words_max = APP_PATHS_MAX,
+                                 .run = run_analyse};

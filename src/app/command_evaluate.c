@@ -1,0 +1,127 @@
+#include "app/commands.h"
+#include "app/terminal.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct evaluate_arguments {
+    const char *data;
+    const char *split;
+    const char *predictions;
+    const char *models;
+    const char *model;
+    int rounds;
+    int threads;
+    bool json;
+} evaluate_arguments;
+
+static const app_option evaluate_options[] = {
+    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv: path,knee_id,patient_id,side,split,kl)", offsetof(evaluate_arguments, data), 0, 0},
+    {"split", APP_TEXT, "NAME", "only rows of this split (default: all)", offsetof(evaluate_arguments, split), 0, 0},
+    {"predictions", APP_TEXT, "FILE", "write a CSV row per image", offsetof(evaluate_arguments, predictions), 0, 0},
+    {"json", APP_FLAG, NULL, "the report as JSON on standard output", offsetof(evaluate_arguments, json), 0, 0},
+    {"model", APP_TEXT, "DIR", "exactly this model", offsetof(evaluate_arguments, model), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(evaluate_arguments, models), 0, 0},
+    {"rounds", APP_INTEGER, "N", "bootstrap rounds for the intervals (default 1000)", offsetof(evaluate_arguments, rounds), 0, 100000},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(evaluate_arguments, threads), 1, 256},
+    {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
+
+static void print_estimate(const json_t *metrics, const char *key, const char *label)
+{
+    const json_t *one = json_object_get(metrics, key);
+    (void)printf("  %-28s %6.3f   (%.3f to %.3f)\n", label, reha_json_number(one, "value", (double)NAN),
+                 reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
+}
+
+static void print_report(const json_t *report)
+{
+    static const char *const figures[][2] = {{"accuracy", "accuracy"},
+                                             {"kappa", "quadratic kappa"},
+                                             {"mae", "mean absolute error, grades"},
+                                             {"auc", "AUC of osteoarthritis"},
+                                             {"ece", "expected calibration error"},
+                                             {"coverage", "coverage of the 90 % sets"},
+                                             {"mean_set_size", "mean set size, grades"}};
+    const json_t *metrics = json_object_get(report, "metrics");
+    const json_t *recall = json_object_get(metrics, "recall_by_grade");
+    const json_t *coverage = json_object_get(metrics, "coverage_by_grade");
+    (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n", reha_json_string(report, "data", ""),
+                 reha_json_string(report, "split", ""), (long long)reha_json_number(metrics, "n", 0.0),
+                 (long long)reha_json_number(metrics, "patients", 0.0),
+                 (long long)reha_json_number(metrics, "refused", 0.0));
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        print_estimate(metrics, figures[i][0], figures[i][1]);
+    }
+    for (size_t k = 0; k < json_array_size(recall); k++) {
+        const json_t *one = json_array_get(recall, k);
+        const json_t *set = json_array_get(coverage, k);
+        (void)printf("  grade %zu: n %5lld  recall %.3f (%.3f to %.3f)  coverage %.3f\n", k,
+                     (long long)json_integer_value(json_array_get(json_object_get(metrics, "n_by_grade"), k)),
+                     reha_json_number(one, "value", (double)NAN), reha_json_number(one, "low", (double)NAN),
+                     reha_json_number(one, "high", (double)NAN), reha_json_number(set, "value", (double)NAN));
+    }
+    (void)printf("  baseline (most frequent grade): accuracy %.3f, kappa 0\n",
+                 reha_json_number(json_object_get(report, "baseline"), "accuracy", (double)NAN));
+}
+
+static int run_evaluate(const app_command *command, int argc, char **argv)
+{
+    evaluate_arguments given = {.rounds = -1};
+    const char *words[1];
+    int word_count = 0;
+    reha_error err = REHA_ERROR_INIT;
+    reha_analyser *analyser = NULL;
+    json_t *report = NULL;
+    char *models = NULL;
+    int code = app_parse(command, argc, argv, &given, words, &word_count);
+    if (code >= 0) {
+        return code;
+    }
+    if (given.data == NULL) {
+        (void)fprintf(stderr, "rehascope evaluate: --data is needed\nSee: rehascope evaluate --help\n");
+        return EXIT_USAGE;
+    }
+    reha_status status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
+    if (status == REHA_OK) {
+        const reha_analyser_options how = {.task = words[0],
+                                           .models_folder = given.models != NULL ? given.models : models,
+                                           .model_folder = given.model,
+                                           .threads = given.threads};
+        status = reha_analyser_open(&how, &analyser, &err);
+    }
+    if (status == REHA_OK) {
+        reha_evaluate_options how = reha_evaluate_options_default();
+        how.load = reha_input_load_gray;
+        how.data_folder = given.data;
+        how.split = given.split;
+        how.predictions_path = given.predictions;
+        how.bootstrap_rounds = given.rounds >= 0 ? given.rounds : how.bootstrap_rounds;
+        const reha_progress progress = app_progress();
+        status = reha_analyser_recogniser(analyser)->evaluate(reha_analyser_model(analyser), &how, &progress, &report,
+                                                              &err);
+        app_progress_end();
+    }
+    if (status != REHA_OK) {
+        code = app_fail(status, &err);
+    } else if (given.json) {
+        code = app_print_json(report);
+    } else {
+        print_report(report);
+        code = EXIT_DONE;
+    }
+    json_decref(report);
+    reha_analyser_close(analyser);
+    reha_free(models);
+    return code;
+}
+
+const app_command app_evaluate = {.name = "evaluate",
+                                  .arguments = "TASK --data DIR",
+                                  .summary = "measure a model on labelled images, with intervals",
+                                  .example = "rehascope evaluate knee-oa --data knees --split val --json",
+                                  .options = evaluate_options,
+                                  .words_min = 1,
+                                  .words_max = 1,
+                                  .run = run_evaluate};

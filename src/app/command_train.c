@@ -1,0 +1,88 @@
+#include "app/commands.h"
+#include "app/terminal.h"
+#include "service/input.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct train_arguments {
+    const char *data;
+    const char *out;
+    const char *backbone;
+    int seed;
+    int threads;
+    int epochs;
+    double minutes;
+    bool f32;
+    bool resume;
+} train_arguments;
+
+static const app_option train_options[] = {
+    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv)", offsetof(train_arguments, data), 0, 0},
+    {"out", APP_TEXT, "DIR", "where the model and its card go", offsetof(train_arguments, out), 0, 0},
+    {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)", offsetof(train_arguments, backbone), 0, 0},
+    {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)", offsetof(train_arguments, epochs), 1, 1000},
+    {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer", offsetof(train_arguments, minutes), 0.01, 100000},
+    {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)", offsetof(train_arguments, seed), 0, 2147483647},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(train_arguments, threads), 1, 256},
+    {"f32", APP_FLAG, NULL, "single precision even where bf16 is fast", offsetof(train_arguments, f32), 0, 0},
+    {"resume", APP_FLAG, NULL, "go on from the checkpoint in --out", offsetof(train_arguments, resume), 0, 0},
+    {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
+
+static void quote_command(int argc, char **argv, char *out, size_t out_bytes)
+{
+    size_t used = (size_t)snprintf(out, out_bytes, "rehascope train");
+    for (int i = 0; i < argc && used < out_bytes; i++) {
+        used += (size_t)snprintf(out + used, out_bytes - used, " %s", argv[i]);
+    }
+}
+
+static int run_train(const app_command *command, int argc, char **argv)
+{
+    train_arguments given = {.seed = 1};
+    const char *words[1];
+    int word_count = 0;
+    reha_error err = REHA_ERROR_INIT;
+    const int code = app_parse(command, argc, argv, &given, words, &word_count);
+    if (code >= 0) {
+        return code;
+    }
+    const reha_recogniser *recogniser = reha_recogniser_find(words[0]);
+    if (recogniser == NULL || recogniser->train == NULL) {
+        return app_fail(reha_fail(&err, REHA_E_NOT_FOUND, "no task '%.40s' to train; see 'rehascope model list'", words[0]),
+                        &err);
+    }
+    if (given.data == NULL || given.out == NULL) {
+        (void)fprintf(stderr, "rehascope train: --data and --out are needed\nSee: rehascope train --help\n");
+        return EXIT_USAGE;
+    }
+    reha_train_options how = reha_train_options_default();
+    how.load = reha_input_load_gray;
+    how.data_folder = given.data;
+    how.out_folder = given.out;
+    how.backbone_folder = given.backbone;
+    how.seed = (uint64_t)given.seed;
+    how.threads = given.threads;
+    how.epochs = given.epochs;
+    how.minutes_max = given.minutes;
+    how.force_f32 = given.f32;
+    how.resume = given.resume;
+    quote_command(argc, argv, how.command, sizeof how.command);
+    const reha_progress progress = app_progress();
+    const reha_status status = recogniser->train(&how, &progress, &err);
+    app_progress_end();
+    if (status != REHA_OK) {
+        return app_fail(status, &err);
+    }
+    (void)printf("model and card: %s\n", given.out);
+    return EXIT_DONE;
+}
+
+const app_command app_train = {.name = "train",
+                               .arguments = "TASK --data DIR --out DIR",
+                               .summary = "train a recogniser on your own labelled images",
+                               .example = "rehascope train knee-oa --data knees --out my-model --backbone resnet50v2/weights",
+                               .options = train_options,
+                               .words_min = 1,
+                               .words_max = 1,
+                               .run = run_train};

@@ -1,0 +1,18 @@
+/* The commands of `rehascope`, one const entry each; main.c holds the list. */
+#ifndef REHA_APP_COMMANDS_H
+#define REHA_APP_COMMANDS_H
+
+#include "app/options.h"
+
+extern const app_command app_analyse;
+extern const app_command app_train;
+extern const app_command app_evaluate;
+extern const app_command app_audit_data;
+extern const app_command app_model;
+extern const app_command app_phantom;
+extern const app_command app_doctor;
+extern const app_command app_version;
+
+int app_main(int argc, char **argv);
+
+#endif

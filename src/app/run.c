@@ -1,0 +1,38 @@
+#include "app/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const app_command *const commands[] = {&app_analyse, &app_train,   &app_evaluate, &app_audit_data,
+                                              &app_model,   &app_phantom, &app_doctor,   &app_version};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void help(FILE *to)
+{
+    (void)fprintf(to, "rehascope %s: image recognition for physiotherapy rehabilitation\n\nCommands:\n", REHA_VERSION);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        (void)fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    (void)fprintf(to, "\nrehascope COMMAND --help shows the options and an example.\n"
+                      "Findings support a clinician's decision and make none.\n");
+}
+
+int app_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return EXIT_DONE;
+    }
+    const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i]->run(commands[i], argc - 2, argv + 2);
+        }
+    }
+    (void)fprintf(stderr, "rehascope: no such command: %s\nSee: rehascope --help\n", argv[1]);
+    return EXIT_USAGE;
+}

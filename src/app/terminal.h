@@ -1,0 +1,20 @@
+/* What people see on a terminal: progress bars, results, errors. Progress goes to stderr, and only when
+ * that is a terminal. */
+#ifndef REHA_APP_TERMINAL_H
+#define REHA_APP_TERMINAL_H
+
+#include "recognition/recogniser.h"
+#include "service/analyse.h"
+
+/* A progress bar and Ctrl-C: the first one asks for an orderly stop, the second ends the program. */
+reha_progress app_progress(void);
+void app_progress_end(void); /* clears the bar */
+
+/* "rehascope: text" on stderr; returns the exit code for the status. */
+int app_fail(reha_status status, const reha_error *err);
+/* JSON to stdout; returns an exit code. */
+int app_print_json(const json_t *value);
+/* One line for an image on stdout. */
+void app_print_case(const reha_case *result);
+
+#endif

@@ -1,0 +1,127 @@
+#include "service/models.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "nn/session.h"
+#include "recognition/knee_phantom.h"
+#include "service/analyse.h"
+
+#include <stdio.h>
+
+static reha_status load_card(const char *models_folder, const char *task, char **folder, json_t **card,
+                             reha_error *err)
+{
+    *card = NULL;
+    REHA_TRY(reha_model_folder(models_folder, task, folder, err));
+    char *path = reha_path_join(*folder, "card.json");
+    if (path == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    const reha_status status = reha_json_load(path, card, err);
+    reha_free(path);
+    return status;
+}
+
+reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; reha_recogniser_at(i) != NULL; i++) {
+        const reha_recogniser *recogniser = reha_recogniser_at(i);
+        char *folder = NULL;
+        json_t *card = NULL;
+        json_t *entry = json_pack("{s:s, s:s, s:s, s:n, s:n, s:n}", "task", recogniser->name, "title",
+                                  recogniser->title, "accepts", recogniser->accepts, "version", "folder", "status");
+        reha_error fault = REHA_ERROR_INIT;
+        if (load_card(models_folder, recogniser->name, &folder, &card, &fault) == REHA_OK) {
+            (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
+            (void)json_object_set_new(entry, "folder", json_string(folder));
+            (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
+            (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
+        } else {
+            (void)json_object_set_new(entry, "fault", json_string(fault.text));
+        }
+        json_decref(card);
+        reha_free(folder);
+        if (json_array_append_new(list, entry) != 0) {
+            json_decref(list);
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for the list of models");
+        }
+    }
+    *out = list;
+    return REHA_OK;
+}
+
+reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (reha_recogniser_find(task) == NULL) {
+        return reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
+    }
+    const reha_status status = load_card(models_folder, task, &folder, out, err);
+    reha_free(folder);
+    return status;
+}
+
+static bool add_check(json_t *checks, const char *name, bool is_ok, const char *text)
+{
+    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", name, "ok", is_ok ? 1 : 0, "text", text));
+    return is_ok;
+}
+
+static bool check_cpu(json_t *checks)
+{
+    char text[200];
+    (void)snprintf(text, sizeof text, "%zu processors, %s; bf16 %s, int8 %s", reha_threads_available(), reha_nn_isa(),
+                   reha_precision_is_fast(REHA_BF16) ? "fast" : "not used",
+                   reha_precision_is_fast(REHA_INT8) ? "fast" : "not used");
+    return add_check(checks, "cpu", true, text);
+}
+
+/* A generated knee through the whole path: proves models, engine and memory together. */
+static bool check_analysis(json_t *checks, const char *models_folder)
+{
+    char text[300];
+    reha_error err = REHA_ERROR_INIT;
+    reha_analyser *analyser = NULL;
+    reha_knee_phantom *phantom = NULL;
+    reha_analysis *analysis = NULL;
+    const double start_ms = reha_clock_ms();
+    const reha_analyser_options how = {.models_folder = models_folder};
+    const reha_analyse_options plain = {0};
+    const reha_acquisition facts = reha_acquisition_unknown();
+    reha_status status = reha_analyser_open(&how, &analyser, &err);
+    const double opened_ms = reha_clock_ms();
+    if (status == REHA_OK) {
+        const reha_knee_phantom_spec spec = reha_knee_phantom_spec_default();
+        status = reha_knee_phantom_new(&spec, &phantom, &err);
+    }
+    const double drawn_ms = reha_clock_ms();
+    if (status == REHA_OK) {
+        status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser),
+                                                             reha_knee_phantom_image(phantom), &facts, &plain,
+                                                             &analysis, &err);
+    }
+    if (status == REHA_OK) {
+        (void)snprintf(text, sizeof text, "models loaded in %.0f ms, a generated knee analysed in %.0f ms, peak memory %zu MiB",
+                       opened_ms - start_ms, reha_clock_ms() - drawn_ms, reha_mem_peak_rss_bytes() >> 20);
+    } else {
+        (void)snprintf(text, sizeof text, "%s", err.text);
+    }
+    reha_analysis_free(analysis);
+    reha_knee_phantom_free(phantom);
+    reha_analyser_close(analyser);
+    return add_check(checks, "analysis", status == REHA_OK, text);
+}
+
+reha_status reha_doctor(const char *models_folder, json_t **out, reha_error *err)
+{
+    json_t *checks = json_array();
+    bool is_ok = check_cpu(checks);
+    is_ok = add_check(checks, "models folder", reha_path_is_folder(models_folder), models_folder) && is_ok;
+    is_ok = check_analysis(checks, models_folder) && is_ok;
+    *out = json_pack("{s:o, s:b}", "checks", checks, "ok", is_ok ? 1 : 0);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+}

@@ -1,0 +1,139 @@
+#include "support.h"
+
+#include "base/csv.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <string.h>
+
+static reha_csv *parse(const char *text)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_csv *csv = NULL;
+    assert_ok(reha_csv_parse(text, strlen(text), &csv, &err), &err);
+    return csv;
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    reha_csv *csv = parse("\xEF\xBB\xBFpath,kl\r\na.png,3\r\n\"b,\"\"x\"\"\n.png\",0");
+    assert_int_equal(reha_csv_rows(csv), 2);
+    assert_int_equal(reha_csv_columns(csv), 2);
+    assert_string_equal(reha_csv_header(csv, 0), "path");
+    assert_int_equal(reha_csv_find(csv, "kl"), 1);
+    assert_int_equal(reha_csv_find(csv, "nothing"), -1);
+    assert_string_equal(reha_csv_get(csv, 0, 1), "3");
+    assert_string_equal(reha_csv_get(csv, 1, 0), "b,\"x\"\n.png");
+    assert_string_equal(reha_csv_get(csv, 9, 0), "");
+    assert_string_equal(reha_csv_get(csv, 0, -1), "");
+    reha_csv_free(csv);
+}
+
+static void test_bad_tables_name_their_line(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"", "empty"},
+                                         {"a,b\n1,2\n3\n", "line 3: 1 fields where the header has 2"},
+                                         {"a,b\n1,2,3\n", "line 2: 3 fields"},
+                                         {"a,b\n\"open,2\n", "line 2: a quoted field has no end"},
+                                         {"a,b\n\"x\"y,2\n", "line 2: text after a closing quote"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_csv *csv = NULL;
+        assert_int_equal(reha_csv_parse(bad[i][0], strlen(bad[i][0]), &csv, &err), REHA_E_FORMAT);
+        assert_null(csv);
+        assert_non_null(strstr(err.text, bad[i][1]));
+    }
+    reha_error err = REHA_ERROR_INIT;
+    reha_csv *csv = NULL;
+    assert_int_equal(reha_csv_parse("a,b\n1\0,2", 8, &csv, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_csv_load("no/such/file.csv", &csv, &err), REHA_E_NOT_FOUND);
+    csv = parse("a\n1\n");
+    int column = 0;
+    assert_int_equal(reha_csv_need(csv, "kl", &column, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "'kl' is missing"));
+    reha_csv_free(csv);
+}
+
+static void test_table_memory_failures(void **state)
+{
+    (void)state;
+    static const char table[] = "a,b\n1,2\n3,4\n5,6\n";
+    reha_status status = REHA_E_NOMEM;
+    for (long round = 0; status != REHA_OK; round++) {
+        reha_csv *csv = NULL;
+        reha_mem_fail_after(round);
+        status = reha_csv_parse(table, strlen(table), &csv, NULL);
+        reha_mem_fail_after(-1);
+        assert_true(status == REHA_OK || status == REHA_E_NOMEM);
+        reha_csv_free(csv);
+        assert_int_equal(reha_mem_live_blocks(), 0);
+    }
+}
+
+static void test_field_writing(void **state)
+{
+    (void)state;
+    reha_text text = {0};
+    char *out = NULL;
+    reha_csv_add_field(&text, "plain");
+    reha_text_add(&text, ",");
+    reha_csv_add_field(&text, "with \"quotes\", and comma");
+    assert_int_equal(reha_text_take(&text, &out, NULL), REHA_OK);
+    assert_string_equal(out, "plain,\"with \"\"quotes\"\", and comma\"");
+    reha_free(out);
+}
+
+static void test_json_needs(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *value = NULL;
+    const char *text = NULL;
+    double number = 0.0;
+    double numbers[3];
+    static const char source[] = "{\"name\": \"knee\", \"n\": 3, \"list\": [1, 2, 3], \"mixed\": [1, \"x\"]}";
+    assert_ok(reha_json_parse(source, strlen(source), &value, &err), &err);
+    assert_ok(reha_json_need_string(value, "name", &text, &err), &err);
+    assert_string_equal(text, "knee");
+    assert_ok(reha_json_need_number(value, "n", &number, &err), &err);
+    assert_true(number > 2.5 && number < 3.5);
+    assert_ok(reha_json_need_numbers(value, "list", 3, numbers, &err), &err);
+    assert_int_equal(reha_json_need_numbers(value, "list", 2, numbers, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_json_need_numbers(value, "mixed", 2, numbers, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "'mixed[1]'"));
+    assert_int_equal(reha_json_need_string(value, "n", &text, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_json_need_number(value, "absent", &number, &err), REHA_E_FORMAT);
+    assert_true(isnan(number));
+    json_decref(value);
+}
+
+static void test_json_faults_name_their_place(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "{", "{\"a\": 1, \"a\": 2}", "[1,]", "{\"a\": nan}", "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        json_t *value = NULL;
+        assert_int_equal(reha_json_parse(bad[i], strlen(bad[i]), &value, &err), REHA_E_FORMAT);
+        assert_null(value);
+        assert_non_null(strstr(err.text, "line"));
+    }
+    json_t *null = reha_json_real((double)NAN);
+    assert_true(json_is_null(null));
+    json_decref(null);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+                                       cmocka_unit_test(test_bad_tables_name_their_line),
+                                       cmocka_unit_test(test_table_memory_failures),
+                                       cmocka_unit_test(test_field_writing),
+                                       cmocka_unit_test(test_json_needs),
+                                       cmocka_unit_test(test_json_faults_name_their_place)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

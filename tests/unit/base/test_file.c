@@ -1,0 +1,148 @@
+#include "support.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/threads.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static char folder[] = "reha-test-XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void test_save_and_load(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    char *deep = reha_path_join(folder, "a/b");
+    assert_ok(reha_folder_make(deep, &err), &err);
+    assert_ok(reha_folder_make(deep, &err), &err);
+    char *path = reha_path_join(deep, "x.bin");
+    assert_ok(reha_file_save(path, "one", 3, &err), &err);
+    assert_ok(reha_file_save(path, "two!", 4, &err), &err);
+    assert_ok(reha_file_load(path, 4, &bytes, &count, &err), &err);
+    assert_int_equal(count, 4);
+    assert_memory_equal(bytes, "two!", 5); /* with the extra end mark */
+    reha_free(bytes);
+    assert_int_equal(reha_file_load(path, 3, &bytes, &count, &err), REHA_E_LIMIT);
+    assert_null(bytes);
+    reha_paths list = {0};
+    assert_ok(reha_folder_list(folder, 10, &list, &err), &err);
+    assert_int_equal(list.count, 1); /* no temporary file stays behind */
+    assert_string_equal(list.items[0], path);
+    reha_paths_clear(&list);
+    reha_free(path);
+    reha_free(deep);
+}
+
+static void test_bad_paths(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    reha_paths list = {0};
+    assert_int_equal(reha_file_load("no/such", 10, &bytes, &count, &err), REHA_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no/such"));
+    assert_int_equal(reha_file_load(folder, 10, &bytes, &count, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_file_load("/dev/zero", 10, &bytes, &count, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_file_save("no/such/file", "x", 1, &err), REHA_E_IO);
+    assert_int_equal(reha_folder_list("no/such", 10, &list, &err), REHA_E_NOT_FOUND);
+    char *file = reha_path_join(folder, "plain");
+    assert_ok(reha_file_save(file, "", 0, &err), &err);
+    char *below = reha_path_join(file, "sub");
+    assert_int_equal(reha_folder_make(below, &err), REHA_E_IO);
+    assert_int_equal(reha_folder_list(folder, 0, &list, &err), REHA_E_LIMIT);
+    reha_free(below);
+    reha_free(file);
+}
+
+static reha_status square_of(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    size_t *results = context;
+    (void)thread_idx;
+    results[index] = index * index;
+    return index == 777 ? reha_fail(err, REHA_E_FORMAT, "item %zu", index) : REHA_OK;
+}
+
+static void test_parallel_loop(void **state)
+{
+    (void)state;
+    static size_t results[1000];
+    reha_error err = REHA_ERROR_INIT;
+    assert_ok(reha_parallel_for(777, 4, square_of, results, &err), &err);
+    for (size_t i = 0; i < 777; i++) {
+        assert_int_equal(results[i], i * i);
+    }
+    assert_int_equal(reha_parallel_for(1000, 3, square_of, results, &err), REHA_E_FORMAT);
+    assert_string_equal(err.text, "item 777");
+    assert_ok(reha_parallel_for(0, 0, square_of, results, &err), &err);
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    reha_random a = reha_random_init(42, 54);
+    /* First outputs of the reference implementation for seed 42, stream 54 (pcg32-demo). */
+    static const uint32_t expected[] = {0xa15c02b7, 0x7b47f409, 0xba1d3330, 0x83d2f293, 0xbfa4784b, 0xcbed606e};
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(reha_random_u32(&a), expected[i]);
+    }
+    double sum = 0.0;
+    double squares = 0.0;
+    for (int i = 0; i < 20000; i++) {
+        const double value = reha_random_normal(&a);
+        sum += value;
+        squares += value * value;
+        assert_true(reha_random_below(&a, 7) < 7);
+    }
+    assert_true(sum / 20000 < 0.03 && sum / 20000 > -0.03);
+    assert_true(squares / 20000 > 0.95 && squares / 20000 < 1.05);
+    size_t items[50];
+    size_t seen = 0;
+    for (size_t i = 0; i < 50; i++) {
+        items[i] = i;
+    }
+    reha_random_shuffle(&a, items, 50);
+    for (size_t i = 0; i < 50; i++) {
+        seen += items[i];
+    }
+    assert_int_equal(seen, 1225);
+}
+
+static void test_clock(void **state)
+{
+    (void)state;
+    char now[REHA_TIMESTAMP_BYTES];
+    reha_clock_timestamp(now);
+    assert_int_equal(strlen(now), 24);
+    assert_int_equal(now[10], 'T');
+    assert_int_equal(now[23], 'Z');
+    const double start_ms = reha_clock_ms();
+    assert_true(reha_clock_ms() >= start_ms);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths),
+                                       cmocka_unit_test(test_parallel_loop), cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_clock)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

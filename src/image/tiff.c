@@ -137,6 +137,52 @@ static reha_status fail_format(job *work, const char *fallback)
                      work->text[0] != '\0' ? work->text : fallback);
 }
 
+/* A number of 2, 4 or 8 bytes at *offset, which moves behind it. */
+static bool number_at(reha_bytes in, bool is_big_endian, unsigned bytes, uint64_t *offset, uint64_t *out)
+{
+    *out = 0;
+    if (*offset > in.left || in.left - *offset < bytes) {
+        return false;
+    }
+    for (unsigned i = 0; i < bytes; i++) {
+        const unsigned at = is_big_endian ? i : bytes - 1 - i;
+        *out = *out << 8 | in.data[*offset + at];
+    }
+    *offset += bytes;
+    return true;
+}
+
+/* Walks the chain of page directories by hand: libtiff takes a link that is cut off for the end of the
+ * chain, and reads every page just to count them. */
+static reha_status count_pages(job *work, uint32_t *pages)
+{
+    const reha_bytes in = work->in;
+    const bool is_big_endian = in.data[0] == 'M';
+    const bool is_big_tiff = in.data[2] == '+' || in.data[3] == '+';
+    const unsigned link_bytes = is_big_tiff ? 8 : 4;
+    uint64_t at = is_big_tiff ? 8 : 4;
+    uint64_t offset = 0;
+    *pages = 0;
+    bool is_good = number_at(in, is_big_endian, link_bytes, &at, &offset);
+    while (is_good && offset != 0) {
+        if (*pages >= work->limits->frames_max) {
+            return reha_fail(work->err, REHA_E_LIMIT, "TIFF: more than %" PRIu32 " pages (or a loop of pages)",
+                             work->limits->frames_max);
+        }
+        ++*pages;
+        uint64_t entries = 0;
+        at = offset;
+        is_good = number_at(in, is_big_endian, is_big_tiff ? 8 : 2, &at, &entries) &&
+                  entries <= in.left / 12;
+        at += entries * (is_big_tiff ? 20 : 12);
+        is_good = is_good && number_at(in, is_big_endian, link_bytes, &at, &offset);
+    }
+    if (!is_good || *pages == 0) {
+        return fail_format(work, "the file ends inside a page's directory");
+    }
+    return REHA_OK;
+}
+
 static reha_status open_page(job *work, uint32_t frame_idx)
 {
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
@@ -154,21 +200,12 @@ static reha_status open_page(job *work, uint32_t frame_idx)
     if (work->tiff == NULL) {
         return fail_format(work, "the header is damaged");
     }
-    uint32_t pages = 1;
-    while (pages <= work->limits->frames_max && TIFFReadDirectory(work->tiff) != 0) {
-        pages++;
-    }
-    if (pages > work->limits->frames_max) {
-        return reha_fail(work->err, REHA_E_LIMIT, "TIFF: more than %" PRIu32 " pages",
-                         work->limits->frames_max);
-    }
+    uint32_t pages = 0;
+    REHA_TRY(count_pages(work, &pages));
     if (frame_idx >= pages) {
         return reha_fail(work->err, REHA_E_NOT_FOUND,
                          "the TIFF file has %" PRIu32 " page(s), no. %" PRIu32 " was asked for", pages,
                          frame_idx + 1);
-    }
-    if (work->text[0] != '\0') { /* the last directory did not end the chain: something is cut off */
-        return fail_format(work, "a page's directory is damaged");
     }
     work->facts->frame_count = pages;
     if (TIFFSetDirectory(work->tiff, (tdir_t)frame_idx) == 0) {

@@ -1,0 +1,214 @@
+#include "recognition/knee_oa_priv.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "nn/onnx.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void reha_knee_model_close_(reha_model *model)
+{
+    if (model == NULL) {
+        return;
+    }
+    for (int i = 0; i < model->member_count; i++) {
+        reha_session_free(model->members[i].session);
+    }
+    reha_session_free(model->finder);
+    reha_session_free(model->gate);
+    reha_session_free(model->landmarks);
+    reha_explainer_free(model->explainer);
+    reha_free(model->finder_output);
+    reha_free(model->windows);
+    reha_knee_card_clear(&model->card);
+    reha_free(model);
+}
+
+/* dims: channels, height, width; 0: any number. rank 2: features only (dims[0]). */
+static bool has_shape(const reha_graph *graph, reha_value_id value, int rank, const int64_t *dims)
+{
+    const reha_shape *shape = &reha_graph_node(graph, value)->shape;
+    if (shape->rank != rank) {
+        return false;
+    }
+    for (int i = 1; i < rank; i++) {
+        if (dims[i - 1] != 0 && shape->dims[i] != dims[i - 1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static reha_status check_shapes(const reha_knee_card *card, const reha_knee_network *network, const reha_graph *graph,
+                                reha_error *err)
+{
+    int64_t in[3] = {1, 0, 0};
+    int64_t out[3] = {0, 0, 0};
+    int out_rank = 4;
+    int outputs = 1;
+    switch (network->role) {
+    case REHA_KNEE_KL:
+        in[1] = card->crop.window_h_px;
+        in[2] = card->crop.window_w_px;
+        out_rank = 2;
+        out[0] = REHA_GRADES;
+        break;
+    case REHA_KNEE_FINDER:
+        in[1] = in[2] = card->finder.input_px;
+        out[1] = out[2] = card->finder.input_px / card->finder.stride_px;
+        break;
+    case REHA_KNEE_GATE:
+        in[1] = in[2] = card->gate.input_px;
+        out_rank = 2;
+        out[0] = card->gate.class_count;
+        outputs = card->gate.feature_count > 0 ? 2 : 1;
+        break;
+    case REHA_KNEE_LANDMARKS:
+        in[1] = in[2] = card->landmarks.input_px;
+        out[0] = REHA_KNEE_POINTS;
+        out[1] = out[2] = card->landmarks.input_px / card->landmarks.stride_px;
+        break;
+    case REHA_KNEE_ROLE_COUNT:
+        break;
+    }
+    if (reha_graph_input_count(graph) != 1 || !has_shape(graph, reha_graph_input(graph, 0), 4, in)) {
+        return reha_fail(err, REHA_E_FORMAT,
+                         "%s: the '%s' network's input is not [1, 1, %" PRId64 ", %" PRId64 "] as the card says",
+                         network->file, reha_knee_role_name(network->role), in[1], in[2]);
+    }
+    if (reha_graph_output_count(graph) < outputs || !has_shape(graph, reha_graph_output(graph, 0), out_rank, out)) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: the '%s' network's output has not the shape that the card asks for",
+                         network->file, reha_knee_role_name(network->role));
+    }
+    if (network->role == REHA_KNEE_FINDER &&
+        reha_graph_node(graph, reha_graph_output(graph, 0))->shape.dims[1] < REHA_FINDER_CHANNELS) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: the finder needs %d output channels", network->file,
+                         REHA_FINDER_CHANNELS);
+    }
+    const int64_t features = card->gate.feature_count;
+    if (network->role == REHA_KNEE_GATE && outputs == 2 && !has_shape(graph, reha_graph_output(graph, 1), 2, &features)) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: the gate's second output has not %" PRId64 " features", network->file,
+                         features);
+    }
+    return REHA_OK;
+}
+
+/* Explanations use the first member: the others vote on the same picture with the same preparation. */
+static reha_status open_explainer(reha_model *model, const reha_knee_network *network, const reha_graph *graph,
+                                  int threads, reha_error *err)
+{
+    if (model->explainer != NULL || network->explain_node[0] == '\0') {
+        return REHA_OK;
+    }
+    const int node = reha_graph_find_node(graph, network->explain_node);
+    if (node < 0 || reha_graph_node(graph, node)->shape.rank != 4) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: the network has no map '%s' to explain", network->file,
+                         network->explain_node);
+    }
+    const reha_shape shape = reha_graph_node(graph, node)->shape;
+    model->map_height = (int)shape.dims[2];
+    model->map_width = (int)shape.dims[3];
+    return reha_explainer_new(graph, node, 0, threads, &model->explainer, err);
+}
+
+static reha_status open_network(reha_model *model, const reha_knee_network *network, const char *path,
+                                const reha_model_options *options, reha_error *err)
+{
+    const reha_knee_card *card = &model->card;
+    reha_graph *graph = NULL;
+    reha_session *session = NULL;
+    reha_session_options how = reha_session_options_default();
+    how.threads = options->threads;
+    how.precision = network->precision;
+    how.batch_max = network->role == REHA_KNEE_KL && card->mirror_average ? 2 : 1;
+    reha_status status;
+    REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
+    REHA_CHECK(check_shapes(card, network, graph, err));
+    REHA_CHECK(reha_session_new(graph, &how, &session, err));
+    switch (network->role) {
+    case REHA_KNEE_KL:
+        model->members[model->member_count++] = (knee_member){.session = session, .weight = network->weight};
+        session = NULL;
+        if (options->with_explanation) {
+            REHA_CHECK(open_explainer(model, network, graph, options->threads, err));
+        }
+        break;
+    case REHA_KNEE_FINDER: {
+        const reha_shape shape = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
+        model->finder = session;
+        session = NULL;
+        model->finder_output = reha_alloc(reha_shape_count(shape) * sizeof(float));
+        if (model->finder_output == NULL) {
+            REHA_CHECK(reha_fail(err, REHA_E_NOMEM, "out of memory for the model"));
+        }
+        break;
+    }
+    case REHA_KNEE_GATE:
+        model->gate = session;
+        session = NULL;
+        break;
+    case REHA_KNEE_LANDMARKS:
+        model->landmarks = session;
+        session = NULL;
+        break;
+    case REHA_KNEE_ROLE_COUNT:
+        break;
+    }
+done:
+    reha_session_free(session);
+    reha_graph_free(graph);
+    return status;
+}
+
+static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options, reha_error *err)
+{
+    REHA_TRY(reha_knee_card_load(folder, &model->card, err));
+    const size_t window = (size_t)model->card.crop.window_w_px * (size_t)model->card.crop.window_h_px;
+    model->windows = reha_alloc(2 * window * sizeof(float));
+    if (model->windows == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
+    }
+    for (int i = 0; i < model->card.network_count; i++) {
+        char *path = reha_path_join(folder, model->card.networks[i].file);
+        if (path == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
+        }
+        const reha_status status = open_network(model, &model->card.networks[i], path, options, err);
+        reha_free(path);
+        if (status != REHA_OK) {
+            reha_error_prefix(err, "model %s", folder);
+            return status;
+        }
+    }
+    return REHA_OK;
+}
+
+reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err)
+{
+    *out = NULL;
+    char *newest = NULL;
+    const char *folder = options->model_folder;
+    if (folder == NULL) {
+        if (options->models_folder == NULL) {
+            return reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given");
+        }
+        REHA_TRY(reha_model_folder(options->models_folder, "knee-oa", &newest, err));
+        folder = newest;
+    }
+    reha_status status = REHA_OK;
+    reha_model *model = reha_alloc_zero(1, sizeof *model);
+    if (model == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
+    } else {
+        status = open_all(model, folder, options, err);
+    }
+    reha_free(newest);
+    if (status != REHA_OK) {
+        reha_knee_model_close_(model);
+        return status;
+    }
+    *out = model;
+    return REHA_OK;
+}

@@ -1,0 +1,484 @@
+/* The path of one image, readable from the bottom of this file upwards:
+ *
+ *   facts of the file -> statistics of the picture -> knees (finder) -> for each knee: gate, repair of
+ *   inversion or refusal -> side -> landmarks -> crop -> grade, calibration, set -> joint space ->
+ *   explanation -> findings.
+ *
+ * A refusal is a result. Every number used on the way comes from the model's card. */
+#include "recognition/knee_oa_priv.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "recognition/audit.h"
+#include "recognition/evaluate.h"
+#include "recognition/sampling.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    WORK_SIDE_PX = 1024, /* working images are reduced to about this: finer than any network looks */
+    GRADE_CLASSES = REHA_GRADES,
+    DISEASE_GRADE = 2
+};
+
+/* ---- Steps for one knee --------------------------------------------------------------------------- */
+
+static void refuse(reha_region *region, const char *code)
+{
+    reha_region_note(region, REHA_NOTE_REFUSED, code, "Not graded: %s.", reha_gate_advice(code));
+}
+
+/* The reason to refuse this view, or NULL. */
+static const char *gate_refusal(const reha_gate_spec *spec, const reha_gate_view *view)
+{
+    const reha_gate_class verdict = reha_gate_verdict(view);
+    for (int k = REHA_GATE_KNEE + 1; k < REHA_GATE_CLASS_COUNT; k++) {
+        if (k != REHA_GATE_INVERTED && view->probabilities[k] >= spec->refuse_min[k] &&
+            ((int)verdict == k || view->probabilities[k] > view->probabilities[REHA_GATE_KNEE])) {
+            return reha_gate_code((reha_gate_class)k);
+        }
+    }
+    if (view->probabilities[REHA_GATE_KNEE] < spec->accept_min) {
+        return verdict == REHA_GATE_KNEE ? "uncertain" : reha_gate_code(verdict);
+    }
+    if (isfinite(view->distance) && view->distance > spec->distance_max) {
+        return "unlike-training";
+    }
+    return NULL;
+}
+
+/* Looks at the knee, turns inverted grey values over, and decides. *is_good: go on. */
+static reha_status pass_gate(knee_case *knee, reha_region *region, bool *is_good, reha_error *err)
+{
+    reha_model *model = knee->model;
+    const reha_gate_spec *spec = &model->card.gate;
+    reha_quality quality;
+    reha_gate_view view;
+    *is_good = false;
+    for (int i = 0; i < REHA_STAT_COUNT; i++) {
+        quality.values[i] = (double)NAN;
+    }
+    REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, model->gate, spec, false, &knee->grey,
+                            &quality, &view, err));
+    if (view.probabilities[REHA_GATE_INVERTED] >= spec->invert_min) {
+        reha_gate_view turned;
+        REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, model->gate, spec, true, &knee->grey,
+                                &quality, &turned, err));
+        if (turned.probabilities[REHA_GATE_KNEE] > view.probabilities[REHA_GATE_KNEE] ||
+            reha_gate_verdict(&view) == REHA_GATE_INVERTED) {
+            view = turned;
+        }
+    }
+    knee->is_inverted = view.is_inverted;
+    region->certainty = view.probabilities[REHA_GATE_KNEE];
+    const char *refusal = gate_refusal(spec, &view);
+    if (refusal == NULL && knee->candidate.turned >= model->card.finder.turned_min) {
+        refusal = "rotated";
+    }
+    if (refusal != NULL) {
+        refuse(region, refusal);
+        return REHA_OK;
+    }
+    if (reha_quality_judge(&model->card, &quality, false, region->notes, &region->note_count)) {
+        return REHA_OK;
+    }
+    if (isfinite(view.distance) && view.distance > spec->distance_warn) {
+        reha_region_note(region, REHA_NOTE_WARNING, "unusual",
+                         "The image differs from most training images (distance %.1f, usual up to %.1f): read the grade with "
+                         "care.",
+                         view.distance, spec->distance_warn);
+    }
+    *is_good = true;
+    return REHA_OK;
+}
+
+/* Without a gate network (a freshly trained grader): plain statistics on the ready crop. */
+static reha_status repair_without_gate(knee_case *knee, reha_error *err)
+{
+    const reha_knee_crop_spec *spec = &knee->model->card.crop;
+    float *square = reha_alloc((size_t)spec->size_px * (size_t)spec->size_px * sizeof(float));
+    if (square == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the knee crop");
+    }
+    const reha_knee_pose whole = reha_knee_pose_whole(knee->image, spec);
+    const reha_status status = reha_knee_square(knee->image, &whole, spec, false, square, err);
+    if (status == REHA_OK) {
+        knee->is_inverted = reha_knee_looks_inverted(square, spec->size_px);
+    }
+    reha_free(square);
+    return status;
+}
+
+/* Which side is lateral? In this order: the file's or user's statement, the film's layout (of two knees the
+ * fibulae lie outside), the fibula. A statement against the clear evidence of the fibula is reported. */
+static reha_status find_side(knee_case *knee, reha_region *region, const reha_acquisition *facts,
+                             const reha_analyse_options *options, int knee_count, bool is_left_in_image, reha_error *err)
+{
+    const reha_landmark_spec *spec = &knee->model->card.landmarks;
+    bool by_fibula = true;
+    double margin = 0.0;
+    reha_side stated = REHA_SIDE_UNKNOWN;
+    const char *source = "unknown";
+    if (facts->side == REHA_SIDE_LEFT || facts->side == REHA_SIDE_RIGHT) {
+        stated = facts->side;
+        source = "DICOM";
+    } else if (options->side_hint == REHA_SIDE_LEFT || options->side_hint == REHA_SIDE_RIGHT) {
+        stated = options->side_hint;
+        source = options->side_source != NULL ? options->side_source : "hint";
+    }
+    if (knee->model->landmarks != NULL) {
+        REHA_TRY(reha_knee_landmarks_side(knee->image, &knee->candidate, knee->is_inverted, knee->model->landmarks, spec,
+                                          &by_fibula, &margin, err));
+    }
+    const bool fibula_is_clear = knee->model->landmarks != NULL && margin >= spec->side_margin;
+    if (knee_count > 1) {
+        /* One statement cannot be true of both knees; the layout still tells lateral from medial. */
+        knee->lateral_is_left = is_left_in_image;
+        knee->lateral_is_sure = true;
+        region->side = REHA_SIDE_UNKNOWN;
+        source = "unknown";
+        reha_region_note(region, REHA_NOTE_INFO, "side-by-convention",
+                         "No marker read: shown in the usual way (patient facing the viewer) this is the %s knee.",
+                         is_left_in_image ? "right" : "left");
+    } else if (stated != REHA_SIDE_UNKNOWN) {
+        knee->lateral_is_left = stated == REHA_SIDE_RIGHT;
+        knee->lateral_is_sure = true;
+        region->side = stated;
+        if (fibula_is_clear && by_fibula != knee->lateral_is_left) {
+            knee->lateral_is_left = by_fibula;
+            reha_region_note(region, REHA_NOTE_WARNING, "side-conflict",
+                             "Stated as the %s knee (%s), but the fibula lies as in a %s knee: the image may be mirrored or "
+                             "mislabelled; check the marker.",
+                             reha_side_text(stated), source, by_fibula ? "right" : "left");
+        }
+    } else if (fibula_is_clear) {
+        knee->lateral_is_left = by_fibula;
+        knee->lateral_is_sure = true;
+        region->side = by_fibula ? REHA_SIDE_RIGHT : REHA_SIDE_LEFT;
+        source = "fibula position";
+    } else {
+        knee->lateral_is_left = by_fibula;
+        knee->lateral_is_sure = false;
+        region->side = REHA_SIDE_UNKNOWN;
+    }
+    (void)snprintf(region->side_source, sizeof region->side_source, "%s", source);
+    return REHA_OK;
+}
+
+static reha_point_px scaled(reha_point_px point, double x, double y)
+{
+    return (reha_point_px){.x_px = point.x_px * x, .y_px = point.y_px * y};
+}
+
+/* Joint space of the mean landmarks, refined on edges, and its spread over the passes. */
+static reha_status measure(knee_case *knee, reha_error *err)
+{
+    const reha_joint_space_spec *spec = &knee->model->card.joint_space;
+    const bool is_mm = reha_spacing_is_known(knee->spacing);
+    const double x = is_mm ? knee->spacing.x_mm : 1.0;
+    const double y = is_mm ? knee->spacing.y_mm : 1.0;
+    reha_point_px points[REHA_KNEE_POINTS];
+    double sum[2] = {0.0, 0.0};
+    double square_sum[2] = {0.0, 0.0};
+    for (int p = 0; p < knee->points.pass_count; p++) {
+        for (int i = 0; i < REHA_KNEE_POINTS; i++) {
+            points[i] = scaled(knee->points.passes[p][i], x, y);
+        }
+        reha_joint_space_measure(points, spec, &knee->space);
+        for (int side = 0; side < 2; side++) {
+            sum[side] += knee->space.sides[side].minimum;
+            square_sum[side] += knee->space.sides[side].minimum * knee->space.sides[side].minimum;
+        }
+    }
+    const double n = knee->points.pass_count;
+    for (int side = 0; side < 2; side++) {
+        const double variance = (square_sum[side] - sum[side] * sum[side] / n) / fmax(n - 1.0, 1.0);
+        knee->width_sd_ratio[side] = n > 1.0 ? sqrt(fmax(variance, 0.0)) : (double)NAN;
+    }
+    for (int i = 0; i < REHA_KNEE_POINTS; i++) {
+        points[i] = scaled(knee->points.points[i], x, y);
+    }
+    reha_joint_space_measure(points, spec, &knee->space);
+    /* Edges are sought in pixels; where rows and columns are spaced differently the plain measure stays. */
+    if (fabs(x / y - 1.0) < 0.01) {
+        REHA_TRY(reha_joint_space_refine(knee->image, knee->points.points, knee->is_inverted, spec, &knee->space, err));
+    }
+    return REHA_OK;
+}
+
+static reha_status place_knee(knee_case *knee, reha_region *region, reha_error *err)
+{
+    const reha_knee_card *card = &knee->model->card;
+    knee->pose = (reha_knee_pose){.x_px = knee->candidate.x_px,
+                                  .y_px = knee->candidate.y_px,
+                                  .plateau_width_px = knee->candidate.width_px};
+    if (knee->model->landmarks != NULL) {
+        REHA_TRY(reha_knee_landmarks_find(knee->image, &knee->candidate, knee->lateral_is_left, knee->is_inverted,
+                                          knee->model->landmarks, &card->landmarks, &knee->points, err));
+        const bool is_steady = !(knee->points.spread_ratio > card->landmarks.spread_max_ratio);
+        knee->has_points = knee->points.sharpness >= card->landmarks.sharpness_min && is_steady;
+        if (knee->has_points) {
+            knee->pose = reha_knee_pose_of_points(knee->points.points, knee->lateral_is_left);
+            REHA_TRY(measure(knee, err));
+        } else {
+            reha_region_note(region, REHA_NOTE_WARNING, "not-measured",
+                             "Joint space not measured: the bone edges could not be placed reliably (sharpness %.2f, spread "
+                             "%.1f %% of the plateau).",
+                             knee->points.sharpness, 100.0 * knee->points.spread_ratio);
+        }
+    }
+    const reha_knee_pose whole = reha_knee_pose_whole(knee->image, &card->crop);
+    if (!card->finder.is_present || reha_knee_pose_is_ready(knee->image, &knee->pose, &card->crop)) {
+        knee->pose = whole; /* framed as the training images were: taken as it is */
+    }
+    return REHA_OK;
+}
+
+/* ---- One knee ------------------------------------------------------------------------------------- */
+
+static void set_region_box(const knee_case *knee, reha_region *region)
+{
+    const double side = 1.3 * knee->candidate.width_px * knee->reduction;
+    const reha_point_px centre = reha_knee_to_input_(knee, knee->candidate.x_px, knee->candidate.y_px);
+    region->box = (reha_box_px){centre.x_px + 0.5 - 0.5 * side, centre.y_px + 0.5 - 0.5 * side, side, side};
+}
+
+static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha_acquisition *facts,
+                                const reha_analyse_options *options, int knee_count, bool is_left_in_image,
+                                reha_error *err)
+{
+    bool is_good = true;
+    region->profile_unit = "1";
+    region->certainty = (double)NAN;
+    knee->evidence_medial = (double)NAN;
+    set_region_box(knee, region);
+    if (knee->model->gate != NULL) {
+        REHA_TRY(pass_gate(knee, region, &is_good, err));
+    } else {
+        REHA_TRY(repair_without_gate(knee, err));
+    }
+    if (!is_good) {
+        return REHA_OK;
+    }
+    if (knee->is_inverted) {
+        reha_region_note(region, REHA_NOTE_REPAIRED, "inverted",
+                         "The grey values were inverted (bone dark); they were turned over before analysis.");
+    }
+    REHA_TRY(find_side(knee, region, facts, options, knee_count, is_left_in_image, err));
+    REHA_TRY(place_knee(knee, region, err));
+    REHA_TRY(reha_knee_grade_(knee, err));
+    if (options->with_explanation && knee->model->explainer != NULL) {
+        REHA_TRY(reha_knee_explain_(knee, region, err));
+    }
+    region->is_accepted = true;
+    reha_knee_findings_(knee, region);
+    return REHA_OK;
+}
+
+/* ---- The whole image ------------------------------------------------------------------------------ */
+
+typedef struct image_case {
+    reha_model *model;
+    reha_gray *reduced;       /* NULL where the input itself is small enough */
+    const reha_gray *image;   /* the working image */
+    double reduction;
+    reha_grey_scale grey;
+} image_case;
+
+/* No knee was found: what is it then? Asks the gate about the middle of the picture, to say it by name. */
+static reha_status name_the_unknown(const image_case *work, reha_analysis *analysis, reha_error *err)
+{
+    const char *code = "no-knee";
+    if (work->model->gate != NULL) {
+        const reha_gate_spec *spec = &work->model->card.gate;
+        const double shorter = fmin(work->image->width_px, work->image->height_px);
+        const double width = shorter / spec->box_scale;
+        const reha_knee_candidate middle = {.x_px = 0.5 * (work->image->width_px - 1.0),
+                                            .y_px = 0.5 * (work->image->height_px - 1.0) + spec->box_up * width,
+                                            .width_px = width};
+        reha_quality quality;
+        reha_gate_view view;
+        REHA_TRY(reha_gate_look(work->image, work->reduction, &middle, work->model->gate, spec, false, &work->grey,
+                                &quality, &view, err));
+        const reha_gate_class verdict = reha_gate_verdict(&view);
+        if (view.probabilities[verdict] >= spec->refuse_min[verdict] && verdict != REHA_GATE_KNEE &&
+            verdict != REHA_GATE_INVERTED && verdict != REHA_GATE_METAL) {
+            code = reha_gate_code(verdict);
+        }
+    }
+    reha_analysis_note(analysis, REHA_NOTE_REFUSED, code, "Not graded: %s.", reha_gate_advice(code));
+    return REHA_OK;
+}
+
+/* Left to right in the image. */
+static void sort_by_place(reha_knee_candidate *found, int count)
+{
+    for (int i = 1; i < count; i++) {
+        for (int k = i; k > 0 && found[k].x_px < found[k - 1].x_px; k--) {
+            const reha_knee_candidate swap = found[k];
+            found[k] = found[k - 1];
+            found[k - 1] = swap;
+        }
+    }
+}
+
+static reha_status find_knees(const image_case *work, reha_knee_candidate *found, int *count, reha_error *err)
+{
+    const reha_knee_card *card = &work->model->card;
+    if (work->model->finder != NULL) {
+        REHA_TRY(reha_knee_find(work->image, work->model->finder, &card->finder, work->model->finder_output, found, count,
+                                err));
+        sort_by_place(found, *count);
+        return REHA_OK;
+    }
+    const reha_knee_pose whole = reha_knee_pose_whole(work->image, &card->crop);
+    found[0] = (reha_knee_candidate){
+        .x_px = whole.x_px, .y_px = whole.y_px, .width_px = whole.plateau_width_px, .score = (double)NAN};
+    *count = 1;
+    return REHA_OK;
+}
+
+static void note_spacing(reha_analysis *analysis)
+{
+    if (!reha_spacing_is_known(analysis->spacing)) {
+        reha_analysis_note(analysis, REHA_NOTE_INFO, "no-millimetres",
+                           "The file states no pixel spacing, so lengths are ratios to the tibial plateau width.");
+    } else if (analysis->spacing.source == REHA_SPACING_AT_DETECTOR) {
+        reha_analysis_note(analysis, REHA_NOTE_WARNING, "at-detector",
+                           "Pixel spacing is that of the detector and the magnification is unknown: lengths read too long, "
+                           "for a knee usually by 5 to 20 %%.");
+    }
+}
+
+static reha_status analyse_knees(const image_case *work, const reha_analyse_options *options, reha_analysis *analysis,
+                                 reha_error *err)
+{
+    reha_knee_candidate found[REHA_REGIONS_MAX];
+    int count = 0;
+    REHA_TRY(find_knees(work, found, &count, err));
+    if (count == 0) {
+        return name_the_unknown(work, analysis, err);
+    }
+    /* Large: two arrays of landmarks per pass; kept off the stack of small threads. */
+    knee_case *knee = reha_alloc(sizeof *knee);
+    if (knee == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the analysis");
+    }
+    reha_status status = REHA_OK;
+    for (int i = 0; i < count && status == REHA_OK; i++) {
+        memset(knee, 0, sizeof *knee);
+        knee->model = work->model;
+        knee->image = work->image;
+        knee->reduction = work->reduction;
+        knee->grey = work->grey;
+        knee->spacing = work->image->spacing;
+        knee->candidate = found[i];
+        reha_region *region = &analysis->regions[analysis->region_count++];
+        status = analyse_knee(knee, region, &analysis->acquisition, options, count, i == 0, err);
+        analysis->is_accepted = analysis->is_accepted || region->is_accepted;
+        analysis->was_inverted = analysis->was_inverted || knee->is_inverted;
+    }
+    reha_free(knee);
+    return status;
+}
+
+static reha_status prepare(const reha_gray *image, image_case *work, reha_error *err)
+{
+    const uint32_t longer = image->width_px > image->height_px ? image->width_px : image->height_px;
+    const uint32_t shorter = image->width_px < image->height_px ? image->width_px : image->height_px;
+    uint32_t factor = longer / WORK_SIDE_PX;
+    factor = factor < 1 ? 1 : factor > shorter ? shorter : factor;
+    work->image = image;
+    work->reduction = factor;
+    if (factor > 1) {
+        REHA_TRY(reha_sample_reduce(image, factor, &work->reduced, err));
+        work->image = work->reduced;
+    }
+    return REHA_OK;
+}
+
+static reha_status run_path(image_case *work, const reha_gray *image, const reha_analyse_options *options,
+                            reha_analysis *analysis, reha_error *err)
+{
+    char what[64];
+    const char *refusal = reha_gate_by_facts(&analysis->acquisition, what);
+    if (refusal != NULL) {
+        reha_analysis_note(analysis, REHA_NOTE_REFUSED, refusal, "Not graded: %s: %s.", what, reha_gate_advice(refusal));
+        return REHA_OK;
+    }
+    reha_quality quality;
+    REHA_TRY(prepare(image, work, err));
+    REHA_TRY(reha_quality_of_image(work->image, &analysis->acquisition, &quality, &work->grey, err));
+    quality.values[REHA_STAT_IMAGE_SHORT_SIDE_PX] = image->width_px < image->height_px ? image->width_px : image->height_px;
+    if (reha_quality_judge(&work->model->card, &quality, true, analysis->notes, &analysis->note_count)) {
+        return REHA_OK;
+    }
+    REHA_TRY(analyse_knees(work, options, analysis, err));
+    if (analysis->is_accepted) {
+        note_spacing(analysis);
+    }
+    return REHA_OK;
+}
+
+static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,
+                           const reha_analyse_options *options, reha_analysis **out, reha_error *err)
+{
+    const double start_ms = reha_clock_ms();
+    static const reha_analyse_options defaults = {.with_explanation = false};
+    reha_analysis *analysis = NULL;
+    *out = NULL;
+    REHA_TRY(reha_analysis_new("knee-oa", &analysis, err));
+    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", model->card.name);
+    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model->card.version);
+    analysis->width_px = image->width_px;
+    analysis->height_px = image->height_px;
+    analysis->spacing = image->spacing;
+    if (acquisition != NULL) {
+        analysis->acquisition = *acquisition;
+    }
+    image_case work = {.model = model};
+    const reha_status status = run_path(&work, image, options != NULL ? options : &defaults, analysis, err);
+    reha_gray_free(work.reduced);
+    if (status != REHA_OK) {
+        reha_analysis_free(analysis);
+        return status;
+    }
+    analysis->analysis_ms = reha_clock_ms() - start_ms;
+    *out = analysis;
+    return REHA_OK;
+}
+
+/* ---- The table entry ------------------------------------------------------------------------------ */
+
+static const json_t *card(const reha_model *model)
+{
+    return model->card.json;
+}
+
+static reha_status evaluate(reha_model *model, const reha_evaluate_options *options, const reha_progress *progress,
+                            json_t **report, reha_error *err)
+{
+    const reha_graded_task task = {.finding_key = "kl-grade", .class_count = GRADE_CLASSES, .boundary = DISEASE_GRADE};
+    return reha_evaluate_graded(&reha_recogniser_knee_oa, model, &task, options, progress, report, err);
+}
+
+static reha_status audit(const char *data_folder, reha_load_function load, const reha_progress *progress,
+                         json_t **report, reha_error *err)
+{
+    return reha_audit_graded("knee-oa", GRADE_CLASSES, DISEASE_GRADE, data_folder, load, progress, report, err);
+}
+
+const reha_recogniser reha_recogniser_knee_oa = {
+    .name = "knee-oa",
+    .title = "Knee osteoarthritis: Kellgren-Lawrence grade and joint space width",
+    .accepts = "frontal (AP or PA) radiographs of one or both knees, whole or cropped to the joint",
+    .open = reha_knee_model_open_,
+    .close = reha_knee_model_close_,
+    .analyse = analyse,
+    .card = card,
+    .train = reha_knee_train,
+    .evaluate = evaluate,
+    .audit = audit,
+};

@@ -1,0 +1,62 @@
+/* What the files of the knee recogniser share: the loaded model and the state of one analysis. */
+#ifndef REHA_RECOGNITION_KNEE_OA_PRIV_H
+#define REHA_RECOGNITION_KNEE_OA_PRIV_H
+
+#include "nn/explain.h"
+#include "recognition/joint_space.h"
+#include "recognition/knee_card.h"
+#include "recognition/knee_gate.h"
+#include "recognition/knee_landmarks.h"
+#include "recognition/knee_oa.h"
+
+typedef struct knee_member { /* one network of the grading ensemble */
+    reha_session *session;
+    double weight;
+} knee_member;
+
+struct reha_model {
+    reha_knee_card card;
+    int member_count;
+    knee_member members[REHA_KNEE_NETWORKS_MAX];
+    reha_session *finder, *gate, *landmarks; /* NULL if the card has none */
+    float *finder_output;
+    float *windows;         /* the grading network's input: the knee and its mirror image */
+    reha_explainer *explainer; /* NULL: no explanations */
+    int map_width, map_height; /* of its map */
+};
+
+/* One knee on its way through the analysis. Coordinates are those of `image`, the reduced working image. */
+typedef struct knee_case {
+    reha_model *model;
+    const reha_gray *image;
+    double reduction;          /* input image pixels per pixel of `image` */
+    reha_grey_scale grey;
+    reha_spacing spacing;      /* of `image` */
+    reha_knee_candidate candidate;
+    bool is_inverted;
+    bool lateral_is_left;
+    bool lateral_is_sure;      /* lateral_is_left comes from the file, the film's layout or the fibula */
+    bool has_points;           /* landmarks were found and are good enough to measure */
+    reha_knee_points points;
+    reha_joint_space space;    /* of the mean landmarks */
+    double width_sd_ratio[2];  /* spread of the minimum over the passes, per compartment */
+    reha_knee_pose pose;       /* that the crop was taken with */
+    double probabilities[REHA_GRADES];
+    int grade;
+    double evidence_medial;    /* share of the positive evidence in the medial half; NaN if unknown */
+} knee_case;
+
+/* knee_model.c: opens all networks of a card and checks that their shapes are what the card says. */
+REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err);
+void reha_knee_model_close_(reha_model *model);
+
+/* knee_grade.c: crop, ensemble, calibration; and the explanation of the grade. */
+REHA_MUST_USE reha_status reha_knee_grade_(knee_case *knee, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error *err);
+
+/* knee_findings.c: what is known about the knee as findings, in the input image's coordinates. */
+void reha_knee_findings_(const knee_case *knee, reha_region *region);
+/* A point of the working image in the input image. */
+reha_point_px reha_knee_to_input_(const knee_case *knee, double x_px, double y_px);
+
+#endif

@@ -1,0 +1,50 @@
+# What every command line does before any image is read: help, usage faults, missing things.
+. "$(dirname "$0")/lib.sh"
+
+run 0 --help
+says out '^Commands:'
+run 0 version
+says out '^rehascope [0-9]+\.[0-9]+\.[0-9]+$'
+run 2
+run 2 nonsense
+says err 'no such command: nonsense'
+for command in analyse train evaluate audit-data model phantom doctor version; do
+    run 0 "$command" --help
+    says out "^rehascope $command"
+    says out '^Example:'
+    says out 'Exit codes'
+    run 2 "$command" --no-such-option
+    says err 'no such option: --no-such-option'
+done
+run 2 analyse
+run 2 analyse x.png --threads zero
+run 2 analyse x.png --threads 0
+run 2 analyse x.png --mm-per-px nan
+run 2 analyse x.png --report report.doc
+run 2 analyse x.png --task
+run 2 train knee-oa
+says err '--data and --out are needed'
+run 1 train no-such-task --data . --out "$work/model"
+says err "no task 'no-such-task'"
+run 1 train knee-oa --data "$work/none" --out "$work/model"
+says err 'no such folder'
+run 2 evaluate knee-oa
+run 1 evaluate knee-oa --data "$work/none"
+run 2 audit-data knee-oa
+mkdir "$work/labels"
+printf 'path,kl\n' >"$work/labels/labels.csv"
+run 1 audit-data knee-oa --data "$work/labels"
+says err "'knee_id' is missing"
+run 1 analyse x.png --models "$work/none"
+says err 'none'
+run 0 model list
+says out '^knee-oa'
+run 0 model show knee-oa
+says out '"intended_use"'
+run 1 model show nothing
+run 2 model erase
+run 0 doctor
+says out '^ok +analysis'
+run 0 doctor --json
+says out '"ok": true'
+finish

@@ -64,6 +64,11 @@ static reha_status parse_network(const json_t *item, reha_knee_network *out, reh
     if (!(out->weight > 0.0 && out->weight < 1e6)) {
         return reha_fail(err, REHA_E_FORMAT, "'weight' must be above 0");
     }
+    out->input_offset = reha_json_number(item, "input_offset", 0.0);
+    out->input_gain = reha_json_number(item, "input_gain", 1.0);
+    if (!(fabs(out->input_gain) > 0.0) || !isfinite(out->input_gain) || !isfinite(out->input_offset)) {
+        return reha_fail(err, REHA_E_FORMAT, "'input_gain' must not be 0");
+    }
     (void)snprintf(out->explain_node, sizeof out->explain_node, "%s", reha_json_string(item, "explain_node", ""));
     return REHA_OK;
 }
@@ -218,7 +223,7 @@ reha_status reha_knee_card_load(const char *folder, reha_knee_card *out, reha_er
 void reha_knee_card_clear(reha_knee_card *card)
 {
     json_decref(card->json);
-    reha_free(card->gate.feature_whitening);
+    reha_free(card->gate.feature_precision);
     memset(card, 0, sizeof *card);
 }
 
@@ -236,7 +241,7 @@ reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_
     (void)snprintf(card->name, sizeof card->name, "knee-oa");
     (void)snprintf(card->version, sizeof card->version, "%s", version);
     card->network_count = 1;
-    card->networks[0] = (reha_knee_network){.role = REHA_KNEE_KL, .precision = REHA_F32, .weight = 1.0};
+    card->networks[0] = (reha_knee_network){.role = REHA_KNEE_KL, .precision = REHA_F32, .input_gain = 1.0, .weight = 1.0};
     (void)snprintf(card->networks[0].file, sizeof card->networks[0].file, "model.onnx");
     card->crop = reha_knee_crop_spec_default();
     card->mirror_average = true;
@@ -258,8 +263,9 @@ static json_t *networks_json(const reha_knee_card *card)
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < card->network_count; i++) {
         const reha_knee_network *network = &card->networks[i];
-        json_t *item = json_pack("{s:s, s:s, s:s}", "role", reha_knee_role_name(network->role), "file", network->file,
-                                 "precision", precisions[network->precision]);
+        json_t *item = json_pack("{s:s, s:s, s:s, s:f, s:f}", "role", reha_knee_role_name(network->role), "file",
+                                 network->file, "precision", precisions[network->precision], "input_offset",
+                                 network->input_offset, "input_gain", network->input_gain);
         if (item != NULL && network->role == REHA_KNEE_KL) {
             (void)json_object_set_new(item, "weight", json_real(network->weight));
             (void)json_object_set_new(item, "explain_node", json_string(network->explain_node));

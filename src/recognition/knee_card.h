@@ -36,6 +36,7 @@ typedef struct reha_knee_network {
     reha_knee_role role;
     char file[96];             /* beside the card; no folder part */
     reha_precision precision;
+    double input_offset, input_gain; /* the network gets (x - offset) * gain of a picture in 0..1 */
     double weight;             /* of this member in the ensemble's mean probability (kl) */
     char explain_node[REHA_NN_NAME_BYTES]; /* kl: the map that explanations use; "": no explanation */
 } reha_knee_network;
@@ -76,13 +77,15 @@ typedef struct reha_gate_spec {
     double low_percentile, high_percentile;
     int class_count;
     reha_gate_class classes[REHA_GATE_CLASS_COUNT];
-    double temperature;
+    bool gives_probabilities; /* the network ends in a softmax; else it gives logits */
+    double temperature;       /* the class scores are divided by it */
     double refuse_min[REHA_GATE_CLASS_COUNT]; /* by class: refuse from this probability on */
     double accept_min;      /* least probability of a good knee */
     double invert_min;      /* turn the grey values over from this probability of "inverted" */
     int feature_count;      /* 0: no distance to the training images */
     double feature_mean[REHA_GATE_FEATURES_MAX];
-    float *feature_whitening; /* feature_count x feature_count, row-major: distance = |W (x - mean)|; owned by the card */
+    float *feature_precision; /* P = inverse covariance, feature_count x feature_count, row-major; owned by the card.
+                               * distance = sqrt((x - mean)' P (x - mean)) */
     double distance_max;    /* refuse above */
     double distance_warn;   /* say so above */
 } reha_gate_spec;
@@ -110,9 +113,11 @@ typedef struct reha_landmark_spec {
     double first_up_ratio;           /* joint centre of the finder to centre of the landmarks, in widths */
     int pass_count;                  /* refining passes, averaged; their spread is the test-time spread */
     reha_landmark_pass passes[REHA_KNEE_PASSES_MAX];
-    double sharpness_min;            /* refuse to measure below (mean peak share of the heat maps) */
-    double spread_max_ratio;         /* refuse to measure above (SD of points over passes, in plateau widths) */
-    double side_margin;              /* needed to tell left from right by the fibula; huge: never */
+    double blur_warn_px, blur_refuse_px; /* width of the heat maps in the first pass: above, nothing is measured;
+                                      above the second, this is no knee joint */
+    double shift_refuse_ratio;       /* first pass to refined landmarks, in plateau widths: above, no knee joint */
+    double side_margin_px;           /* difference in heat map width, between the image and its mirror image, that
+                                      tells left from right; huge: never */
 } reha_landmark_spec;
 
 typedef struct reha_joint_space_spec {

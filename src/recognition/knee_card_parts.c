@@ -135,26 +135,26 @@ static reha_status parse_gate_distance(const json_t *section, reha_gate_spec *sp
         return REHA_OK;
     }
     const json_t *mean = NULL;
-    const json_t *whitening = NULL;
+    const json_t *precision = NULL;
     REHA_TRY(reha_json_need_array(distance, "mean", 0, &mean, err));
     const size_t n = json_array_size(mean);
     if (n < 1 || n > REHA_GATE_FEATURES_MAX) {
         return reha_fail(err, REHA_E_FORMAT, "'distance.mean' must have 1 to %d numbers", REHA_GATE_FEATURES_MAX);
     }
     REHA_TRY(reha_json_need_numbers(distance, "mean", n, spec->feature_mean, err));
-    REHA_TRY(reha_json_need_array(distance, "whitening", n * n, &whitening, err));
+    REHA_TRY(reha_json_need_array(distance, "inverse_covariance", n * n, &precision, err));
     REHA_TRY(number_in(distance, "refuse_above", 0.0, 1e9, &spec->distance_max, err));
     REHA_TRY(number_in(distance, "warn_above", 0.0, 1e9, &spec->distance_warn, err));
-    spec->feature_whitening = reha_alloc_zero(n * n, sizeof(float));
-    if (spec->feature_whitening == NULL) {
+    spec->feature_precision = reha_alloc_zero(n * n, sizeof(float));
+    if (spec->feature_precision == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model card");
     }
     for (size_t i = 0; i < n * n; i++) {
-        const json_t *item = json_array_get(whitening, i);
+        const json_t *item = json_array_get(precision, i);
         if (!json_is_number(item)) {
-            return reha_fail(err, REHA_E_FORMAT, "'distance.whitening[%zu]' must be a number", i);
+            return reha_fail(err, REHA_E_FORMAT, "'distance.inverse_covariance[%zu]' must be a number", i);
         }
-        spec->feature_whitening[i] = (float)json_number_value(item);
+        spec->feature_precision[i] = (float)json_number_value(item);
     }
     spec->feature_count = (int)n;
     return REHA_OK;
@@ -167,6 +167,7 @@ reha_status reha_card_parse_gate_(const json_t *section, reha_knee_card *out, re
     REHA_TRY(number_in(section, "box_scale", 0.1, 10.0, &spec->box_scale, err));
     REHA_TRY(number_in(section, "box_up", -5.0, 5.0, &spec->box_up, err));
     REHA_TRY(percentiles(section, &spec->low_percentile, &spec->high_percentile, err));
+    spec->gives_probabilities = json_is_true(json_object_get(section, "gives_probabilities"));
     REHA_TRY(number_in(section, "temperature", 0.01, 100.0, &spec->temperature, err));
     REHA_TRY(number_in(section, "accept_min", 0.0, 1.0, &spec->accept_min, err));
     REHA_TRY(number_in(section, "invert_min", 0.0, 2.0, &spec->invert_min, err));
@@ -196,9 +197,10 @@ reha_status reha_card_parse_landmarks_(const json_t *section, reha_knee_card *ou
     spec->centre_y_px = centre[1];
     REHA_TRY(number_in(section, "first_width_px", 8.0, 2048.0, &spec->first_width_px, err));
     spec->first_up_ratio = reha_json_number(section, "first_up_ratio", 0.0);
-    REHA_TRY(number_in(section, "sharpness_min", 0.0, 1.0, &spec->sharpness_min, err));
-    REHA_TRY(number_in(section, "spread_max_ratio", 0.0, 10.0, &spec->spread_max_ratio, err));
-    REHA_TRY(number_in(section, "side_margin", 0.0, 1e9, &spec->side_margin, err));
+    REHA_TRY(number_in(section, "blur_warn_px", 0.0, 1e4, &spec->blur_warn_px, err));
+    REHA_TRY(number_in(section, "blur_refuse_px", 0.0, 1e4, &spec->blur_refuse_px, err));
+    REHA_TRY(number_in(section, "shift_refuse_ratio", 0.0, 10.0, &spec->shift_refuse_ratio, err));
+    REHA_TRY(number_in(section, "side_margin_px", 0.0, 1e9, &spec->side_margin_px, err));
     REHA_TRY(reha_json_need_array(section, "passes", 0, &passes, err));
     if (json_array_size(passes) < 1 || json_array_size(passes) > REHA_KNEE_PASSES_MAX) {
         return reha_fail(err, REHA_E_FORMAT, "'passes' must have 1 to %d items", REHA_KNEE_PASSES_MAX);

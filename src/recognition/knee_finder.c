@@ -97,7 +97,7 @@ int reha_finder_decode(const float *output, int cells, const reha_finder_spec *s
     return count;
 }
 
-reha_status reha_knee_find(const reha_gray *image, reha_session *session, const reha_finder_spec *spec,
+reha_status reha_knee_find(const reha_gray *image, const reha_knee_net *net, const reha_finder_spec *spec,
                            float *scratch_output, reha_knee_candidate *out, int *count, reha_error *err)
 {
     *count = 0;
@@ -121,9 +121,8 @@ reha_status reha_knee_find(const reha_gray *image, reha_session *session, const 
         memcpy(square + (size_t)(box.top + y) * (size_t)side + (size_t)box.left, picture + (size_t)y * (size_t)box.width,
                (size_t)box.width * sizeof(float));
     }
-    const float *inputs[1] = {square};
     float *outputs[1] = {scratch_output};
-    REHA_CHECK(reha_session_run(session, 1, inputs, outputs, err));
+    REHA_CHECK(reha_knee_net_run(net, 1, square, (size_t)side * (size_t)side, outputs, err));
     *count = reha_finder_decode(scratch_output, side / spec->stride_px, spec, box, out);
 done:
     reha_free(square);

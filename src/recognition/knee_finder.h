@@ -7,8 +7,8 @@
 #define REHA_RECOGNITION_KNEE_FINDER_H
 
 #include "image/gray.h"
-#include "nn/session.h"
 #include "recognition/knee_card.h"
+#include "recognition/knee_net.h"
 
 enum { REHA_FINDER_CHANNELS = 5 };
 
@@ -32,7 +32,7 @@ int reha_finder_decode(const float *output, int cells, const reha_finder_spec *s
                        reha_knee_candidate *out);
 
 /* `scratch_output`: room for the network's output. One thread at a time per session. */
-REHA_MUST_USE reha_status reha_knee_find(const reha_gray *image, reha_session *session, const reha_finder_spec *spec,
+REHA_MUST_USE reha_status reha_knee_find(const reha_gray *image, const reha_knee_net *net, const reha_finder_spec *spec,
                                          float *scratch_output, reha_knee_candidate *out, int *count, reha_error *err);
 
 #endif

@@ -99,69 +99,21 @@ static reha_status box_statistics(const reha_gray *image, double reduction, reha
 
 /* ---- Sharpness of the stretched view ------------------------------------------------------------- */
 
-/* Central differences of the inner part, 95th percentile. `work`: as many floats as the picture has. */
-static double gradient_95(const float *picture, int side, float *work, double *mean)
-{
-    size_t used = 0;
-    double sum = 0.0;
-    for (int y = 1; y < side - 1; y++) {
-        for (int x = 1; x < side - 1; x++) {
-            const float dx = picture[y * side + x + 1] - picture[y * side + x - 1];
-            const float dy = picture[(y + 1) * side + x] - picture[(y - 1) * side + x];
-            work[used] = 0.5f * hypotf(dx, dy);
-            sum += work[used++];
-        }
-    }
-    static const double high = 95.0;
-    double result = 0.0;
-    reha_percentiles(work, used, &high, 1, &result);
-    *mean = sum / (double)used;
-    return result;
-}
-
-static reha_status view_statistics(const float *view, int side, reha_quality *out, reha_error *err)
+static void view_statistics(const float *view, int side, reha_quality *out)
 {
     const int margin = side / 16;
-    const int inner = (side - 2 * margin) / 4 * 4;
-    if (inner < 16) {
-        return REHA_OK;
-    }
-    float *work = reha_alloc(3 * (size_t)inner * (size_t)inner * sizeof(float));
-    if (work == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for grey statistics");
-    }
-    float *full = work + (size_t)inner * (size_t)inner;
-    float *quarter = full + (size_t)inner * (size_t)inner;
+    double gradient = 0.0;
     double laplace = 0.0;
-    for (int y = 0; y < inner; y++) {
-        memcpy(full + (size_t)y * (size_t)inner, view + (size_t)(y + margin) * (size_t)side + (size_t)margin,
-               (size_t)inner * sizeof(float));
-    }
-    for (int y = 1; y < inner - 1; y++) {
-        for (int x = 1; x < inner - 1; x++) {
-            const float *at = full + (size_t)y * (size_t)inner + (size_t)x;
-            laplace += fabs(4.0 * (double)*at - (double)at[-1] - (double)at[1] - (double)at[-inner] - (double)at[inner]);
+    double count = 0.0;
+    for (int y = margin + 1; y < side - margin - 1; y++) {
+        for (int x = margin + 1; x < side - margin - 1; x++) {
+            const float *at = view + (size_t)y * (size_t)side + (size_t)x;
+            gradient += 0.5 * (double)hypotf(at[1] - at[-1], at[side] - at[-side]);
+            laplace += (double)fabsf(4.0f * at[0] - at[-1] - at[1] - at[-side] - at[side]);
+            count += 1.0;
         }
     }
-    const int small = inner / 4;
-    for (int y = 0; y < small; y++) {
-        for (int x = 0; x < small; x++) {
-            float sum = 0.0f;
-            for (int k = 0; k < 16; k++) {
-                sum += full[(size_t)(4 * y + k / 4) * (size_t)inner + (size_t)(4 * x + k % 4)];
-            }
-            quarter[y * small + x] = sum / 16.0f;
-        }
-    }
-    double mean = 0.0;
-    double mean_quarter = 0.0;
-    const double at_full = gradient_95(full, inner, work, &mean);
-    const double at_quarter = gradient_95(quarter, small, work, &mean_quarter);
-    out->values[REHA_STAT_GRADIENT] = at_full;
-    out->values[REHA_STAT_SHARPNESS] = at_full / fmax(at_quarter, 1e-3);
-    out->values[REHA_STAT_LAPLACE] = laplace / ((inner - 2.0) * (inner - 2.0));
-    reha_free(work);
-    return REHA_OK;
+    out->values[REHA_STAT_LAPLACE_RATIO] = laplace / count / fmax(gradient / count, 1e-4);
 }
 
 /* ---- The network -------------------------------------------------------------------------------- */
@@ -175,21 +127,22 @@ static double feature_distance(const reha_gate_spec *spec, const float *features
     for (int r = 0; r < spec->feature_count; r++) {
         double component = 0.0;
         for (int c = 0; c < spec->feature_count; c++) {
-            component += (double)spec->feature_whitening[r * spec->feature_count + c] *
+            component += (double)spec->feature_precision[r * spec->feature_count + c] *
                          ((double)features[c] - spec->feature_mean[c]);
         }
-        sum += component * component;
+        sum += component * ((double)features[r] - spec->feature_mean[r]);
     }
-    return sqrt(sum);
+    return sqrt(fmax(sum, 0.0));
 }
 
-static void read_outputs(const reha_gate_spec *spec, const float *logits, const float *features, reha_gate_view *out)
+static void read_outputs(const reha_gate_spec *spec, const float *scores, const float *features, reha_gate_view *out)
 {
     double highest = -INFINITY;
     double sum = 0.0;
     double scaled[REHA_GATE_CLASS_COUNT];
     for (int i = 0; i < spec->class_count; i++) {
-        scaled[i] = (double)logits[i] / spec->temperature;
+        const double score = spec->gives_probabilities ? log(fmax((double)scores[i], 1e-12)) : (double)scores[i];
+        scaled[i] = score / spec->temperature;
         highest = fmax(highest, scaled[i]);
     }
     for (int i = 0; i < spec->class_count; i++) {
@@ -203,7 +156,7 @@ static void read_outputs(const reha_gate_spec *spec, const float *logits, const 
 }
 
 reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_knee_candidate *knee,
-                           reha_session *session, const reha_gate_spec *spec, bool inverted,
+                           const reha_knee_net *net, const reha_gate_spec *spec, bool inverted,
                            const reha_grey_scale *scale, reha_quality *quality, reha_gate_view *out, reha_error *err)
 {
     *out = (reha_gate_view){.distance = (double)NAN, .is_inverted = inverted};
@@ -214,7 +167,7 @@ reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_
     }
     const size_t count = (size_t)spec->input_px * (size_t)spec->input_px;
     float *view = reha_alloc(count * sizeof(float));
-    float logits[REHA_GATE_CLASS_COUNT] = {0};
+    float scores[REHA_GATE_CLASS_COUNT] = {0};
     float features[REHA_GATE_FEATURES_MAX] = {0};
     reha_status status = REHA_OK;
     if (view == NULL) {
@@ -229,12 +182,11 @@ reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_
     REHA_CHECK(reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, spec->input_px, spec->input_px, view, err));
     if (!inverted) {
         REHA_CHECK(box_statistics(image, reduction, box, scale, quality, err));
-        REHA_CHECK(view_statistics(view, spec->input_px, quality, err));
+        view_statistics(view, spec->input_px, quality);
     }
-    const float *inputs[1] = {view};
-    float *outputs[2] = {logits, features};
-    REHA_CHECK(reha_session_run(session, 1, inputs, outputs, err));
-    read_outputs(spec, logits, features, out);
+    float *outputs[2] = {scores, features};
+    REHA_CHECK(reha_knee_net_run(net, 1, view, count, outputs, err));
+    read_outputs(spec, scores, features, out);
 done:
     reha_free(view);
     return status;

@@ -6,9 +6,9 @@
 
 #include "image/acquisition.h"
 #include "image/gray.h"
-#include "nn/session.h"
 #include "recognition/finding.h"
 #include "recognition/knee_card.h"
+#include "recognition/knee_net.h"
 #include "recognition/knee_finder.h"
 
 /* Statistics that the card's quality rules may name. Grey values are on a scale of 0..255: 8-bit files as
@@ -30,9 +30,8 @@ typedef enum reha_statistic {
     REHA_STAT_WHITE,               /* "white": share of values of at least 250 */
     REHA_STAT_BLACK,               /* "black": share of values of at most 5 */
     REHA_STAT_NOISE,               /* "noise": median |HH| of the Haar transform / 0.6745, over the contrast */
-    REHA_STAT_GRADIENT,            /* "gradient": 95th percentile in the stretched gate input */
-    REHA_STAT_SHARPNESS,           /* "sharpness": gradient at full over gradient at quarter resolution */
-    REHA_STAT_LAPLACE,             /* "laplace": mean absolute value in the stretched gate input */
+    REHA_STAT_LAPLACE_RATIO,       /* "laplace_ratio": mean |Laplacian| over mean gradient of the gate's view: low
+                                    * where it is blurred, high where it is noisy */
     REHA_STAT_COUNT
 } reha_statistic;
 bool reha_knee_statistic_is_known(const char *name);
@@ -64,7 +63,7 @@ reha_box_px reha_gate_box(const reha_gate_spec *spec, const reha_knee_candidate 
 /* Looks at one candidate and adds the box statistics to `quality` (not for an inverted view). `image` may be
  * a reduced one: `reduction` is its factor, for sizes in pixels. */
 REHA_MUST_USE reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_knee_candidate *knee,
-                                         reha_session *session, const reha_gate_spec *spec, bool inverted,
+                                         const reha_knee_net *net, const reha_gate_spec *spec, bool inverted,
                                          const reha_grey_scale *scale, reha_quality *quality, reha_gate_view *out,
                                          reha_error *err);
 

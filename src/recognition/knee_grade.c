@@ -51,9 +51,10 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
     double weight = 0.0;
     for (int m = 0; m < model->member_count; m++) {
         float logits[2 * REHA_GRADES];
-        const float *inputs[1] = {model->windows};
+        const float *inputs[1] = {model->scaled};
         float *outputs[1] = {logits};
-        REHA_TRY(reha_session_run(model->members[m].session, views, inputs, outputs, err));
+        reha_knee_net_scale(&model->members[m].net, model->windows, (size_t)views * window, model->scaled);
+        REHA_TRY(reha_session_run(model->members[m].net.session, views, inputs, outputs, err));
         for (int v = 0; v < views; v++) {
             add_softmax(logits + (size_t)v * REHA_GRADES, model->members[m].weight, mean);
             weight += model->members[m].weight;
@@ -152,7 +153,9 @@ reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error 
     for (int k = 0; k < REHA_GRADES; k++) {
         weights[k] = (k == knee->grade ? 1.0f : 0.0f) - (float)knee->probabilities[k];
     }
-    const float *inputs[1] = {model->windows};
+    const float *inputs[1] = {model->scaled};
+    reha_knee_net_scale(&model->members[0].net, model->windows, (size_t)spec->window_w_px * (size_t)spec->window_h_px,
+                        model->scaled);
     REHA_CHECK(reha_explainer_run(model->explainer, inputs, weights, outputs, map, err));
     float largest = 0.0f;
     for (size_t i = 0; i < cells; i++) {

@@ -7,48 +7,44 @@
 #include <string.h>
 
 static const double RADIANS = 3.14159265358979323846 / 180.0;
-enum { PERCENTILE_SAMPLE = 1 << 16, PEAK_REACH_CELLS = 2 };
+enum { PERCENTILE_SAMPLE = 1 << 16 };
 
 /* ---- Decoding ----------------------------------------------------------------------------------- */
 
+/* Returns the RMS distance of the mass from the mean, in pixels. */
 static double decode_map(const float *logits, int cells, int stride_px, reha_point_px *out)
 {
-    int peak = 0;
+    float highest = logits[0];
     for (int i = 1; i < cells * cells; i++) {
-        peak = logits[i] > logits[peak] ? i : peak;
+        highest = logits[i] > highest ? logits[i] : highest;
     }
-    const int peak_row = peak / cells;
-    const int peak_column = peak % cells;
     double sum = 0.0;
     double x = 0.0;
     double y = 0.0;
-    double near_peak = 0.0;
+    double square = 0.0;
     for (int r = 0; r < cells; r++) {
         for (int c = 0; c < cells; c++) {
-            const double p = (double)expf(logits[r * cells + c] - logits[peak]);
+            const double p = (double)expf(logits[r * cells + c] - highest);
             sum += p;
             x += p * c;
             y += p * r;
-            const int dr = r - peak_row;
-            const int dc = c - peak_column;
-            if (dr >= -PEAK_REACH_CELLS && dr <= PEAK_REACH_CELLS && dc >= -PEAK_REACH_CELLS && dc <= PEAK_REACH_CELLS) {
-                near_peak += p;
-            }
+            square += p * (c * c + r * r);
         }
     }
+    x /= sum;
+    y /= sum;
     const double middle = 0.5 * (stride_px - 1); /* of a cell, in pixels */
-    *out = (reha_point_px){.x_px = x / sum * stride_px + middle, .y_px = y / sum * stride_px + middle};
-    return near_peak / sum;
+    *out = (reha_point_px){.x_px = x * stride_px + middle, .y_px = y * stride_px + middle};
+    return stride_px * sqrt(fmax(square / sum - x * x - y * y, 0.0));
 }
 
-void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out,
-                         double *sharpness)
+void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out, double *blur_px)
 {
     double total = 0.0;
     for (int i = 0; i < count; i++) {
         total += decode_map(logits + (size_t)i * (size_t)cells * (size_t)cells, cells, stride_px, &out[i]);
     }
-    *sharpness = total / count;
+    *blur_px = total / count;
 }
 
 /* ---- Views: how the network's input lies in the image ------------------------------------------- */
@@ -82,7 +78,7 @@ static void anchor_view(knee_view *view, int input_px, reha_point_px anchor, dou
 
 typedef struct landmark_run {
     const reha_gray *image;
-    reha_session *session;
+    const reha_knee_net *net;
     const reha_landmark_spec *spec;
     reha_tone tone;
     float *input;  /* input_px^2 */
@@ -99,10 +95,10 @@ static void run_clear(landmark_run *run)
 
 /* The stretch is that of the first view, for all views: what is bright stays equally bright. */
 static reha_status run_init(landmark_run *run, const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
-                            reha_session *session, const reha_landmark_spec *spec, reha_error *err)
+                            const reha_knee_net *net, const reha_landmark_spec *spec, reha_error *err)
 {
     const size_t cells = (size_t)(spec->input_px / spec->stride_px);
-    *run = (landmark_run){.image = image, .session = session, .spec = spec};
+    *run = (landmark_run){.image = image, .net = net, .spec = spec};
     const double half = 0.5 * spec->input_px * knee->width_px / spec->first_width_px;
     const double percentiles[2] = {spec->low_percentile, spec->high_percentile};
     const double y_px = knee->y_px - spec->first_up_ratio * knee->width_px;
@@ -125,7 +121,7 @@ static reha_status run_init(landmark_run *run, const reha_gray *image, const reh
     return REHA_OK;
 }
 
-static reha_status look(landmark_run *run, const knee_view *view, reha_point_px *points, double *sharpness,
+static reha_status look(landmark_run *run, const knee_view *view, reha_point_px *points, double *blur_px,
                         reha_error *err)
 {
     const int n = run->spec->input_px;
@@ -143,10 +139,9 @@ static reha_status look(landmark_run *run, const knee_view *view, reha_point_px 
             }
         }
     }
-    const float *inputs[1] = {run->input};
     float *outputs[1] = {run->output};
-    REHA_TRY(reha_session_run(run->session, 1, inputs, outputs, err));
-    reha_heatmap_decode(run->output, REHA_KNEE_POINTS, n / run->spec->stride_px, run->spec->stride_px, points, sharpness);
+    REHA_TRY(reha_knee_net_run(run->net, 1, run->input, (size_t)n * (size_t)n, outputs, err));
+    reha_heatmap_decode(run->output, REHA_KNEE_POINTS, n / run->spec->stride_px, run->spec->stride_px, points, blur_px);
     for (int i = 0; i < REHA_KNEE_POINTS; i++) {
         points[i] = to_image(view, n, points[i]);
     }
@@ -187,23 +182,23 @@ reha_knee_pose reha_knee_pose_of_points(const reha_point_px *points, bool latera
 /* ---- Side and points ----------------------------------------------------------------------------- */
 
 reha_status reha_knee_landmarks_side(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
-                                     reha_session *session, const reha_landmark_spec *spec, bool *lateral_is_left,
-                                     double *margin, reha_error *err)
+                                     const reha_knee_net *net, const reha_landmark_spec *spec, bool *lateral_is_left,
+                                     double *margin_px, reha_error *err)
 {
     landmark_run run;
     reha_point_px points[REHA_KNEE_POINTS];
-    double sharpness[2] = {0.0, 0.0};
+    double blur_px[2] = {0.0, 0.0};
     *lateral_is_left = true;
-    *margin = 0.0;
-    REHA_TRY(run_init(&run, image, knee, inverted, session, spec, err));
+    *margin_px = 0.0;
+    REHA_TRY(run_init(&run, image, knee, inverted, net, spec, err));
     reha_status status = REHA_OK;
     for (int side = 0; side < 2 && status == REHA_OK; side++) {
         const knee_view view = first_view(knee, spec, side == 0);
-        status = look(&run, &view, points, &sharpness[side], err);
+        status = look(&run, &view, points, &blur_px[side], err);
     }
     run_clear(&run);
-    *lateral_is_left = sharpness[0] >= sharpness[1];
-    *margin = fabs(sharpness[0] - sharpness[1]);
+    *lateral_is_left = blur_px[0] <= blur_px[1];
+    *margin_px = fabs(blur_px[0] - blur_px[1]);
     return status;
 }
 
@@ -227,17 +222,16 @@ static void average_passes(reha_knee_points *out)
 }
 
 reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee, bool lateral_is_left,
-                                     bool inverted, reha_session *session, const reha_landmark_spec *spec,
+                                     bool inverted, const reha_knee_net *net, const reha_landmark_spec *spec,
                                      reha_knee_points *out, reha_error *err)
 {
     landmark_run run;
     reha_point_px points[REHA_KNEE_POINTS];
-    double sharpness = 0.0;
     memset(out, 0, sizeof *out);
     out->lateral_is_left = lateral_is_left;
-    REHA_TRY(run_init(&run, image, knee, inverted, session, spec, err));
+    REHA_TRY(run_init(&run, image, knee, inverted, net, spec, err));
     knee_view view = first_view(knee, spec, lateral_is_left);
-    reha_status status = look(&run, &view, points, &sharpness, err);
+    reha_status status = look(&run, &view, points, &out->blur_px, err);
     const reha_knee_pose pose = reha_knee_pose_of_points(points, lateral_is_left);
     /* A first pass that collapsed (all points in one place) gives no frame for a second look. */
     const bool is_usable = pose.plateau_width_px > 0.3 * knee->width_px && pose.plateau_width_px < 3.0 * knee->width_px;
@@ -249,9 +243,8 @@ reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_can
                            .is_mirrored = !lateral_is_left};
         anchor_view(&view, spec->input_px, centre, spec->centre_x_px + pass->shift_x_px,
                     spec->centre_y_px + pass->shift_y_px);
-        double pass_sharpness = 0.0;
-        status = look(&run, &view, out->passes[p], &pass_sharpness, err);
-        out->sharpness += pass_sharpness / spec->pass_count;
+        double blur_px = 0.0;
+        status = look(&run, &view, out->passes[p], &blur_px, err);
         out->pass_count++;
     }
     run_clear(&run);
@@ -259,8 +252,14 @@ reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_can
     if (out->pass_count == 0) {
         memcpy(out->passes[0], points, sizeof points);
         out->pass_count = 1;
-        out->sharpness = 0.0; /* makes the caller refuse to measure */
+        average_passes(out);
+        out->shift_ratio = INFINITY; /* makes the caller refuse */
+        return REHA_OK;
     }
     average_passes(out);
+    for (int i = 0; i < REHA_KNEE_POINTS; i++) {
+        out->shift_ratio += hypot(out->points[i].x_px - points[i].x_px, out->points[i].y_px - points[i].y_px) /
+                            (REHA_KNEE_POINTS * pose.plateau_width_px);
+    }
     return REHA_OK;
 }

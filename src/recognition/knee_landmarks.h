@@ -8,8 +8,8 @@
 #define REHA_RECOGNITION_KNEE_LANDMARKS_H
 
 #include "image/gray.h"
-#include "nn/session.h"
 #include "recognition/knee_card.h"
+#include "recognition/knee_net.h"
 #include "recognition/knee_finder.h"
 #include "recognition/knee_preprocess.h"
 
@@ -17,25 +17,27 @@ typedef struct reha_knee_points {
     reha_point_px points[REHA_KNEE_POINTS];                           /* mean of the refining passes */
     int pass_count;
     reha_point_px passes[REHA_KNEE_PASSES_MAX][REHA_KNEE_POINTS];     /* each of them */
-    double sharpness;     /* mean over the points of the heat map's mass near its peak, 0 to 1 */
+    double blur_px;       /* width of the heat maps in the first pass: mean over the points of the RMS distance
+                           * of the softmax's mass from its centre, in pixels of the network's input */
+    double shift_ratio;   /* mean distance of first pass to refined points, in plateau widths */
     double spread_ratio;  /* RMS deviation of points over the passes, in plateau widths; NaN with one pass */
     bool lateral_is_left; /* the lateral side of the knee is on the image's left */
 } reha_knee_points;
 
 /* Soft-argmax over each of `count` maps (cells x cells logits): mean position under the softmax, in pixels
- * of the network's input. *sharpness: mean share of the mass within two cells of the largest one. Pure. */
+ * of the network's input (centre of its first pixel = 0). *blur_px as in reha_knee_points. Pure. */
 void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out,
-                         double *sharpness);
+                         double *blur_px);
 
 /* Side of the fibula, lateral_is_left as in reha_knee_points: compares the first pass on the image with that
- * on its mirror image. *margin: how clear the difference is (0: none). */
+ * on its mirror image. *margin_px: difference of the heat maps' widths (0: none). */
 REHA_MUST_USE reha_status reha_knee_landmarks_side(const reha_gray *image, const reha_knee_candidate *knee,
-                                                   bool inverted, reha_session *session,
+                                                   bool inverted, const reha_knee_net *net,
                                                    const reha_landmark_spec *spec, bool *lateral_is_left,
-                                                   double *margin, reha_error *err);
+                                                   double *margin_px, reha_error *err);
 
 REHA_MUST_USE reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee,
-                                                   bool lateral_is_left, bool inverted, reha_session *session,
+                                                   bool lateral_is_left, bool inverted, const reha_knee_net *net,
                                                    const reha_landmark_spec *spec, reha_knee_points *out,
                                                    reha_error *err);
 

@@ -14,14 +14,15 @@ void reha_knee_model_close_(reha_model *model)
         return;
     }
     for (int i = 0; i < model->member_count; i++) {
-        reha_session_free(model->members[i].session);
+        reha_knee_net_clear(&model->members[i].net);
     }
-    reha_session_free(model->finder);
-    reha_session_free(model->gate);
-    reha_session_free(model->landmarks);
+    reha_knee_net_clear(&model->finder);
+    reha_knee_net_clear(&model->gate);
+    reha_knee_net_clear(&model->landmarks);
     reha_explainer_free(model->explainer);
     reha_free(model->finder_output);
     reha_free(model->windows);
+    reha_free(model->scaled);
     reha_knee_card_clear(&model->card);
     reha_free(model);
 }
@@ -118,7 +119,7 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
 {
     const reha_knee_card *card = &model->card;
     reha_graph *graph = NULL;
-    reha_session *session = NULL;
+    reha_knee_net net = {.input_offset = (float)network->input_offset, .input_gain = (float)network->input_gain};
     reha_session_options how = reha_session_options_default();
     how.threads = options->threads;
     how.precision = network->precision;
@@ -126,19 +127,19 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     reha_status status;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
-    REHA_CHECK(reha_session_new(graph, &how, &session, err));
+    REHA_CHECK(reha_session_new(graph, &how, &net.session, err));
     switch (network->role) {
     case REHA_KNEE_KL:
-        model->members[model->member_count++] = (knee_member){.session = session, .weight = network->weight};
-        session = NULL;
+        model->members[model->member_count++] = (knee_member){.net = net, .weight = network->weight};
+        net.session = NULL;
         if (options->with_explanation) {
             REHA_CHECK(open_explainer(model, network, graph, options->threads, err));
         }
         break;
     case REHA_KNEE_FINDER: {
         const reha_shape shape = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
-        model->finder = session;
-        session = NULL;
+        model->finder = net;
+        net.session = NULL;
         model->finder_output = reha_alloc(reha_shape_count(shape) * sizeof(float));
         if (model->finder_output == NULL) {
             REHA_CHECK(reha_fail(err, REHA_E_NOMEM, "out of memory for the model"));
@@ -146,18 +147,18 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
         break;
     }
     case REHA_KNEE_GATE:
-        model->gate = session;
-        session = NULL;
+        model->gate = net;
+        net.session = NULL;
         break;
     case REHA_KNEE_LANDMARKS:
-        model->landmarks = session;
-        session = NULL;
+        model->landmarks = net;
+        net.session = NULL;
         break;
     case REHA_KNEE_ROLE_COUNT:
         break;
     }
 done:
-    reha_session_free(session);
+    reha_knee_net_clear(&net);
     reha_graph_free(graph);
     return status;
 }
@@ -167,7 +168,8 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
     REHA_TRY(reha_knee_card_load(folder, &model->card, err));
     const size_t window = (size_t)model->card.crop.window_w_px * (size_t)model->card.crop.window_h_px;
     model->windows = reha_alloc(2 * window * sizeof(float));
-    if (model->windows == NULL) {
+    model->scaled = reha_alloc(2 * window * sizeof(float));
+    if (model->windows == NULL || model->scaled == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     }
     for (int i = 0; i < model->card.network_count; i++) {

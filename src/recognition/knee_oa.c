@@ -60,11 +60,11 @@ static reha_status pass_gate(knee_case *knee, reha_region *region, bool *is_good
     for (int i = 0; i < REHA_STAT_COUNT; i++) {
         quality.values[i] = (double)NAN;
     }
-    REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, model->gate, spec, false, &knee->grey,
+    REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, &model->gate, spec, false, &knee->grey,
                             &quality, &view, err));
     if (view.probabilities[REHA_GATE_INVERTED] >= spec->invert_min) {
         reha_gate_view turned;
-        REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, model->gate, spec, true, &knee->grey,
+        REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, &model->gate, spec, true, &knee->grey,
                                 &quality, &turned, err));
         if (turned.probabilities[REHA_GATE_KNEE] > view.probabilities[REHA_GATE_KNEE] ||
             reha_gate_verdict(&view) == REHA_GATE_INVERTED) {
@@ -128,11 +128,11 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
         stated = options->side_hint;
         source = options->side_source != NULL ? options->side_source : "hint";
     }
-    if (knee->model->landmarks != NULL) {
-        REHA_TRY(reha_knee_landmarks_side(knee->image, &knee->candidate, knee->is_inverted, knee->model->landmarks, spec,
+    if (knee->model->landmarks.session != NULL) {
+        REHA_TRY(reha_knee_landmarks_side(knee->image, &knee->candidate, knee->is_inverted, &knee->model->landmarks, spec,
                                           &by_fibula, &margin, err));
     }
-    const bool fibula_is_clear = knee->model->landmarks != NULL && margin >= spec->side_margin;
+    const bool fibula_is_clear = knee->model->landmarks.session != NULL && margin >= spec->side_margin_px;
     if (knee_count > 1) {
         /* One statement cannot be true of both knees; the layout still tells lateral from medial. */
         knee->lateral_is_left = is_left_in_image;
@@ -208,25 +208,30 @@ static reha_status measure(knee_case *knee, reha_error *err)
     return REHA_OK;
 }
 
-static reha_status place_knee(knee_case *knee, reha_region *region, reha_error *err)
+static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_good, reha_error *err)
 {
     const reha_knee_card *card = &knee->model->card;
     knee->pose = (reha_knee_pose){.x_px = knee->candidate.x_px,
                                   .y_px = knee->candidate.y_px,
                                   .plateau_width_px = knee->candidate.width_px};
-    if (knee->model->landmarks != NULL) {
+    if (knee->model->landmarks.session != NULL) {
         REHA_TRY(reha_knee_landmarks_find(knee->image, &knee->candidate, knee->lateral_is_left, knee->is_inverted,
-                                          knee->model->landmarks, &card->landmarks, &knee->points, err));
-        const bool is_steady = !(knee->points.spread_ratio > card->landmarks.spread_max_ratio);
-        knee->has_points = knee->points.sharpness >= card->landmarks.sharpness_min && is_steady;
+                                          &knee->model->landmarks, &card->landmarks, &knee->points, err));
+        if (!(knee->points.blur_px <= card->landmarks.blur_refuse_px) ||
+            !(knee->points.shift_ratio <= card->landmarks.shift_refuse_ratio)) {
+            refuse(region, "no-joint-edges");
+            *is_good = false;
+            return REHA_OK;
+        }
+        knee->has_points = knee->points.blur_px <= card->landmarks.blur_warn_px;
         if (knee->has_points) {
             knee->pose = reha_knee_pose_of_points(knee->points.points, knee->lateral_is_left);
             REHA_TRY(measure(knee, err));
         } else {
             reha_region_note(region, REHA_NOTE_WARNING, "not-measured",
-                             "Joint space not measured: the bone edges could not be placed reliably (sharpness %.2f, spread "
-                             "%.1f %% of the plateau).",
-                             knee->points.sharpness, 100.0 * knee->points.spread_ratio);
+                             "Joint space not measured: the bone edges could not be placed reliably (uncertain by %.1f %% of "
+                             "the plateau width).",
+                             100.0 * knee->points.blur_px / card->landmarks.first_width_px);
         }
     }
     const reha_knee_pose whole = reha_knee_pose_whole(knee->image, &card->crop);
@@ -254,7 +259,7 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
     region->certainty = (double)NAN;
     knee->evidence_medial = (double)NAN;
     set_region_box(knee, region);
-    if (knee->model->gate != NULL) {
+    if (knee->model->gate.session != NULL) {
         REHA_TRY(pass_gate(knee, region, &is_good, err));
     } else {
         REHA_TRY(repair_without_gate(knee, err));
@@ -267,7 +272,10 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
                          "The grey values were inverted (bone dark); they were turned over before analysis.");
     }
     REHA_TRY(find_side(knee, region, facts, options, knee_count, is_left_in_image, err));
-    REHA_TRY(place_knee(knee, region, err));
+    REHA_TRY(place_knee(knee, region, &is_good, err));
+    if (!is_good) {
+        return REHA_OK;
+    }
     REHA_TRY(reha_knee_grade_(knee, err));
     if (options->with_explanation && knee->model->explainer != NULL) {
         REHA_TRY(reha_knee_explain_(knee, region, err));
@@ -291,7 +299,7 @@ typedef struct image_case {
 static reha_status name_the_unknown(const image_case *work, reha_analysis *analysis, reha_error *err)
 {
     const char *code = "no-knee";
-    if (work->model->gate != NULL) {
+    if (work->model->gate.session != NULL) {
         const reha_gate_spec *spec = &work->model->card.gate;
         const double shorter = fmin(work->image->width_px, work->image->height_px);
         const double width = shorter / spec->box_scale;
@@ -300,7 +308,7 @@ static reha_status name_the_unknown(const image_case *work, reha_analysis *analy
                                             .width_px = width};
         reha_quality quality;
         reha_gate_view view;
-        REHA_TRY(reha_gate_look(work->image, work->reduction, &middle, work->model->gate, spec, false, &work->grey,
+        REHA_TRY(reha_gate_look(work->image, work->reduction, &middle, &work->model->gate, spec, false, &work->grey,
                                 &quality, &view, err));
         const reha_gate_class verdict = reha_gate_verdict(&view);
         if (view.probabilities[verdict] >= spec->refuse_min[verdict] && verdict != REHA_GATE_KNEE &&
@@ -327,8 +335,8 @@ static void sort_by_place(reha_knee_candidate *found, int count)
 static reha_status find_knees(const image_case *work, reha_knee_candidate *found, int *count, reha_error *err)
 {
     const reha_knee_card *card = &work->model->card;
-    if (work->model->finder != NULL) {
-        REHA_TRY(reha_knee_find(work->image, work->model->finder, &card->finder, work->model->finder_output, found, count,
+    if (work->model->finder.session != NULL) {
+        REHA_TRY(reha_knee_find(work->image, &work->model->finder, &card->finder, work->model->finder_output, found, count,
                                 err));
         sort_by_place(found, *count);
         return REHA_OK;

@@ -10,7 +10,7 @@
 #include "recognition/knee_oa.h"
 
 typedef struct knee_member { /* one network of the grading ensemble */
-    reha_session *session;
+    reha_knee_net net;
     double weight;
 } knee_member;
 
@@ -18,9 +18,10 @@ struct reha_model {
     reha_knee_card card;
     int member_count;
     knee_member members[REHA_KNEE_NETWORKS_MAX];
-    reha_session *finder, *gate, *landmarks; /* NULL if the card has none */
+    reha_knee_net finder, gate, landmarks; /* session NULL if the card has none */
     float *finder_output;
-    float *windows;         /* the grading network's input: the knee and its mirror image */
+    float *windows;         /* the knee and its mirror image, 0..1 */
+    float *scaled;          /* the same as a member gets them */
     reha_explainer *explainer; /* NULL: no explanations */
     int map_width, map_height; /* of its map */
 };

@@ -17,7 +17,7 @@ const char *reha_statistic_name(reha_statistic which)
     static const char *const names[REHA_STAT_COUNT] = {
         "image_short_side_px", "image_chroma", "image_contrast", "image_mean", "image_levels", "box_side_px",
         "outside",             "mean",         "p1",             "p50",        "p99",          "contrast",
-        "white",               "black",        "noise",          "gradient",   "sharpness",    "laplace"};
+        "white",               "black",        "noise",          "laplace_ratio"};
     return (int)which >= 0 && which < REHA_STAT_COUNT ? names[which] : "?";
 }
 
@@ -58,6 +58,8 @@ const char *reha_gate_advice(const char *code)
         {"not-a-radiograph", "this is a photograph, drawing or text, not a radiograph; use the original image file"},
         {"colour-picture", "a colour picture; a radiograph is grey: use the original file, not a photograph of it"},
         {"no-knee", "no knee joint was found; use a frontal (AP or PA) radiograph that shows the whole joint"},
+        {"no-joint-edges", "the edges of femur and tibia cannot be made out; use a frontal view of the whole joint in full "
+                           "resolution"},
         {"uncertain", "cannot be told to be a frontal knee radiograph; use a standard AP or PA view"},
         {"unlike-training", "unlike the images that the model learned from, so its grade could not be trusted; have it "
                             "read by a person"},

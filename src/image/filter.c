@@ -161,6 +161,8 @@ static reha_status blur_direct(const reha_gray *image, double sigma_px, reha_gra
         }
         blur_row(padded, width, weights, radius, result->pixels + (size_t)y * width);
     }
+    reha_free(weights);
+    reha_free(padded);
     result->spacing = image->spacing;
     *out = result;
     return REHA_OK;

@@ -54,16 +54,37 @@ const char *reha_image_detect(const void *bytes, size_t count)
     return codec != NULL ? codec->name : NULL;
 }
 
+/* Length of the UTF-8 sequence at the front of `in`, 0 if it is none. */
+static size_t utf8_length(reha_bytes in)
+{
+    const uint8_t lead = in.data[0];
+    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < length; i++) {
+        if (i < in.left && (in.data[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+/* No control characters, and few bytes that are no UTF-8 (old 8-bit letters). */
 static bool looks_like_text(reha_bytes in)
 {
-    const size_t probe = in.left < 512 ? in.left : 512;
-    for (size_t i = 0; i < probe; i++) {
-        const uint8_t c = in.data[i];
+    reha_bytes rest = {.data = in.data, .left = in.left < 512 ? in.left : 512};
+    const size_t probe = rest.left;
+    size_t odd = 0;
+    while (rest.left > 0) {
+        const uint8_t c = rest.data[0];
         if (c < 0x09 || (c > 0x0d && c < 0x20) || c == 0x7f) {
             return false;
         }
+        size_t length = utf8_length(rest);
+        odd += length == 0;
+        length = length == 0 ? 1 : length > rest.left ? rest.left : length;
+        (void)reha_bytes_skip(&rest, length);
     }
-    return probe > 0;
+    return probe > 0 && odd * 10 <= probe;
 }
 
 static reha_status fail_unknown(reha_bytes in, reha_error *err)

@@ -268,17 +268,21 @@ static reha_status shrink_first(const reha_gray *image, reha_affine *map, uint32
     if (step_x_px <= SHRINK_FIRST_STEP_PX && step_y_px <= SHRINK_FIRST_STEP_PX) {
         return REHA_OK;
     }
-    const double margin_x_px = 3.0 * fmax(step_x_px, 1.0);
-    const double margin_y_px = 3.0 * fmax(step_y_px, 1.0);
-    const reha_box_px box = seen_region(image, *map, width_px, height_px, margin_x_px, margin_y_px);
+    const reha_box_px box = seen_region(image, *map, width_px, height_px, 3.0 * fmax(step_x_px, 1.0),
+                                        3.0 * fmax(step_y_px, 1.0));
     if (box.width_px <= 0.0) {
         return REHA_OK;
     }
-    const double columns = clamp(round(box.width_px / fmax(step_x_px, 1.0)), 1.0, box.width_px);
-    const double rows = clamp(round(box.height_px / fmax(step_y_px, 1.0)), 1.0, box.height_px);
-    REHA_TRY(reha_gray_resize_box(image, box, (uint32_t)columns, (uint32_t)rows, REHA_FILTER_AREA, out, err));
-    const double x_factor = columns / box.width_px;
-    const double y_factor = rows / box.height_px;
+    /* Whole pixels per pixel: their mean lies exactly in their middle, where a mean over parts of pixels
+     * would be off by up to a tenth of a pixel. At the right and lower rim a few pixels are repeated. */
+    const double x_pixels = ceil(step_x_px / SHRINK_FIRST_STEP_PX);
+    const double y_pixels = ceil(step_y_px / SHRINK_FIRST_STEP_PX);
+    const double columns = ceil(box.width_px / x_pixels);
+    const double rows = ceil(box.height_px / y_pixels);
+    const reha_box_px whole = {box.x_px, box.y_px, columns * x_pixels, rows * y_pixels};
+    REHA_TRY(reha_gray_resize_box(image, whole, (uint32_t)columns, (uint32_t)rows, REHA_FILTER_AREA, out, err));
+    const double x_factor = 1.0 / x_pixels;
+    const double y_factor = 1.0 / y_pixels;
     const reha_affine into = {x_factor, 0.0, -box.x_px * x_factor - 0.5,
                               0.0, y_factor, -box.y_px * y_factor - 0.5};
     *map = reha_affine_then(*map, into);

@@ -1,5 +1,5 @@
 /* The network that grades a knee: ResNet-50 v2 (He et al. 2016) up to stage 3, its ImageNet batch-norms
- * folded or frozen, a head that reads mean and maximum of the last map. See docs/adr/0004. */
+ * frozen, a head that reads mean and maximum of the last map. See docs/adr/0004. */
 #ifndef REHA_RECOGNITION_KNEE_NETWORK_H
 #define REHA_RECOGNITION_KNEE_NETWORK_H
 

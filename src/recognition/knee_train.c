@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "image/load.h"
+#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/session.h"
 #include "nn/trainer.h"
@@ -305,10 +306,15 @@ static reha_status out_path(const training *run, const char *name, char **out, r
 
 static reha_status save_model(const training *run, const reha_graph *graph, const char *name, reha_error *err)
 {
+    reha_status status = REHA_OK;
     char *path = NULL;
+    reha_graph *folded = NULL;
     const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
-    REHA_TRY(out_path(run, name, &path, err));
-    const reha_status status = reha_onnx_save(graph, path, &how, err);
+    REHA_CHECK(out_path(run, name, &path, err));
+    REHA_CHECK(reha_graph_fold_batch_norm(graph, &folded, err));
+    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
+done:
+    reha_graph_free(folded);
     reha_free(path);
     return status;
 }

@@ -581,6 +581,13 @@ void reha_net_weights_changed(reha_net *net)
     }
 }
 
+void reha_net_weights_restored(reha_net *net)
+{
+    for (int i = 0; i < net->layer_count; i++) {
+        net->layers[i].is_loaded = false;
+    }
+}
+
 static reha_status forward_layer(reha_net *net, int index, const float *const *inputs, reha_error *err)
 {
     const reha_layer *layer = &net->layers[index];

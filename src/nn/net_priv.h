@@ -112,6 +112,8 @@ size_t reha_net_memory_bytes(const reha_net *net);
 
 /* Trainable weights have changed: their copies are made anew in the next forward pass. */
 void reha_net_weights_changed(reha_net *net);
+/* The same for all weights, frozen ones too. */
+void reha_net_weights_restored(reha_net *net);
 /* inputs: NCHW. dropout_seed: another one in each step. */
 REHA_MUST_USE reha_status reha_net_forward(reha_net *net, const float *const *inputs, uint64_t dropout_seed,
                                            reha_error *err);

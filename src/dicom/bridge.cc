@@ -113,7 +113,8 @@ reha_status decode(const reha_bridge_frame &frame, uint8_t *out, size_t out_byte
     const OFCondition result = pixels->getUncompressedFrame(&dataset, 0, fragment, out,
                                                             static_cast<Uint32>(out_bytes), colours, nullptr);
     if (result.bad()) {
-        return reha_fail(err, REHA_E_FORMAT, "the compressed frame cannot be decoded: %s", result.text());
+        // DCMTK's own text ("illegal call") helps nobody.
+        return reha_fail(err, REHA_E_FORMAT, "the compressed frame is damaged or cut");
     }
     return REHA_OK;
 }
@@ -130,6 +131,6 @@ extern "C" reha_status reha_bridge_decode(const reha_bridge_frame *frame, uint8_
     } catch (const std::bad_alloc &) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a compressed frame");
     } catch (...) {
-        return reha_fail(err, REHA_E_FORMAT, "the compressed frame cannot be decoded");
+        return reha_fail(err, REHA_E_FORMAT, "the compressed frame is damaged or cut");
     }
 }

@@ -146,8 +146,10 @@ static reha_status check_native(const reha_dicom *dicom, reha_error *err)
     /* Rows and columns have 16 bits, frames are limited: no overflow. */
     const uint64_t bits = (uint64_t)layout->rows * layout->columns * samples * layout->bits_allocated;
     if (bits > UINT64_MAX / layout->frames || (bits * layout->frames + 7) / 8 > dicom->pixels->length) {
-        return reha_fail(err, REHA_E_FORMAT, "%u frames of %u x %u pixels do not fit in %u bytes of pixel data",
-                         layout->frames, layout->columns, layout->rows, dicom->pixels->length);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "the pixel data has %u bytes, too few for %u x %u pixels of %u bits in %u frame(s)",
+                         dicom->pixels->length, layout->columns, layout->rows, layout->bits_allocated,
+                         layout->frames);
     }
     return REHA_OK;
 }

@@ -275,8 +275,8 @@ static reha_status shrink_first(const reha_gray *image, reha_affine *map, uint32
     }
     /* Whole pixels per pixel: their mean lies exactly in their middle, where a mean over parts of pixels
      * would be off by up to a tenth of a pixel. At the right and lower rim a few pixels are repeated. */
-    const double x_pixels = ceil(step_x_px / SHRINK_FIRST_STEP_PX);
-    const double y_pixels = ceil(step_y_px / SHRINK_FIRST_STEP_PX);
+    const double x_pixels = fmin(ceil(step_x_px / SHRINK_FIRST_STEP_PX), box.width_px);
+    const double y_pixels = fmin(ceil(step_y_px / SHRINK_FIRST_STEP_PX), box.height_px);
     const double columns = ceil(box.width_px / x_pixels);
     const double rows = ceil(box.height_px / y_pixels);
     const reha_box_px whole = {box.x_px, box.y_px, columns * x_pixels, rows * y_pixels};

@@ -353,6 +353,10 @@ reha_status reha_graph_add_binary(reha_graph *graph, const char *name, reha_op o
 reha_status reha_graph_add_concat(reha_graph *graph, const char *name, const reha_value_id *inputs, int count,
                                   reha_value_id *out, reha_error *err)
 {
+    reha_value_id given[REHA_NN_INPUTS_MAX]; /* a caller may pass &inputs[0] as `out` */
+    if (count >= 1 && count <= REHA_NN_INPUTS_MAX) {
+        memcpy(given, inputs, (size_t)count * sizeof *inputs);
+    }
     *out = -1;
     REHA_TRY(check_name(graph, name, err));
     if (count < 1 || count > REHA_NN_INPUTS_MAX) {
@@ -362,9 +366,9 @@ reha_status reha_graph_add_concat(reha_graph *graph, const char *name, const reh
     reha_node node = node_init(REHA_OP_CONCAT, name);
     node.input_count = count;
     for (int i = 0; i < count; i++) {
-        REHA_TRY(check_input(graph, name, inputs[i], 0, err));
-        reha_shape shape = graph->nodes[inputs[i]].shape;
-        node.inputs[i] = inputs[i];
+        REHA_TRY(check_input(graph, name, given[i], 0, err));
+        reha_shape shape = graph->nodes[given[i]].shape;
+        node.inputs[i] = given[i];
         if (i == 0) {
             node.shape = shape;
             continue;
@@ -373,7 +377,7 @@ reha_status reha_graph_add_concat(reha_graph *graph, const char *name, const reh
         shape.dims[1] = node.shape.dims[1];
         if (!same_shape(shape, node.shape)) {
             return reha_fail(err, REHA_E_ARG, "node %s: %s and %s differ in more than their channels", name,
-                             graph->nodes[inputs[0]].name, graph->nodes[inputs[i]].name);
+                             graph->nodes[given[0]].name, graph->nodes[given[i]].name);
         }
         node.shape.dims[1] += channels;
     }

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "dicom/inflate_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -15,6 +16,7 @@ enum {
 };
 #define UNDEFINED_LENGTH 0xFFFFFFFFu
 
+static const char EXPLICIT_LITTLE[] = "1.2.840.10008.1.2.1";
 static const char IMPLICIT_LITTLE[] = "1.2.840.10008.1.2";
 static const char EXPLICIT_BIG[] = "1.2.840.10008.1.2.2";
 static const char DEFLATED[] = "1.2.840.10008.1.2.1.99";
@@ -357,7 +359,8 @@ static void choose_encoding(reha_dcm_dataset *set, size_t at)
     const reha_dcm_node *node = reha_dcm_find(set, reha_dcm_root(set), TAG_TRANSFER_SYNTAX_UID);
     if (!reha_dcm_text(set, node, 0, set->transfer_syntax_uid, sizeof(set->transfer_syntax_uid))) {
         const bool looks_explicit = set->size_bytes - at >= 8 && is_vr_letters(set->bytes + at + 4);
-        strcpy(set->transfer_syntax_uid, looks_explicit ? "1.2.840.10008.1.2.1" : IMPLICIT_LITTLE);
+        (void)snprintf(set->transfer_syntax_uid, sizeof(set->transfer_syntax_uid), "%s",
+                       looks_explicit ? EXPLICIT_LITTLE : IMPLICIT_LITTLE);
     }
     set->explicit_vr = strcmp(set->transfer_syntax_uid, IMPLICIT_LITTLE) != 0;
     set->big_endian = strcmp(set->transfer_syntax_uid, EXPLICIT_BIG) == 0;

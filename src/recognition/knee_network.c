@@ -19,8 +19,9 @@ static const double GREY_GAIN = 1.35;
 static const double IMAGENET_GREY = 0.449; /* mean of the three below */
 static const double IMAGENET_MEAN[RGB] = {0.485, 0.456, 0.406};
 static const double IMAGENET_DEVIATION[RGB] = {0.229, 0.224, 0.225};
-static const float MAX_SCALE = 0.25F;
-static const float MAX_SCALE_EPSILON = 1e-5F;
+#define HEAD_MEAN "head_mean_layer"
+#define HEAD_MAX "head_max_layer"
+static const char *const HEAD_LAYERS[2] = {HEAD_MEAN, HEAD_MAX};
 
 reha_knee_network_spec reha_knee_network_spec_default(void)
 {
@@ -29,7 +30,7 @@ reha_knee_network_spec reha_knee_network_spec_default(void)
                                     .grade_count = 5,
                                     .frozen_stages = 1,
                                     .head_rate_ratio = 5.0F,
-                                    .dropout = 0.3F};
+                                    .dropout = 0.2F};
 }
 
 static reha_status need_param(const reha_graph *graph, const char *name, const float **values, reha_error *err)
@@ -77,8 +78,22 @@ static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha
     return REHA_OK;
 }
 
+/* Flatten, dropout, one layer of the head. */
+static reha_status add_layer(reha_graph *graph, const reha_knee_network_spec *spec, const char *const names[3],
+                             reha_value_id input, reha_value_id *out, reha_error *err)
+{
+    reha_value_id value = input;
+    REHA_TRY(reha_graph_add_unary(graph, names[0], REHA_OP_FLATTEN, value, &value, err));
+    if (spec->dropout > 0.0F) {
+        REHA_TRY(reha_graph_add_dropout(graph, names[1], value, spec->dropout, &value, err));
+    }
+    return reha_graph_add_fully_connected(graph, names[2], value, spec->grade_count, out, err);
+}
+
 static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_value_id map, reha_error *err)
 {
+    static const char *const mean_names[3] = {"head_mean_flatten", "head_mean_dropout", HEAD_MEAN};
+    static const char *const max_names[3] = {"head_max_flatten", "head_max_dropout", HEAD_MAX};
     const reha_node *node = reha_graph_node(graph, map);
     const reha_window whole = {.kernel_h = (int)node->shape.dims[2],
                                .kernel_w = (int)node->shape.dims[3],
@@ -86,28 +101,15 @@ static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spe
                                .stride_w = 1,
                                .dilation_h = 1,
                                .dilation_w = 1};
-    reha_value_id pooled[2];
-    reha_value_id value = 0;
-    REHA_TRY(reha_graph_add_unary(graph, "head_mean", REHA_OP_GLOBAL_AVERAGE_POOL, map, &pooled[0], err));
-    REHA_TRY(reha_graph_add_pool(graph, "head_max", REHA_OP_MAX_POOL, map, whole, &pooled[1], err));
-    /* Maxima are some four times larger than means: a fixed scale gives both the same say. */
-    REHA_TRY(reha_graph_add_batch_norm(graph, "head_max_scale", pooled[1], MAX_SCALE_EPSILON, &pooled[1], err));
-    reha_node *scaler = reha_graph_node_mutable(graph, pooled[1]);
-    reha_param *scale = reha_graph_param_mutable(graph, scaler->params[0]);
-    for (size_t i = 0; i < reha_shape_count(scale->shape); i++) {
-        scale->values[i] = MAX_SCALE;
-    }
-    scaler->is_frozen = true;
-    for (int k = 0; k < scaler->param_count; k++) {
-        reha_graph_param_mutable(graph, scaler->params[k])->is_trainable = false;
-    }
-    REHA_TRY(reha_graph_add_concat(graph, "head_concat", pooled, 2, &value, err));
-    REHA_TRY(reha_graph_add_unary(graph, "head_flatten", REHA_OP_FLATTEN, value, &value, err));
-    if (spec->dropout > 0.0F) {
-        REHA_TRY(reha_graph_add_dropout(graph, "head_dropout", value, spec->dropout, &value, err));
-    }
-    REHA_TRY(reha_graph_add_fully_connected(graph, "head", value, spec->grade_count, &value, err));
-    return reha_graph_mark_output(graph, value, "logits", err);
+    reha_value_id mean = 0;
+    reha_value_id most = 0;
+    reha_value_id logits = 0;
+    REHA_TRY(reha_graph_add_unary(graph, "head_mean", REHA_OP_GLOBAL_AVERAGE_POOL, map, &mean, err));
+    REHA_TRY(reha_graph_add_pool(graph, "head_max", REHA_OP_MAX_POOL, map, whole, &most, err));
+    REHA_TRY(add_layer(graph, spec, mean_names, mean, &mean, err));
+    REHA_TRY(add_layer(graph, spec, max_names, most, &most, err));
+    REHA_TRY(reha_graph_add_binary(graph, "head_sum", REHA_OP_ADD, mean, most, &logits, err));
+    return reha_graph_mark_output(graph, logits, "logits", err);
 }
 
 /* Copies the colour trunk behind a grey input: everything after its first convolution. */
@@ -176,16 +178,21 @@ static void freeze(reha_graph *graph, const reha_knee_network_spec *spec)
 
 static void init_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_random *random)
 {
-    reha_param *weight = reha_graph_param_mutable(graph, reha_graph_find_param(graph, "head.weight"));
-    reha_param *bias = reha_graph_param_mutable(graph, reha_graph_find_param(graph, "head.bias"));
-    for (size_t i = 0; i < reha_shape_count(weight->shape); i++) {
-        weight->values[i] = (float)(0.01 * reha_random_normal(random));
+    /* Maxima are some four times larger than means: smaller weights and steps give both the same say. */
+    static const double sizes[2] = {0.01, 0.0025};
+    for (int layer = 0; layer < 2; layer++) {
+        const reha_node *node = reha_graph_node(graph, reha_graph_find_node(graph, HEAD_LAYERS[layer]));
+        reha_param *weight = reha_graph_param_mutable(graph, node->params[0]);
+        reha_param *bias = reha_graph_param_mutable(graph, node->params[1]);
+        for (size_t i = 0; i < reha_shape_count(weight->shape); i++) {
+            weight->values[i] = (float)(sizes[layer] * reha_random_normal(random));
+        }
+        for (size_t i = 0; i < reha_shape_count(bias->shape); i++) {
+            bias->values[i] = 0.0F;
+        }
+        weight->learning_rate_ratio = spec->head_rate_ratio * (float)(sizes[layer] / sizes[0]);
+        bias->learning_rate_ratio = spec->head_rate_ratio;
     }
-    for (size_t i = 0; i < reha_shape_count(bias->shape); i++) {
-        bias->values[i] = 0.0F;
-    }
-    weight->learning_rate_ratio = spec->head_rate_ratio;
-    bias->learning_rate_ratio = spec->head_rate_ratio;
 }
 
 reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char *backbone_folder, uint64_t seed,

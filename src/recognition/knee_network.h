@@ -10,7 +10,7 @@ typedef struct reha_knee_network_spec {
     int grade_count;             /* 5 */
     int frozen_stages;           /* of 3, counted from the input; the stem is frozen with the first */
     float head_rate_ratio;       /* learning rate of the head against the trunk's: 5 */
-    float dropout;               /* before the last layer: 0.3 */
+    float dropout;               /* before the last layers: 0.2 */
 } reha_knee_network_spec;
 reha_knee_network_spec reha_knee_network_spec_default(void);
 

@@ -86,7 +86,7 @@ static bool check_analysis(json_t *checks, const char *models_folder)
     char text[300];
     reha_error err = REHA_ERROR_INIT;
     reha_analyser *analyser = NULL;
-    reha_knee_phantom *phantom = NULL;
+    reha_gray *phantom = NULL;
     reha_analysis *analysis = NULL;
     const double start_ms = reha_clock_ms();
     const reha_analyser_options how = {.models_folder = models_folder};
@@ -95,13 +95,12 @@ static bool check_analysis(json_t *checks, const char *models_folder)
     reha_status status = reha_analyser_open(&how, &analyser, &err);
     const double opened_ms = reha_clock_ms();
     if (status == REHA_OK) {
-        const reha_knee_phantom_spec spec = reha_knee_phantom_spec_default();
-        status = reha_knee_phantom_new(&spec, &phantom, &err);
+        const reha_phantom_spec spec = reha_phantom_crop(REHA_SIDE_RIGHT, 1);
+        status = reha_phantom_draw(&spec, &phantom, NULL, &err);
     }
     const double drawn_ms = reha_clock_ms();
     if (status == REHA_OK) {
-        status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser),
-                                                             reha_knee_phantom_image(phantom), &facts, &plain,
+        status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser), phantom, &facts, &plain,
                                                              &analysis, &err);
     }
     if (status == REHA_OK) {
@@ -111,7 +110,7 @@ static bool check_analysis(json_t *checks, const char *models_folder)
         (void)snprintf(text, sizeof text, "%s", err.text);
     }
     reha_analysis_free(analysis);
-    reha_knee_phantom_free(phantom);
+    reha_gray_free(phantom);
     reha_analyser_close(analyser);
     return add_check(checks, "analysis", status == REHA_OK, text);
 }

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# `make bench`: the whole path of an image, then the engine against ONNX Runtime and PyTorch, each side by
+# side in one run. Wants an otherwise idle machine. Figures are printed, never judged.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${1:-build}
+scripts/install-packages.sh scripts/packages-dev.txt
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DREHA_BENCH=ON >/dev/null
+ninja -C "$build" --quiet
+echo "== from file to result"
+"$build/bench/path_bench" "$build/rehascope" models
+if [ -x bench/run.sh ]; then
+    bench/run.sh "$build"
+fi

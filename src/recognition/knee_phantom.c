@@ -112,7 +112,7 @@ static void add_point(reha_outline *outline, double x_mm, double y_mm)
 /* Adds the curve through knots[1] .. knots[count - 2]; the first and last knot only give direction. */
 static void add_spline(reha_outline *outline, const reha_point_mm *knots, size_t count)
 {
-    const double step_mm = 0.5;
+    const double step_mm = 0.8;
     for (size_t i = 0; i + 3 < count; i++) {
         const double chord =
             hypot(knots[i + 2].x_mm - knots[i + 1].x_mm, knots[i + 2].y_mm - knots[i + 1].y_mm);
@@ -129,7 +129,7 @@ static void make_tibia(const reha_phantom_knee *knee, double size, reha_outline 
     const double lateral = knee->osteophyte_mm[REHA_MARGIN_TIBIA_LATERAL] / size;
     const double medial = knee->osteophyte_mm[REHA_MARGIN_TIBIA_MEDIAL] / size;
     out->count = 0;
-    const double step_mm = 0.2;
+    const double step_mm = 0.4;
     const double first_mm = tibia_surface[0].x_mm;
     const double last_mm = tibia_surface[sizeof tibia_surface / sizeof tibia_surface[0] - 1].x_mm;
     const int pieces = (int)ceil((last_mm - first_mm) / step_mm);
@@ -183,7 +183,7 @@ static void add_settled(reha_outline *out, const reha_phantom_knee *knee, double
 
 static void add_condyle(reha_outline *out, const reha_phantom_knee *knee, double size, const gap *space)
 {
-    const double step_mm = 0.2;
+    const double step_mm = 0.4;
     const int pieces = (int)ceil((space->to_mm - space->from_mm) / step_mm);
     for (int i = 0; i <= pieces; i++) {
         const double x = space->from_mm + (space->to_mm - space->from_mm) * i / pieces;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "image/resample.h"
 #include "image/statistics.h"
 #include "recognition/knee_phantom_priv.h"
@@ -114,32 +115,34 @@ static double distance_at(const distance_map *map, double x_mm, double y_mm)
 
 /* --- texture: value noise in millimetres, so that it does not depend on the pixel size ------------ */
 
-static float lattice(int64_t x, int64_t y, uint64_t seed)
+static float lattice(int32_t x, int32_t y, uint32_t seed)
 {
-    uint64_t h = seed ^ (uint64_t)x * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)y * UINT64_C(0xc2b2ae3d27d4eb4f);
-    h ^= h >> 32;
-    h *= UINT64_C(0xd6e8feb86659fd93);
-    h ^= h >> 32;
-    return (float)(h >> 40) * (2.0f / 16777216.0f) - 1.0f;
+    uint32_t h = seed ^ (uint32_t)x * UINT32_C(0x9e3779b1) ^ (uint32_t)y * UINT32_C(0x85ebca77);
+    h ^= h >> 15;
+    h *= UINT32_C(0x2c1b3c6d);
+    h ^= h >> 12;
+    h *= UINT32_C(0x297a2d39);
+    h ^= h >> 15;
+    return (float)(h >> 8) * (2.0f / 16777216.0f) - 1.0f;
 }
 
-static double noise_at(double x, double y, uint64_t seed)
+static double noise_at(double x, double y, uint32_t seed)
 {
     const double left = floor(x);
     const double top = floor(y);
-    const double fx = x - left;
-    const double fy = y - top;
-    const double u = fx * fx * (3.0 - 2.0 * fx);
-    const double v = fy * fy * (3.0 - 2.0 * fy);
-    const int64_t i = (int64_t)left;
-    const int64_t j = (int64_t)top;
-    const double upper = (1.0 - u) * (double)lattice(i, j, seed) + u * (double)lattice(i + 1, j, seed);
-    const double lower = (1.0 - u) * (double)lattice(i, j + 1, seed) + u * (double)lattice(i + 1, j + 1, seed);
-    return (1.0 - v) * upper + v * lower;
+    const float fx = (float)(x - left);
+    const float fy = (float)(y - top);
+    const float u = fx * fx * (3.0f - 2.0f * fx);
+    const float v = fy * fy * (3.0f - 2.0f * fy);
+    const int32_t i = (int32_t)left;
+    const int32_t j = (int32_t)top;
+    const float upper = (1.0f - u) * lattice(i, j, seed) + u * lattice(i + 1, j, seed);
+    const float lower = (1.0f - u) * lattice(i, j + 1, seed) + u * lattice(i + 1, j + 1, seed);
+    return (double)((1.0f - v) * upper + v * lower);
 }
 
 /* Trabeculae: mostly along the load (up and down), some across, and patches of differing density. */
-static double trabecular_at(double x_mm, double y_mm, uint64_t seed)
+static double trabecular_at(double x_mm, double y_mm, uint32_t seed)
 {
     const double sway = 0.9 * noise_at(x_mm / 9.0, y_mm / 9.0, seed + 5);
     return 0.42 * noise_at((x_mm + sway) / 0.62, y_mm / 4.2, seed + 1) +
@@ -153,7 +156,7 @@ static double trabecular_at(double x_mm, double y_mm, uint64_t seed)
 typedef struct knee_scene {
     const reha_phantom_knee *knee;
     double size;
-    uint64_t seed;
+    uint32_t seed;
     distance_map tibia, femur, fibula;
 } knee_scene;
 
@@ -202,9 +205,9 @@ static double tibia_at(const knee_scene *scene, double x, double y)
     const double u = x / size;
     const double v = y / size;
     const double shaft = step_between(v, 12.0, 95.0);
-    const double wall = 0.55 + 3.6 * step_between(v, 25.0, 150.0);
+    const double wall = 0.75 + 3.6 * step_between(v, 25.0, 150.0);
     /* The plateau lies along the beam: its edge is sharp. The shaft is round. */
-    const double radius = 8.0 + 4.6 * step_between(v, 0.0, 40.0);
+    const double radius = 6.0 + 6.6 * step_between(v, 0.0, 45.0);
     const double texture = trabecular_at(x, y, scene->seed);
     double value = bone_at(d, radius * size, wall, 1.0 - 0.42 * shaft, texture * (1.0 - 0.6 * shaft));
 
@@ -212,18 +215,18 @@ static double tibia_at(const knee_scene *scene, double x, double y)
     const double depth = y - reha_phantom_tibia_y(x, size);
     const double medial = bell(u - 25.0, 7.5);
     const double lateral = bell(u + 26.0, 7.5);
-    const double plate = 0.12 + 0.26 * medial + 0.16 * lateral;
+    const double plate = 0.16 + 0.46 * medial + 0.24 * lateral;
     const double sclerosis = scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
     if (fabs(u) < 41.0 && depth < 25.0) {
-        value += plate * bell(depth - 1.0, 0.75) + 0.17 * (medial + 0.6 * lateral) * bell(depth - 2.0, 2.4);
+        value += plate * bell(depth - 1.0, 0.75) + 0.24 * (medial + 0.5 * lateral) * bell(depth - 2.0, 2.6);
         value += sclerosis * (0.34 * bell(depth - 1.5, 2.8) + 0.14 * bell(depth - 3.0, 5.5));
         /* The far rim of the plateau, seen through the bone. */
         const double rim = 3.4 + 1.6 * bell(u - 20.0, 14.0) - 1.2 * bell(u, 9.0) + 0.4 * sin(0.21 * u);
-        value += 0.12 * bell(depth - rim, 0.55) * step_between(38.0 - fabs(u), 0.0, 8.0);
+        value += 0.17 * bell(depth - rim, 0.6) * step_between(38.0 - fabs(u), 0.0, 8.0);
     }
     /* Scar of the growth plate. */
     const double scar = 17.5 + 0.0035 * u * u + 0.9 * sin(0.19 * u + 1.0) - v;
-    value += 0.055 * bell(scar, 0.6) * step_between(33.0 - fabs(u), 0.0, 6.0);
+    value += 0.08 * bell(scar, 0.7) * step_between(33.0 - fabs(u), 0.0, 6.0);
     return value;
 }
 
@@ -239,12 +242,13 @@ static double femur_at(const knee_scene *scene, double x, double y)
     const double shaft = step_between(-v, 45.0, 125.0);
     const double wall = 0.6 + 4.4 * step_between(-v, 55.0, 180.0);
     const double texture = trabecular_at(x, y, scene->seed + 100);
-    double value = bone_at(d, 13.5 * size, wall, 1.06 - 0.40 * shaft, texture * (1.0 - 0.6 * shaft));
+    const double radius = 7.0 + 6.5 * step_between(-v, 15.0, 60.0);
+    double value = bone_at(d, radius * size, wall, 1.06 - 0.40 * shaft, texture * (1.0 - 0.6 * shaft));
 
     /* Subchondral plate of the condyles, the roof of the notch, and the inner walls of the condyles that
      * stand along the beam. */
     const double surface = bell(d - 0.7, 0.6) * step_between(v, -30.0, -16.0);
-    value += 0.16 * surface;
+    value += 0.20 * surface;
     const double medial = bell(u - 25.0, 8.0);
     const double lateral = bell(u + 26.0, 8.0);
     const double sclerosis = scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
@@ -253,25 +257,25 @@ static double femur_at(const knee_scene *scene, double x, double y)
     }
     const double lateral_wall = -12.5 - 0.09 * (v + 20.0) + 0.5 * sin(0.25 * v);
     const double medial_wall = 15.5 + 0.07 * (v + 20.0) + 0.5 * sin(0.21 * v + 2.0);
-    value += 0.085 * bell(u - lateral_wall, 0.65) * bell(v + 31.0, 6.5);
-    value += 0.14 * bell(u - medial_wall, 0.65) * bell(v + 31.0, 8.0);
+    value += 0.12 * bell(u - lateral_wall, 0.7) * bell(v + 31.0, 6.5);
+    value += 0.22 * bell(u - medial_wall, 0.7) * bell(v + 31.0, 8.0);
     const double roof = -37.0 - 4.0 * bell(u - 1.0, 9.0) + 0.5 * sin(0.4 * u);
-    value += 0.06 * bell(v - roof, 0.8) * bell(u - 1.0, 9.0);
+    value += 0.10 * bell(v - roof, 0.9) * bell(u - 1.0, 9.0);
     const double scar = -43.5 - 0.0028 * u * u + 1.1 * sin(0.17 * u + 0.4);
-    value += 0.07 * bell(v - scar, 0.6) * step_between(38.0 - fabs(u), 0.0, 8.0);
+    value += 0.11 * bell(v - scar, 0.7) * step_between(38.0 - fabs(u), 0.0, 8.0);
     return value;
 }
 
 static double patella_at(const knee_scene *scene, double x, double y)
 {
     const double u = x / scene->size - 1.5;
-    const double v = y / scene->size + 50.0;
-    const double radius = 21.0 * (1.0 + 0.05 * sin(2.0 * atan2(v, u)) + 0.03 * cos(3.0 * atan2(v, u)));
-    const double d = radius - hypot(u, v * 0.97);
-    if (d <= 0.0) {
-        return 0.0;
-    }
-    return 0.26 * bone_at(d, 9.0, 0.5, 1.0, trabecular_at(x, y, scene->seed + 300));
+    const double v = y / scene->size + 53.0;
+    const double turn = atan2(v, u);
+    /* Broad above, blunt tip below, a little uneven. */
+    const double radius = 22.0 * (1.0 + 0.04 * cos(2.0 * turn) - 0.05 * sin(3.0 * turn) +
+                                  0.02 * noise_at(4.0 * cos(turn), 4.0 * sin(turn), scene->seed + 301));
+    const double d = radius - hypot(u, v);
+    return d <= 0.0 ? 0.0 : bone_at(d, 13.0, 0.35, 1.0, 0.0);
 }
 
 static double fibula_at(const knee_scene *scene, double x, double y)
@@ -320,9 +324,9 @@ static double knee_at(const knee_scene *scene, reha_point_mm at)
     if (tissue <= 0.0) {
         return 0.0;
     }
-    const double bone = 0.27 * (tibia_at(scene, at.x_mm, at.y_mm) + femur_at(scene, at.x_mm, at.y_mm)) +
-                        0.12 * fibula_at(scene, at.x_mm, at.y_mm) + 0.22 * patella_at(scene, at.x_mm, at.y_mm);
-    return 0.40 * tissue + scene->knee->density * bone;
+    const double bone = 0.235 * (tibia_at(scene, at.x_mm, at.y_mm) + femur_at(scene, at.x_mm, at.y_mm)) +
+                        0.11 * fibula_at(scene, at.x_mm, at.y_mm) + 0.042 * patella_at(scene, at.x_mm, at.y_mm);
+    return 0.47 * tissue + scene->knee->density * bone;
 }
 
 /* --- the film ------------------------------------------------------------------------------------ */
@@ -359,7 +363,7 @@ static reha_status scene_init(knee_scene *scene, const reha_phantom_spec *spec, 
 {
     const reha_phantom_knee *knee = &spec->knees[idx];
     scene->knee = knee;
-    scene->seed = spec->seed * UINT64_C(2654435761) + (uint64_t)idx * 7919;
+    scene->seed = (uint32_t)((spec->seed * UINT64_C(0x9e3779b97f4a7c15)) >> 32) + (uint32_t)idx * 7919u;
     reha_knee_shape *shape = reha_alloc_zero(1, sizeof *shape);
     if (shape == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "no memory for a phantom");
@@ -376,17 +380,26 @@ done:
     return status;
 }
 
-static void paint_knee(const knee_scene *scene, double mm_per_px, double factor, reha_gray *fine)
+typedef struct paint_job {
+    const knee_scene *scene;
+    double mm_per_px;
+    double factor; /* fine pixels per pixel */
+    reha_gray *fine;
+} paint_job;
+
+static reha_status paint_row(void *context, size_t y, size_t thread_idx, reha_error *err)
 {
-    for (uint32_t y = 0; y < fine->height_px; y++) {
-        for (uint32_t x = 0; x < fine->width_px; x++) {
-            /* Centre of the fine pixel in coordinates of the final image. */
-            const reha_point_px at = {((double)x + 0.5) / factor - 0.5, ((double)y + 0.5) / factor - 0.5};
-            const double value = knee_at(scene, reha_phantom_to_mm(scene->knee, mm_per_px, at));
-            float *pixel = fine->pixels + (size_t)y * fine->width_px + x;
-            *pixel = fmaxf(*pixel, (float)value);
-        }
+    (void)thread_idx;
+    (void)err;
+    const paint_job *work = context;
+    float *row = work->fine->pixels + y * work->fine->width_px;
+    for (uint32_t x = 0; x < work->fine->width_px; x++) {
+        /* Centre of the fine pixel in coordinates of the final image. */
+        const reha_point_px at = {((double)x + 0.5) / work->factor - 0.5, ((double)y + 0.5) / work->factor - 0.5};
+        const double value = knee_at(work->scene, reha_phantom_to_mm(work->scene->knee, work->mm_per_px, at));
+        row[x] = fmaxf(row[x], (float)value);
     }
+    return REHA_OK;
 }
 
 /* Lead letters are opaque: 5 x 7 cells beside the joint, on the lateral side. */
@@ -419,7 +432,7 @@ static void develop(const reha_phantom_spec *spec, const reha_gray *noise, reha_
     for (size_t i = 0; i < count; i++) {
         const double thickness = (double)image->pixels[i];
         /* The curve of the film: steep in the middle, flat at both ends. */
-        const double tone = 0.5 + spec->contrast * (thickness - 0.55) * 0.92 + 0.45 * spec->exposure;
+        const double tone = 0.5 + spec->contrast * (thickness - 0.61) + 0.45 * spec->exposure;
         const double curved = tone <= 0.15   ? 0.15 * exp((tone - 0.15) / 0.15)
                               : tone >= 0.85 ? 1.0 - 0.15 * exp((0.85 - tone) / 0.15)
                                              : tone;
@@ -462,7 +475,8 @@ reha_status reha_phantom_paint(const reha_phantom_spec *spec, reha_gray **out, r
         knee_scene scene = {0};
         status = scene_init(&scene, spec, i, err);
         if (status == REHA_OK) {
-            paint_knee(&scene, spec->mm_per_px, (double)factor, fine);
+            paint_job work = {&scene, spec->mm_per_px, (double)factor, fine};
+            status = reha_parallel_for(fine->height_px, 0, paint_row, &work, err);
         }
         scene_clear(&scene);
         if (status != REHA_OK) {

@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/terminal.h"
-#include "service/input.h"
+#include "base/memory.h"
+#include "service/analyse.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@ typedef struct train_arguments {
     const char *data;
     const char *out;
     const char *backbone;
+    const char *base;
     int seed;
     int threads;
     int epochs;
@@ -21,6 +23,7 @@ static const app_option train_options[] = {
     {"data", APP_TEXT, "DIR", "labelled folder (labels.csv)", offsetof(train_arguments, data), 0, 0},
     {"out", APP_TEXT, "DIR", "where the model and its card go", offsetof(train_arguments, out), 0, 0},
     {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)", offsetof(train_arguments, backbone), 0, 0},
+    {"base", APP_TEXT, "DIR", "model to take the other networks from (default: the installed one)", offsetof(train_arguments, base), 0, 0},
     {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)", offsetof(train_arguments, epochs), 1, 1000},
     {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer", offsetof(train_arguments, minutes), 0.01, 100000},
     {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)", offsetof(train_arguments, seed), 0, 2147483647},
@@ -56,7 +59,14 @@ static int run_train(const app_command *command, int argc, char **argv)
         (void)fprintf(stderr, "rehascope train: --data and --out are needed\nSee: rehascope train --help\n");
         return EXIT_USAGE;
     }
+    char *models = NULL;
+    char *base = NULL;
+    if (given.base == NULL && reha_models_folder(&models, NULL) == REHA_OK) {
+        /* None installed is fine: the new model then takes ready crops only. */
+        (void)(reha_model_folder(models, words[0], &base, NULL) == REHA_OK);
+    }
     reha_train_options how = reha_train_options_default();
+    how.base_folder = given.base != NULL ? given.base : base;
     how.load = reha_input_load_gray;
     how.data_folder = given.data;
     how.out_folder = given.out;
@@ -71,6 +81,8 @@ static int run_train(const app_command *command, int argc, char **argv)
     const reha_progress progress = app_progress();
     const reha_status status = recogniser->train(&how, &progress, &err);
     app_progress_end();
+    reha_free(models);
+    reha_free(base);
     if (status != REHA_OK) {
         return app_fail(status, &err);
     }

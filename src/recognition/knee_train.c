@@ -492,9 +492,50 @@ static reha_status train_epochs(training *run, reha_error *err)
 
 /* ---- the result ---- */
 
-static reha_status set_text(reha_knee_card *card, const char *key, const char *text, reha_error *err)
+static reha_status copy_file(const char *from_folder, const char *to_folder, const char *name, reha_error *err)
 {
-    return reha_knee_card_set_take(card, key, json_string(text), err);
+    enum { NETWORK_BYTES_MAX = 1 << 28 };
+    reha_status status = REHA_OK;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    char *from = reha_path_join(from_folder, name);
+    char *to = reha_path_join(to_folder, name);
+    if (from == NULL || to == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+        goto done;
+    }
+    REHA_CHECK(reha_file_load(from, NETWORK_BYTES_MAX, &bytes, &count, err));
+    REHA_CHECK(reha_file_save(to, bytes, count, err));
+done:
+    reha_free(bytes);
+    reha_free(from);
+    reha_free(to);
+    return status;
+}
+
+/* The card to fill: the base model's with its grading networks taken out and its other networks' files
+ * copied, or a new one. */
+static reha_status start_card(const training *run, reha_knee_card *card, reha_error *err)
+{
+    int kept = 1; /* the first place is the new grading network's */
+    reha_knee_network others[REHA_KNEE_NETWORKS_MAX];
+    REHA_TRY(reha_knee_card_init(card, "1", err));
+    const reha_knee_network grader = card->networks[0];
+    if (run->options->base_folder == NULL) {
+        return REHA_OK;
+    }
+    reha_knee_card_clear(card);
+    REHA_TRY(reha_knee_card_load(run->options->base_folder, card, err));
+    memcpy(others, card->networks, sizeof others);
+    for (int i = 0; i < card->network_count; i++) {
+        if (others[i].role != REHA_KNEE_KL && kept < REHA_KNEE_NETWORKS_MAX) {
+            REHA_TRY(copy_file(run->options->base_folder, run->options->out_folder, others[i].file, err));
+            card->networks[kept++] = others[i];
+        }
+    }
+    card->networks[0] = grader;
+    card->network_count = kept;
+    return REHA_OK;
 }
 
 static reha_status write_card(training *run, const reha_ordinal_calibration *calibration,
@@ -503,24 +544,24 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
     reha_status status = REHA_OK;
     reha_knee_card card = {0};
     json_t *metrics = NULL;
-    REHA_CHECK(reha_knee_card_init(&card, "1", err));
+    REHA_CHECK(start_card(run, &card, err));
     card.crop = run->crop;
     card.mirror_average = true;
     card.calibration = *calibration;
     (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "%s", "stage4_batchnorm0_relu");
     card.networks[0].precision = REHA_BF16;
-    REHA_CHECK(set_text(&card, "command", run->options->command, err));
+    REHA_CHECK(reha_knee_card_set_take(&card, "command", json_string(run->options->command), err));
     REHA_CHECK(reha_graded_metrics_to_json(figures, &metrics, err));
     (void)json_object_set_new(metrics, "split", json_string("val (chose the epoch and calibrated: optimistic)"));
-    REHA_CHECK(reha_knee_card_set_take(&card, "metrics", metrics, err));
+    status = reha_knee_card_set_take(&card, "metrics", metrics, err);
     metrics = NULL;
+    REHA_CHECK(status);
     REHA_CHECK(reha_knee_card_set_take(
         &card, "training",
-        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s, s:f}", "epochs", run->epochs, "batch", BATCH, "seed",
+        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s}", "epochs", run->epochs, "batch", BATCH, "seed",
                   (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count, "inverted_corrected",
                   (json_int_t)(run->train.inverted_count + run->val.inverted_count), "frozen_stages",
-                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION,
-                  "minutes", (reha_clock_ms() - run->start_ms) / 60e3),
+                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION),
         err));
     REHA_CHECK(reha_knee_card_save(&card, run->options->out_folder, err));
 done:

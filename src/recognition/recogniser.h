@@ -43,7 +43,8 @@ typedef struct reha_train_options {
     const char *data_folder;
     const char *out_folder;       /* model.onnx, card.json, checkpoint, log.csv */
     const char *backbone_folder;  /* pre-trained weights; NULL: random start */
-    const char *init_folder;      /* an earlier model to fine-tune; NULL: none */
+    const char *base_folder;      /* an installed model of the task, whose other networks (finder, gate, landmarks),
+                                   * thresholds and texts the new one takes over; NULL: the new one has none */
     uint64_t seed;
     int threads;                  /* 0: all */
     double minutes_max;           /* plan the schedule to fit; 0: no limit */

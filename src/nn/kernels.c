@@ -102,13 +102,24 @@ static inline __attribute__((always_inline)) void *at(reha_span span, int64_t i)
     return (char *)span.data + i * (span.half ? 2 : 4);
 }
 
+/* Choices as bit masks: the compilers turn `open ? d : 0` back into a branch, and the loop around it
+ * is then not vectorised. */
+static inline __attribute__((always_inline)) float keep_if(bool open, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= 0U - (uint32_t)open;
+    memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
 static inline __attribute__((always_inline)) float activate(float v, reha_act act)
 {
     if (act == REHA_ACT_RELU) {
-        return v > 0.0F ? v : (v == v ? 0.0F : v); /* a NaN stays one: the step is then skipped */
+        return keep_if(!(v <= 0.0F), v); /* a NaN stays one: the step is then skipped */
     }
     if (act == REHA_ACT_RELU6) {
-        return v > 0.0F ? (v < 6.0F ? v : 6.0F) : (v == v ? 0.0F : v);
+        return keep_if(!(v <= 0.0F) & !(v >= 6.0F), v) + keep_if(v >= 6.0F, 6.0F);
     }
     if (act == REHA_ACT_SIGMOID) {
         return 1.0F / (1.0F + expf(-v));
@@ -116,19 +127,19 @@ static inline __attribute__((always_inline)) float activate(float v, reha_act ac
     return v;
 }
 
-/* Derivative at the output `out` of relu, relu6, sigmoid; relu's are also right at their input. */
-static inline __attribute__((always_inline)) float slope(float out, reha_act act)
+/* d where the activation is open, else 0; `v`: its input or output (sigmoid: output). */
+static inline __attribute__((always_inline)) float gate(float d, float v, reha_act act)
 {
     if (act == REHA_ACT_RELU) {
-        return out > 0.0F ? 1.0F : 0.0F;
+        return keep_if(v > 0.0F, d);
     }
     if (act == REHA_ACT_RELU6) {
-        return out > 0.0F && out < 6.0F ? 1.0F : 0.0F;
+        return keep_if((v > 0.0F) & (v < 6.0F), d);
     }
     if (act == REHA_ACT_SIGMOID) {
-        return out * (1.0F - out);
+        return d * v * (1.0F - v);
     }
-    return 1.0F;
+    return d;
 }
 
 /* Calls `body(half, act)` with literals, so that each combination becomes its own loop. */
@@ -218,7 +229,7 @@ void reha_kernel_to_nchw(int threads, reha_span nhwc, float *nchw, int64_t batch
 /* ---- batch normalisation ---- */
 
 typedef struct norm_args {
-    reha_span x, dy, out, addend, result;
+    reha_span x, dy, addend, result;
     int64_t channels;
     const float *scale, *shift, *mean;
     const float *k_d, *k_x, *k_1;
@@ -229,36 +240,35 @@ typedef struct norm_args {
 enum { CHANNEL_BLOCK = 256, ROW_BLOCK = 64 };
 
 /* Sums about the values of the first row: the plain difference E[x2] - E[x]2 loses all digits when
- * the mean is large. f32 over 64 rows, f64 above. */
+ * the mean is large. f32 over 64 rows, f64 above; four rows at a time keep the sums in registers. */
 static inline __attribute__((always_inline)) void stats_block(const norm_args *a, int64_t row, int64_t rows,
                                                               int64_t c0, int64_t n, bool half, double *sums)
 {
     float pivot[CHANNEL_BLOCK], sum[CHANNEL_BLOCK], square[CHANNEL_BLOCK];
-    IN_PLACE_OK
+    int64_t r = row;
     for (int64_t c = 0; c < n; c++) {
         pivot[c] = get(a->x.data, c0 + c, half);
         sum[c] = 0.0F;
         square[c] = 0.0F;
     }
-    for (int64_t r = row; r + 1 < row + rows; r += 2) {
+    for (; r + 4 <= row + rows; r += 4) {
         const void *x0 = at(a->x, r * a->channels + c0), *x1 = at(a->x, (r + 1) * a->channels + c0);
-        IN_PLACE_OK
+        const void *x2 = at(a->x, (r + 2) * a->channels + c0), *x3 = at(a->x, (r + 3) * a->channels + c0);
         for (int64_t c = 0; c < n; c++) {
             const float v0 = get(x0, c, half) - pivot[c], v1 = get(x1, c, half) - pivot[c];
-            sum[c] += v0 + v1;
-            square[c] += v0 * v0 + v1 * v1;
+            const float v2 = get(x2, c, half) - pivot[c], v3 = get(x3, c, half) - pivot[c];
+            sum[c] += (v0 + v1) + (v2 + v3);
+            square[c] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3);
         }
     }
-    if (rows % 2 != 0) {
-        const void *x = at(a->x, (row + rows - 1) * a->channels + c0);
-        IN_PLACE_OK
+    for (; r < row + rows; r++) {
+        const void *x = at(a->x, r * a->channels + c0);
         for (int64_t c = 0; c < n; c++) {
             const float v = get(x, c, half) - pivot[c];
             sum[c] += v;
             square[c] += v * v;
         }
     }
-    IN_PLACE_OK
     for (int64_t c = 0; c < n; c++) {
         sums[c0 + c] += (double)sum[c];
         sums[a->channels + c0 + c] += (double)square[c];
@@ -342,41 +352,44 @@ void reha_kernel_norm_apply(int threads, reha_span x, reha_span other, reha_span
     run(norm_apply(), &args, rows, channels, threads);
 }
 
-/* Two rows at a time halve the traffic of the sums. */
 static inline __attribute__((always_inline)) void grad_block(const norm_args *a, int64_t row, int64_t rows,
                                                              int64_t c0, int64_t n, bool half, reha_act act,
-                                                             bool from_out, double *sums)
+                                                             double *sums)
 {
     float sum[CHANNEL_BLOCK], cross[CHANNEL_BLOCK];
     const float *scale = a->scale + c0, *shift = a->shift + c0, *mean = a->mean + c0;
-    IN_PLACE_OK
+    int64_t r = row;
     for (int64_t c = 0; c < n; c++) {
         sum[c] = 0.0F;
         cross[c] = 0.0F;
     }
-    for (int64_t r = row; r < row + rows; r++) {
-        const void *x = at(a->x, r * a->channels + c0), *dy = at(a->dy, r * a->channels + c0);
-        if (from_out) {
-            const void *out = at(a->out, r * a->channels + c0);
-            void *masked = at(a->result, r * a->channels + c0);
-            IN_PLACE_OK
-            for (int64_t c = 0; c < n; c++) {
-                const float d = get(dy, c, half) * slope(get(out, c, half), act);
-                put(masked, c, half, d);
-                sum[c] += d;
-                cross[c] += d * (get(x, c, half) - mean[c]);
-            }
-        } else {
-            IN_PLACE_OK
-            for (int64_t c = 0; c < n; c++) {
-                const float v = get(x, c, half);
-                const float d = get(dy, c, half) * slope(v * scale[c] + shift[c], act);
-                sum[c] += d;
-                cross[c] += d * (v - mean[c]);
-            }
+#define PIXEL(k)                                                                                             \
+    const float v##k = get(x##k, c, half);                                                                   \
+    const float d##k = gate(get(dy##k, c, half), v##k * scale[c] + shift[c], act)
+    for (; r + 4 <= row + rows; r += 4) {
+        const int64_t at0 = r * a->channels + c0, at1 = at0 + a->channels, at2 = at1 + a->channels;
+        const int64_t at3 = at2 + a->channels;
+        const void *x0 = at(a->x, at0), *x1 = at(a->x, at1), *x2 = at(a->x, at2), *x3 = at(a->x, at3);
+        const void *dy0 = at(a->dy, at0), *dy1 = at(a->dy, at1), *dy2 = at(a->dy, at2), *dy3 = at(a->dy, at3);
+        for (int64_t c = 0; c < n; c++) {
+            PIXEL(0);
+            PIXEL(1);
+            PIXEL(2);
+            PIXEL(3);
+            sum[c] += (d0 + d1) + (d2 + d3);
+            cross[c] +=
+                (d0 * (v0 - mean[c]) + d1 * (v1 - mean[c])) + (d2 * (v2 - mean[c]) + d3 * (v3 - mean[c]));
         }
     }
-    IN_PLACE_OK
+    for (; r < row + rows; r++) {
+        const void *x0 = at(a->x, r * a->channels + c0), *dy0 = at(a->dy, r * a->channels + c0);
+        for (int64_t c = 0; c < n; c++) {
+            PIXEL(0);
+            sum[c] += d0;
+            cross[c] += d0 * (v0 - mean[c]);
+        }
+    }
+#undef PIXEL
     for (int64_t c = 0; c < n; c++) {
         sums[c0 + c] += (double)sum[c];
         sums[a->channels + c0 + c] += (double)cross[c];
@@ -386,7 +399,6 @@ static inline __attribute__((always_inline)) void grad_block(const norm_args *a,
 BODY norm_grad_sums_body(const void *args, int64_t begin, int64_t end, int part)
 {
     const norm_args *a = args;
-    const bool from_out = a->out.data != NULL;
     double *sums = a->partial + (int64_t)part * 2 * a->channels;
     memset(sums, 0, (size_t)(2 * a->channels) * sizeof *sums);
 #define BLOCKS(half_, act_)                                                                                  \
@@ -394,11 +406,7 @@ BODY norm_grad_sums_body(const void *args, int64_t begin, int64_t end, int part)
         const int64_t rows = row + ROW_BLOCK < end ? ROW_BLOCK : end - row;                                  \
         for (int64_t c = 0; c < a->channels; c += CHANNEL_BLOCK) {                                           \
             const int64_t n = c + CHANNEL_BLOCK < a->channels ? CHANNEL_BLOCK : a->channels - c;             \
-            if (from_out) {                                                                                  \
-                grad_block(a, row, rows, c, n, half_, act_, true, sums);                                     \
-            } else {                                                                                         \
-                grad_block(a, row, rows, c, n, half_, act_, false, sums);                                    \
-            }                                                                                                \
+            grad_block(a, row, rows, c, n, half_, act_, sums);                                               \
         }                                                                                                    \
     }
     BY_TYPE_AND_ACT(a->x.half, a->act, BLOCKS)
@@ -406,15 +414,12 @@ BODY norm_grad_sums_body(const void *args, int64_t begin, int64_t end, int part)
 }
 KERNEL(norm_grad_sums)
 
-void reha_kernel_norm_grad_sums(int threads, reha_span x, reha_span dy, reha_span out, reha_span masked,
-                                int64_t rows, int64_t channels, const float *scale, const float *shift,
-                                const float *mean, reha_act act, double *partial, double *sum_d,
-                                double *sum_dx)
+void reha_kernel_norm_grad_sums(int threads, reha_span x, reha_span dy, int64_t rows, int64_t channels,
+                                const float *scale, const float *shift, const float *mean, reha_act act,
+                                double *partial, double *sum_d, double *sum_dx)
 {
     const norm_args args = {.x = x,
                             .dy = dy,
-                            .out = out,
-                            .result = masked,
                             .channels = channels,
                             .scale = scale,
                             .shift = shift,
@@ -445,7 +450,7 @@ BODY norm_grad_apply_body(const void *args, int64_t begin, int64_t end, int part
             IN_PLACE_OK                                                                                      \
             for (int64_t c = 0; c < a->channels; c++) {                                                      \
                 const float v = get(x, c, half_);                                                            \
-                const float d = get(dy, c, half_) * slope(v * scale[c] + shift[c], act_);                    \
+                const float d = gate(get(dy, c, half_), v * scale[c] + shift[c], act_);                      \
                 put(dx, c, half_, k_d[c] * d + k_x[c] * v + k_1[c]);                                         \
             }                                                                                                \
         } else {                                                                                             \
@@ -453,7 +458,7 @@ BODY norm_grad_apply_body(const void *args, int64_t begin, int64_t end, int part
             IN_PLACE_OK                                                                                      \
             for (int64_t c = 0; c < a->channels; c++) {                                                      \
                 const float v = get(x, c, half_);                                                            \
-                const float d = get(dy, c, half_) * slope(v * scale[c] + shift[c], act_);                    \
+                const float d = gate(get(dy, c, half_), v * scale[c] + shift[c], act_);                      \
                 put(dx, c, half_, k_d[c] * d + k_x[c] * v + k_1[c] + get(addend, c, half_));                 \
             }                                                                                                \
         }                                                                                                    \
@@ -551,14 +556,13 @@ BODY act_grad_body(const void *args, int64_t begin, int64_t end, int part)
     if (f->c.data == NULL) {                                                                                 \
         IN_PLACE_OK                                                                                          \
         for (int64_t i = begin; i < end; i++) {                                                              \
-            put(f->out.data, i, half_, get(f->b.data, i, half_) * slope(get(f->a.data, i, half_), act_));    \
+            put(f->out.data, i, half_, gate(get(f->b.data, i, half_), get(f->a.data, i, half_), act_));      \
         }                                                                                                    \
     } else {                                                                                                 \
         IN_PLACE_OK                                                                                          \
         for (int64_t i = begin; i < end; i++) {                                                              \
             put(f->out.data, i, half_,                                                                       \
-                get(f->b.data, i, half_) * slope(get(f->a.data, i, half_), act_) +                           \
-                    get(f->c.data, i, half_));                                                               \
+                gate(get(f->b.data, i, half_), get(f->a.data, i, half_), act_) + get(f->c.data, i, half_));  \
         }                                                                                                    \
     }
     BY_TYPE_AND_ACT(f->a.half, f->act, LOOP)

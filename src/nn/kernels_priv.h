@@ -38,13 +38,11 @@ void reha_kernel_norm_stats(int threads, reha_span x, int64_t rows, int64_t chan
 /* y = act(x * scale[c] + shift[c] + other); other.data NULL: none. y may be x. */
 void reha_kernel_norm_apply(int threads, reha_span x, reha_span other, reha_span y, int64_t rows,
                             int64_t channels, const float *scale, const float *shift, reha_act act);
-/* d = dy where the activation was open, else 0; sums over rows of d and of d * (x - mean).
- * The activation's input is recomputed as x * scale + shift; where `out` is given (data not NULL)
- * its state is read from there, and d is written to `masked` (may be dy). */
-void reha_kernel_norm_grad_sums(int threads, reha_span x, reha_span dy, reha_span out, reha_span masked,
-                                int64_t rows, int64_t channels, const float *scale, const float *shift,
-                                const float *mean, reha_act act, double *partial, double *sum_d,
-                                double *sum_dx);
+/* d = dy where the activation was open, else 0; sums over rows of d and of d * (x - mean). The
+ * activation's input is recomputed as x * scale + shift. */
+void reha_kernel_norm_grad_sums(int threads, reha_span x, reha_span dy, int64_t rows, int64_t channels,
+                                const float *scale, const float *shift, const float *mean, reha_act act,
+                                double *partial, double *sum_d, double *sum_dx);
 /* dx = k_d[c] * d + k_x[c] * x + k_1[c] + addend; addend.data NULL: none. dx may be dy or addend. */
 void reha_kernel_norm_grad_apply(int threads, reha_span x, reha_span dy, reha_span addend, reha_span dx,
                                  int64_t rows, int64_t channels, const float *scale, const float *shift,

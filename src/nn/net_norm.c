@@ -93,13 +93,13 @@ static reha_status backward(reha_net *net, int index, reha_error *err)
     reha_layer *layer = &net->layers[index];
     reha_net_value *in = &net->values[layer->inputs[0]];
     const reha_net_value *out = &net->values[index];
-    const reha_span none = {NULL, in->half}, x = reha_value_span(in), dy = reha_grad_span(out);
+    const reha_span x = reha_value_span(in), dy = reha_grad_span(out);
     const int64_t rows = reha_value_rows(in);
     reha_span addend, dx;
 
     if (!net->is_dry && (layer->trains || !layer->uses_running)) {
-        reha_kernel_norm_grad_sums(net->threads, x, dy, none, none, rows, in->c, layer->scale, layer->shift,
-                                   layer->mean, layer->act, net->partial, net->sums, net->sums + in->c);
+        reha_kernel_norm_grad_sums(net->threads, x, dy, rows, in->c, layer->scale, layer->shift, layer->mean,
+                                   layer->act, net->partial, net->sums, net->sums + in->c);
         store_grads(net, layer, in->c);
     }
     if (!in->wants_grad) {

@@ -137,6 +137,9 @@ static bool other_takes_sum(const fuser *f, const reha_step *step, reha_value_id
 static bool absorb_sum(fuser *f, reha_step *step)
 {
     const int reader = only_reader(f, step);
+    if (step->post_count > 0) {
+        return false; /* only AVX-512 kernels can add after an activation */
+    }
     if (reader < 0 || reha_graph_node(f->graph, reader)->op != REHA_OP_ADD || reha_step_has_add(step) ||
         f->values[reader].is_absorbed) {
         return false;

@@ -74,7 +74,7 @@ static void test_shapes(void **state)
     assert_float_equal((float)reha_graph_macs(g), (float)macs, 0.5F);
 }
 
-static void expect(const fixture *f, reha_status status, reha_status wanted, reha_value_id v,
+static void expect(const fixture *f, reha_status status, reha_status wanted, const reha_value_id *v,
                    const char *text)
 {
     assert_int_equal(status, wanted);

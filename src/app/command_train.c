@@ -11,6 +11,7 @@ typedef struct train_arguments {
     const char *out;
     const char *backbone;
     const char *base;
+    const char *network;
     int seed;
     int threads;
     int epochs;
@@ -24,6 +25,7 @@ static const app_option train_options[] = {
     {"out", APP_TEXT, "DIR", "where the model and its card go", offsetof(train_arguments, out), 0, 0},
     {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)", offsetof(train_arguments, backbone), 0, 0},
     {"base", APP_TEXT, "DIR", "model to take the other networks from (default: the installed one)", offsetof(train_arguments, base), 0, 0},
+    {"network", APP_TEXT, "NAME", "knee-oa: resnet50 (default) or mobilenetv2", offsetof(train_arguments, network), 0, 0},
     {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)", offsetof(train_arguments, epochs), 1, 1000},
     {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer", offsetof(train_arguments, minutes), 0.01, 100000},
     {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)", offsetof(train_arguments, seed), 0, 2147483647},
@@ -71,6 +73,7 @@ static int run_train(const app_command *command, int argc, char **argv)
     how.data_folder = given.data;
     how.out_folder = given.out;
     how.backbone_folder = given.backbone;
+    how.network = given.network;
     how.seed = (uint64_t)given.seed;
     how.threads = given.threads;
     how.epochs = given.epochs;

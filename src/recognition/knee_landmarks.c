@@ -181,24 +181,21 @@ reha_knee_pose reha_knee_pose_of_points(const reha_point_px *points, bool latera
 
 /* ---- Side and points ----------------------------------------------------------------------------- */
 
-reha_status reha_knee_landmarks_side(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
-                                     const reha_knee_net *net, const reha_landmark_spec *spec, bool *lateral_is_left,
-                                     double *margin_px, reha_error *err)
+reha_status reha_knee_landmarks_look(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
+                                     const reha_knee_net *net, const reha_landmark_spec *spec,
+                                     reha_knee_first_look *out, reha_error *err)
 {
     landmark_run run;
-    reha_point_px points[REHA_KNEE_POINTS];
-    double blur_px[2] = {0.0, 0.0};
-    *lateral_is_left = true;
-    *margin_px = 0.0;
+    memset(out, 0, sizeof *out);
     REHA_TRY(run_init(&run, image, knee, inverted, net, spec, err));
     reha_status status = REHA_OK;
     for (int side = 0; side < 2 && status == REHA_OK; side++) {
         const knee_view view = first_view(knee, spec, side == 0);
-        status = look(&run, &view, points, &blur_px[side], err);
+        status = look(&run, &view, out->points[side], &out->blur_px[side], err);
     }
     run_clear(&run);
-    *lateral_is_left = blur_px[0] <= blur_px[1];
-    *margin_px = fabs(blur_px[0] - blur_px[1]);
+    out->lateral_is_left = out->blur_px[0] <= out->blur_px[1];
+    out->margin_px = fabs(out->blur_px[0] - out->blur_px[1]);
     return status;
 }
 
@@ -221,26 +218,27 @@ static void average_passes(reha_knee_points *out)
     out->spread_ratio = freedom > 0 ? sqrt(square_sum / freedom) / width : (double)NAN;
 }
 
-reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee, bool lateral_is_left,
-                                     bool inverted, const reha_knee_net *net, const reha_landmark_spec *spec,
-                                     reha_knee_points *out, reha_error *err)
+reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee,
+                                     const reha_knee_first_look *first, bool lateral_is_left, bool inverted,
+                                     const reha_knee_net *net, const reha_landmark_spec *spec, reha_knee_points *out,
+                                     reha_error *err)
 {
     landmark_run run;
-    reha_point_px points[REHA_KNEE_POINTS];
+    const reha_point_px *points = first->points[lateral_is_left ? 0 : 1];
+    const reha_knee_pose pose = reha_knee_pose_of_points(points, lateral_is_left);
     memset(out, 0, sizeof *out);
     out->lateral_is_left = lateral_is_left;
+    out->blur_px = first->blur_px[lateral_is_left ? 0 : 1];
     REHA_TRY(run_init(&run, image, knee, inverted, net, spec, err));
-    knee_view view = first_view(knee, spec, lateral_is_left);
-    reha_status status = look(&run, &view, points, &out->blur_px, err);
-    const reha_knee_pose pose = reha_knee_pose_of_points(points, lateral_is_left);
+    reha_status status = REHA_OK;
     /* A first pass that collapsed (all points in one place) gives no frame for a second look. */
     const bool is_usable = pose.plateau_width_px > 0.3 * knee->width_px && pose.plateau_width_px < 3.0 * knee->width_px;
     const reha_point_px centre = mean_point(points);
     for (int p = 0; p < spec->pass_count && status == REHA_OK && is_usable; p++) {
         const reha_landmark_pass *pass = &spec->passes[p];
-        view = (knee_view){.scale = pose.plateau_width_px / pass->plateau_width_px,
-                           .angle_deg = pose.angle_deg + pass->turn_deg,
-                           .is_mirrored = !lateral_is_left};
+        knee_view view = {.scale = pose.plateau_width_px / pass->plateau_width_px,
+                          .angle_deg = pose.angle_deg + pass->turn_deg,
+                          .is_mirrored = !lateral_is_left};
         anchor_view(&view, spec->input_px, centre, spec->centre_x_px + pass->shift_x_px,
                     spec->centre_y_px + pass->shift_y_px);
         double blur_px = 0.0;
@@ -250,7 +248,7 @@ reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_can
     run_clear(&run);
     REHA_TRY(status);
     if (out->pass_count == 0) {
-        memcpy(out->passes[0], points, sizeof points);
+        memcpy(out->passes[0], points, sizeof out->passes[0]);
         out->pass_count = 1;
         average_passes(out);
         out->shift_ratio = INFINITY; /* makes the caller refuse */

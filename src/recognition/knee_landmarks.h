@@ -29,17 +29,25 @@ typedef struct reha_knee_points {
 void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out,
                          double *blur_px);
 
-/* Side of the fibula, lateral_is_left as in reha_knee_points: compares the first pass on the image with that
- * on its mirror image. *margin_px: difference of the heat maps' widths (0: none). */
-REHA_MUST_USE reha_status reha_knee_landmarks_side(const reha_gray *image, const reha_knee_candidate *knee,
-                                                   bool inverted, const reha_knee_net *net,
-                                                   const reha_landmark_spec *spec, bool *lateral_is_left,
-                                                   double *margin_px, reha_error *err);
+/* The first pass, once as the image shows the knee and once mirrored. Only one of the two is a right knee to
+ * the network, and its heat maps are the sharper ones: that tells on which side the fibula, and so the
+ * lateral side, lies. */
+typedef struct reha_knee_first_look {
+    reha_point_px points[2][REHA_KNEE_POINTS]; /* [0]: taken as lateral on the left, [1]: on the right */
+    double blur_px[2];
+    bool lateral_is_left; /* the sharper one */
+    double margin_px;     /* by which it is */
+} reha_knee_first_look;
 
+REHA_MUST_USE reha_status reha_knee_landmarks_look(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
+                                                   const reha_knee_net *net, const reha_landmark_spec *spec,
+                                                   reha_knee_first_look *out, reha_error *err);
+
+/* The refining passes from a first look, taken for a knee with that lateral side. */
 REHA_MUST_USE reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee,
-                                                   bool lateral_is_left, bool inverted, const reha_knee_net *net,
-                                                   const reha_landmark_spec *spec, reha_knee_points *out,
-                                                   reha_error *err);
+                                                   const reha_knee_first_look *first, bool lateral_is_left, bool inverted,
+                                                   const reha_knee_net *net, const reha_landmark_spec *spec,
+                                                   reha_knee_points *out, reha_error *err);
 
 /* Pose of a knee by its plateau: middle, width and angle of the line from point 0 to point 8. */
 reha_knee_pose reha_knee_pose_of_points(const reha_point_px *points, bool lateral_is_left);

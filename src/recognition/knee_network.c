@@ -9,7 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char EXPLAINED_NODE[] = "stage4_batchnorm0_relu";
+/* By trunk. */
+static const char *const trunk_names[] = {"resnet50", "mobilenetv2"};
+static const char *const weight_prefixes[] = {"resnetv24_", "mobilenetv20_features_"};
+static const char *const explained_nodes[] = {"stage4_batchnorm0_relu", "batchnorm1_relu"};
+
 enum { TRUNK_STAGES = 3, RGB = 3 };
 
 /* How 0..1 grey enters in place of ImageNet's normalised colour: centred on the knees' mean and spread
@@ -47,15 +51,20 @@ static reha_status need_param(const reha_graph *graph, const char *name, const f
  * Exact up to the border, where zero padding stands for another grey. */
 static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha_graph *grey, reha_error *err)
 {
-    static const char *const norm_names[] = {"batchnorm0.scale", "batchnorm0.shift", "batchnorm0.mean",
-                                             "batchnorm0.variance"};
-    const float *norm[4];
+    /* scale, shift, mean, variance of the batch-norm on the data, where the trunk has one */
+    static const float identity[4][RGB] = {{1.0F, 1.0F, 1.0F}, {0.0F}, {0.0F}, {1.0F, 1.0F, 1.0F}};
+    const float *norm[4] = {identity[0], identity[1], identity[2], identity[3]};
     const float *weights = NULL;
-    for (int i = 0; i < 4; i++) {
-        REHA_TRY(need_param(colour, norm_names[i], &norm[i], err));
-    }
+    double epsilon = 0.0;
     REHA_TRY(need_param(colour, "conv0.weight", &weights, err));
-    const reha_node *data_norm = reha_graph_node(colour, reha_graph_find_node(colour, "batchnorm0"));
+    const int before = reha_graph_node(colour, reha_graph_find_node(colour, "conv0"))->inputs[0];
+    const reha_node *data_norm = reha_graph_node(colour, before);
+    if (data_norm->op == REHA_OP_BATCH_NORM) {
+        epsilon = (double)data_norm->epsilon;
+        for (int i = 0; i < 4; i++) {
+            norm[i] = reha_graph_param(colour, data_norm->params[i])->values;
+        }
+    }
     reha_param *weight = reha_graph_param_mutable(grey, conv->params[0]);
     reha_param *bias = reha_graph_param_mutable(grey, conv->params[1]);
     const size_t area = (size_t)(conv->window.kernel_h * conv->window.kernel_w);
@@ -64,7 +73,7 @@ static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha
         for (size_t i = 0; i < area; i++) {
             double gray_weight = 0.0;
             for (size_t c = 0; c < RGB; c++) {
-                const double gain = (double)norm[0][c] / sqrt((double)norm[3][c] + (double)data_norm->epsilon);
+                const double gain = (double)norm[0][c] / sqrt((double)norm[3][c] + epsilon);
                 const double slope = GREY_GAIN / IMAGENET_DEVIATION[c];
                 const double offset = (IMAGENET_GREY - IMAGENET_MEAN[c]) / IMAGENET_DEVIATION[c];
                 const double w = (double)weights[(o * RGB + c) * area + i];
@@ -169,7 +178,8 @@ static void freeze(reha_graph *graph, const reha_knee_network_spec *spec)
         node->is_frozen = is_norm;
         for (int k = 0; k < node->param_count; k++) {
             reha_param *param = reha_graph_param_mutable(graph, node->params[k]);
-            if (is_norm || belongs_to(node->name, spec->frozen_stages)) {
+            const bool is_early = spec->trunk == REHA_KNEE_RESNET50 && belongs_to(node->name, spec->frozen_stages);
+            if (is_norm || is_early) {
                 param->is_trainable = false;
             }
         }
@@ -206,11 +216,15 @@ reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char
     *out = NULL;
     REHA_CHECK(reha_graph_new("trunk", &colour, err));
     REHA_CHECK(reha_graph_add_input(colour, "image", RGB, spec->height_px, spec->width_px, &value, err));
-    REHA_CHECK(reha_zoo_resnet50v2_trunk(colour, value, TRUNK_STAGES, &value, err));
+    if (spec->trunk == REHA_KNEE_RESNET50) {
+        REHA_CHECK(reha_zoo_resnet50v2_trunk(colour, value, TRUNK_STAGES, &value, err));
+    } else {
+        REHA_CHECK(reha_zoo_mobilenetv2(colour, value, &value, err));
+    }
     reha_graph_init_params(colour, &random);
     if (backbone_folder != NULL) {
         int loaded = 0;
-        REHA_CHECK(reha_backbone_load(colour, backbone_folder, "resnetv24_", &loaded, err));
+        REHA_CHECK(reha_backbone_load(colour, backbone_folder, weight_prefixes[spec->trunk], &loaded, err));
     }
     REHA_CHECK(build_grey(colour, spec, &grey, err));
     init_head(grey, spec, &random);
@@ -225,9 +239,18 @@ done:
     return status;
 }
 
-reha_status reha_knee_network_explained(const reha_graph *graph, reha_value_id *out, reha_error *err)
+const char *reha_knee_network_explained(reha_knee_trunk trunk)
 {
-    *out = reha_graph_find_node(graph, EXPLAINED_NODE);
-    return *out >= 0 ? REHA_OK
-                     : reha_fail(err, REHA_E_NOT_FOUND, "the network has no node '%s' to explain", EXPLAINED_NODE);
+    return explained_nodes[trunk];
+}
+
+bool reha_knee_trunk_parse(const char *name, reha_knee_trunk *out)
+{
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(name, trunk_names[i]) == 0) {
+            *out = (reha_knee_trunk)i;
+            return true;
+        }
+    }
+    return false;
 }

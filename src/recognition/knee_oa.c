@@ -117,8 +117,6 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
                              const reha_analyse_options *options, int knee_count, bool is_left_in_image, reha_error *err)
 {
     const reha_landmark_spec *spec = &knee->model->card.landmarks;
-    bool by_fibula = true;
-    double margin = 0.0;
     reha_side stated = REHA_SIDE_UNKNOWN;
     const char *source = "unknown";
     if (facts->side == REHA_SIDE_LEFT || facts->side == REHA_SIDE_RIGHT) {
@@ -129,10 +127,11 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
         source = options->side_source != NULL ? options->side_source : "hint";
     }
     if (knee->model->landmarks.session != NULL) {
-        REHA_TRY(reha_knee_landmarks_side(knee->image, &knee->candidate, knee->is_inverted, &knee->model->landmarks, spec,
-                                          &by_fibula, &margin, err));
+        REHA_TRY(reha_knee_landmarks_look(knee->image, &knee->candidate, knee->is_inverted, &knee->model->landmarks, spec,
+                                          &knee->first, err));
     }
-    const bool fibula_is_clear = knee->model->landmarks.session != NULL && margin >= spec->side_margin_px;
+    const bool by_fibula = knee->first.lateral_is_left;
+    const bool fibula_is_clear = knee->model->landmarks.session != NULL && knee->first.margin_px >= spec->side_margin_px;
     if (knee_count > 1) {
         /* One statement cannot be true of both knees; the layout still tells lateral from medial. */
         knee->lateral_is_left = is_left_in_image;
@@ -215,8 +214,8 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
                                   .y_px = knee->candidate.y_px,
                                   .plateau_width_px = knee->candidate.width_px};
     if (knee->model->landmarks.session != NULL) {
-        REHA_TRY(reha_knee_landmarks_find(knee->image, &knee->candidate, knee->lateral_is_left, knee->is_inverted,
-                                          &knee->model->landmarks, &card->landmarks, &knee->points, err));
+        REHA_TRY(reha_knee_landmarks_find(knee->image, &knee->candidate, &knee->first, knee->lateral_is_left,
+                                          knee->is_inverted, &knee->model->landmarks, &card->landmarks, &knee->points, err));
         if (!(knee->points.blur_px <= card->landmarks.blur_refuse_px) ||
             !(knee->points.shift_ratio <= card->landmarks.shift_refuse_ratio)) {
             refuse(region, "no-joint-edges");

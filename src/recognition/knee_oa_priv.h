@@ -38,6 +38,7 @@ typedef struct knee_case {
     bool lateral_is_left;
     bool lateral_is_sure;      /* lateral_is_left comes from the file, the film's layout or the fibula */
     bool has_points;           /* landmarks were found and are good enough to measure */
+    reha_knee_first_look first;
     reha_knee_points points;
     reha_joint_space space;    /* of the mean landmarks */
     double width_sd_ratio[2];  /* spread of the minimum over the passes, per compartment */

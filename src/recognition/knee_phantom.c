@@ -12,9 +12,9 @@ static const double MEAN_PLATEAU_MM = 79.2;
 
 /* Mean knee of 529 annotated adults at 0.3 mm per pixel, a little smoothed, plateau line level. */
 static const reha_point_mm tibia_surface[] = {
-    {-40.2, 0.0}, {-36.0, 0.15}, {-28.0, 0.0},  {-21.0, -0.9}, {-15.6, -2.9}, {-11.0, -6.2}, {-7.6, -9.6},
-    {-5.7, -10.7}, {-3.4, -9.7}, {0.0, -8.5},   {3.4, -10.0},  {6.2, -12.2},  {8.4, -9.2},   {10.8, -4.6},
-    {13.5, -1.9}, {18.0, -0.4},  {26.0, 0.6},   {33.0, 0.55},  {39.0, 0.0},
+    {-40.2, 0.0},  {-36.0, 0.15}, {-28.0, 0.0}, {-21.0, -0.9}, {-15.6, -2.9}, {-11.0, -6.2}, {-7.6, -9.6},
+    {-5.7, -10.7}, {-3.4, -9.7},  {0.0, -8.5},  {3.4, -10.0},  {6.2, -12.2},  {8.4, -9.2},   {10.8, -4.6},
+    {13.5, -1.9},  {18.0, -0.4},  {26.0, 0.6},  {33.0, 0.55},  {39.0, 0.0},
 };
 
 /* Joint space: the smallest width at x0, wider to both sides. */
@@ -139,15 +139,37 @@ static void make_tibia(const reha_phantom_knee *knee, double size, reha_outline 
     }
     /* Beaks point outwards and, as in life, a little up. */
     const reha_point_mm medial_side[] = {
-        {37.0, 0.2},  {39.0, 0.0},  {40.3 + medial, 0.9 - 0.25 * medial}, {40.6 + 0.25 * medial, 3.6},
-        {40.0, 9.0},  {37.6, 17.0}, {33.0, 28.0}, {27.2, 40.0}, {21.2, 55.0}, {16.8, 74.0},
-        {14.4, 100.0}, {13.2, 150.0}, {12.8, 260.0}, {12.8, 280.0},
+        {37.0, 0.2},
+        {39.0, 0.0},
+        {40.3 + medial, 0.9 - 0.25 * medial},
+        {40.6 + 0.25 * medial, 3.6},
+        {40.0, 9.0},
+        {37.6, 17.0},
+        {33.0, 28.0},
+        {27.2, 40.0},
+        {21.2, 55.0},
+        {16.8, 74.0},
+        {14.4, 100.0},
+        {13.2, 150.0},
+        {12.8, 260.0},
+        {12.8, 280.0},
     };
     add_spline(out, medial_side, sizeof medial_side / sizeof medial_side[0]);
     const reha_point_mm lateral_side[] = {
-        {-12.2, 280.0}, {-12.2, 260.0}, {-12.6, 150.0}, {-13.6, 100.0}, {-16.2, 66.0}, {-21.0, 48.0},
-        {-27.0, 35.0}, {-33.0, 25.0}, {-38.2, 15.0}, {-41.0, 7.5}, {-41.6 - 0.25 * lateral, 3.4},
-        {-41.2 - lateral, 0.9 - 0.25 * lateral}, {-40.2, 0.0}, {-38.0, 0.1},
+        {-12.2, 280.0},
+        {-12.2, 260.0},
+        {-12.6, 150.0},
+        {-13.6, 100.0},
+        {-16.2, 66.0},
+        {-21.0, 48.0},
+        {-27.0, 35.0},
+        {-33.0, 25.0},
+        {-38.2, 15.0},
+        {-41.0, 7.5},
+        {-41.6 - 0.25 * lateral, 3.4},
+        {-41.2 - lateral, 0.9 - 0.25 * lateral},
+        {-40.2, 0.0},
+        {-38.0, 0.1},
     };
     add_spline(out, lateral_side, sizeof lateral_side / sizeof lateral_side[0]);
 }
@@ -197,10 +219,22 @@ static void make_femur(const reha_phantom_knee *knee, double size, reha_outline 
     const double medial = knee->osteophyte_mm[REHA_MARGIN_FEMUR_MEDIAL] / size;
     out->count = 0;
     const reha_point_mm lateral_side[] = {
-        {-15.2, -280.0}, {-15.2, -260.0}, {-15.4, -170.0}, {-16.2, -125.0}, {-19.0, -95.0}, {-24.0, -72.0},
-        {-29.0, -57.0}, {-37.4, -44.5}, {-41.2, -36.0}, {-39.8, -26.5}, {-36.2, -19.5},
-        {-37.2, -13.6}, {-38.6 - lateral, -9.6 + 0.25 * lateral}, {-38.0 - 0.3 * lateral, -7.4},
-        {-35.5, 0.0}, {-33.0, 0.0},
+        {-15.2, -280.0},
+        {-15.2, -260.0},
+        {-15.4, -170.0},
+        {-16.2, -125.0},
+        {-19.0, -95.0},
+        {-24.0, -72.0},
+        {-29.0, -57.0},
+        {-37.4, -44.5},
+        {-41.2, -36.0},
+        {-39.8, -26.5},
+        {-36.2, -19.5},
+        {-37.2, -13.6},
+        {-38.6 - lateral, -9.6 + 0.25 * lateral},
+        {-38.0 - 0.3 * lateral, -7.4},
+        {-35.5, 0.0},
+        {-33.0, 0.0},
     };
     add_settled(out, knee, size, lateral_side, sizeof lateral_side / sizeof lateral_side[0]);
     add_condyle(out, knee, size, &lateral_gap);
@@ -225,9 +259,22 @@ static void make_femur(const reha_phantom_knee *knee, double size, reha_outline 
     add_condyle(out, knee, size, &medial_gap);
 
     const reha_point_mm medial_side[] = {
-        {34.0, 0.0}, {36.5, 0.0}, {39.6 + 0.3 * medial, -7.0}, {40.8 + medial, -9.2 + 0.25 * medial},
-        {41.2, -13.5}, {43.6, -22.0}, {45.8, -31.0}, {46.4, -39.5}, {43.4, -48.0}, {37.0, -57.0},
-        {28.6, -70.0}, {21.4, -92.0}, {17.8, -124.0}, {16.4, -170.0}, {16.0, -260.0}, {16.0, -280.0},
+        {34.0, 0.0},
+        {36.5, 0.0},
+        {39.6 + 0.3 * medial, -7.0},
+        {40.8 + medial, -9.2 + 0.25 * medial},
+        {41.2, -13.5},
+        {43.6, -22.0},
+        {45.8, -31.0},
+        {46.4, -39.5},
+        {43.4, -48.0},
+        {37.0, -57.0},
+        {28.6, -70.0},
+        {21.4, -92.0},
+        {17.8, -124.0},
+        {16.4, -170.0},
+        {16.0, -260.0},
+        {16.0, -280.0},
     };
     add_settled(out, knee, size, medial_side, sizeof medial_side / sizeof medial_side[0]);
 }
@@ -235,10 +282,10 @@ static void make_femur(const reha_phantom_knee *knee, double size, reha_outline 
 static void make_fibula(reha_outline *out)
 {
     const reha_point_mm knots[] = {
-        {-31.5, 280.0}, {-31.5, 260.0}, {-32.0, 120.0}, {-33.6, 62.0}, {-34.2, 46.0}, {-31.8, 34.0},
-        {-30.0, 25.0},  {-33.0, 17.6},  {-39.5, 13.4},  {-45.4, 9.6},  {-48.6, 12.0}, {-50.4, 19.5},
-        {-49.6, 28.0},  {-46.2, 38.0},  {-44.2, 50.0},  {-43.4, 66.0}, {-42.2, 120.0}, {-41.4, 260.0},
-        {-41.4, 280.0},
+        {-31.5, 280.0}, {-31.5, 260.0}, {-32.0, 120.0}, {-33.6, 62.0},  {-34.2, 46.0},
+        {-31.8, 34.0},  {-30.0, 25.0},  {-33.0, 17.6},  {-39.5, 13.4},  {-45.4, 9.6},
+        {-48.6, 12.0},  {-50.4, 19.5},  {-49.6, 28.0},  {-46.2, 38.0},  {-44.2, 50.0},
+        {-43.4, 66.0},  {-42.2, 120.0}, {-41.4, 260.0}, {-41.4, 280.0},
     };
     out->count = 0;
     add_spline(out, knots, sizeof knots / sizeof knots[0]);
@@ -347,7 +394,8 @@ void reha_phantom_set_grade(reha_phantom_knee *knee, int grade, uint64_t seed)
     static const struct {
         double jsw_mm, jsw_sd_mm, osteophyte_mm, sclerosis;
     } typical[5] = {
-        {4.6, 0.5, 0.0, 0.0}, {4.5, 0.5, 0.6, 0.05}, {4.2, 0.5, 2.2, 0.15}, {2.6, 0.5, 3.6, 0.45}, {0.7, 0.3, 5.5, 0.85},
+        {4.6, 0.5, 0.0, 0.0},  {4.5, 0.5, 0.6, 0.05}, {4.2, 0.5, 2.2, 0.15},
+        {2.6, 0.5, 3.6, 0.45}, {0.7, 0.3, 5.5, 0.85},
     };
     const int idx = grade < 0 ? 0 : grade > 4 ? 4 : grade;
     reha_random random = reha_random_init(seed, 0x6772616465);
@@ -376,7 +424,8 @@ static void truth_of(const reha_phantom_knee *knee, double mm_per_px, reha_phant
     }
     for (int i = 0; i < 7; i++) {
         const double x = size * femur_landmark_x[i];
-        const double y = i == 3 ? size * settle(knee, size, notch_top).y_mm : reha_phantom_femur_y(knee, x, size);
+        const double y =
+            i == 3 ? size * settle(knee, size, notch_top).y_mm : reha_phantom_femur_y(knee, x, size);
         out->landmarks[9 + i] = reha_phantom_to_px(knee, mm_per_px, (reha_point_mm){x, y});
     }
     out->plateau_width_mm = knee->plateau_width_mm;
@@ -391,8 +440,8 @@ static void truth_of(const reha_phantom_knee *knee, double mm_per_px, reha_phant
         reha_phantom_to_px(knee, mm_per_px, (reha_point_mm){medial_x, reha_phantom_tibia_y(medial_x, size)});
     out->medial_femur_px = reha_phantom_to_px(
         knee, mm_per_px, (reha_point_mm){medial_x, reha_phantom_femur_y(knee, medial_x, size)});
-    out->lateral_tibia_px =
-        reha_phantom_to_px(knee, mm_per_px, (reha_point_mm){lateral_x, reha_phantom_tibia_y(lateral_x, size)});
+    out->lateral_tibia_px = reha_phantom_to_px(
+        knee, mm_per_px, (reha_point_mm){lateral_x, reha_phantom_tibia_y(lateral_x, size)});
     out->lateral_femur_px = reha_phantom_to_px(
         knee, mm_per_px, (reha_point_mm){lateral_x, reha_phantom_femur_y(knee, lateral_x, size)});
 }

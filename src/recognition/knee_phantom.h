@@ -26,16 +26,16 @@ typedef enum reha_phantom_margin {
 } reha_phantom_margin;
 
 typedef struct reha_phantom_knee {
-    reha_side side;             /* REHA_SIDE_RIGHT or REHA_SIDE_LEFT */
-    reha_point_px joint_px;     /* where the origin of the knee coordinates lies in the image */
-    double angle_deg;           /* the knee turned clockwise on the screen, -180..180 */
-    double plateau_width_mm;    /* 50..120; 79 is an adult's at detector scale */
-    double medial_jsw_mm;       /* smallest joint space width of the compartment, 0..12 */
+    reha_side side;          /* REHA_SIDE_RIGHT or REHA_SIDE_LEFT */
+    reha_point_px joint_px;  /* where the origin of the knee coordinates lies in the image */
+    double angle_deg;        /* the knee turned clockwise on the screen, -180..180 */
+    double plateau_width_mm; /* 50..120; 79 is an adult's at detector scale */
+    double medial_jsw_mm;    /* smallest joint space width of the compartment, 0..12 */
     double lateral_jsw_mm;
     double osteophyte_mm[REHA_MARGIN_COUNT]; /* length of the beak, 0..10 */
-    double medial_sclerosis;    /* whitening under the joint surface, 0..1 */
+    double medial_sclerosis;                 /* whitening under the joint surface, 0..1 */
     double lateral_sclerosis;
-    double density;             /* of the bones, 0.3..1.7; 1 is normal */
+    double density; /* of the bones, 0.3..1.7; 1 is normal */
 } reha_phantom_knee;
 
 typedef struct reha_phantom_spec {
@@ -46,13 +46,13 @@ typedef struct reha_phantom_spec {
     bool is_spacing_known; /* the image's spacing is set (calibrated), else left unknown */
     int knee_count;        /* 1..2 */
     reha_phantom_knee knees[REHA_PHANTOM_KNEES_MAX];
-    double exposure;       /* -1 very dark .. 0 normal .. 1 very bright */
-    double contrast;       /* 0.1..3; 1 is normal */
-    double blur_mm;        /* of focus and detector, 0..5 */
-    double noise_sd;       /* of full scale, 0..0.5 */
-    bool is_inverted;      /* bone dark */
-    bool has_marker;       /* a lead letter R or L beside each knee */
-    unsigned bits;         /* 8..16: values are integers 0 .. 2^bits - 1 */
+    double exposure;  /* -1 very dark .. 0 normal .. 1 very bright */
+    double contrast;  /* 0.1..3; 1 is normal */
+    double blur_mm;   /* of focus and detector, 0..5 */
+    double noise_sd;  /* of full scale, 0..0.5 */
+    bool is_inverted; /* bone dark */
+    bool has_marker;  /* a lead letter R or L beside each knee */
+    unsigned bits;    /* 8..16: values are integers 0 .. 2^bits - 1 */
 } reha_phantom_spec;
 
 /* What is true of a drawn knee. */

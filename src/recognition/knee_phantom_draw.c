@@ -216,7 +216,8 @@ static double tibia_at(const knee_scene *scene, double x, double y)
     const double medial = bell(u - 25.0, 7.5);
     const double lateral = bell(u + 26.0, 7.5);
     const double plate = 0.16 + 0.46 * medial + 0.24 * lateral;
-    const double sclerosis = scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
+    const double sclerosis =
+        scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
     if (fabs(u) < 41.0 && depth < 25.0) {
         value += plate * bell(depth - 1.0, 0.75) + 0.24 * (medial + 0.5 * lateral) * bell(depth - 2.0, 2.6);
         value += sclerosis * (0.34 * bell(depth - 1.5, 2.8) + 0.14 * bell(depth - 3.0, 5.5));
@@ -251,7 +252,8 @@ static double femur_at(const knee_scene *scene, double x, double y)
     value += 0.20 * surface;
     const double medial = bell(u - 25.0, 8.0);
     const double lateral = bell(u + 26.0, 8.0);
-    const double sclerosis = scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
+    const double sclerosis =
+        scene->knee->medial_sclerosis * medial + scene->knee->lateral_sclerosis * lateral;
     if (v > -30.0) {
         value += sclerosis * (0.22 * bell(d - 1.5, 2.4) + 0.10 * bell(d - 3.0, 5.0));
     }
@@ -312,8 +314,8 @@ static double tissue_at(const knee_scene *scene, double x, double y)
     }
     const double fat_mm = 8.0 + 1.5 * noise_at(7.0, v / 25.0, scene->seed + 401);
     const double muscle = path_at(half - fat_mm - fabs(u), half - fat_mm);
-    const double strands = noise_at(u / 7.0, v / 45.0, scene->seed + 402) +
-                           0.4 * noise_at(u / 2.2, v / 30.0, scene->seed + 403);
+    const double strands =
+        noise_at(u / 7.0, v / 45.0, scene->seed + 402) + 0.4 * noise_at(u / 2.2, v / 30.0, scene->seed + 403);
     return 0.55 * skin + 0.45 * muscle * (1.0 + 0.035 * strands);
 }
 
@@ -325,7 +327,8 @@ static double knee_at(const knee_scene *scene, reha_point_mm at)
         return 0.0;
     }
     const double bone = 0.235 * (tibia_at(scene, at.x_mm, at.y_mm) + femur_at(scene, at.x_mm, at.y_mm)) +
-                        0.11 * fibula_at(scene, at.x_mm, at.y_mm) + 0.042 * patella_at(scene, at.x_mm, at.y_mm);
+                        0.11 * fibula_at(scene, at.x_mm, at.y_mm) +
+                        0.042 * patella_at(scene, at.x_mm, at.y_mm);
     return 0.47 * tissue + scene->knee->density * bone;
 }
 
@@ -336,10 +339,10 @@ static reha_box_px seen_region(const reha_phantom_spec *spec, const reha_phantom
 {
     double low_x = INFINITY, low_y = INFINITY, high_x = -INFINITY, high_y = -INFINITY;
     for (int corner = 0; corner < 4; corner++) {
-        const reha_point_mm at = reha_phantom_to_mm(
-            knee, spec->mm_per_px,
-            (reha_point_px){(corner & 1) != 0 ? (double)spec->width_px : -1.0,
-                            (corner & 2) != 0 ? (double)spec->height_px : -1.0});
+        const reha_point_mm at =
+            reha_phantom_to_mm(knee, spec->mm_per_px,
+                               (reha_point_px){(corner & 1) != 0 ? (double)spec->width_px : -1.0,
+                                               (corner & 2) != 0 ? (double)spec->height_px : -1.0});
         low_x = fmin(low_x, at.x_mm);
         low_y = fmin(low_y, at.y_mm);
         high_x = fmax(high_x, at.x_mm);
@@ -395,7 +398,8 @@ static reha_status paint_row(void *context, size_t y, size_t thread_idx, reha_er
     float *row = work->fine->pixels + y * work->fine->width_px;
     for (uint32_t x = 0; x < work->fine->width_px; x++) {
         /* Centre of the fine pixel in coordinates of the final image. */
-        const reha_point_px at = {((double)x + 0.5) / work->factor - 0.5, ((double)y + 0.5) / work->factor - 0.5};
+        const reha_point_px at = {((double)x + 0.5) / work->factor - 0.5,
+                                  ((double)y + 0.5) / work->factor - 0.5};
         const double value = knee_at(work->scene, reha_phantom_to_mm(work->scene->knee, work->mm_per_px, at));
         row[x] = fmaxf(row[x], (float)value);
     }
@@ -410,7 +414,8 @@ static void paint_marker(const reha_phantom_spec *spec, const reha_phantom_knee 
     const char *letter = letters[knee->side == REHA_SIDE_LEFT ? 1 : 0];
     const double cell_px = 1.7 / spec->mm_per_px;
     const double away_px = 88.0 / spec->mm_per_px;
-    const double x0 = knee->joint_px.x_px + (knee->side == REHA_SIDE_LEFT ? away_px : -away_px) - 2.5 * cell_px;
+    const double x0 =
+        knee->joint_px.x_px + (knee->side == REHA_SIDE_LEFT ? away_px : -away_px) - 2.5 * cell_px;
     const double y0 = knee->joint_px.y_px + 55.0 / spec->mm_per_px;
     for (uint32_t y = 0; y < image->height_px; y++) {
         for (uint32_t x = 0; x < image->width_px; x++) {

@@ -29,7 +29,6 @@ double reha_phantom_femur_y(const reha_phantom_knee *knee, double x_mm, double s
 reha_point_px reha_phantom_to_px(const reha_phantom_knee *knee, double mm_per_px, reha_point_mm point);
 reha_point_mm reha_phantom_to_mm(const reha_phantom_knee *knee, double mm_per_px, reha_point_px point);
 
-
 /* Paints a checked specification. */
 REHA_MUST_USE reha_status reha_phantom_paint(const reha_phantom_spec *spec, reha_gray **out, reha_error *err);
 

@@ -548,7 +548,8 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
     card.crop = run->crop;
     card.mirror_average = true;
     card.calibration = *calibration;
-    (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "%s", "stage4_batchnorm0_relu");
+    (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "%s",
+                   reha_knee_network_explained(run->network.trunk));
     card.networks[0].precision = REHA_BF16;
     REHA_CHECK(reha_knee_card_set_take(&card, "command", json_string(run->options->command), err));
     REHA_CHECK(reha_graded_metrics_to_json(figures, &metrics, err));
@@ -649,6 +650,10 @@ reha_status reha_knee_train(const reha_train_options *options, const reha_progre
     reha_text_add(&run.log, "epoch,loss,val_accuracy,val_kappa,val_mae,val_auc,seconds\n");
     if (options->data_folder == NULL || options->out_folder == NULL) {
         return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
+    }
+    if (options->network != NULL && !reha_knee_trunk_parse(options->network, &run.network.trunk)) {
+        status = reha_fail(err, REHA_E_ARG, "no network '%.20s': resnet50 or mobilenetv2", options->network);
+        goto done;
     }
     REHA_CHECK(start(&run, err));
     if (options->resume) {

@@ -43,6 +43,7 @@ typedef struct reha_train_options {
     const char *data_folder;
     const char *out_folder;       /* model.onnx, card.json, checkpoint, log.csv */
     const char *backbone_folder;  /* pre-trained weights; NULL: random start */
+    const char *network;          /* name of the architecture; NULL: the recipe's own */
     const char *base_folder;      /* an installed model of the task, whose other networks (finder, gate, landmarks),
                                    * thresholds and texts the new one takes over; NULL: the new one has none */
     uint64_t seed;

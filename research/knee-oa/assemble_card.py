@@ -67,7 +67,7 @@ def landmarks_part():
     # Pass 1 on the finder's frame; then the plateau upright at 176 px, once as it is and twice a little varied.
     return {"input_px": 224, "stride_px": 4, "percentiles": [1, 99], "centre_px": [111.5, 111.5],
             "first_width_px": 160, "first_up_ratio": 0.072, "blur_warn_px": 11.0, "blur_refuse_px": 16.0,
-            "shift_refuse_ratio": 0.03, "side_margin_px": 1.0,
+            "shift_refuse_ratio": 0.03, "side_margin_px": 0.35,
             "passes": [{"plateau_width_px": 176},
                        {"plateau_width_px": 164, "turn_deg": 3.0, "shift_x_px": 2.0, "shift_y_px": -1.0},
                        {"plateau_width_px": 188, "turn_deg": -3.0, "shift_x_px": -1.0, "shift_y_px": 2.0}]}
@@ -119,14 +119,14 @@ def main():
     networks = [{"role": "kl", "file": f, "precision": a.precision, "weight": 1.0, "input_offset": 0.0, "input_gain": 1.0,
                  "explain_node": a.explain_node if i == 0 else ""} for i, f in enumerate(a.kl.split(","))]
     if finder:
-        networks.append({"role": "finder", "file": "finder.onnx", "precision": "f32", "input_offset": 0.5, "input_gain": 4.0})
+        networks.append({"role": "finder", "file": "finder.onnx", "precision": "bf16", "input_offset": 0.5, "input_gain": 4.0})
         card["finder"] = finder_part(finder)
     if gate:
-        networks.append({"role": "gate", "file": "gate.onnx", "precision": "f32", "input_offset": 0.5, "input_gain": 4.0})
+        networks.append({"role": "gate", "file": "gate.onnx", "precision": "bf16", "input_offset": 0.5, "input_gain": 4.0})
         card["quality"] = rules(gate)
         card["gate"] = gate_part(gate)
     if os.path.exists(os.path.join(a.out, a.landmarks_file)):
-        networks.append({"role": "landmarks", "file": a.landmarks_file, "precision": "f32"})
+        networks.append({"role": "landmarks", "file": a.landmarks_file, "precision": "bf16"})
         card["landmarks"] = landmarks_part()
         card["joint_space"] = joint_space_part(landmarks)
         card["measurement"] = measurement_part(landmarks)

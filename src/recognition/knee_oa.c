@@ -25,92 +25,6 @@ enum {
 
 /* ---- Steps for one knee --------------------------------------------------------------------------- */
 
-static void refuse(reha_region *region, const char *code)
-{
-    reha_region_note(region, REHA_NOTE_REFUSED, code, "Not graded: %s.", reha_gate_advice(code));
-}
-
-/* The reason to refuse this view, or NULL. */
-static const char *gate_refusal(const reha_gate_spec *spec, const reha_gate_view *view)
-{
-    const reha_gate_class verdict = reha_gate_verdict(view);
-    for (int k = REHA_GATE_KNEE + 1; k < REHA_GATE_CLASS_COUNT; k++) {
-        if (k != REHA_GATE_INVERTED && view->probabilities[k] >= spec->refuse_min[k] &&
-            ((int)verdict == k || view->probabilities[k] > view->probabilities[REHA_GATE_KNEE])) {
-            return reha_gate_code((reha_gate_class)k);
-        }
-    }
-    if (view->probabilities[REHA_GATE_KNEE] < spec->accept_min) {
-        return verdict == REHA_GATE_KNEE ? "uncertain" : reha_gate_code(verdict);
-    }
-    if (isfinite(view->distance) && view->distance > spec->distance_max) {
-        return "unlike-training";
-    }
-    return NULL;
-}
-
-/* Looks at the knee, turns inverted grey values over, and decides. *is_good: go on. */
-static reha_status pass_gate(knee_case *knee, reha_region *region, bool *is_good, reha_error *err)
-{
-    reha_model *model = knee->model;
-    const reha_gate_spec *spec = &model->card.gate;
-    reha_quality quality;
-    reha_gate_view view;
-    *is_good = false;
-    for (int i = 0; i < REHA_STAT_COUNT; i++) {
-        quality.values[i] = (double)NAN;
-    }
-    REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, &model->gate, spec, false, &knee->grey,
-                            &quality, &view, err));
-    if (view.probabilities[REHA_GATE_INVERTED] >= spec->invert_min) {
-        reha_gate_view turned;
-        REHA_TRY(reha_gate_look(knee->image, knee->reduction, &knee->candidate, &model->gate, spec, true, &knee->grey,
-                                &quality, &turned, err));
-        if (turned.probabilities[REHA_GATE_KNEE] > view.probabilities[REHA_GATE_KNEE] ||
-            reha_gate_verdict(&view) == REHA_GATE_INVERTED) {
-            view = turned;
-        }
-    }
-    knee->is_inverted = view.is_inverted;
-    region->certainty = view.probabilities[REHA_GATE_KNEE];
-    const char *refusal = gate_refusal(spec, &view);
-    if (refusal == NULL && knee->candidate.turned >= model->card.finder.turned_min) {
-        refusal = "rotated";
-    }
-    if (refusal != NULL) {
-        refuse(region, refusal);
-        return REHA_OK;
-    }
-    if (reha_quality_judge(&model->card, &quality, false, region->notes, &region->note_count)) {
-        return REHA_OK;
-    }
-    if (isfinite(view.distance) && view.distance > spec->distance_warn) {
-        reha_region_note(region, REHA_NOTE_WARNING, "unusual",
-                         "The image differs from most training images (distance %.1f, usual up to %.1f): read the grade with "
-                         "care.",
-                         view.distance, spec->distance_warn);
-    }
-    *is_good = true;
-    return REHA_OK;
-}
-
-/* Without a gate network (a freshly trained grader): plain statistics on the ready crop. */
-static reha_status repair_without_gate(knee_case *knee, reha_error *err)
-{
-    const reha_knee_crop_spec *spec = &knee->model->card.crop;
-    float *square = reha_alloc((size_t)spec->size_px * (size_t)spec->size_px * sizeof(float));
-    if (square == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for the knee crop");
-    }
-    const reha_knee_pose whole = reha_knee_pose_whole(knee->image, spec);
-    const reha_status status = reha_knee_square(knee->image, &whole, spec, false, square, err);
-    if (status == REHA_OK) {
-        knee->is_inverted = reha_knee_looks_inverted(square, spec->size_px);
-    }
-    reha_free(square);
-    return status;
-}
-
 /* Which side is lateral? In this order: the file's or user's statement, the film's layout (of two knees the
  * fibulae lie outside), the fibula. A statement against the clear evidence of the fibula is reported. */
 static reha_status find_side(knee_case *knee, reha_region *region, const reha_acquisition *facts,
@@ -218,7 +132,7 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
                                           knee->is_inverted, &knee->model->landmarks, &card->landmarks, &knee->points, err));
         if (!(knee->points.blur_px <= card->landmarks.blur_refuse_px) ||
             !(knee->points.shift_ratio <= card->landmarks.shift_refuse_ratio)) {
-            refuse(region, "no-joint-edges");
+            reha_knee_refuse_(region, "no-joint-edges");
             *is_good = false;
             return REHA_OK;
         }
@@ -259,9 +173,9 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
     knee->evidence_medial = (double)NAN;
     set_region_box(knee, region);
     if (knee->model->gate.session != NULL) {
-        REHA_TRY(pass_gate(knee, region, &is_good, err));
+        REHA_TRY(reha_knee_admit_(knee, region, &is_good, err));
     } else {
-        REHA_TRY(repair_without_gate(knee, err));
+        REHA_TRY(reha_knee_repair_(knee, err));
     }
     if (!is_good) {
         return REHA_OK;
@@ -294,31 +208,6 @@ typedef struct image_case {
     reha_grey_scale grey;
 } image_case;
 
-/* No knee was found: what is it then? Asks the gate about the middle of the picture, to say it by name. */
-static reha_status name_the_unknown(const image_case *work, reha_analysis *analysis, reha_error *err)
-{
-    const char *code = "no-knee";
-    if (work->model->gate.session != NULL) {
-        const reha_gate_spec *spec = &work->model->card.gate;
-        const double shorter = fmin(work->image->width_px, work->image->height_px);
-        const double width = shorter / spec->box_scale;
-        const reha_knee_candidate middle = {.x_px = 0.5 * (work->image->width_px - 1.0),
-                                            .y_px = 0.5 * (work->image->height_px - 1.0) + spec->box_up * width,
-                                            .width_px = width};
-        reha_quality quality;
-        reha_gate_view view;
-        REHA_TRY(reha_gate_look(work->image, work->reduction, &middle, &work->model->gate, spec, false, &work->grey,
-                                &quality, &view, err));
-        const reha_gate_class verdict = reha_gate_verdict(&view);
-        if (view.probabilities[verdict] >= spec->refuse_min[verdict] && verdict != REHA_GATE_KNEE &&
-            verdict != REHA_GATE_INVERTED && verdict != REHA_GATE_METAL) {
-            code = reha_gate_code(verdict);
-        }
-    }
-    reha_analysis_note(analysis, REHA_NOTE_REFUSED, code, "Not graded: %s.", reha_gate_advice(code));
-    return REHA_OK;
-}
-
 /* Left to right in the image. */
 static void sort_by_place(reha_knee_candidate *found, int count)
 {
@@ -331,19 +220,24 @@ static void sort_by_place(reha_knee_candidate *found, int count)
     }
 }
 
-static reha_status find_knees(const image_case *work, reha_knee_candidate *found, int *count, reha_error *err)
+/* Where the finder sees nothing on a square picture, it may still be a ready crop: the gate decides. */
+static reha_status find_knees(const image_case *work, reha_knee_candidate *found, int *count, bool *is_guess,
+                              reha_error *err)
 {
     const reha_knee_card *card = &work->model->card;
+    *count = 0;
+    *is_guess = false;
     if (work->model->finder.session != NULL) {
         REHA_TRY(reha_knee_find(work->image, &work->model->finder, &card->finder, work->model->finder_output, found, count,
                                 err));
         sort_by_place(found, *count);
-        return REHA_OK;
     }
     const reha_knee_pose whole = reha_knee_pose_whole(work->image, &card->crop);
-    found[0] = (reha_knee_candidate){
-        .x_px = whole.x_px, .y_px = whole.y_px, .width_px = whole.plateau_width_px, .score = (double)NAN};
-    *count = 1;
+    if (*count == 0 && (work->model->finder.session == NULL || reha_knee_pose_is_ready(work->image, &whole, &card->crop))) {
+        found[0] = reha_knee_ready_candidate_(work->image, &card->crop);
+        *count = 1;
+        *is_guess = work->model->finder.session != NULL;
+    }
     return REHA_OK;
 }
 
@@ -359,34 +253,58 @@ static void note_spacing(reha_analysis *analysis)
     }
 }
 
-static reha_status analyse_knees(const image_case *work, const reha_analyse_options *options, reha_analysis *analysis,
-                                 reha_error *err)
+static void start_case(const image_case *work, const reha_knee_candidate *candidate, knee_case *knee)
+{
+    memset(knee, 0, sizeof *knee);
+    knee->model = work->model;
+    knee->image = work->image;
+    knee->reduction = work->reduction;
+    knee->grey = work->grey;
+    knee->spacing = work->image->spacing;
+    knee->candidate = *candidate;
+}
+
+static reha_status refuse_image(const image_case *work, knee_case *knee, reha_analysis *analysis, reha_error *err)
+{
+    const char *code = NULL;
+    const reha_knee_candidate none = {0};
+    start_case(work, &none, knee);
+    REHA_TRY(reha_knee_name_unknown_(knee, &code, err));
+    reha_analysis_note(analysis, REHA_NOTE_REFUSED, code, "Not graded: %s.", reha_gate_advice(code));
+    return REHA_OK;
+}
+
+static reha_status analyse_each(const image_case *work, knee_case *knee, const reha_analyse_options *options,
+                                reha_analysis *analysis, reha_error *err)
 {
     reha_knee_candidate found[REHA_REGIONS_MAX];
     int count = 0;
-    REHA_TRY(find_knees(work, found, &count, err));
-    if (count == 0) {
-        return name_the_unknown(work, analysis, err);
+    bool is_guess = false;
+    REHA_TRY(find_knees(work, found, &count, &is_guess, err));
+    for (int i = 0; i < count; i++) {
+        reha_region *region = &analysis->regions[analysis->region_count++];
+        start_case(work, &found[i], knee);
+        REHA_TRY(analyse_knee(knee, region, &analysis->acquisition, options, count, i == 0, err));
+        analysis->is_accepted = analysis->is_accepted || region->is_accepted;
+        analysis->was_inverted = analysis->was_inverted || (region->is_accepted && knee->is_inverted);
+        if (is_guess && !region->is_accepted) { /* nobody saw a knee there: not a refused knee, but none */
+            *region = (reha_region){0};
+            analysis->region_count = 0;
+            count = 0;
+        }
     }
-    /* Large: two arrays of landmarks per pass; kept off the stack of small threads. */
+    return count > 0 ? REHA_OK : refuse_image(work, knee, analysis, err);
+}
+
+static reha_status analyse_knees(const image_case *work, const reha_analyse_options *options, reha_analysis *analysis,
+                                 reha_error *err)
+{
+    /* Large: arrays of landmarks per pass; kept off the stack of small threads. */
     knee_case *knee = reha_alloc(sizeof *knee);
     if (knee == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the analysis");
     }
-    reha_status status = REHA_OK;
-    for (int i = 0; i < count && status == REHA_OK; i++) {
-        memset(knee, 0, sizeof *knee);
-        knee->model = work->model;
-        knee->image = work->image;
-        knee->reduction = work->reduction;
-        knee->grey = work->grey;
-        knee->spacing = work->image->spacing;
-        knee->candidate = found[i];
-        reha_region *region = &analysis->regions[analysis->region_count++];
-        status = analyse_knee(knee, region, &analysis->acquisition, options, count, i == 0, err);
-        analysis->is_accepted = analysis->is_accepted || region->is_accepted;
-        analysis->was_inverted = analysis->was_inverted || knee->is_inverted;
-    }
+    const reha_status status = analyse_each(work, knee, options, analysis, err);
     reha_free(knee);
     return status;
 }

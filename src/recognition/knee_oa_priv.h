@@ -52,6 +52,16 @@ typedef struct knee_case {
 REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err);
 void reha_knee_model_close_(reha_model *model);
 
+/* knee_admit.c: the gate. *is_good: go on; else the region holds the refusal. */
+REHA_MUST_USE reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good, reha_error *err);
+/* Without a gate network (a freshly trained grader): turns inverted grey values over by statistics alone. */
+REHA_MUST_USE reha_status reha_knee_repair_(knee_case *knee, reha_error *err);
+/* No knee was found: what is it then? Asks the gate about the middle of the picture, to say it by name. */
+REHA_MUST_USE reha_status reha_knee_name_unknown_(const knee_case *whole, const char **code, reha_error *err);
+void reha_knee_refuse_(reha_region *region, const char *code);
+/* The knee of a ready crop, where training images have it. */
+reha_knee_candidate reha_knee_ready_candidate_(const reha_gray *image, const reha_knee_crop_spec *spec);
+
 /* knee_grade.c: crop, ensemble, calibration; and the explanation of the grade. */
 REHA_MUST_USE reha_status reha_knee_grade_(knee_case *knee, reha_error *err);
 REHA_MUST_USE reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error *err);

@@ -39,7 +39,8 @@ static void decode_one(const uint8_t *data, size_t size, uint32_t frame_idx)
     demand(image->height_px >= 1 && image->height_px <= limits.side_max_px);
     demand(!reha_spacing_is_known(image->spacing));
     demand(facts.chroma_fraction >= 0.0 && facts.chroma_fraction <= 1.0);
-    demand(reha_image_detect(data, size) != NULL && strcmp(reha_image_detect(data, size), facts.container) == 0);
+    demand(reha_image_detect(data, size) != NULL &&
+           strcmp(reha_image_detect(data, size), facts.container) == 0);
     for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
         demand(isfinite(image->pixels[i]));
     }

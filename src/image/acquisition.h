@@ -23,12 +23,12 @@ typedef struct reha_acquisition {
     char manufacturer[65];
     char device_model[65];
     char transfer_syntax_uid[65];
-    char orientation[33];      /* Patient Orientation (0020,0020): "L\\F" */
-    bool was_monochrome1;      /* stored dark = high; already turned over by the decoder */
-    bool is_lossy;             /* a lossy compression was applied at some time */
-    bool has_burned_in_text;   /* (0028,0301) YES */
-    double chroma_fraction;    /* share of pixels with visible colour; 0 for grey files */
-    uint32_t bits_stored;      /* of the file */
+    char orientation[33];    /* Patient Orientation (0020,0020): "L\\F" */
+    bool was_monochrome1;    /* stored dark = high; already turned over by the decoder */
+    bool is_lossy;           /* a lossy compression was applied at some time */
+    bool has_burned_in_text; /* (0028,0301) YES */
+    double chroma_fraction;  /* share of pixels with visible colour; 0 for grey files */
+    uint32_t bits_stored;    /* of the file */
     uint32_t frame_count;
 } reha_acquisition;
 

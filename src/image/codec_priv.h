@@ -14,8 +14,8 @@ typedef struct reha_codec {
     const char *name; /* also facts->container */
     bool (*detects)(reha_bytes in);
     /* `limits` and `facts` are never NULL here. *out is NULL on entry and on failure. */
-    reha_status (*decode)(reha_bytes in, uint32_t frame_idx, const reha_image_limits *limits,
-                          reha_gray **out, reha_acquisition *facts, reha_error *err);
+    reha_status (*decode)(reha_bytes in, uint32_t frame_idx, const reha_image_limits *limits, reha_gray **out,
+                          reha_acquisition *facts, reha_error *err);
 } reha_codec;
 
 extern const reha_codec reha_codec_png;

@@ -74,7 +74,8 @@ reha_status reha_canvas_new_picture(uint32_t width_px, uint32_t height_px, reha_
                                     reha_canvas **out, reha_error *err)
 {
     *out = NULL;
-    if (width_px == 0 || height_px == 0 || width_px > PICTURE_SIDE_MAX_PX || height_px > PICTURE_SIDE_MAX_PX) {
+    if (width_px == 0 || height_px == 0 || width_px > PICTURE_SIDE_MAX_PX ||
+        height_px > PICTURE_SIDE_MAX_PX) {
         return reha_fail(err, REHA_E_ARG, "a canvas of %u x %u px", width_px, height_px);
     }
     reha_canvas *canvas = reha_alloc_zero(1, sizeof *canvas);
@@ -283,7 +284,8 @@ static void paint_surface(reha_canvas *canvas, cairo_surface_t *surface, reha_re
 static void paint_image(reha_canvas *canvas, const reha_gray *image, reha_rect box,
                         uint32_t (*shade)(float value, const float range[2]), const float range[2])
 {
-    if (!reha_canvas_is_usable(canvas) || !is_good_box(canvas, box) || box.width == 0.0 || box.height == 0.0) {
+    if (!reha_canvas_is_usable(canvas) || !is_good_box(canvas, box) || box.width == 0.0 ||
+        box.height == 0.0) {
         return;
     }
     reha_gray *shown = NULL;
@@ -319,9 +321,10 @@ static uint32_t to_byte(double value)
 
 static uint32_t shade_gray(float value, const float range[2])
 {
-    const double part = range[1] > range[0] ? ((double)value - (double)range[0]) /
-                                                  ((double)range[1] - (double)range[0])
-                                            : value > range[0] ? 1.0 : 0.0;
+    const double part = range[1] > range[0]
+                            ? ((double)value - (double)range[0]) / ((double)range[1] - (double)range[0])
+                        : value > range[0] ? 1.0
+                                           : 0.0;
     return 0xff000000u | to_byte(part) * 0x010101u;
 }
 
@@ -540,9 +543,9 @@ void reha_canvas_bars(reha_canvas *canvas, reha_rect box, const reha_bar *bars, 
         const double part = bars[i].value > 0.0 ? fmin(bars[i].value / top, 1.0) : 0.0;
         const double height = part * room;
         const double left = box.x + slot * (double)i;
-        reha_canvas_fill_box(
-            canvas, (reha_rect){left + 0.15 * slot, box.y + room - height, 0.7 * slot, height}, 0.0,
-            bars[i].colour);
+        reha_canvas_fill_box(canvas,
+                             (reha_rect){left + 0.15 * slot, box.y + room - height, 0.7 * slot, height}, 0.0,
+                             bars[i].colour);
         if (bars[i].label != NULL) {
             (void)reha_canvas_text(canvas, (reha_spot){left + 0.5 * slot, box.y + room + 0.2 * size},
                                    bars[i].label, &type);

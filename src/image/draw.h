@@ -59,12 +59,10 @@ typedef struct reha_pdf_facts {
 
 /* A picture of 1..20000 px a side, filled with an opaque colour. */
 REHA_MUST_USE reha_status reha_canvas_new_picture(uint32_t width_px, uint32_t height_px,
-                                                  reha_colour background, reha_canvas **out,
-                                                  reha_error *err);
+                                                  reha_colour background, reha_canvas **out, reha_error *err);
 /* A PDF with its first page open. A4 is 595.28 x 841.89 points. */
-REHA_MUST_USE reha_status reha_canvas_new_pdf(double width_pt, double height_pt,
-                                              const reha_pdf_facts *facts, reha_canvas **out,
-                                              reha_error *err);
+REHA_MUST_USE reha_status reha_canvas_new_pdf(double width_pt, double height_pt, const reha_pdf_facts *facts,
+                                              reha_canvas **out, reha_error *err);
 void reha_canvas_free(reha_canvas *canvas); /* NULL is fine */
 
 double reha_canvas_width(const reha_canvas *canvas);
@@ -114,8 +112,7 @@ void reha_canvas_box(reha_canvas *canvas, reha_rect box, double corner_radius, r
 void reha_canvas_circle(reha_canvas *canvas, reha_spot centre, double radius, reha_stroke stroke);
 void reha_canvas_fill_box(reha_canvas *canvas, reha_rect box, double corner_radius, reha_colour colour);
 void reha_canvas_fill_circle(reha_canvas *canvas, reha_spot centre, double radius, reha_colour colour);
-void reha_canvas_fill_polygon(reha_canvas *canvas, const reha_spot *spots, size_t count,
-                              reha_colour colour);
+void reha_canvas_fill_polygon(reha_canvas *canvas, const reha_spot *spots, size_t count, reha_colour colour);
 
 /* Restricts drawing to a box until reha_canvas_unclip. Does not nest. */
 void reha_canvas_clip(reha_canvas *canvas, reha_rect box);
@@ -142,7 +139,7 @@ typedef struct reha_type {
     bool mono;
     reha_align align;
     reha_colour colour;
-    double wrap_width; /* 0: one line per line of text; else lines are broken at words */
+    double wrap_width;  /* 0: one line per line of text; else lines are broken at words */
     unsigned lines_max; /* 0: all; else cut with an ellipsis (needs wrap_width) */
 } reha_type;
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "image/resample.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -64,8 +65,8 @@ double reha_gray_laplacian_variance(const reha_gray *image)
         uint32_t x = 1;
         for (; x + LANES < width; x += LANES) {
             for (uint32_t k = 0; k < LANES; k++) {
-                const float value = (row[x + k - 1] + row[x + k + 1]) + (above[x + k] + below[x + k]) -
-                                    4.0f * row[x + k];
+                const float value =
+                    (row[x + k - 1] + row[x + k + 1]) + (above[x + k] + below[x + k]) - 4.0f * row[x + k];
                 sums[k] += value;
                 square_sums[k] += value * value;
             }
@@ -198,8 +199,8 @@ done:
     return status;
 }
 
-reha_status reha_gray_local_contrast(const reha_gray *image, double sigma_px, double sd_floor, reha_gray **out,
-                                     reha_error *err)
+reha_status reha_gray_local_contrast(const reha_gray *image, double sigma_px, double sd_floor,
+                                     reha_gray **out, reha_error *err)
 {
     *out = NULL;
     if (!(sd_floor > 0.0) || !isfinite(sd_floor)) {
@@ -212,6 +213,7 @@ reha_status reha_gray_local_contrast(const reha_gray *image, double sigma_px, do
     const size_t count = (size_t)image->width_px * image->height_px;
     REHA_CHECK(reha_gray_blur(image, sigma_px, &mean, err));
     REHA_CHECK(reha_gray_new(image->width_px, image->height_px, &square, err));
+    assert(mean != NULL && square != NULL);
     for (size_t i = 0; i < count; i++) {
         const float part = image->pixels[i] - mean->pixels[i];
         square->pixels[i] = part * part;

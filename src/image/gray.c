@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -42,16 +43,16 @@ reha_image_limits reha_image_limits_default(void)
     };
 }
 
-reha_status reha_image_check_size(uint64_t width_px, uint64_t height_px,
-                                  const reha_image_limits *limits, reha_error *err)
+reha_status reha_image_check_size(uint64_t width_px, uint64_t height_px, const reha_image_limits *limits,
+                                  reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     if (limits == NULL) {
         limits = &defaults;
     }
     if (width_px == 0 || height_px == 0) {
-        return reha_fail(err, REHA_E_FORMAT, "the image is empty: %" PRIu64 " x %" PRIu64 " px",
-                         width_px, height_px);
+        return reha_fail(err, REHA_E_FORMAT, "the image is empty: %" PRIu64 " x %" PRIu64 " px", width_px,
+                         height_px);
     }
     if (width_px > limits->side_max_px || height_px > limits->side_max_px) {
         return reha_fail(err, REHA_E_LIMIT,
@@ -78,8 +79,8 @@ reha_status reha_gray_new(uint32_t width_px, uint32_t height_px, reha_gray **out
     size_t count = 0;
     size_t bytes = 0;
     if (!reha_mul_size(width_px, height_px, &count) || !reha_mul_size(count, sizeof(float), &bytes)) {
-        return reha_fail(err, REHA_E_LIMIT, "an image of %" PRIu32 " x %" PRIu32 " px is too large",
-                         width_px, height_px);
+        return reha_fail(err, REHA_E_LIMIT, "an image of %" PRIu32 " x %" PRIu32 " px is too large", width_px,
+                         height_px);
     }
     reha_gray *image = reha_alloc_zero(1, sizeof *image);
     float *pixels = image != NULL ? reha_alloc_zero(count, sizeof *pixels) : NULL;
@@ -99,6 +100,7 @@ reha_status reha_gray_new(uint32_t width_px, uint32_t height_px, reha_gray **out
 reha_status reha_gray_copy(const reha_gray *image, reha_gray **out, reha_error *err)
 {
     REHA_TRY(reha_gray_new(image->width_px, image->height_px, out, err));
+    assert(*out != NULL); /* told to the static analyser, which cannot know reha_fail */
     memcpy((*out)->pixels, image->pixels, (size_t)image->width_px * image->height_px * sizeof(float));
     (*out)->spacing = image->spacing;
     return REHA_OK;

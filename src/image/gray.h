@@ -15,11 +15,11 @@
 /* Where millimetres come from. A safety matter: a distance on the detector is larger than in the
  * patient by the magnification (about 5 to 20 % for a knee), so the source travels with the value. */
 typedef enum reha_spacing_source {
-    REHA_SPACING_UNKNOWN = 0,       /* no millimetres anywhere */
-    REHA_SPACING_CALIBRATED,        /* in the patient: calibrated Pixel Spacing, CT/MR geometry, US region */
-    REHA_SPACING_MAGNIFICATION,     /* detector spacing divided by the stated magnification factor */
-    REHA_SPACING_AT_DETECTOR,       /* at the detector, magnification unknown: lengths read too long */
-    REHA_SPACING_USER,              /* stated by the user (--mm-per-px) */
+    REHA_SPACING_UNKNOWN = 0,   /* no millimetres anywhere */
+    REHA_SPACING_CALIBRATED,    /* in the patient: calibrated Pixel Spacing, CT/MR geometry, US region */
+    REHA_SPACING_MAGNIFICATION, /* detector spacing divided by the stated magnification factor */
+    REHA_SPACING_AT_DETECTOR,   /* at the detector, magnification unknown: lengths read too long */
+    REHA_SPACING_USER,          /* stated by the user (--mm-per-px) */
     REHA_SPACING_SOURCE_COUNT
 } reha_spacing_source;
 
@@ -42,7 +42,7 @@ typedef struct reha_gray {
 } reha_gray; /* one thread at a time for writing; any thread for reading */
 
 typedef struct reha_image_limits {
-    uint64_t pixels_max;     /* per frame */
+    uint64_t pixels_max; /* per frame */
     uint32_t side_max_px;
     uint32_t frames_max;
     uint64_t file_bytes_max;

@@ -52,8 +52,7 @@ static void on_error(j_common_ptr common)
                                  text);
         break;
     default:
-        work->status =
-            reha_fail(work->err, REHA_E_FORMAT, "JPEG: %s: copy or export the file again", text);
+        work->status = reha_fail(work->err, REHA_E_FORMAT, "JPEG: %s: copy or export the file again", text);
         break;
     }
     longjmp(work->jump, 1);
@@ -180,7 +179,7 @@ static void choose_output(struct jpeg_decompress_struct *jpeg)
 static uint64_t convert_ycc(const uint8_t *row, uint32_t width_px, float *out)
 {
     uint64_t coloured = 0;
-    for (uint32_t x = 0; x < width_px; x++) {
+    for (size_t x = 0; x < width_px; x++) {
         const float cb = (float)row[3 * x + 1] - 128.0f;
         const float cr = (float)row[3 * x + 2] - 128.0f;
         out[x] = (float)row[3 * x];
@@ -192,7 +191,7 @@ static uint64_t convert_ycc(const uint8_t *row, uint32_t width_px, float *out)
 static uint64_t convert_rgb(const uint8_t *row, uint32_t width_px, float *out)
 {
     uint64_t coloured = 0;
-    for (uint32_t x = 0; x < width_px; x++) {
+    for (size_t x = 0; x < width_px; x++) {
         const float red = (float)row[3 * x];
         const float green = (float)row[3 * x + 1];
         const float blue = (float)row[3 * x + 2];
@@ -207,7 +206,7 @@ static uint64_t convert_rgb(const uint8_t *row, uint32_t width_px, float *out)
 static uint64_t convert_cmyk(const uint8_t *row, uint32_t width_px, bool is_inverted, float *out)
 {
     uint64_t coloured = 0;
-    for (uint32_t x = 0; x < width_px; x++) {
+    for (size_t x = 0; x < width_px; x++) {
         float light[4];
         for (int c = 0; c < 4; c++) {
             const float ink = (float)row[4 * x + (unsigned)c];
@@ -248,9 +247,10 @@ static reha_status check_header(job *work)
     REHA_TRY(reha_codec_check(jpeg->image_width, jpeg->image_height, sizeof(float) + coefficients,
                               work->limits, work->err));
     /* A Huffman coded block of 64 pixels takes at least one bit, so a file too short for its own
-     * header is refused before its picture is allocated. (16: generous for sub-sampled planes.) */
+     * header is refused before its picture is allocated. (Times 16: generous for
+     * sub-sampled planes.) */
     const uint64_t pixels = (uint64_t)jpeg->image_width * jpeg->image_height;
-    if (!jpeg->arith_code && pixels / (64 * 8 * 16) > work->file_bytes) {
+    if (!jpeg->arith_code && pixels / 8192 > work->file_bytes) {
         return reha_fail(work->err, REHA_E_FORMAT,
                          "JPEG: the header claims %u x %u px but the file is far too short for that: "
                          "copy or export it again",

@@ -35,7 +35,10 @@ static const other_format other_formats[] = {
     {344, "ni1", 4, "a NIfTI volume"},
     {0, "PK\x03\x04", 4, "a ZIP archive or office document"},
     {0, "\x1f\x8b", 2, "a gzip archive"},
-    {0, "\x7f" "ELF", 4, "a program"},
+    {0,
+     "\x7f"
+     "ELF",
+     4, "a program"},
 };
 
 static const reha_codec *find_codec(reha_bytes in)
@@ -58,8 +61,11 @@ const char *reha_image_detect(const void *bytes, size_t count)
 static size_t utf8_length(reha_bytes in)
 {
     const uint8_t lead = in.data[0];
-    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3
-                          : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xc2 && lead < 0xe0 ? 2
+                          : (lead & 0xf0) == 0xe0       ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                        : 0;
     for (size_t i = 1; i < length; i++) {
         if (i < in.left && (in.data[i] & 0xc0) != 0x80) {
             return 0;
@@ -154,8 +160,8 @@ reha_status reha_codec_orient(reha_gray **image, unsigned orientation, reha_erro
 }
 
 reha_status reha_image_decode_frame(const void *bytes, size_t count, uint32_t frame_idx,
-                                    const reha_image_limits *limits, reha_gray **out,
-                                    reha_acquisition *facts, reha_error *err)
+                                    const reha_image_limits *limits, reha_gray **out, reha_acquisition *facts,
+                                    reha_error *err)
 {
     *out = NULL;
     reha_acquisition own_facts = reha_acquisition_unknown();
@@ -198,7 +204,8 @@ reha_status reha_image_load(const char *path, const reha_image_limits *limits, r
     if (facts != NULL) {
         *facts = reha_acquisition_unknown();
     }
-    const uint64_t most = limits != NULL ? limits->file_bytes_max : reha_image_limits_default().file_bytes_max;
+    const uint64_t most =
+        limits != NULL ? limits->file_bytes_max : reha_image_limits_default().file_bytes_max;
     uint8_t *bytes = NULL;
     size_t count = 0;
     REHA_TRY(reha_file_load(path, most < SIZE_MAX ? (size_t)most : SIZE_MAX, &bytes, &count, err));

@@ -30,9 +30,8 @@ const char *reha_image_detect(const void *bytes, size_t count);
  * REHA_E_FORMAT: damaged, truncated or no image at all; REHA_E_UNSUPPORTED: an image of a kind that
  * is not read (the text names it); REHA_E_LIMIT: declared size over the limits, found before
  * anything of that size is allocated. */
-REHA_MUST_USE reha_status reha_image_decode(const void *bytes, size_t count,
-                                            const reha_image_limits *limits, reha_gray **out,
-                                            reha_acquisition *facts, reha_error *err);
+REHA_MUST_USE reha_status reha_image_decode(const void *bytes, size_t count, const reha_image_limits *limits,
+                                            reha_gray **out, reha_acquisition *facts, reha_error *err);
 
 /* As above for frame frame_idx (from 0); REHA_E_NOT_FOUND beyond the last one. */
 REHA_MUST_USE reha_status reha_image_decode_frame(const void *bytes, size_t count, uint32_t frame_idx,
@@ -40,7 +39,7 @@ REHA_MUST_USE reha_status reha_image_decode_frame(const void *bytes, size_t coun
                                                   reha_acquisition *facts, reha_error *err);
 
 /* Reads and decodes a file; error texts begin with the path. */
-REHA_MUST_USE reha_status reha_image_load(const char *path, const reha_image_limits *limits,
-                                          reha_gray **out, reha_acquisition *facts, reha_error *err);
+REHA_MUST_USE reha_status reha_image_load(const char *path, const reha_image_limits *limits, reha_gray **out,
+                                          reha_acquisition *facts, reha_error *err);
 
 #endif

@@ -131,18 +131,18 @@ static float sample(const uint8_t *row, size_t i, unsigned bits)
 
 static void convert_grey(const uint8_t *row, const layout *rows, float *out)
 {
-    const uint32_t width = rows->width_px;
+    const size_t width = rows->width_px;
     if (rows->bits == 16) {
-        for (uint32_t x = 0; x < width; x++) {
+        for (size_t x = 0; x < width; x++) {
             out[x] = (float)((unsigned)row[2 * x] << 8 | row[2 * x + 1]);
         }
     } else {
-        for (uint32_t x = 0; x < width; x++) {
+        for (size_t x = 0; x < width; x++) {
             out[x] = (float)row[x];
         }
     }
     if (rows->has_key) {
-        for (uint32_t x = 0; x < width; x++) {
+        for (size_t x = 0; x < width; x++) {
             out[x] = out[x] == (float)rows->key[0] ? 0.0f : out[x];
         }
     }

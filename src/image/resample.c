@@ -32,8 +32,7 @@ reha_status reha_gray_crop(const reha_gray *image, int64_t x_px, int64_t y_px, u
         float *row = crop->pixels + (size_t)y * width_px;
         const int64_t from_y = y_px + (int64_t)y;
         const bool is_inside_y = from_y >= 0 && from_y < (int64_t)image->height_px;
-        const float *source =
-            image->pixels + (size_t)clamp_index(from_y, image->height_px) * image->width_px;
+        const float *source = image->pixels + (size_t)clamp_index(from_y, image->height_px) * image->width_px;
         /* [first, last) is what overlaps the source row. */
         int64_t first = x_px < 0 ? -x_px : 0;
         int64_t last = (int64_t)image->width_px - x_px;
@@ -119,8 +118,8 @@ static void axis_fill(axis *part, uint32_t out_idx, double low, double high, uin
     }
 }
 
-static reha_status axis_init(axis *part, double start, double length, uint32_t out_count,
-                             uint32_t in_count, reha_filter filter, reha_error *err)
+static reha_status axis_init(axis *part, double start, double length, uint32_t out_count, uint32_t in_count,
+                             reha_filter filter, reha_error *err)
 {
     const double scale = length / (double)out_count;
     const double width = filter == REHA_FILTER_AREA ? scale : 2.0 * (scale > 1.0 ? scale : 1.0);

@@ -67,7 +67,7 @@ static void fill_row(const reha_gray *image, uint32_t y, unsigned bits, uint8_t 
 {
     const float full = bits == 16 ? 65535.0f : 255.0f;
     const float *from = image->pixels + (size_t)y * image->width_px;
-    for (uint32_t x = 0; x < image->width_px; x++) {
+    for (size_t x = 0; x < image->width_px; x++) {
         const float cut = from[x] > 0.0f ? (from[x] < full ? from[x] : full) : 0.0f; /* NaN gives 0 */
         const unsigned value = (unsigned)(cut + 0.5f);
         if (bits == 16) {

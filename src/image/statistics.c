@@ -7,11 +7,11 @@
 #include <string.h>
 
 enum {
-    LANES = 8,             /* independent sums, so that the loops vectorise without -ffast-math */
-    RUN = 4096,            /* values summed in float before they go to double */
-    SORT_COUNT = 2048,     /* below this, sorting a copy is faster than two histograms */
-    HALF_BINS = 1 << 16,   /* a float is looked at in two halves of 16 bits */
-    TABLES = 2             /* histograms filled in turn: equal neighbours do not wait for each other */
+    LANES = 8,           /* independent sums, so that the loops vectorise without -ffast-math */
+    RUN = 4096,          /* values summed in float before they go to double */
+    SORT_COUNT = 2048,   /* below this, sorting a copy is faster than two histograms */
+    HALF_BINS = 1 << 16, /* a float is looked at in two halves of 16 bits */
+    TABLES = 2           /* histograms filled in turn: equal neighbours do not wait for each other */
 };
 
 reha_gray_summary reha_gray_summarise(const reha_gray *image)
@@ -133,8 +133,8 @@ static reha_status percentiles_by_sorting(const float *values, size_t count, con
 /* A rank that is looked for: which upper half it has, and how many values of that half come before. */
 typedef struct target {
     size_t rank;
-    uint32_t upper;
     size_t before;
+    uint32_t upper;
     float value;
 } target;
 
@@ -270,8 +270,8 @@ reha_status reha_gray_stretch(reha_gray *image, double low_fraction, double high
 {
     const double fractions[2] = {low_fraction, high_fraction};
     float values[2] = {NAN, NAN};
-    REHA_TRY(reha_percentiles(image->pixels, (size_t)image->width_px * image->height_px, fractions, 2,
-                              values, err));
+    REHA_TRY(reha_percentiles(image->pixels, (size_t)image->width_px * image->height_px, fractions, 2, values,
+                              err));
     reha_gray_window(image, values[0], values[1]);
     if (low != NULL) {
         *low = values[0];

@@ -46,6 +46,7 @@ typedef struct layout {
     unsigned map_shift;
 } layout;
 
+REHA_PRINTF(4, 0)
 static int on_error(TIFF *tiff, void *context, const char *module, const char *format, va_list values)
 {
     (void)tiff;
@@ -57,6 +58,7 @@ static int on_error(TIFF *tiff, void *context, const char *module, const char *f
     return 1;
 }
 
+REHA_PRINTF(4, 0)
 static int on_warning(TIFF *tiff, void *context, const char *module, const char *format, va_list values)
 {
     (void)tiff;
@@ -166,14 +168,14 @@ static reha_status count_pages(job *work, uint32_t *pages)
     bool is_good = number_at(in, is_big_endian, link_bytes, &at, &offset);
     while (is_good && offset != 0) {
         if (*pages >= work->limits->frames_max) {
-            return reha_fail(work->err, REHA_E_LIMIT, "TIFF: more than %" PRIu32 " pages (or a loop of pages)",
+            return reha_fail(work->err, REHA_E_LIMIT,
+                             "TIFF: more than %" PRIu32 " pages (or a loop of pages)",
                              work->limits->frames_max);
         }
         ++*pages;
         uint64_t entries = 0;
         at = offset;
-        is_good = number_at(in, is_big_endian, is_big_tiff ? 8 : 2, &at, &entries) &&
-                  entries <= in.left / 12;
+        is_good = number_at(in, is_big_endian, is_big_tiff ? 8 : 2, &at, &entries) && entries <= in.left / 12;
         at += entries * (is_big_tiff ? 20 : 12);
         is_good = is_good && number_at(in, is_big_endian, link_bytes, &at, &offset);
     }
@@ -512,8 +514,8 @@ static reha_status read_blocks(job *work, const layout *rows, uint8_t *buffer, t
             const uint32_t beside = rows->width_px - x;
             const uint32_t block_columns = beside < rows->block_width_px ? beside : rows->block_width_px;
             for (unsigned plane = 0; plane < planes; plane++) {
-                REHA_TRY(read_block(work, rows, x, y, plane, buffer + plane * (size_t)block_bytes,
-                                    block_bytes));
+                REHA_TRY(
+                    read_block(work, rows, x, y, plane, buffer + plane * (size_t)block_bytes, block_bytes));
             }
             for (uint32_t r = 0; r < block_rows; r++) {
                 const uint8_t *lines[4] = {NULL, NULL, NULL, NULL};
@@ -531,8 +533,7 @@ static reha_status read_blocks(job *work, const layout *rows, uint8_t *buffer, t
             break;
         }
     }
-    work->facts->chroma_fraction =
-        (double)coloured / ((double)rows->width_px * (double)rows->height_px);
+    work->facts->chroma_fraction = (double)coloured / ((double)rows->width_px * (double)rows->height_px);
     return REHA_OK;
 }
 
@@ -567,8 +568,8 @@ static reha_status read_page(job *work, const layout *rows, reha_gray **out)
      * ends here. Four planes at most (three colours and alpha). */
     buffer = reha_alloc_zero(rows->planar == PLANARCONFIG_SEPARATE ? 4 : 1, (size_t)block_bytes);
     if (buffer == NULL) {
-        status = reha_fail(work->err, REHA_E_NOMEM, "TIFF: no memory for %" PRId64 " bytes",
-                           (int64_t)block_bytes);
+        status =
+            reha_fail(work->err, REHA_E_NOMEM, "TIFF: no memory for %" PRId64 " bytes", (int64_t)block_bytes);
         goto done;
     }
     REHA_CHECK(read_block(work, rows, 0, 0, 0, buffer, block_bytes));

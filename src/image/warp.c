@@ -209,8 +209,8 @@ static float sample_cubic(const reha_gray *image, double x, double y, const reha
     cubic_weights((float)(y - top), wy);
     const int64_t ix = (int64_t)left - 1;
     const int64_t iy = (int64_t)top - 1;
-    const bool is_inside = ix >= 0 && iy >= 0 && ix + 3 < (int64_t)image->width_px &&
-                           iy + 3 < (int64_t)image->height_px;
+    const bool is_inside =
+        ix >= 0 && iy >= 0 && ix + 3 < (int64_t)image->width_px && iy + 3 < (int64_t)image->height_px;
     float sum = 0.0f;
     for (int r = 0; r < 4; r++) {
         float line = 0.0f;
@@ -234,15 +234,15 @@ static double clamp(double value, double low, double high)
 
 /* The input region that the output looks at, with a margin for the taps, cut to the picture. Its width
  * is 0 if the output shows nothing but fill. */
-static reha_box_px seen_region(const reha_gray *image, reha_affine map, uint32_t width_px,
-                               uint32_t height_px, double margin_x_px, double margin_y_px)
+static reha_box_px seen_region(const reha_gray *image, reha_affine map, uint32_t width_px, uint32_t height_px,
+                               double margin_x_px, double margin_y_px)
 {
     const reha_box_px whole = reha_gray_box(image);
     double low_x = INFINITY, low_y = INFINITY, high_x = -INFINITY, high_y = -INFINITY;
     for (int corner = 0; corner < 4; corner++) {
-        const reha_point_px at = reha_affine_apply(
-            map, (reha_point_px){(corner & 1) != 0 ? (double)width_px - 1.0 : 0.0,
-                                 (corner & 2) != 0 ? (double)height_px - 1.0 : 0.0});
+        const reha_point_px at =
+            reha_affine_apply(map, (reha_point_px){(corner & 1) != 0 ? (double)width_px - 1.0 : 0.0,
+                                                   (corner & 2) != 0 ? (double)height_px - 1.0 : 0.0});
         low_x = fmin(low_x, at.x_px);
         low_y = fmin(low_y, at.y_px);
         high_x = fmax(high_x, at.x_px);
@@ -268,8 +268,8 @@ static reha_status shrink_first(const reha_gray *image, reha_affine *map, uint32
     if (step_x_px <= SHRINK_FIRST_STEP_PX && step_y_px <= SHRINK_FIRST_STEP_PX) {
         return REHA_OK;
     }
-    const reha_box_px box = seen_region(image, *map, width_px, height_px, 3.0 * fmax(step_x_px, 1.0),
-                                        3.0 * fmax(step_y_px, 1.0));
+    const reha_box_px box =
+        seen_region(image, *map, width_px, height_px, 3.0 * fmax(step_x_px, 1.0), 3.0 * fmax(step_y_px, 1.0));
     if (box.width_px <= 0.0) {
         return REHA_OK;
     }
@@ -280,11 +280,12 @@ static reha_status shrink_first(const reha_gray *image, reha_affine *map, uint32
     const double columns = ceil(box.width_px / x_pixels);
     const double rows = ceil(box.height_px / y_pixels);
     const reha_box_px whole = {box.x_px, box.y_px, columns * x_pixels, rows * y_pixels};
-    REHA_TRY(reha_gray_resize_box(image, whole, (uint32_t)columns, (uint32_t)rows, REHA_FILTER_AREA, out, err));
+    REHA_TRY(
+        reha_gray_resize_box(image, whole, (uint32_t)columns, (uint32_t)rows, REHA_FILTER_AREA, out, err));
     const double x_factor = 1.0 / x_pixels;
     const double y_factor = 1.0 / y_pixels;
-    const reha_affine into = {x_factor, 0.0, -box.x_px * x_factor - 0.5,
-                              0.0, y_factor, -box.y_px * y_factor - 0.5};
+    const reha_affine into = {x_factor, 0.0,      -box.x_px * x_factor - 0.5,
+                              0.0,      y_factor, -box.y_px * y_factor - 0.5};
     *map = reha_affine_then(*map, into);
     return REHA_OK;
 }

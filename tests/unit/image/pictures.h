@@ -154,8 +154,8 @@ static inline buffer jpeg_make(const jpeg_spec *spec, const uint8_t *rows)
         jpeg_add_exif(&jpeg, spec);
     }
     while (jpeg.next_scanline < jpeg.image_height) {
-        JSAMPROW row = (JSAMPROW)(uintptr_t)(rows + (size_t)jpeg.next_scanline * spec->width *
-                                                        (size_t)spec->components);
+        JSAMPROW row =
+            (JSAMPROW)(uintptr_t)(rows + (size_t)jpeg.next_scanline * spec->width * (size_t)spec->components);
         jpeg_write_scanlines(&jpeg, &row, 1);
     }
     jpeg_finish_compress(&jpeg);
@@ -206,8 +206,7 @@ static inline tmsize_t tiff_out(thandle_t handle, void *bytes, tmsize_t count)
 static inline toff_t tiff_seek(thandle_t handle, toff_t offset, int from)
 {
     buffer *file = handle;
-    file->position =
-        (size_t)offset + (from == SEEK_CUR ? file->position : from == SEEK_END ? file->size : 0);
+    file->position = (size_t)offset + (from == SEEK_CUR ? file->position : from == SEEK_END ? file->size : 0);
     return file->position;
 }
 
@@ -345,7 +344,8 @@ static inline void check_bit_flips(const buffer *file, unsigned rounds)
         for (unsigned flips = 1 + reha_random_below(&random, 4); flips > 0; flips--) {
             /* Half of them in the header, where they do more. */
             const size_t range = reha_random_below(&random, 2) == 0 && file->size > 64 ? 64 : file->size;
-            copy[reha_random_below(&random, (uint32_t)range)] ^= (uint8_t)(1u << reha_random_below(&random, 8));
+            copy[reha_random_below(&random, (uint32_t)range)] ^=
+                (uint8_t)(1u << reha_random_below(&random, 8));
         }
         reha_gray *image = NULL;
         reha_error err = REHA_ERROR_INIT;

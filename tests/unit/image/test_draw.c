@@ -217,8 +217,8 @@ static void test_heat_colours_are_ordered_for_everyone(void **state)
         assert_true(red >= 0 && red <= 1 && green >= 0 && green <= 1 && blue >= 0 && blue <= 1);
         const double seen[3] = {
             0.2126 * red + 0.7152 * green + 0.0722 * blue,
-            0.1124 * red + 0.8876 * green,             /* protanopia: red seen as mixed with green */
-            0.2928 * red + 0.7072 * green,             /* deuteranopia */
+            0.1124 * red + 0.8876 * green, /* protanopia: red seen as mixed with green */
+            0.2928 * red + 0.7072 * green, /* deuteranopia */
         };
         for (int k = 0; k < 3; k++) {
             assert_true(seen[k] > last[k]);
@@ -242,13 +242,18 @@ static void test_text(void **state)
     const reha_spot two = reha_canvas_measure(canvas, "Knee\nKnee", &type);
     assert_float_equal(two.x, one.x, 0.01);
     assert_float_equal(two.y, 2 * one.y, 1.0);
-    const reha_spot drawn = reha_canvas_text(canvas, (reha_spot){10, 10}, "Gr\xc3\xb6\xc3\x9f" "e \xe2\x89\xa5 2 mm", &type);
+    const reha_spot drawn = reha_canvas_text(canvas, (reha_spot){10, 10},
+                                             "Gr\xc3\xb6\xc3\x9f"
+                                             "e \xe2\x89\xa5 2 mm",
+                                             &type);
     assert_true(drawn.x > one.x);
     type.wrap_width = 100;
-    const reha_spot wrapped = reha_canvas_text(canvas, (reha_spot){10, 60}, "several words that need lines", &type);
+    const reha_spot wrapped =
+        reha_canvas_text(canvas, (reha_spot){10, 60}, "several words that need lines", &type);
     assert_true(wrapped.x <= 100.5 && wrapped.y > 2.5 * one.y);
     type.lines_max = 2;
-    const reha_spot cut = reha_canvas_measure(canvas, "several words that need many more lines than two", &type);
+    const reha_spot cut =
+        reha_canvas_measure(canvas, "several words that need many more lines than two", &type);
     assert_float_equal(cut.y, 2 * one.y, 1.0);
     type = (reha_type){.size = 20, .colour = BLACK, .align = REHA_ALIGN_RIGHT, .bold = true};
     const reha_spot right = reha_canvas_text(canvas, (reha_spot){290, 10}, "right", &type);
@@ -282,8 +287,10 @@ static void test_bars(void **state)
 {
     (void)state;
     reha_canvas *canvas = new_picture(200, 120);
-    const reha_bar bars[4] = {
-        {1.0, "a", {0, 0, 0, 1}}, {0.5, "b", {0, 0, 0, 1}}, {0.0, NULL, {0, 0, 0, 1}}, {9.0, "d", {0, 0, 0, 1}}};
+    const reha_bar bars[4] = {{1.0, "a", {0, 0, 0, 1}},
+                              {0.5, "b", {0, 0, 0, 1}},
+                              {0.0, NULL, {0, 0, 0, 1}},
+                              {9.0, "d", {0, 0, 0, 1}}};
     reha_canvas_bars(canvas, (reha_rect){0, 0, 200, 118}, bars, 4, 1.0, 12, BLACK);
     reha_gray *image = read_back(canvas, NULL);
     assert_true(reha_gray_at(image, 25, 3) == 0.0f);    /* full height */
@@ -397,15 +404,33 @@ static void test_bad_arguments_are_kept(void **state)
     for (int kind = 0; kind < 9; kind++) {
         reha_canvas *canvas = new_picture(20, 20);
         switch (kind) {
-        case 0: reha_canvas_line(canvas, (reha_spot){NAN, 0}, (reha_spot){1, 1}, stroke); break;
-        case 1: reha_canvas_box(canvas, (reha_rect){0, 0, INFINITY, 1}, 0, stroke); break;
-        case 2: reha_canvas_fill_box(canvas, (reha_rect){0, 0, -1, 1}, 0, BLACK); break;
-        case 3: reha_canvas_gray(canvas, image, (reha_rect){0, NAN, 5, 5}, 0, 1); break;
-        case 4: (void)reha_canvas_text(canvas, (reha_spot){0, INFINITY}, "x", &type); break;
-        case 5: (void)reha_canvas_text(canvas, (reha_spot){0, 0}, "x", &zero); break;
-        case 6: (void)reha_canvas_measure(canvas, "x", &endless); break;
-        case 7: reha_canvas_next_page(canvas); break;
-        default: reha_canvas_circle(canvas, (reha_spot){NAN, 1}, 3, stroke); break;
+        case 0:
+            reha_canvas_line(canvas, (reha_spot){NAN, 0}, (reha_spot){1, 1}, stroke);
+            break;
+        case 1:
+            reha_canvas_box(canvas, (reha_rect){0, 0, INFINITY, 1}, 0, stroke);
+            break;
+        case 2:
+            reha_canvas_fill_box(canvas, (reha_rect){0, 0, -1, 1}, 0, BLACK);
+            break;
+        case 3:
+            reha_canvas_gray(canvas, image, (reha_rect){0, NAN, 5, 5}, 0, 1);
+            break;
+        case 4:
+            (void)reha_canvas_text(canvas, (reha_spot){0, INFINITY}, "x", &type);
+            break;
+        case 5:
+            (void)reha_canvas_text(canvas, (reha_spot){0, 0}, "x", &zero);
+            break;
+        case 6:
+            (void)reha_canvas_measure(canvas, "x", &endless);
+            break;
+        case 7:
+            reha_canvas_next_page(canvas);
+            break;
+        default:
+            reha_canvas_circle(canvas, (reha_spot){NAN, 1}, 3, stroke);
+            break;
         }
         expect_failure(canvas);
     }

@@ -93,9 +93,9 @@ static void test_spacing_must_be_believable(void **state)
     const reha_spacing good = {0.15, 0.15, REHA_SPACING_AT_DETECTOR};
     assert_true(reha_spacing_is_known(good));
     const reha_spacing bad[] = {
-        {0.15, 0.15, REHA_SPACING_UNKNOWN},     {NAN, 0.15, REHA_SPACING_CALIBRATED},
-        {0.15, NAN, REHA_SPACING_CALIBRATED},   {0.0, 0.15, REHA_SPACING_CALIBRATED},
-        {0.15, -0.15, REHA_SPACING_CALIBRATED}, {INFINITY, 0.15, REHA_SPACING_USER},
+        {0.15, 0.15, REHA_SPACING_UNKNOWN},      {NAN, 0.15, REHA_SPACING_CALIBRATED},
+        {0.15, NAN, REHA_SPACING_CALIBRATED},    {0.0, 0.15, REHA_SPACING_CALIBRATED},
+        {0.15, -0.15, REHA_SPACING_CALIBRATED},  {INFINITY, 0.15, REHA_SPACING_USER},
         {0.15, 0.15, REHA_SPACING_SOURCE_COUNT}, {0.15, 0.15, (reha_spacing_source)77},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

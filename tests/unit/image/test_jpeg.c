@@ -357,8 +357,11 @@ static void test_no_pictures(void **state)
     const struct {
         const char *bytes;
         size_t count;
-    } files[] = {{"\xff\xd8\xff", 3}, {"\xff\xd8\xff\xd9", 4}, {"\xff\xd8\xff\xe0\x00\x02\xff\xd9", 8},
-                 {"\xff\xd8\xff\xff\xff\xff", 6}, {"\xff\xd8\xff\xc0\x00\x00", 6}};
+    } files[] = {{"\xff\xd8\xff", 3},
+                 {"\xff\xd8\xff\xd9", 4},
+                 {"\xff\xd8\xff\xe0\x00\x02\xff\xd9", 8},
+                 {"\xff\xd8\xff\xff\xff\xff", 6},
+                 {"\xff\xd8\xff\xc0\x00\x00", 6}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         const buffer file = {(uint8_t *)(uintptr_t)files[i].bytes, files[i].count, 0};
         expect_bad(&file, REHA_E_FORMAT, "JPEG");

@@ -32,18 +32,26 @@ static void test_what_is_said_about_other_files(void **state)
     expect_text("{\"a\": 1}", 8, REHA_E_FORMAT, "text");
     expect_text("<html><body>404</body></html>", 29, REHA_E_FORMAT, "text");
     expect_text("BMI 31, left knee", 17, REHA_E_FORMAT, "text");
-    expect_text("\xef\xbb\xbfGr\xc3\xb6\xc3\x9f" "e", 10, REHA_E_FORMAT, "text");
+    expect_text("\xef\xbb\xbfGr\xc3\xb6\xc3\x9f"
+                "e",
+                10, REHA_E_FORMAT, "text");
     expect_text(dicom, sizeof dicom, REHA_E_UNSUPPORTED, "DICOM");
     expect_text(nifti, sizeof nifti, REHA_E_UNSUPPORTED, "NIfTI");
     expect_text("%PDF-1.7\n%\xe2\xe3", 11, REHA_E_UNSUPPORTED, "PDF");
     expect_text("GIF89a\x01\x00", 8, REHA_E_UNSUPPORTED, "GIF");
     expect_text("BM\x46\x00\x00\x00\x00\x00", 8, REHA_E_UNSUPPORTED, "BMP");
     expect_text("RIFF\x01\x02\x03\x04WEBPVP8 ", 16, REHA_E_UNSUPPORTED, "WebP");
-    expect_text("\x00\x00\x00\x18" "ftypheic", 12, REHA_E_UNSUPPORTED, "HEIC");
-    expect_text("\x00\x00\x00\x18" "ftypmp42", 12, REHA_E_UNSUPPORTED, "video");
+    expect_text("\x00\x00\x00\x18"
+                "ftypheic",
+                12, REHA_E_UNSUPPORTED, "HEIC");
+    expect_text("\x00\x00\x00\x18"
+                "ftypmp42",
+                12, REHA_E_UNSUPPORTED, "video");
     expect_text("\x00\x00\x00\x0cjP  \r\n\x87\n", 12, REHA_E_UNSUPPORTED, "JPEG 2000");
     expect_text("PK\x03\x04\x14\x00", 6, REHA_E_UNSUPPORTED, "ZIP");
-    expect_text("\x7f" "ELF\x02", 5, REHA_E_UNSUPPORTED, "program");
+    expect_text("\x7f"
+                "ELF\x02",
+                5, REHA_E_UNSUPPORTED, "program");
     expect_text("\x00\x01\x02\x03", 4, REHA_E_FORMAT, "no image");
     expect_text("\x89PNG", 4, REHA_E_FORMAT, "no image"); /* cut inside the signature */
     expect_text("\xff\xd8", 2, REHA_E_FORMAT, "no image");

@@ -24,9 +24,15 @@ static buffer png_with_header(uint32_t width, uint32_t height, uint8_t depth, ui
 {
     buffer file = {0};
     buffer_write(&file, "\x89PNG\r\n\x1a\n", 8);
-    const uint8_t header[13] = {(uint8_t)(width >> 24),  (uint8_t)(width >> 16),  (uint8_t)(width >> 8),
-                                (uint8_t)width,          (uint8_t)(height >> 24), (uint8_t)(height >> 16),
-                                (uint8_t)(height >> 8),  (uint8_t)height,         depth,
+    const uint8_t header[13] = {(uint8_t)(width >> 24),
+                                (uint8_t)(width >> 16),
+                                (uint8_t)(width >> 8),
+                                (uint8_t)width,
+                                (uint8_t)(height >> 24),
+                                (uint8_t)(height >> 16),
+                                (uint8_t)(height >> 8),
+                                (uint8_t)height,
+                                depth,
                                 colour};
     put_chunk(&file, "IHDR", header, 13);
     uint8_t plain[64] = {0};

@@ -56,7 +56,8 @@ static double resize_ref(const reha_gray *image, reha_box_px box, uint32_t w, ui
         for (int64_t i = (int64_t)floor(cx - rx) - 1; i <= (int64_t)ceil(cx + rx) + 1; i++) {
             double weight;
             if (filter == REHA_FILTER_LINEAR) {
-                weight = fmax(0.0, 1.0 - fabs((double)i - cx) / rx) * fmax(0.0, 1.0 - fabs((double)j - cy) / ry);
+                weight =
+                    fmax(0.0, 1.0 - fabs((double)i - cx) / rx) * fmax(0.0, 1.0 - fabs((double)j - cy) / ry);
             } else {
                 const double ox = fmin((double)i + 0.5, cx + sx / 2) - fmax((double)i - 0.5, cx - sx / 2);
                 const double oy = fmin((double)j + 0.5, cy + sy / 2) - fmax((double)j - 0.5, cy - sy / 2);
@@ -74,8 +75,10 @@ static void test_resize_is_its_definition(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = noise(53, 37, 9);
-    const uint32_t sizes[][2] = {{53, 37}, {54, 36}, {20, 20}, {7, 5}, {1, 1}, {106, 74}, {131, 11}, {52, 90}};
-    const reha_box_px boxes[] = {{-0.5, -0.5, 53, 37}, {10.25, 4.5, 20.5, 13.75}, {-8, -6, 70, 50}, {52, 36, 9, 9}};
+    const uint32_t sizes[][2] = {{53, 37}, {54, 36},  {20, 20},  {7, 5},
+                                 {1, 1},   {106, 74}, {131, 11}, {52, 90}};
+    const reha_box_px boxes[] = {
+        {-0.5, -0.5, 53, 37}, {10.25, 4.5, 20.5, 13.75}, {-8, -6, 70, 50}, {52, 36, 9, 9}};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         for (size_t b = 0; b < 4; b++) {
             for (int f = 0; f < 2; f++) {
@@ -150,7 +153,8 @@ static void test_no_aliasing_when_shrinking(void **state)
         }
         reha_gray_free(out);
     }
-    const reha_affine map = reha_affine_similarity(9.3, 17.0, (reha_point_px){26, 26}, (reha_point_px){300, 300});
+    const reha_affine map =
+        reha_affine_similarity(9.3, 17.0, (reha_point_px){26, 26}, (reha_point_px){300, 300});
     assert_ok(reha_gray_warp(image, map, 53, 53, REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, &err), &err);
     for (size_t i = 0; i < 53 * 53; i++) {
         assert_float_equal(out->pixels[i], 500.0, 40.0);
@@ -163,13 +167,14 @@ static void test_resize_refuses(void **state)
 {
     (void)state;
     reha_gray *image = noise(10, 10, 1);
-    const reha_box_px boxes[] = {{0, 0, 0, 5},        {0, 0, 5, -1},  {NAN, 0, 5, 5},  {0, 0, INFINITY, 5},
-                                 {9.6, 0, 3, 3},      {-9, 0, 8, 3},  {0, 20, 3, 3},   {0, -9, 3, 8},
-                                 {-1e300, 0, 1e301, 5}};
+    const reha_box_px boxes[] = {{0, 0, 0, 5},        {0, 0, 5, -1},  {NAN, 0, 5, 5},
+                                 {0, 0, INFINITY, 5}, {9.6, 0, 3, 3}, {-9, 0, 8, 3},
+                                 {0, 20, 3, 3},       {0, -9, 3, 8},  {-1e300, 0, 1e301, 5}};
     for (size_t i = 0; i < sizeof boxes / sizeof boxes[0]; i++) {
         reha_gray *out = (reha_gray *)1;
         reha_error err = REHA_ERROR_INIT;
-        assert_int_equal(reha_gray_resize_box(image, boxes[i], 4, 4, REHA_FILTER_AREA, &out, &err), REHA_E_ARG);
+        assert_int_equal(reha_gray_resize_box(image, boxes[i], 4, 4, REHA_FILTER_AREA, &out, &err),
+                         REHA_E_ARG);
         assert_null(out);
     }
     reha_gray *out = NULL;
@@ -187,7 +192,8 @@ static void test_crop(void **state)
     const struct {
         int64_t x, y;
         uint32_t w, h;
-    } crops[] = {{0, 0, 12, 9}, {3, 2, 5, 4}, {-4, -3, 30, 30}, {10, 8, 6, 6}, {50, 60, 3, 3}, {-9, -9, 4, 4}};
+    } crops[] = {{0, 0, 12, 9}, {3, 2, 5, 4},   {-4, -3, 30, 30},
+                 {10, 8, 6, 6}, {50, 60, 3, 3}, {-9, -9, 4, 4}};
     for (size_t c = 0; c < sizeof crops / sizeof crops[0]; c++) {
         for (int edge = 0; edge < 2; edge++) {
             const reha_fill fill = {edge == 0 ? REHA_EDGE_REPEAT : REHA_EDGE_VALUE, -7.0f};
@@ -272,14 +278,16 @@ static void test_affine_algebra(void **state)
     assert_float_equal(unity.b, 0.0, 1e-12);
     assert_float_equal(unity.c, 0.0, 1e-9);
     assert_float_equal(unity.f, 0.0, 1e-9);
-    const reha_affine flat[] = {{1, 1, 0, 2, 2, 0}, {0, 0, 0, 0, 0, 0}, {NAN, 0, 0, 0, 1, 0}, {1, 0, INFINITY, 0, 1, 0}};
+    const reha_affine flat[] = {
+        {1, 1, 0, 2, 2, 0}, {0, 0, 0, 0, 0, 0}, {NAN, 0, 0, 0, 1, 0}, {1, 0, INFINITY, 0, 1, 0}};
     for (size_t i = 0; i < 4; i++) {
         assert_false(reha_affine_invert(flat[i], &inverse));
         assert_true(inverse.a == 1.0 && inverse.e == 1.0);
         reha_gray *image = noise(4, 4, 1);
         reha_gray *out = NULL;
-        assert_int_equal(reha_gray_warp(image, flat[i], 4, 4, REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, NULL),
-                         REHA_E_ARG);
+        assert_int_equal(
+            reha_gray_warp(image, flat[i], 4, 4, REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, NULL),
+            REHA_E_ARG);
         assert_null(out);
         reha_gray_free(image);
     }
@@ -289,7 +297,8 @@ static void test_fits(void **state)
 {
     (void)state;
     reha_error err = REHA_ERROR_INIT;
-    const reha_affine truth = reha_affine_similarity(0.62, -12.0, (reha_point_px){233, 240}, (reha_point_px){110, 118});
+    const reha_affine truth =
+        reha_affine_similarity(0.62, -12.0, (reha_point_px){233, 240}, (reha_point_px){110, 118});
     const reha_affine shear = {1.1, 0.2, -4.0, 0.05, 0.8, 7.0};
     reha_point_px from[16];
     reha_point_px to[16];
@@ -361,7 +370,8 @@ static void test_warp_identity_and_edges(void **state)
     reha_gray *out = NULL;
     for (int cubic = 0; cubic < 2; cubic++) {
         assert_ok(reha_gray_warp(image, reha_affine_identity(), 15, 14,
-                                 cubic ? REHA_SAMPLING_CUBIC : REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, &err),
+                                 cubic ? REHA_SAMPLING_CUBIC : REHA_SAMPLING_LINEAR, (reha_fill){0}, &out,
+                                 &err),
                   &err);
         for (size_t i = 0; i < 15 * 14; i++) {
             assert_float_equal(out->pixels[i], image->pixels[i], 1e-3);
@@ -369,8 +379,8 @@ static void test_warp_identity_and_edges(void **state)
         reha_gray_free(out);
     }
     const reha_affine far_away = {1, 0, 1e12, 0, 1, -1e12};
-    assert_ok(reha_gray_warp(image, far_away, 3, 3, REHA_SAMPLING_LINEAR,
-                             (reha_fill){REHA_EDGE_VALUE, 42.0f}, &out, &err),
+    assert_ok(reha_gray_warp(image, far_away, 3, 3, REHA_SAMPLING_LINEAR, (reha_fill){REHA_EDGE_VALUE, 42.0f},
+                             &out, &err),
               &err);
     assert_true(out->pixels[4] == 42.0f);
     reha_gray_free(out);
@@ -378,8 +388,8 @@ static void test_warp_identity_and_edges(void **state)
     assert_true(out->pixels[4] == reha_gray_at(image, 14, 0)); /* the top right corner, repeated */
     reha_gray_free(out);
     const reha_affine half_out = {1, 0, -0.5, 0, 1, 0};
-    assert_ok(reha_gray_warp(image, half_out, 3, 3, REHA_SAMPLING_LINEAR,
-                             (reha_fill){REHA_EDGE_VALUE, 10.0f}, &out, &err),
+    assert_ok(reha_gray_warp(image, half_out, 3, 3, REHA_SAMPLING_LINEAR, (reha_fill){REHA_EDGE_VALUE, 10.0f},
+                             &out, &err),
               &err);
     assert_float_equal(out->pixels[0], 0.5 * (10.0 + (double)image->pixels[0]), 1e-3);
     reha_gray_free(out);
@@ -396,8 +406,9 @@ static void test_unknown_spacing_stays_unknown(void **state)
     assert_ok(reha_gray_resize(image, 5, 5, REHA_FILTER_AREA, &out, &err), &err);
     assert_false(reha_spacing_is_known(out->spacing));
     reha_gray_free(out);
-    assert_ok(reha_gray_warp(image, reha_affine_identity(), 5, 5, REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, &err),
-              &err);
+    assert_ok(
+        reha_gray_warp(image, reha_affine_identity(), 5, 5, REHA_SAMPLING_LINEAR, (reha_fill){0}, &out, &err),
+        &err);
     assert_false(reha_spacing_is_known(out->spacing));
     reha_gray_free(out);
     reha_gray_free(image);
@@ -433,8 +444,9 @@ static void test_out_of_memory(void **state)
         for (long n = 0; status != REHA_OK && n < 50; n++) {
             reha_gray *out = NULL;
             reha_mem_fail_after(n);
-            status = which == 0   ? reha_gray_resize(image, 7, 7, REHA_FILTER_AREA, &out, NULL)
-                     : which == 1 ? reha_gray_warp(image, map, 7, 7, REHA_SAMPLING_CUBIC, (reha_fill){0}, &out, NULL)
+            status = which == 0 ? reha_gray_resize(image, 7, 7, REHA_FILTER_AREA, &out, NULL)
+                     : which == 1
+                         ? reha_gray_warp(image, map, 7, 7, REHA_SAMPLING_CUBIC, (reha_fill){0}, &out, NULL)
                      : which == 2 ? reha_gray_crop(image, 1, 1, 5, 5, (reha_fill){0}, &out, NULL)
                                   : reha_gray_rotate90(image, 1, &out, NULL);
             reha_mem_fail_after(-1);

@@ -35,8 +35,8 @@ static int compare(const void *a, const void *b)
 
 static void check_percentiles(const float *values, size_t count)
 {
-    static const double fractions[] = {0.0, 0.001, 0.01, 0.02, 0.1, 0.25, 1.0 / 3.0, 0.5, 0.75, 0.9,
-                                       0.95, 0.99, 0.999, 1.0, -3.0, 7.0, 0.123456, 0.654321, 0.3, 0.7};
+    static const double fractions[] = {0.0,  0.001, 0.01,  0.02, 0.1,  0.25, 1.0 / 3.0, 0.5,      0.75, 0.9,
+                                       0.95, 0.99,  0.999, 1.0,  -3.0, 7.0,  0.123456,  0.654321, 0.3,  0.7};
     enum { N = sizeof fractions / sizeof fractions[0] };
     float found[N];
     reha_error err = REHA_ERROR_INIT;
@@ -69,13 +69,27 @@ static void test_percentiles_are_those_of_sorting(void **state)
             for (size_t i = 0; i < count; i++) {
                 const double unit = reha_random_unit(&random);
                 switch (kind) {
-                case 0: values[i] = (float)floor(unit * 256.0); break;
-                case 1: values[i] = (float)floor(unit * 65536.0) - 32768.0f; break;
-                case 2: values[i] = (float)unit; break;
-                case 3: values[i] = (float)(unit * 2.0 - 1.0) * 1e-20f; break;
-                case 4: values[i] = 42.0f; break;
-                case 5: values[i] = unit < 0.6 ? 0.0f : (float)(unit * 4095.0); break;
-                default: values[i] = (float)((unit - 0.5) * 6e38); break;
+                case 0:
+                    values[i] = (float)floor(unit * 256.0);
+                    break;
+                case 1:
+                    values[i] = (float)floor(unit * 65536.0) - 32768.0f;
+                    break;
+                case 2:
+                    values[i] = (float)unit;
+                    break;
+                case 3:
+                    values[i] = (float)(unit * 2.0 - 1.0) * 1e-20f;
+                    break;
+                case 4:
+                    values[i] = 42.0f;
+                    break;
+                case 5:
+                    values[i] = unit < 0.6 ? 0.0f : (float)(unit * 4095.0);
+                    break;
+                default:
+                    values[i] = (float)((unit - 0.5) * 6e38);
+                    break;
                 }
             }
             if (kind == 0 && count > 2) {
@@ -191,11 +205,14 @@ static void test_sharpness_is_its_definition(void **state)
         double energy = 0.0, sum = 0.0, squares = 0.0;
         for (uint32_t y = 1; y + 1 < h; y++) {
             for (uint32_t x = 1; x + 1 < w; x++) {
-                const double dx = 0.5 * ((double)reha_gray_at(image, x + 1, y) - (double)reha_gray_at(image, x - 1, y));
-                const double dy = 0.5 * ((double)reha_gray_at(image, x, y + 1) - (double)reha_gray_at(image, x, y - 1));
-                const double lap = (double)reha_gray_at(image, x + 1, y) + (double)reha_gray_at(image, x - 1, y) +
-                                   (double)reha_gray_at(image, x, y + 1) + (double)reha_gray_at(image, x, y - 1) -
-                                   4.0 * (double)reha_gray_at(image, x, y);
+                const double dx =
+                    0.5 * ((double)reha_gray_at(image, x + 1, y) - (double)reha_gray_at(image, x - 1, y));
+                const double dy =
+                    0.5 * ((double)reha_gray_at(image, x, y + 1) - (double)reha_gray_at(image, x, y - 1));
+                const double lap =
+                    (double)reha_gray_at(image, x + 1, y) + (double)reha_gray_at(image, x - 1, y) +
+                    (double)reha_gray_at(image, x, y + 1) + (double)reha_gray_at(image, x, y - 1) -
+                    4.0 * (double)reha_gray_at(image, x, y);
                 energy += dx * dx + dy * dy;
                 sum += lap;
                 squares += lap * lap;
@@ -203,7 +220,8 @@ static void test_sharpness_is_its_definition(void **state)
         }
         const double count = (double)(w - 2) * (double)(h - 2);
         assert_float_equal(reha_gray_gradient_energy(image), energy / count, 1e-5);
-        assert_float_equal(reha_gray_laplacian_variance(image), squares / count - sum * sum / count / count, 1e-5);
+        assert_float_equal(reha_gray_laplacian_variance(image), squares / count - sum * sum / count / count,
+                           1e-5);
         reha_gray_free(image);
     }
     reha_gray *tiny = noise(2, 9, 0.0, 1.0);

@@ -61,8 +61,8 @@ static void test_exact_values(void **state)
     (void)state;
     static const struct {
         uint16_t bits, format;
-    } kinds[] = {{8, SAMPLEFORMAT_UINT},  {16, SAMPLEFORMAT_UINT}, {32, SAMPLEFORMAT_UINT},
-                 {8, SAMPLEFORMAT_INT},   {16, SAMPLEFORMAT_INT},  {32, SAMPLEFORMAT_INT},
+    } kinds[] = {{8, SAMPLEFORMAT_UINT},    {16, SAMPLEFORMAT_UINT},  {32, SAMPLEFORMAT_UINT},
+                 {8, SAMPLEFORMAT_INT},     {16, SAMPLEFORMAT_INT},   {32, SAMPLEFORMAT_INT},
                  {32, SAMPLEFORMAT_IEEEFP}, {64, SAMPLEFORMAT_IEEEFP}};
     static const uint16_t compressions[] = {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE,
                                             COMPRESSION_PACKBITS};
@@ -358,9 +358,9 @@ static buffer plain_file(uint32_t width, uint32_t height, uint16_t bits, uint16_
     const struct {
         uint16_t tag, type;
         uint32_t count, value;
-    } entries[] = {{256, 4, 1, width},       {257, 4, 1, height}, {258, 3, 1, bits}, {259, 3, 1, 1},
-                   {262, 3, 1, photometric}, {273, 4, 1, 8 + 2 + 8 * 12 + 4},
-                   {278, 4, 1, height},      {279, 4, 1, (uint32_t)pixels}};
+    } entries[] = {{256, 4, 1, width},  {257, 4, 1, height},          {258, 3, 1, bits},
+                   {259, 3, 1, 1},      {262, 3, 1, photometric},     {273, 4, 1, 8 + 2 + 8 * 12 + 4},
+                   {278, 4, 1, height}, {279, 4, 1, (uint32_t)pixels}};
     buffer file = {0};
     buffer_write(&file, "II*\0\x08\0\0\0", 8);
     const uint16_t count = 8;

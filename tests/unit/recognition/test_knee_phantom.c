@@ -30,7 +30,8 @@ static double value_at(const reha_gray *image, double x, double y)
 
 static reha_point_px along(reha_point_px from, reha_point_px to, double part)
 {
-    return (reha_point_px){from.x_px + part * (to.x_px - from.x_px), from.y_px + part * (to.y_px - from.y_px)};
+    return (reha_point_px){from.x_px + part * (to.x_px - from.x_px),
+                           from.y_px + part * (to.y_px - from.y_px)};
 }
 
 static double length(reha_point_px a, reha_point_px b)
@@ -39,7 +40,8 @@ static double length(reha_point_px a, reha_point_px b)
 }
 
 /* Width of the dark gap on the line through both bones: between the places of steepest rise. */
-static double measure_gap_mm(const reha_gray *image, reha_point_px tibia, reha_point_px femur, double mm_per_px)
+static double measure_gap_mm(const reha_gray *image, reha_point_px tibia, reha_point_px femur,
+                             double mm_per_px)
 {
     enum { STEPS = 600 };
     const double gap_px = length(tibia, femur);
@@ -120,7 +122,8 @@ static void test_truth_agrees_with_itself(void **state)
     reha_gray_free(image);
 }
 
-/* In the knee's own frame: lateral to medial, femur above tibia, no condyle nearer than the narrowest place. */
+/* In the knee's own frame: lateral to medial, femur above tibia, no condyle nearer than the narrowest place.
+ */
 static void test_landmarks_are_in_order(void **state)
 {
     (void)state;
@@ -136,7 +139,7 @@ static void test_landmarks_are_in_order(void **state)
         for (int i = 10; i < 16; i++) {
             assert_true(at[i].x_px > at[i - 1].x_px);
         }
-        assert_true(at[3].y_px < at[4].y_px && at[5].y_px < at[4].y_px); /* spines above the dip */
+        assert_true(at[3].y_px < at[4].y_px && at[5].y_px < at[4].y_px);     /* spines above the dip */
         assert_true(at[12].y_px < at[11].y_px && at[12].y_px < at[13].y_px); /* the notch is the top */
         /* Tibia 1, 2, 6, 7 under femur 10, 11, 13, 14. */
         const int pairs[4][2] = {{1, 10}, {2, 11}, {6, 13}, {7, 14}};
@@ -364,11 +367,11 @@ static void test_bad_specifications(void **state)
 {
     (void)state;
     const reha_phantom_spec good = reha_phantom_crop(REHA_SIDE_RIGHT, 1);
-#define REFUSED(field, value, part)                                                                \
-    do {                                                                                           \
-        reha_phantom_spec bad = good;                                                              \
-        bad.field = value;                                                                         \
-        expect_refused(bad, part);                                                                 \
+#define REFUSED(field, value, part)                                                                          \
+    do {                                                                                                     \
+        reha_phantom_spec bad = good;                                                                        \
+        bad.field = value;                                                                                   \
+        expect_refused(bad, part);                                                                           \
     } while (0)
     REFUSED(width_px, 0, "empty");
     REFUSED(height_px, 30000, "30000");

@@ -17,10 +17,8 @@ static const reha_shape *shape_of(const reha_onnx_op *op, reha_value_id value)
 }
 
 /* One initialiser may feed many nodes, each with a copy of its own: the copies count. */
-static reha_status charge(const reha_onnx_op *op, const reha_onnx_entry *entry)
+static reha_status charge(const reha_onnx_op *op, size_t count)
 {
-    size_t count = 0;
-    REHA_TRY(reha_onnx_tensor_count(entry->tensor, op->reader->limits->params_max, &count, op->err));
     op->reader->param_floats += count;
     if (op->reader->param_floats > op->reader->limits->params_max) {
         return reha_onnx_fail(op, REHA_E_LIMIT, "more than %zu weights", op->reader->limits->params_max);
@@ -30,7 +28,9 @@ static reha_status charge(const reha_onnx_op *op, const reha_onnx_entry *entry)
 
 static reha_status need_weight(const reha_onnx_op *op, size_t i, size_t rank, const reha_onnx_entry **out)
 {
+    size_t count = 0;
     REHA_TRY(reha_onnx_need_tensor(op, i, out));
+    REHA_TRY(reha_onnx_tensor_count((*out)->tensor, op->reader->limits->params_max, &count, op->err));
     if ((*out)->tensor->n_dims != rank) {
         return reha_onnx_fail(op, REHA_E_UNSUPPORTED, "a weight of %zu dimensions", (*out)->tensor->n_dims);
     }
@@ -40,7 +40,7 @@ static reha_status need_weight(const reha_onnx_op *op, size_t i, size_t rank, co
                                   (long long)(*out)->tensor->dims[k]);
         }
     }
-    return charge(op, *out);
+    return charge(op, count);
 }
 
 /* ---- windows ---- */
@@ -333,6 +333,7 @@ static reha_status op_arithmetic(const reha_onnx_op *op, char what)
     }
     REHA_TRY(reha_onnx_need_value(op, 0, &values[0]));
     REHA_TRY(reha_onnx_need_value(op, 1, &values[1]));
+    REHA_TRY(charge(op, 4 * channels));
     REHA_TRY(reha_onnx_built(op, reha_graph_add_binary(graph_of(op), op->name,
                                                        what == '+' ? REHA_OP_ADD : REHA_OP_MUL, values[0],
                                                        values[1], &values[0], op->err)));

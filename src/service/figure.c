@@ -100,26 +100,34 @@ static reha_spot place(const view *at, reha_point_px point)
                        at->frame.y + (point.y_px + 0.5 - at->y_px) * scale};
 }
 
-/* Draws the part of the image that the view shows: cut out first, so that its own window applies. */
+/* Draws the part of the image that the view shows: cut out first, so that its own window applies. What lies
+ * outside of the image stays black. */
 static void show_view(reha_canvas *canvas, const reha_case *result, const view *at)
 {
     reha_gray *part = NULL;
     float low = 0.0F;
     float high = 1.0F;
-    const int side_px = (int)(at->side_px + 0.5);
-    if (side_px < 2 || reha_gray_new((uint32_t)side_px, (uint32_t)side_px, &part, NULL) != REHA_OK) {
+    const reha_gray *image = result->image;
+    const double left_px = fmax(floor(at->x_px + 0.5), 0.0);
+    const double top_px = fmax(floor(at->y_px + 0.5), 0.0);
+    const double right_px = fmin(floor(at->x_px + at->side_px + 0.5), image->width_px);
+    const double bottom_px = fmin(floor(at->y_px + at->side_px + 0.5), image->height_px);
+    if (right_px - left_px < 2.0 || bottom_px - top_px < 2.0 ||
+        reha_gray_new((uint32_t)(right_px - left_px), (uint32_t)(bottom_px - top_px), &part, NULL) != REHA_OK) {
         return;
     }
-    const reha_gray *image = result->image;
-    for (int y = 0; y < side_px; y++) {
-        for (int x = 0; x < side_px; x++) {
-            const double from_x = fmin(fmax(floor(at->x_px + 0.5) + x, 0.0), image->width_px - 1.0);
-            const double from_y = fmin(fmax(floor(at->y_px + 0.5) + y, 0.0), image->height_px - 1.0);
-            part->pixels[y * side_px + x] = reha_gray_at(image, (uint32_t)from_x, (uint32_t)from_y);
-        }
+    for (uint32_t y = 0; y < part->height_px; y++) {
+        const float *row = image->pixels + ((size_t)top_px + y) * image->width_px + (size_t)left_px;
+        memcpy(part->pixels + (size_t)y * part->width_px, row, part->width_px * sizeof *row);
     }
     window_of(part, &low, &high);
-    show(canvas, part, at->frame, low, high, result->analysis->was_inverted);
+    const double scale = at->frame.width / at->side_px;
+    const reha_rect box = {at->frame.x + (left_px - at->x_px) * scale, at->frame.y + (top_px - at->y_px) * scale,
+                           (right_px - left_px) * scale, (bottom_px - top_px) * scale};
+    reha_canvas_fill_box(canvas, at->frame, 0.0, reha_rgb(0));
+    reha_canvas_clip(canvas, at->frame);
+    show(canvas, part, box, low, high, result->analysis->was_inverted);
+    reha_canvas_unclip(canvas);
     reha_gray_free(part);
 }
 

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "dicom/write.h"
-#include "image/draw.h"
+#include "image/save.h"
 #include "recognition/knee_phantom.h"
 
 #include <stdio.h>
@@ -33,16 +33,6 @@ static reha_phantom_spec spec_of(const reha_phantoms_options *options, int index
         reha_phantom_set_grade(&spec.knees[k], index % GRADES, seed + (uint64_t)k);
     }
     return spec;
-}
-
-static reha_status save_png(const reha_gray *image, const char *path, reha_error *err)
-{
-    reha_canvas *canvas = NULL;
-    REHA_TRY(reha_canvas_new_picture(image->width_px, image->height_px, reha_rgb(0), &canvas, err));
-    reha_canvas_gray(canvas, image, (reha_rect){0.0, 0.0, image->width_px, image->height_px}, 0.0F, 255.0F);
-    const reha_status status = reha_canvas_save(canvas, path, err);
-    reha_canvas_free(canvas);
-    return status;
 }
 
 static reha_status save_dicom(const reha_gray *image, const reha_phantom_spec *spec, const char *path, reha_error *err)
@@ -87,7 +77,7 @@ static reha_status write_one(const char *folder, const reha_phantoms_options *op
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     }
     REHA_CHECK(reha_phantom_draw(&spec, &image, truths, err));
-    REHA_CHECK(options->dicom ? save_dicom(image, &spec, path, err) : save_png(image, path, err));
+    REHA_CHECK(options->dicom ? save_dicom(image, &spec, path, err) : reha_image_save_png(image, 8, path, err));
     reha_text_addf(labels, "%s,phantom-%03d%s,phantom-%03d,%s,phantom,%d,%.3f,%.3f,%.2f\n", name, index, side, index,
                    side, index % GRADES, truths[0].medial_jsw_mm, truths[0].lateral_jsw_mm, spec.mm_per_px);
 done:

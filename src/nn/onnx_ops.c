@@ -255,6 +255,7 @@ static reha_status add_affine(const reha_onnx_op *op, reha_value_id input, const
         return reha_onnx_fail(op, REHA_E_UNSUPPORTED,
                               "a constant that is neither a number nor one per channel");
     }
+    REHA_TRY(charge(op, 4 * channels));
     REHA_TRY(
         reha_onnx_built(op, reha_graph_add_batch_norm(graph_of(op), op->name, input, 0.0F, &value, op->err)));
     float *numbers = reha_alloc(count * sizeof *numbers);
@@ -333,7 +334,6 @@ static reha_status op_arithmetic(const reha_onnx_op *op, char what)
     }
     REHA_TRY(reha_onnx_need_value(op, 0, &values[0]));
     REHA_TRY(reha_onnx_need_value(op, 1, &values[1]));
-    REHA_TRY(charge(op, 4 * channels));
     REHA_TRY(reha_onnx_built(op, reha_graph_add_binary(graph_of(op), op->name,
                                                        what == '+' ? REHA_OP_ADD : REHA_OP_MUL, values[0],
                                                        values[1], &values[0], op->err)));

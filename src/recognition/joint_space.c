@@ -251,7 +251,7 @@ static void refine_curve(const edge_search *search, const double *x_ratio, doubl
     }
     static const double high = 95.0;
     double strength = 0.0;
-    reha_percentiles(work->positive, (size_t)count * STEPS, &high, 1, &strength);
+    reha_select_percentiles(work->positive, (size_t)count * STEPS, &high, 1, &strength);
     for (int i = 0; i < count; i++) {
         for (int k = 0; k < STEPS; k++) {
             const double off = -range + k * step;

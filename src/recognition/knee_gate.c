@@ -54,7 +54,7 @@ static reha_status noise_of(const reha_gray *image, pixel_rect rect, double *out
         }
     }
     static const double half = 50.0;
-    reha_percentiles(diagonal, used, &half, 1, out);
+    reha_select_percentiles(diagonal, used, &half, 1, out);
     *out /= 0.6745; /* of the normal distribution: median absolute value to standard deviation */
     reha_free(diagonal);
     return REHA_OK;

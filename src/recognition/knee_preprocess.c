@@ -225,7 +225,7 @@ reha_status reha_knee_normalise(const reha_knee_crop_spec *spec, float *square, 
     memcpy(work, square, count * sizeof(float));
     const double percentiles[2] = {spec->low_percentile, spec->high_percentile};
     double limits[2];
-    reha_percentiles(work, count, percentiles, 2, limits);
+    reha_select_percentiles(work, count, percentiles, 2, limits);
     /* A picture of few grey levels (a blank film) must not be blown up to full contrast. Deep pictures
      * (12 or 16 bit) have wide spans anyway, so the 8-bit minimum does not touch them. */
     const double span = fmax(limits[1] - limits[0], fmax(spec->span_min, 1e-6));

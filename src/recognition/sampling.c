@@ -343,7 +343,7 @@ static float select_kth(float *values, size_t n, size_t k)
     return values[k];
 }
 
-void reha_percentiles(float *values, size_t n, const double *percentiles, int count, double *out)
+void reha_select_percentiles(float *values, size_t n, const double *percentiles, int count, double *out)
 {
     assert(n > 0);
     for (size_t i = 0; i < n; i++) { /* NaN breaks the ordering that the selection relies on */
@@ -388,7 +388,7 @@ reha_status reha_sample_percentiles(const reha_gray *image, uint32_t x0, uint32_
             values[used++] = reha_gray_at(image, x, y);
         }
     }
-    reha_percentiles(values, used, percentiles, count, out);
+    reha_select_percentiles(values, used, percentiles, count, out);
     reha_free(values);
     return REHA_OK;
 }

@@ -39,7 +39,7 @@ REHA_MUST_USE reha_status reha_sample_percentiles(const reha_gray *image, uint32
                                                   uint32_t y1, size_t sample_max, const double *percentiles,
                                                   int count, double *out, reha_error *err);
 /* Of an array, which is re-ordered. */
-void reha_percentiles(float *values, size_t n, const double *percentiles, int count, double *out);
+void reha_select_percentiles(float *values, size_t n, const double *percentiles, int count, double *out);
 
 /* Mean over a (2r+1) x (2r+1) box, edges repeated; `scratch`: width * height. In place is fine. */
 void reha_box_filter(const float *in, int width, int height, int radius, float *scratch, float *out);

@@ -178,16 +178,16 @@ static void percentiles_interpolate_like_numpy(void **state)
     assert_int_equal(reha_sample_percentiles(image, 5, 5, 5, 9, 0, which, 6, got, &err), REHA_E_ARG);
     assert_int_equal(reha_sample_percentiles(image, 40, 0, 60, 9, 0, which, 6, got, &err), REHA_E_ARG);
     float one[1] = {3.0f};
-    reha_percentiles(one, 1, which, 6, got);
+    reha_select_percentiles(one, 1, which, 6, got);
     assert_true(got[0] == 3.0 && got[5] == 3.0);
     float odd[5] = {NAN, 1.0f, INFINITY, 2.0f, -INFINITY}; /* count as 0, never loop */
-    reha_percentiles(odd, 5, which, 6, got);
+    reha_select_percentiles(odd, 5, which, 6, got);
     assert_true(got[5] == 2.0);
     float same[1000];
     for (int i = 0; i < 1000; i++) {
         same[i] = 4.0f;
     }
-    reha_percentiles(same, 1000, which, 6, got);
+    reha_select_percentiles(same, 1000, which, 6, got);
     assert_true(got[3] == 4.0);
     reha_gray_free(image);
 }

@@ -77,8 +77,7 @@ def joint_space_part(io):
     refine = io.get("jsw", {}).get("refinement_parameters", {}) if io else {}
     return {"lateral": [0.06, 0.26], "medial": [0.74, 0.94], "samples": 21,
             "refine_range_ratio": refine.get("R", 0.01), "refine_strength": refine.get("a", 1.0),
-            "refine_pull": refine.get("lam", 1.0), "refine_stiffness": 0.05, "refine_blur_px": 1.0,
-            "bias_mm": [0.0, 0.0]}
+            "refine_pull": refine.get("lam", 1.0), "refine_stiffness": 0.05, "refine_blur_px": 1.0}
 
 
 def measurement_part(io):

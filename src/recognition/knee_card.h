@@ -127,7 +127,6 @@ typedef struct reha_joint_space_spec {
     double refine_range_ratio;        /* edges are sought this far from the landmarks, in plateau widths; 0: off */
     double refine_strength;           /* 0 to 1: how far to go towards the found edge */
     double refine_pull, refine_stiffness, refine_blur_px;
-    double bias_mm[2];                /* lateral, medial: subtracted (mean error in cross-validation) */
 } reha_joint_space_spec;
 
 typedef struct reha_knee_errors { /* from cross-validation: see the card's "measurement" */

@@ -236,8 +236,7 @@ reha_status reha_card_parse_joint_space_(const json_t *section, reha_knee_card *
     REHA_TRY(number_in(section, "refine_strength", 0.0, 1.0, &spec->refine_strength, err));
     REHA_TRY(number_in(section, "refine_pull", 0.0, 1e3, &spec->refine_pull, err));
     REHA_TRY(number_in(section, "refine_stiffness", 0.0, 1e3, &spec->refine_stiffness, err));
-    REHA_TRY(number_in(section, "refine_blur_px", 0.1, 20.0, &spec->refine_blur_px, err));
-    return reha_json_need_numbers(section, "bias_mm", 2, spec->bias_mm, err);
+    return number_in(section, "refine_blur_px", 0.1, 20.0, &spec->refine_blur_px, err);
 }
 
 reha_status reha_card_parse_measurement_(const json_t *section, reha_knee_card *out, reha_error *err)

@@ -98,35 +98,43 @@ static void add_width(const knee_case *knee, reha_region *region, int side, cons
                    scale_of(knee).is_mm ? " mm" : " of the plateau width");
 }
 
-/* The grades whose average width lies about as near to this one as the nearest does. */
-static void say_comparison(const knee_case *knee, sentence *to, double width_mm_like)
+/* Compares with the grades whose average width lies about as near as the nearest does. Knees wider than every
+ * average are simply not narrowed: a wide joint space is no finding. */
+static void say_comparison(const knee_case *knee, sentence *to, double width_mm)
 {
     const reha_knee_errors *errors = &knee->model->card.errors;
-    const double tolerance = 0.3; /* mm: grades 0 to 2 do not differ by more */
+    const double tolerance = 0.3; /* mm: grades 0 to 2 differ by no more */
+    double widest = 0.0;
     double nearest = INFINITY;
+    for (int k = 0; k < REHA_GRADES; k++) {
+        widest = fmax(widest, errors->reference_jsw_mm[k]);
+    }
+    const double width = fmin(width_mm, widest);
+    for (int k = 0; k < REHA_GRADES; k++) {
+        nearest = fmin(nearest, fabs(errors->reference_jsw_mm[k] - width));
+    }
     int low = -1;
     int high = -1;
     double mean = 0.0;
+    int count = 0;
     for (int k = 0; k < REHA_GRADES; k++) {
-        nearest = fmin(nearest, fabs(errors->reference_jsw_mm[k] - width_mm_like));
-    }
-    for (int k = 0; k < REHA_GRADES; k++) {
-        if (fabs(errors->reference_jsw_mm[k] - width_mm_like) <= nearest + tolerance) {
+        if (fabs(errors->reference_jsw_mm[k] - width) <= nearest + tolerance) {
             low = low < 0 ? k : low;
             high = k;
             mean += errors->reference_jsw_mm[k];
+            count++;
         }
     }
-    mean /= high - low + 1;
+    mean /= count;
     const bool is_mm = reha_spacing_is_known(knee->spacing);
-    const double shown = is_mm ? mean : mean / errors->plateau_width_mm;
     char grades[24];
     if (low == high) {
         (void)snprintf(grades, sizeof grades, "KL %d", low);
     } else {
         (void)snprintf(grades, sizeof grades, "KL %d to %d", low, high);
     }
-    say(to, " Closest to the average of %s knees (%.*f%s).", grades, is_mm ? 1 : 3, shown, is_mm ? " mm" : "");
+    say(to, width_mm >= widest ? " Not narrowed: %s knees average %.*f%s." : " Closest to the average of %s knees (%.*f%s).",
+        grades, is_mm ? 1 : 3, is_mm ? mean : mean / errors->plateau_width_mm, is_mm ? " mm" : "");
 }
 
 static double width_mm_like(const knee_case *knee, double ratio)

@@ -2,6 +2,7 @@
 #include "unit/nn/nn_support.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "nn/onnx.h"
 
 #include "../../../fuzz/fuzz_onnx.c"
@@ -634,7 +635,108 @@ static void test_corpus(void **state)
     reha_paths_clear(&files);
 }
 
-int main(void)
+/* ---- for tests/e2e/test_onnx_parity.sh: models with inputs and the reference's outputs ---- */
+
+static void write_floats(const char *folder, const char *name, const char *kind, int i, const float *values,
+                         size_t count)
+{
+    char path[256];
+    reha_error err = REHA_ERROR_INIT;
+    snprintf(path, sizeof path, "%s/%s.%s.%d", folder, name, kind, i);
+    assert_ok(reha_file_save(path, values, count * sizeof *values, &err), &err);
+}
+
+static void add_shape(reha_text *json, const char *name, reha_shape shape, int batch)
+{
+    const bool is_first = json->data[json->length - 1] == '[';
+    reha_text_addf(json, "%s{\"name\": \"%s\", \"shape\": [%d", is_first ? "" : ", ", name, batch);
+    for (int i = 1; i < shape.rank; i++) {
+        reha_text_addf(json, ", %d", (int)shape.dims[i]);
+    }
+    reha_text_add(json, "]}");
+}
+
+static void export_graph(const reha_graph *graph, const char *folder, const char *name, bool half)
+{
+    enum { BATCH = 2 };
+    char path[256];
+    reha_error err = REHA_ERROR_INIT;
+    reha_random random = reha_random_init(8, 8);
+    reha_reference *reference = NULL;
+    reha_text json = {0};
+    nn_data data = nn_data_new(graph, BATCH, &random);
+    const reha_onnx_save_options options = {.float16_weights = half, .producer = "rehascope test"};
+    snprintf(path, sizeof path, "%s/%s.onnx", folder, name);
+    assert_ok(reha_onnx_save(graph, path, &options, &err), &err);
+    assert_ok(reha_reference_new(graph, BATCH, (const float *const *)data.in, &reference, &err), &err);
+    reha_text_add(&json, "{\"inputs\": [");
+    for (int i = 0; i < data.inputs; i++) {
+        const reha_node *node = reha_graph_node(graph, reha_graph_input(graph, i));
+        write_floats(folder, name, "in", i, data.in[i], BATCH * reha_shape_count(node->shape));
+        add_shape(&json, node->name, node->shape, BATCH);
+    }
+    reha_text_add(&json, "], \"outputs\": [");
+    for (int i = 0; i < data.outputs; i++) {
+        const reha_value_id v = reha_graph_output(graph, i);
+        write_floats(folder, name, "out", i, reha_reference_value(reference, v), data.out_count[i]);
+        add_shape(&json, reha_graph_output_name(graph, i), reha_graph_node(graph, v)->shape, BATCH);
+    }
+    reha_text_add(&json, "]}\n");
+    snprintf(path, sizeof path, "%s/%s.json", folder, name);
+    assert_false(json.failed);
+    assert_ok(reha_file_save(path, json.data, json.length, &err), &err);
+    reha_text_clear(&json);
+    reha_reference_free(reference);
+    nn_data_clear(&data);
+}
+
+typedef reha_status (*zoo_builder)(reha_graph *, reha_value_id, reha_value_id *, reha_error *);
+
+static reha_status trunk(reha_graph *graph, reha_value_id x, reha_value_id *out, reha_error *err)
+{
+    return reha_zoo_resnet50v2_trunk(graph, x, 3, out, err);
+}
+
+static reha_status unet(reha_graph *graph, reha_value_id x, reha_value_id *out, reha_error *err)
+{
+    return reha_zoo_unet(graph, x, 8, 3, 2, out, err);
+}
+
+static int export_all(const char *folder)
+{
+    static const struct {
+        const char *name;
+        zoo_builder build;
+    } nets[] = {{"resnet18", reha_zoo_resnet18},
+                {"mobilenetv2", reha_zoo_mobilenetv2},
+                {"resnet50v2", trunk},
+                {"unet", unet}};
+    net n = every_operator();
+    export_graph(n.graph, folder, "every_operator", false);
+    reha_graph_free(n.graph);
+    for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
+        reha_value_id v;
+        reha_graph *graph = NULL;
+        reha_graph *again = NULL;
+        reha_random random = reha_random_init(3, i);
+        char half[64];
+        size_t file_bytes;
+        BUILD(reha_graph_new(nets[i].name, &graph, &n.err));
+        BUILD(reha_graph_add_input(graph, "image", 3, 64, 48, &v, &n.err));
+        BUILD(nets[i].build(graph, v, &v, &n.err));
+        BUILD(reha_graph_mark_output(graph, v, "y", &n.err));
+        nn_randomise(graph, &random);
+        export_graph(graph, folder, nets[i].name, false);
+        snprintf(half, sizeof half, "%s_float16", nets[i].name);
+        again = through_file(graph, true, &file_bytes); /* weights as float16 has them */
+        export_graph(again, folder, half, true);
+        reha_graph_free(again);
+        reha_graph_free(graph);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_odd_names),
@@ -646,7 +748,8 @@ int main(void)
     if (mkdtemp(test_folder) == NULL) {
         return 1;
     }
-    const int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    const bool is_export = argc == 3 && strcmp(argv[1], "--export") == 0;
+    const int failures = is_export ? export_all(argv[2]) : cmocka_run_group_tests(tests, NULL, NULL);
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", test_folder);
     return failures + (system(command) != 0);

@@ -8,7 +8,9 @@
 #include "dcmtk/dcmdata/dcpxitem.h"
 #include "dcmtk/dcmjpeg/djdecode.h"
 #include "dcmtk/dcmjpls/djdecode.h"
+#include "dcmtk/oflog/appender.h"
 #include "dcmtk/oflog/oflog.h"
+#include "dcmtk/oflog/spi/logevent.h"
 
 #include <memory>
 #include <mutex>
@@ -16,9 +18,40 @@
 
 namespace {
 
+namespace log4cplus = dcmtk::log4cplus;
+
+// Where the entropy coded data of a JPEG stream breaks, the decoder fills the rest of the image with
+// grey, logs a warning and reports success. Such an image must not be analysed, so the warning is
+// caught here: it is the only place where the damage shows.
+thread_local int jpeg_faults;
+
+class JpegFaults : public log4cplus::Appender {
+public:
+    ~JpegFaults() override { destructorImpl(); }
+    void close() override {}
+
+protected:
+    void append(const log4cplus::spi::InternalLoggingEvent &event) override
+    {
+        const log4cplus::tstring &text = event.getMessage();
+        if (text.find("premature end") != OFString_npos || text.find("bad Huffman code") != OFString_npos) {
+            jpeg_faults++;
+        }
+    }
+};
+
+void watch_jpeg_warnings()
+{
+    log4cplus::Logger logger = log4cplus::Logger::getInstance("dcmtk.dcmjpeg");
+    logger.setAdditivity(false);
+    logger.setLogLevel(log4cplus::WARN_LOG_LEVEL);
+    logger.addAppender(log4cplus::SharedAppenderPtr(new JpegFaults));
+}
+
 void register_codecs()
 {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+    watch_jpeg_warnings();
     // Colours stay as stored: this program decides about them (frames.c). The workarounds for
     // encoders of the 1990s are off: they would change what a correct stream decodes to.
     DJDecoderRegistration::registerCodecs(EDC_never, EUC_never, EPC_colorByPixel);
@@ -110,9 +143,10 @@ reha_status decode(const reha_bridge_frame &frame, uint8_t *out, size_t out_byte
     DcmPixelData *pixels = owner.release();
     Uint32 fragment = 0;
     OFString colours;
+    jpeg_faults = 0;
     const OFCondition result = pixels->getUncompressedFrame(&dataset, 0, fragment, out,
                                                             static_cast<Uint32>(out_bytes), colours, nullptr);
-    if (result.bad()) {
+    if (result.bad() || jpeg_faults > 0) {
         // DCMTK's own text ("illegal call") helps nobody.
         return reha_fail(err, REHA_E_FORMAT, "the compressed frame is damaged or cut");
     }

@@ -2,7 +2,7 @@
  *
  * DCMTK never sees a foreign file. Each call builds a tiny data set of one frame from numbers that
  * were checked against the frame's own header, and takes the samples out of it. No exception
- * crosses; DCMTK's logging is off; its codecs are registered once. Any thread. */
+ * crosses; DCMTK's logging goes nowhere; its codecs are registered once. Any thread. */
 #ifndef REHA_DICOM_BRIDGE_PRIV_H
 #define REHA_DICOM_BRIDGE_PRIV_H
 

@@ -18,7 +18,7 @@ reha_knee_candidate reha_knee_ready_candidate_(const reha_gray *image, const reh
 }
 
 /* The reason to refuse this view, or NULL. */
-static const char *refusal_of(const reha_gate_spec *spec, const reha_gate_view *view)
+static const char *refusal_of(const reha_gate_spec *spec, const reha_quality *quality, const reha_gate_view *view)
 {
     const reha_gate_class verdict = reha_gate_verdict(view);
     for (int k = REHA_GATE_KNEE + 1; k < REHA_GATE_CLASS_COUNT; k++) {
@@ -30,7 +30,8 @@ static const char *refusal_of(const reha_gate_spec *spec, const reha_gate_view *
     if (view->probabilities[REHA_GATE_KNEE] < spec->accept_min) {
         return verdict == REHA_GATE_KNEE ? "uncertain" : reha_gate_code(verdict);
     }
-    if (isfinite(view->distance) && view->distance > spec->distance_max) {
+    if (isfinite(view->distance) && view->distance > spec->distance_max &&
+        !(quality->values[REHA_STAT_OUTSIDE] > spec->distance_outside_max)) {
         return "unlike-training";
     }
     return NULL;
@@ -67,7 +68,7 @@ static reha_status look_again(knee_case *knee, reha_quality *quality, reha_gate_
     const reha_knee_pose found = {.x_px = knee->candidate.x_px,
                                   .y_px = knee->candidate.y_px,
                                   .plateau_width_px = knee->candidate.width_px};
-    if (refusal_of(&knee->model->card.gate, view) == NULL || reha_gate_verdict(view) == REHA_GATE_METAL ||
+    if (refusal_of(&knee->model->card.gate, quality, view) == NULL || reha_gate_verdict(view) == REHA_GATE_METAL ||
         !reha_knee_pose_is_ready(knee->image, &found, crop)) {
         return REHA_OK;
     }
@@ -76,7 +77,7 @@ static reha_status look_again(knee_case *knee, reha_quality *quality, reha_gate_
     reha_gate_view second;
     REHA_TRY(look(knee, &ready, &second_quality, &second, err));
     if (second.probabilities[REHA_GATE_KNEE] > view->probabilities[REHA_GATE_KNEE] ||
-        refusal_of(&knee->model->card.gate, &second) == NULL) {
+        refusal_of(&knee->model->card.gate, &second_quality, &second) == NULL) {
         *view = second;
         *quality = second_quality;
         knee->candidate.x_px = ready.x_px;
@@ -96,7 +97,7 @@ reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good
     REHA_TRY(look_again(knee, &quality, &view, err));
     knee->is_inverted = view.is_inverted;
     region->certainty = view.probabilities[REHA_GATE_KNEE];
-    const char *refusal = refusal_of(&card->gate, &view);
+    const char *refusal = refusal_of(&card->gate, &quality, &view);
     if (refusal == NULL && card->finder.is_present && knee->candidate.turned >= card->finder.turned_min) {
         refusal = "rotated";
     }

@@ -88,6 +88,8 @@ typedef struct reha_gate_spec {
                                * distance = sqrt((x - mean)' P (x - mean)) */
     double distance_max;    /* refuse above */
     double distance_warn;   /* say so above */
+    double distance_outside_max; /* refuse by distance only if no more than this share of the box lies outside of
+                                  * the picture: a tight crop is unusual, but not another kind of image */
 } reha_gate_spec;
 
 /* Plain statistics of the picture, before any network is asked (knee_gate.h lists them). */

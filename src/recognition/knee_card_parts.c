@@ -145,6 +145,7 @@ static reha_status parse_gate_distance(const json_t *section, reha_gate_spec *sp
     REHA_TRY(reha_json_need_array(distance, "inverse_covariance", n * n, &precision, err));
     REHA_TRY(number_in(distance, "refuse_above", 0.0, 1e9, &spec->distance_max, err));
     REHA_TRY(number_in(distance, "warn_above", 0.0, 1e9, &spec->distance_warn, err));
+    spec->distance_outside_max = reha_json_number(distance, "outside_max", 1.0);
     spec->feature_precision = reha_alloc_zero(n * n, sizeof(float));
     if (spec->feature_precision == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model card");

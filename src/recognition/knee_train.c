@@ -31,7 +31,7 @@ enum {
     GRADES = REHA_GRADES,
     BATCH = 24,
     EVALUATION_BATCH = 8,
-    DEFAULT_EPOCHS = 8,
+    DEFAULT_EPOCHS = 20,
     WARMUP_STEPS = 120,
     DISEASE_GRADE = 2,
     MINUTES_PROBE_STEPS = 12,
@@ -364,7 +364,8 @@ static reha_status load_state(training *run, reha_error *err)
     }
     REHA_CHECK(reha_trainer_load(run->trainer, path, err));
     run->epoch = (int)epoch;
-    run->epochs = (int)epochs;
+    /* A larger --epochs lengthens the schedule: the rate goes on at the share of the way that is done. */
+    run->epochs = run->options->epochs > (int)epochs ? run->options->epochs : (int)epochs;
     run->best_kappa = reha_json_number(state, "best_kappa", -1.0);
     reha_text_clear(&run->log);
     reha_text_add(&run->log, reha_json_string(state, "log", ""));

@@ -51,7 +51,7 @@ typedef struct reha_train_options {
     double minutes_max;           /* plan the schedule to fit; 0: no limit */
     int epochs;                   /* 0: the recipe's own */
     bool force_f32;
-    bool resume;                  /* go on from out_folder's checkpoint */
+    bool resume;                  /* go on from out_folder's checkpoint; more `epochs` lengthen the schedule */
     char command[512];            /* for the card: the exact command */
 } reha_train_options;
 reha_train_options reha_train_options_default(void);

@@ -1,63 +1,12 @@
-#include "nn/kernels_priv.h"
+#include "nn/kernel_body_priv.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
-
-/* ---- running on a team of threads ---- */
-
-typedef void kernel_fn(const void *args, int64_t begin, int64_t end, int part);
-
-/* One body, three instruction sets. Function multi-versioning by ifunc would be shorter, but its
- * resolvers run before the sanitizers are ready. */
-#if defined(__x86_64__)
-#define KERNEL(name)                                                                                         \
-    static void name##_base(const void *args, int64_t begin, int64_t end, int part)                          \
-    {                                                                                                        \
-        name##_body(args, begin, end, part);                                                                 \
-    }                                                                                                        \
-    __attribute__((target("avx2,fma"))) static void name##_avx2(const void *args, int64_t begin,             \
-                                                                int64_t end, int part)                       \
-    {                                                                                                        \
-        name##_body(args, begin, end, part);                                                                 \
-    }                                                                                                        \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))) static void name##_avx512(             \
-        const void *args, int64_t begin, int64_t end, int part)                                              \
-    {                                                                                                        \
-        name##_body(args, begin, end, part);                                                                 \
-    }                                                                                                        \
-    static kernel_fn *name(void)                                                                             \
-    {                                                                                                        \
-        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&                      \
-            __builtin_cpu_supports("avx512vl")) {                                                            \
-            return name##_avx512;                                                                            \
-        }                                                                                                    \
-        return __builtin_cpu_supports("avx2") ? name##_avx2 : name##_base;                                   \
-    }
-#else
-#define KERNEL(name)                                                                                         \
-    static void name##_base(const void *args, int64_t begin, int64_t end, int part)                          \
-    {                                                                                                        \
-        name##_body(args, begin, end, part);                                                                 \
-    }                                                                                                        \
-    static kernel_fn *name(void)                                                                             \
-    {                                                                                                        \
-        return name##_base;                                                                                  \
-    }
-#endif
-/* Outputs may be inputs (same place, same index): tell the vectoriser that this is no dependence. */
-#if defined(__clang__)
-#pragma clang diagnostic ignored "-Wpass-failed" /* loops with expf stay scalar */
-#define IN_PLACE_OK _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define IN_PLACE_OK _Pragma("GCC ivdep")
-#endif
-#define BODY static inline __attribute__((always_inline)) void
 
 enum { SERIAL_BELOW = 16384 }; /* values: waking the team costs more than this work */
 
-/* Ranges depend on `threads` only, not on how many threads the run time really grants. */
-static void run(kernel_fn *fn, const void *args, int64_t items, int64_t values_per_item, int threads)
+void reha_kernel_run(reha_kernel_fn *fn, const void *args, int64_t items, int64_t values_per_item,
+                     int threads)
 {
     if (threads <= 1 || items < threads || items * values_per_item < SERIAL_BELOW) {
         for (int part = 0; part < threads; part++) {
@@ -69,37 +18,6 @@ static void run(kernel_fn *fn, const void *args, int64_t items, int64_t values_p
     for (int part = 0; part < threads; part++) {
         fn(args, items * part / threads, items * (part + 1) / threads, part);
     }
-}
-
-/* ---- values ---- */
-
-static inline __attribute__((always_inline)) float get(const void *data, int64_t i, bool half)
-{
-    float value;
-    if (half) {
-        const uint32_t bits = (uint32_t)((const uint16_t *)data)[i] << 16;
-        memcpy(&value, &bits, sizeof value);
-        return value;
-    }
-    return ((const float *)data)[i];
-}
-
-/* To bf16: nearest, ties to even. */
-static inline __attribute__((always_inline)) void put(void *data, int64_t i, bool half, float value)
-{
-    if (half) {
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        bits += 0x7fffU + ((bits >> 16) & 1U);
-        ((uint16_t *)data)[i] = (uint16_t)(bits >> 16);
-    } else {
-        ((float *)data)[i] = value;
-    }
-}
-
-static inline __attribute__((always_inline)) void *at(reha_span span, int64_t i)
-{
-    return (char *)span.data + i * (span.half ? 2 : 4);
 }
 
 /* Choices as bit masks: the compilers turn `open ? d : 0` back into a branch, and the loop around it
@@ -216,14 +134,14 @@ void reha_kernel_from_nchw(int threads, const float *nchw, reha_span nhwc, int64
                            int64_t area)
 {
     const transpose_args args = {(float *)(uintptr_t)nchw, nhwc, channels, area};
-    run(from_nchw(), &args, batch * ((area + TILE - 1) / TILE), TILE * channels, threads);
+    reha_kernel_run(from_nchw(), &args, batch * ((area + TILE - 1) / TILE), TILE * channels, threads);
 }
 
 void reha_kernel_to_nchw(int threads, reha_span nhwc, float *nchw, int64_t batch, int64_t channels,
                          int64_t area)
 {
     const transpose_args args = {nchw, nhwc, channels, area};
-    run(to_nchw(), &args, batch * ((area + TILE - 1) / TILE), TILE * channels, threads);
+    reha_kernel_run(to_nchw(), &args, batch * ((area + TILE - 1) / TILE), TILE * channels, threads);
 }
 
 /* ---- batch normalisation ---- */
@@ -298,7 +216,7 @@ void reha_kernel_norm_stats(int threads, reha_span x, int64_t rows, int64_t chan
                             float *mean, float *variance)
 {
     const norm_args args = {.x = x, .channels = channels, .partial = partial};
-    run(norm_stats(), &args, rows, channels, threads);
+    reha_kernel_run(norm_stats(), &args, rows, channels, threads);
     for (int64_t c = 0; c < channels; c++) {
         double sum = 0.0, square = 0.0;
         for (int part = 0; part < threads; part++) {
@@ -349,7 +267,7 @@ void reha_kernel_norm_apply(int threads, reha_span x, reha_span other, reha_span
                             .scale = scale,
                             .shift = shift,
                             .act = act};
-    run(norm_apply(), &args, rows, channels, threads);
+    reha_kernel_run(norm_apply(), &args, rows, channels, threads);
 }
 
 static inline __attribute__((always_inline)) void grad_block(const norm_args *a, int64_t row, int64_t rows,
@@ -426,7 +344,7 @@ void reha_kernel_norm_grad_sums(int threads, reha_span x, reha_span dy, int64_t 
                             .mean = mean,
                             .act = act,
                             .partial = partial};
-    run(norm_grad_sums(), &args, rows, channels, threads);
+    reha_kernel_run(norm_grad_sums(), &args, rows, channels, threads);
     for (int64_t c = 0; c < channels; c++) {
         sum_d[c] = 0.0;
         sum_dx[c] = 0.0;
@@ -483,7 +401,7 @@ void reha_kernel_norm_grad_apply(int threads, reha_span x, reha_span dy, reha_sp
                             .k_d = k_d,
                             .k_x = k_x,
                             .k_1 = k_1};
-    run(norm_grad_apply(), &args, rows, channels, threads);
+    reha_kernel_run(norm_grad_apply(), &args, rows, channels, threads);
 }
 
 /* ---- element by element ---- */
@@ -518,7 +436,7 @@ KERNEL(convert)
 void reha_kernel_convert(int threads, reha_span from, reha_span to, int64_t count)
 {
     const flat_args args = {.a = from, .out = to};
-    run(convert(), &args, count, 1, threads);
+    reha_kernel_run(convert(), &args, count, 1, threads);
 }
 
 BODY add_body(const void *args, int64_t begin, int64_t end, int part)
@@ -545,7 +463,7 @@ KERNEL(add)
 void reha_kernel_add(int threads, reha_span a, reha_span b, reha_span out, int64_t count, reha_act act)
 {
     const flat_args args = {.a = a, .b = b, .out = out, .act = act};
-    run(add(), &args, count, 1, threads);
+    reha_kernel_run(add(), &args, count, 1, threads);
 }
 
 BODY act_grad_body(const void *args, int64_t begin, int64_t end, int part)
@@ -574,7 +492,7 @@ void reha_kernel_act_grad(int threads, reha_span out, reha_span dy, reha_span ad
                           int64_t count, reha_act act)
 {
     const flat_args args = {.a = out, .b = dy, .c = addend, .out = dx, .act = act};
-    run(act_grad(), &args, count, 1, threads);
+    reha_kernel_run(act_grad(), &args, count, 1, threads);
 }
 
 /* ---- mean over the image ---- */
@@ -619,7 +537,7 @@ KERNEL(mean)
 void reha_kernel_mean(int threads, reha_span x, reha_span y, int64_t batch, int64_t area, int64_t channels)
 {
     const mean_args args = {.x = x, .y = y, .area = area, .channels = channels};
-    run(mean(), &args, batch, area * channels, threads);
+    reha_kernel_run(mean(), &args, batch, area * channels, threads);
 }
 
 BODY mean_grad_body(const void *args, int64_t begin, int64_t end, int part)
@@ -643,7 +561,7 @@ void reha_kernel_mean_grad(int threads, reha_span dy, reha_span addend, reha_spa
                            int64_t area, int64_t channels)
 {
     const mean_args args = {.x = dy, .addend = addend, .y = dx, .area = area, .channels = channels};
-    run(mean_grad(), &args, batch * area, channels, threads);
+    reha_kernel_run(mean_grad(), &args, batch * area, channels, threads);
 }
 
 /* ---- strided pixels ---- */
@@ -671,7 +589,7 @@ KERNEL(take_strided)
 void reha_kernel_take_strided(int threads, reha_span x, reha_span y, reha_stride_shape shape)
 {
     const stride_args args = {.x = x, .y = y, .s = shape};
-    run(take_strided(), &args, shape.batch * shape.out_h, shape.out_w * shape.channels, threads);
+    reha_kernel_run(take_strided(), &args, shape.batch * shape.out_h, shape.out_w * shape.channels, threads);
 }
 
 BODY put_strided_body(const void *args, int64_t begin, int64_t end, int part)
@@ -712,7 +630,7 @@ void reha_kernel_put_strided(int threads, reha_span dy, reha_span addend, reha_s
                              reha_stride_shape shape)
 {
     const stride_args args = {.x = dy, .addend = addend, .y = dx, .s = shape};
-    run(put_strided(), &args, shape.batch * shape.in_h, shape.in_w * shape.channels, threads);
+    reha_kernel_run(put_strided(), &args, shape.batch * shape.in_h, shape.in_w * shape.channels, threads);
 }
 
 /* ---- dropout ---- */
@@ -746,5 +664,5 @@ void reha_kernel_dropout(int threads, reha_span x, reha_span addend, reha_span y
                          uint64_t seed)
 {
     const flat_args args = {.a = x, .b = addend, .out = y, .ratio = ratio, .seed = seed};
-    run(dropout(), &args, count, 1, threads);
+    reha_kernel_run(dropout(), &args, count, 1, threads);
 }

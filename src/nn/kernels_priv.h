@@ -72,4 +72,40 @@ void reha_kernel_put_strided(int threads, reha_span dy, reha_span addend, reha_s
 void reha_kernel_dropout(int threads, reha_span x, reha_span addend, reha_span y, int64_t count, float ratio,
                          uint64_t seed);
 
+/* ---- kernels_map.c ---- */
+
+/* Concatenation: [rows][channels] between tensors of other widths (strides and offset in values):
+ * to[r * to_stride + to_offset + c] = from[r * from_stride + from_offset + c] + addend at the same
+ * place as `to` (data NULL: none). */
+typedef struct reha_row_copy {
+    int64_t rows, channels;
+    int64_t from_stride, from_offset;
+    int64_t to_stride, to_offset;
+} reha_row_copy;
+void reha_kernel_copy_rows(int threads, reha_span from, reha_span addend, reha_span to, reha_row_copy shape);
+
+/* Softmax over the channels of each row, and dx = y * (dy - sum(dy * y)) + addend. */
+void reha_kernel_softmax(int threads, reha_span x, reha_span y, int64_t rows, int64_t channels);
+void reha_kernel_softmax_grad(int threads, reha_span y, reha_span dy, reha_span addend, reha_span dx,
+                              int64_t rows, int64_t channels);
+
+/* y = a * b + addend, b either like a, or one value per image and channel (`broadcast`; may be f32
+ * beside a bf16 `a`). [batch][area][channels]. Its own gradient with respect to a. */
+void reha_kernel_mul(int threads, reha_span a, reha_span b, bool broadcast, reha_span addend, reha_span y,
+                     int64_t batch, int64_t area, int64_t channels);
+/* db[image][c] = sum over the area of dy * a, plus addend: the gradient of a broadcast operand. */
+void reha_kernel_mul_sum(int threads, reha_span a, reha_span dy, reha_span addend, reha_span db,
+                         int64_t batch, int64_t area, int64_t channels);
+
+/* Enlarging by whole factors. Nearest: pixel (y, x) comes from (y / scale_h, x / scale_w). Bilinear:
+ * half-pixel centres, edges repeated. */
+typedef struct reha_resize_shape {
+    int64_t batch, in_h, in_w, channels;
+    int scale_h, scale_w;
+    bool bilinear;
+} reha_resize_shape;
+void reha_kernel_resize(int threads, reha_span x, reha_span y, reha_resize_shape shape);
+void reha_kernel_resize_grad(int threads, reha_span dy, reha_span addend, reha_span dx,
+                             reha_resize_shape shape);
+
 #endif

@@ -26,6 +26,15 @@ static const reha_layer_kind *kind_of(reha_op op)
         return &reha_layer_activation;
     case REHA_OP_ADD:
         return &reha_layer_add;
+    case REHA_OP_SOFTMAX:
+        return &reha_layer_softmax;
+    case REHA_OP_MUL:
+        return &reha_layer_mul;
+    case REHA_OP_CONCAT:
+        return &reha_layer_concat;
+    case REHA_OP_RESIZE_NEAREST:
+    case REHA_OP_RESIZE_BILINEAR:
+        return &reha_layer_resize;
     case REHA_OP_MAX_POOL:
     case REHA_OP_AVERAGE_POOL:
         return &reha_layer_pool;
@@ -37,7 +46,8 @@ static const reha_layer_kind *kind_of(reha_op op)
         return &reha_layer_flatten;
     case REHA_OP_DROPOUT:
         return &reha_layer_dropout;
-    default:
+    case REHA_OP_INPUT:
+    case REHA_OP_COUNT:
         break;
     }
     return NULL;
@@ -118,6 +128,9 @@ static bool half_of(const reha_net *net, const reha_node *node, bool half)
     }
     if (node->op == REHA_OP_INPUT) {
         return node->shape.dims[2] * node->shape.dims[3] > 1;
+    }
+    if (node->op == REHA_OP_MUL) { /* the map decides, not the factor per channel */
+        return net->values[node->inputs[0]].half || net->values[node->inputs[1]].half;
     }
     return net->values[node->inputs[0]].half;
 }
@@ -311,10 +324,6 @@ static reha_status build_layers(reha_net *net, reha_error *err)
     for (int i = 0; i < net->layer_count; i++) {
         const reha_layer *layer = &net->layers[i];
         const reha_layer_kind *kind = kind_of(layer->node.op);
-        if (kind == NULL && layer->node.op != REHA_OP_INPUT) {
-            return reha_fail(err, REHA_E_UNSUPPORTED, "node %s: %s cannot be trained", layer->node.name,
-                             reha_op_name(layer->node.op));
-        }
         if (layer->is_skipped || kind == NULL || kind->build == NULL) {
             continue;
         }

@@ -45,7 +45,8 @@ static void soften(const double *logits, double sharpness, const double *bias, i
 void reha_ordinal_probabilities(const reha_ordinal_calibration *calibration, const double *logits,
                                 double *probabilities)
 {
-    soften(logits, 1.0 / calibration->temperature, calibration->bias, calibration->grade_count, probabilities);
+    soften(logits, 1.0 / calibration->temperature, calibration->bias, calibration->grade_count,
+           probabilities);
 }
 
 typedef struct fit_data {
@@ -185,7 +186,8 @@ static void fit_temperature(const fit_data *data, reha_ordinal_calibration *out)
 
 /* ---- Sets -------------------------------------------------------------------------------------- */
 
-void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low, int *high)
+void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low,
+                      int *high)
 {
     int best = 0;
     for (int k = 1; k < calibration->grade_count; k++) {
@@ -242,7 +244,8 @@ static size_t covered(const set_data *data, const reha_ordinal_calibration *cali
     for (size_t i = 0; i < data->count; i++) {
         int low = 0;
         int high = 0;
-        reha_ordinal_set(calibration, data->probabilities + i * (size_t)calibration->grade_count, &low, &high);
+        reha_ordinal_set(calibration, data->probabilities + i * (size_t)calibration->grade_count, &low,
+                         &high);
         hits += data->labels[i] >= low && data->labels[i] <= high;
     }
     return hits;
@@ -270,14 +273,17 @@ static void fit_common(const set_data *data, reha_ordinal_calibration *calibrati
 static reha_status check_fit(const fit_data *data, const reha_ordinal_fit_options *options, reha_error *err)
 {
     if (data->grades < 2 || data->grades > REHA_CLASSES_MAX) {
-        return reha_fail(err, REHA_E_ARG, "calibration needs 2 to %d grades, not %d", REHA_CLASSES_MAX, data->grades);
+        return reha_fail(err, REHA_E_ARG, "calibration needs 2 to %d grades, not %d", REHA_CLASSES_MAX,
+                         data->grades);
     }
     if (data->count < IMAGES_MIN) {
-        return reha_fail(err, REHA_E_ARG, "calibration needs at least %d images, got %zu", IMAGES_MIN, data->count);
+        return reha_fail(err, REHA_E_ARG, "calibration needs at least %d images, got %zu", IMAGES_MIN,
+                         data->count);
     }
     if (!(options->coverage > 0.0 && options->coverage < 1.0) ||
         !(options->grade_floor >= 0.0 && options->grade_floor < 1.0) || !(options->bias_penalty >= 0.0)) {
-        return reha_fail(err, REHA_E_ARG, "coverage %g and grade floor %g must lie in (0, 1), bias penalty %g above 0",
+        return reha_fail(err, REHA_E_ARG,
+                         "coverage %g and grade floor %g must lie in (0, 1), bias penalty %g above 0",
                          options->coverage, options->grade_floor, options->bias_penalty);
     }
     for (size_t i = 0; i < data->count; i++) {
@@ -324,7 +330,8 @@ reha_status reha_ordinal_fit(const double *logits, const int *labels, size_t cou
 
     double ceiling[REHA_CLASSES_MAX];
     for (size_t i = 0; i < count; i++) {
-        reha_ordinal_probabilities(out, logits + i * (size_t)grade_count, probabilities + i * (size_t)grade_count);
+        reha_ordinal_probabilities(out, logits + i * (size_t)grade_count,
+                                   probabilities + i * (size_t)grade_count);
     }
     for (int k = 0; k < grade_count; k++) {
         size_t own_count = 0;
@@ -335,7 +342,8 @@ reha_status reha_ordinal_fit(const double *logits, const int *labels, size_t cou
         }
         ceiling[k] = own_count == 0 ? 1.0 : covering_threshold(own, own_count, options->grade_floor);
     }
-    const set_data sets = {.probabilities = probabilities, .labels = labels, .count = count, .ceiling = ceiling};
+    const set_data sets = {
+        .probabilities = probabilities, .labels = labels, .count = count, .ceiling = ceiling};
     fit_common(&sets, out);
 done:
     reha_free(own);
@@ -373,7 +381,8 @@ reha_status reha_ordinal_from_json(const json_t *object, reha_ordinal_calibratio
     memset(out, 0, sizeof *out);
     REHA_TRY(reha_json_need_number(object, "grades", &grades, err));
     if (!(grades >= 2.0 && grades <= REHA_CLASSES_MAX) || grades != floor(grades)) {
-        return reha_fail(err, REHA_E_FORMAT, "'grades' must be a whole number from 2 to %d", REHA_CLASSES_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "'grades' must be a whole number from 2 to %d",
+                         REHA_CLASSES_MAX);
     }
     *out = reha_ordinal_calibration_none((int)grades);
     REHA_TRY(reha_json_need_number(object, "temperature", &out->temperature, err));

@@ -37,9 +37,9 @@ typedef struct reha_ordinal_calibration {
 reha_ordinal_calibration reha_ordinal_calibration_none(int grade_count);
 
 typedef struct reha_ordinal_fit_options {
-    double coverage;    /* 0.9 */
-    double grade_floor; /* 0.85 */
-    bool with_bias;     /* false */
+    double coverage;     /* 0.9 */
+    double grade_floor;  /* 0.85 */
+    bool with_bias;      /* false */
     double bias_penalty; /* weight of |bias|^2 against the mean log likelihood; 0.01 */
 } reha_ordinal_fit_options;
 reha_ordinal_fit_options reha_ordinal_fit_options_default(void);
@@ -47,15 +47,16 @@ reha_ordinal_fit_options reha_ordinal_fit_options_default(void);
 /* logits: count x grade_count, row-major; log probabilities (an ensemble's mean) serve as well.
  * labels: 0 to grade_count-1. REHA_E_ARG: fewer than 10 images, a label or option out of range, or a value
  * that is not finite. A grade without images keeps the common threshold. */
-REHA_MUST_USE reha_status reha_ordinal_fit(const double *logits, const int *labels, size_t count, int grade_count,
-                                           const reha_ordinal_fit_options *options,
+REHA_MUST_USE reha_status reha_ordinal_fit(const double *logits, const int *labels, size_t count,
+                                           int grade_count, const reha_ordinal_fit_options *options,
                                            reha_ordinal_calibration *out, reha_error *err);
 
 /* grade_count probabilities that sum to 1. */
 void reha_ordinal_probabilities(const reha_ordinal_calibration *calibration, const double *logits,
                                 double *probabilities);
 /* Contiguous set [*low, *high], never empty. */
-void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low, int *high);
+void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low,
+                      int *high);
 
 /* The card's "calibration" object (docs/formats/model-card.md). */
 REHA_MUST_USE reha_status reha_ordinal_to_json(const reha_ordinal_calibration *calibration, json_t **out,

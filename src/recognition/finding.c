@@ -34,10 +34,10 @@ void reha_analysis_free(reha_analysis *analysis)
 }
 
 /* Texts of notes go to the screen, the report and the record: cut at the end of a whole character. */
-static void add_note(reha_note *notes, int *count, reha_note_level level, const char *code, const char *format,
-                     va_list arguments) REHA_PRINTF(5, 0);
-static void add_note(reha_note *notes, int *count, reha_note_level level, const char *code, const char *format,
-                     va_list arguments)
+static void add_note(reha_note *notes, int *count, reha_note_level level, const char *code,
+                     const char *format, va_list arguments) REHA_PRINTF(5, 0);
+static void add_note(reha_note *notes, int *count, reha_note_level level, const char *code,
+                     const char *format, va_list arguments)
 {
     if (*count >= REHA_NOTES_MAX) {
         return;
@@ -58,7 +58,8 @@ static void add_note(reha_note *notes, int *count, reha_note_level level, const 
     }
 }
 
-void reha_analysis_note(reha_analysis *analysis, reha_note_level level, const char *code, const char *format, ...)
+void reha_analysis_note(reha_analysis *analysis, reha_note_level level, const char *code, const char *format,
+                        ...)
 {
     va_list arguments;
     va_start(arguments, format);

@@ -84,8 +84,8 @@ static void summarise(reha_compartment *side)
 }
 
 /* Only the three landmarks of a compartment shape its curve: the spines in between are no joint space. */
-static void measure_side(const reha_point_px *points, int tibia_first, int femur_first, double low, double high,
-                         int samples, reha_compartment *out)
+static void measure_side(const reha_point_px *points, int tibia_first, int femur_first, double low,
+                         double high, int samples, reha_compartment *out)
 {
     const plateau_frame frame = frame_of(points);
     reha_point_px tibia[CURVE_POINTS];
@@ -106,22 +106,23 @@ static void measure_side(const reha_point_px *points, int tibia_first, int femur
     summarise(out);
 }
 
-void reha_joint_space_measure(const reha_point_px *points, const reha_joint_space_spec *spec, reha_joint_space *out)
+void reha_joint_space_measure(const reha_point_px *points, const reha_joint_space_spec *spec,
+                              reha_joint_space *out)
 {
     memset(out, 0, sizeof *out);
     out->plateau_width = frame_of(points).width;
     if (!(out->plateau_width > 0.0) || !isfinite(out->plateau_width)) {
         out->plateau_width = (double)NAN;
         for (int side = 0; side < 2; side++) {
-            out->sides[side] = (reha_compartment){
-                .minimum = (double)NAN, .mean = (double)NAN, .minimum_at = (double)NAN};
+            out->sides[side] =
+                (reha_compartment){.minimum = (double)NAN, .mean = (double)NAN, .minimum_at = (double)NAN};
         }
         return;
     }
     measure_side(points, 0, REHA_KNEE_TIBIA_POINTS, spec->lateral_low, spec->lateral_high, spec->samples,
                  &out->sides[REHA_LATERAL]);
-    measure_side(points, REHA_KNEE_TIBIA_POINTS - CURVE_POINTS, REHA_KNEE_POINTS - CURVE_POINTS, spec->medial_low,
-                 spec->medial_high, spec->samples, &out->sides[REHA_MEDIAL]);
+    measure_side(points, REHA_KNEE_TIBIA_POINTS - CURVE_POINTS, REHA_KNEE_POINTS - CURVE_POINTS,
+                 spec->medial_low, spec->medial_high, spec->samples, &out->sides[REHA_MEDIAL]);
 }
 
 /* ---- Refinement on grey value edges --------------------------------------------------------------- */
@@ -131,7 +132,7 @@ void reha_joint_space_measure(const reha_point_px *points, const reha_joint_spac
 enum { PLATEAU_PX = 172, PATCH_W = 224, PATCH_H = 128, STEPS = 25, KERNEL_MAX = 64 };
 static const double PATCH_LEFT = -0.15;
 static const double PATCH_TOP = -0.45;
-static const double STEP_UNIT = 0.005; /* plateau widths, unit of the stiffness */
+static const double STEP_UNIT = 0.005;  /* plateau widths, unit of the stiffness */
 static const double GRADIENT_CAP = 1.5; /* one strong edge (metal, cortex) must not outvote the neighbours */
 
 typedef struct edge_search {
@@ -201,7 +202,8 @@ static double gradient_at(const edge_search *search, double x_ratio, double dept
 
 /* Cheapest path through the offsets of all places: edge strength against pull and bending. costs and
  * path costs: count x STEPS. */
-static void cheapest_path(const double *costs, double *totals, unsigned char *from, int count, double bend, int *path)
+static void cheapest_path(const double *costs, double *totals, unsigned char *from, int count, double bend,
+                          int *path)
 {
     memcpy(totals, costs, sizeof(double) * STEPS);
     for (int i = 1; i < count; i++) {
@@ -219,8 +221,9 @@ static void cheapest_path(const double *costs, double *totals, unsigned char *fr
     }
     path[count - 1] = 0;
     for (int k = 1; k < STEPS; k++) {
-        path[count - 1] = totals[(count - 1) * STEPS + k] < totals[(count - 1) * STEPS + path[count - 1]] ? k
-                                                                                                         : path[count - 1];
+        path[count - 1] = totals[(count - 1) * STEPS + k] < totals[(count - 1) * STEPS + path[count - 1]]
+                              ? k
+                              : path[count - 1];
     }
     for (int i = count - 1; i > 0; i--) {
         path[i - 1] = from[i * STEPS + path[i]];
@@ -237,8 +240,8 @@ typedef struct path_work {
 } path_work;
 
 /* Shifts `depth` (one curve of a compartment) towards the edge. sign +1: brighter below (tibia). */
-static void refine_curve(const edge_search *search, const double *x_ratio, double *depth, int count, double sign,
-                         path_work *work)
+static void refine_curve(const edge_search *search, const double *x_ratio, double *depth, int count,
+                         double sign, path_work *work)
 {
     const double range = search->spec->refine_range_ratio;
     const double step = 2.0 * range / (STEPS - 1);
@@ -256,7 +259,8 @@ static void refine_curve(const edge_search *search, const double *x_ratio, doubl
         for (int k = 0; k < STEPS; k++) {
             const double off = -range + k * step;
             const double g = work->costs[i * STEPS + k] / (strength + 1e-6);
-            work->costs[i * STEPS + k] = -fmin(g, GRADIENT_CAP) + search->spec->refine_pull * pow(off / range, 2);
+            work->costs[i * STEPS + k] =
+                -fmin(g, GRADIENT_CAP) + search->spec->refine_pull * pow(off / range, 2);
         }
     }
     const double bend = search->spec->refine_stiffness * pow(step / STEP_UNIT, 2);
@@ -278,7 +282,8 @@ static void refine_curve(const edge_search *search, const double *x_ratio, doubl
 reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px *points, bool inverted,
                                     const reha_joint_space_spec *spec, reha_joint_space *out, reha_error *err)
 {
-    if (!(spec->refine_range_ratio > 0.0) || !(spec->refine_strength > 0.0) || !isfinite(out->plateau_width)) {
+    if (!(spec->refine_range_ratio > 0.0) || !(spec->refine_strength > 0.0) ||
+        !isfinite(out->plateau_width)) {
         return REHA_OK;
     }
     const plateau_frame frame = frame_of(points);
@@ -290,7 +295,8 @@ reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px 
     const reha_point_px centre = {.x_px = frame.origin.x_px + right * frame.ux + down * frame.nx,
                                   .y_px = frame.origin.y_px + right * frame.uy + down * frame.ny};
     const double direction = lateral_is_left ? 1.0 : -1.0;
-    const double angle_deg = atan2(direction * frame.uy, direction * frame.ux) * (180.0 / 3.14159265358979323846);
+    const double angle_deg =
+        atan2(direction * frame.uy, direction * frame.ux) * (180.0 / 3.14159265358979323846);
     enum { PIXELS = PATCH_W * PATCH_H };
     float *patch = reha_alloc(3 * PIXELS * sizeof(float));
     path_work *work = reha_alloc(sizeof *work);
@@ -299,10 +305,11 @@ reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px 
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the joint space");
         goto done;
     }
-    REHA_CHECK(reha_sample_turned(image, centre, PATCH_W * scale, PATCH_H * scale, angle_deg, REHA_BORDER_NEAREST,
-                                  (reha_tone){0.0, 0.0}, PATCH_W, PATCH_H, patch, err));
+    REHA_CHECK(reha_sample_turned(image, centre, PATCH_W * scale, PATCH_H * scale, angle_deg,
+                                  REHA_BORDER_NEAREST, (reha_tone){0.0, 0.0}, PATCH_W, PATCH_H, patch, err));
     smooth_slope(patch, patch + PIXELS, patch + 2 * PIXELS, spec->refine_blur_px, inverted ? -1.0 : 1.0);
-    const edge_search search = {.gradient = patch + 2 * PIXELS, .lateral_is_left = lateral_is_left, .spec = spec};
+    const edge_search search = {
+        .gradient = patch + 2 * PIXELS, .lateral_is_left = lateral_is_left, .spec = spec};
     for (int s = 0; s < 2; s++) {
         reha_compartment *side = &out->sides[s];
         refine_curve(&search, side->x_ratio, side->tibia, side->count, 1.0, work);

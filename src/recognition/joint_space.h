@@ -15,9 +15,10 @@ typedef struct reha_compartment {
     int count;
     double x_ratio[REHA_PROFILE_MAX / 2]; /* place along the plateau line */
     double width[REHA_PROFILE_MAX / 2];   /* in plateau widths */
-    double tibia[REHA_PROFILE_MAX / 2], femur[REHA_PROFILE_MAX / 2]; /* depth below the line, in plateau widths */
-    double minimum, mean;                 /* in plateau widths */
-    double minimum_at;                    /* x_ratio of the narrowest place */
+    double tibia[REHA_PROFILE_MAX / 2],
+        femur[REHA_PROFILE_MAX / 2]; /* depth below the line, in plateau widths */
+    double minimum, mean;            /* in plateau widths */
+    double minimum_at;               /* x_ratio of the narrowest place */
 } reha_compartment;
 
 typedef struct reha_joint_space {
@@ -28,13 +29,14 @@ typedef struct reha_joint_space {
 /* points: in any isotropic unit (pixels, or millimetres where rows and columns are spaced differently),
  * in the order of knee_landmarks.h; either orientation of the image. All fields NaN if the plateau has no
  * width. */
-void reha_joint_space_measure(const reha_point_px *points, const reha_joint_space_spec *spec, reha_joint_space *out);
+void reha_joint_space_measure(const reha_point_px *points, const reha_joint_space_spec *spec,
+                              reha_joint_space *out);
 
 /* Moves tibial and femoral edges of a measured profile to the strongest grey value edge near them (dynamic
  * programming along the compartment) and measures again. `image`, `points`: in pixels; bone bright unless
  * `inverted`. spec->refine_range_ratio 0: does nothing. REHA_E_NOMEM. */
-REHA_MUST_USE reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px *points, bool inverted,
-                                                  const reha_joint_space_spec *spec, reha_joint_space *out,
-                                                  reha_error *err);
+REHA_MUST_USE reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px *points,
+                                                  bool inverted, const reha_joint_space_spec *spec,
+                                                  reha_joint_space *out, reha_error *err);
 
 #endif

@@ -18,7 +18,8 @@ reha_knee_candidate reha_knee_ready_candidate_(const reha_gray *image, const reh
 }
 
 /* The reason to refuse this view, or NULL. */
-static const char *refusal_of(const reha_gate_spec *spec, const reha_quality *quality, const reha_gate_view *view)
+static const char *refusal_of(const reha_gate_spec *spec, const reha_quality *quality,
+                              const reha_gate_view *view)
 {
     const reha_gate_class verdict = reha_gate_verdict(view);
     for (int k = REHA_GATE_KNEE + 1; k < REHA_GATE_CLASS_COUNT; k++) {
@@ -38,20 +39,22 @@ static const char *refusal_of(const reha_gate_spec *spec, const reha_quality *qu
 }
 
 /* One candidate as it is and, where the gate suspects inverted grey values, turned over. */
-static reha_status look(knee_case *knee, const reha_knee_candidate *at, reha_quality *quality, reha_gate_view *out,
-                        reha_error *err)
+static reha_status look(knee_case *knee, const reha_knee_candidate *at, reha_quality *quality,
+                        reha_gate_view *out, reha_error *err)
 {
     const reha_model *model = knee->model;
     const reha_gate_spec *spec = &model->card.gate;
     for (int i = 0; i < REHA_STAT_COUNT; i++) {
         quality->values[i] = (double)NAN;
     }
-    REHA_TRY(reha_gate_look(knee->image, knee->reduction, at, &model->gate, spec, false, &knee->grey, quality, out, err));
+    REHA_TRY(reha_gate_look(knee->image, knee->reduction, at, &model->gate, spec, false, &knee->grey, quality,
+                            out, err));
     if (out->probabilities[REHA_GATE_INVERTED] < spec->invert_min) {
         return REHA_OK;
     }
     reha_gate_view turned;
-    REHA_TRY(reha_gate_look(knee->image, knee->reduction, at, &model->gate, spec, true, &knee->grey, quality, &turned, err));
+    REHA_TRY(reha_gate_look(knee->image, knee->reduction, at, &model->gate, spec, true, &knee->grey, quality,
+                            &turned, err));
     if (turned.probabilities[REHA_GATE_KNEE] > out->probabilities[REHA_GATE_KNEE] ||
         reha_gate_verdict(out) == REHA_GATE_INVERTED) {
         *out = turned;
@@ -68,8 +71,8 @@ static reha_status look_again(knee_case *knee, reha_quality *quality, reha_gate_
     const reha_knee_pose found = {.x_px = knee->candidate.x_px,
                                   .y_px = knee->candidate.y_px,
                                   .plateau_width_px = knee->candidate.width_px};
-    if (refusal_of(&knee->model->card.gate, quality, view) == NULL || reha_gate_verdict(view) == REHA_GATE_METAL ||
-        !reha_knee_pose_is_ready(knee->image, &found, crop)) {
+    if (refusal_of(&knee->model->card.gate, quality, view) == NULL ||
+        reha_gate_verdict(view) == REHA_GATE_METAL || !reha_knee_pose_is_ready(knee->image, &found, crop)) {
         return REHA_OK;
     }
     const reha_knee_candidate ready = reha_knee_ready_candidate_(knee->image, crop);
@@ -110,7 +113,8 @@ reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good
     }
     if (isfinite(view.distance) && view.distance > card->gate.distance_warn) {
         reha_region_note(region, REHA_NOTE_WARNING, "unusual",
-                         "The image differs from most training images (distance %.1f, usual up to %.1f): read the grade with "
+                         "The image differs from most training images (distance %.1f, usual up to %.1f): "
+                         "read the grade with "
                          "care.",
                          view.distance, card->gate.distance_warn);
     }
@@ -149,8 +153,8 @@ reha_status reha_knee_name_unknown_(const knee_case *whole, const char **code, r
                                         .width_px = width};
     reha_quality quality;
     reha_gate_view view;
-    REHA_TRY(reha_gate_look(whole->image, whole->reduction, &middle, &whole->model->gate, spec, false, &whole->grey,
-                            &quality, &view, err));
+    REHA_TRY(reha_gate_look(whole->image, whole->reduction, &middle, &whole->model->gate, spec, false,
+                            &whole->grey, &quality, &view, err));
     const reha_gate_class verdict = reha_gate_verdict(&view);
     if (view.probabilities[verdict] >= spec->refuse_min[verdict] && verdict != REHA_GATE_KNEE &&
         verdict != REHA_GATE_INVERTED && verdict != REHA_GATE_METAL) {

@@ -21,8 +21,8 @@ const char *reha_knee_role_name(reha_knee_role role)
 const char *reha_gate_class_name(reha_gate_class kind)
 {
     static const char *const names[REHA_GATE_CLASS_COUNT] = {
-        "knee_ok",   "knee_inverted", "knee_upside_down", "knee_rotated_90", "metal",
-        "too_cropped", "other_xray",  "ultrasound",       "ct_mr",           "photo_text_other"};
+        "knee_ok",     "knee_inverted", "knee_upside_down", "knee_rotated_90", "metal",
+        "too_cropped", "other_xray",    "ultrasound",       "ct_mr",           "photo_text_other"};
     return (int)kind >= 0 && kind < REHA_GATE_CLASS_COUNT ? names[kind] : "?";
 }
 
@@ -69,7 +69,8 @@ static reha_status parse_network(const json_t *item, reha_knee_network *out, reh
     if (!(fabs(out->input_gain) > 0.0) || !isfinite(out->input_gain) || !isfinite(out->input_offset)) {
         return reha_fail(err, REHA_E_FORMAT, "'input_gain' must not be 0");
     }
-    (void)snprintf(out->explain_node, sizeof out->explain_node, "%s", reha_json_string(item, "explain_node", ""));
+    (void)snprintf(out->explain_node, sizeof out->explain_node, "%s",
+                   reha_json_string(item, "explain_node", ""));
     return REHA_OK;
 }
 
@@ -96,8 +97,8 @@ static reha_status parse_networks(const json_t *json, reha_knee_card *out, reha_
     }
     for (int r = REHA_KNEE_FINDER; r < REHA_KNEE_ROLE_COUNT; r++) {
         if (counts[r] > 1) {
-            return reha_fail(err, REHA_E_FORMAT, "'networks' has %d of role '%s', at most 1 is used", counts[r],
-                             reha_knee_role_name((reha_knee_role)r));
+            return reha_fail(err, REHA_E_FORMAT, "'networks' has %d of role '%s', at most 1 is used",
+                             counts[r], reha_knee_role_name((reha_knee_role)r));
         }
     }
     out->finder.is_present = counts[REHA_KNEE_FINDER] > 0;
@@ -122,8 +123,8 @@ static reha_status parse_calibration(const json_t *section, reha_knee_card *out,
     return REHA_OK;
 }
 
-static reha_status parse_section(const json_t *json, const char *name, section_parser parse, reha_knee_card *out,
-                                 reha_error *err)
+static reha_status parse_section(const json_t *json, const char *name, section_parser parse,
+                                 reha_knee_card *out, reha_error *err)
 {
     const json_t *section = json_object_get(json, name);
     if (!json_is_object(section)) {
@@ -232,8 +233,8 @@ void reha_knee_card_clear(reha_knee_card *card)
 reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_error *err)
 {
     memset(card, 0, sizeof *card);
-    card->json = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "format", FORMAT_NAME, "format_version", FORMAT_VERSION,
-                           "name", "knee-oa", "version", version, "task", "knee-oa", "title",
+    card->json = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "format", FORMAT_NAME, "format_version",
+                           FORMAT_VERSION, "name", "knee-oa", "version", version, "task", "knee-oa", "title",
                            "Kellgren-Lawrence grade of knee osteoarthritis on frontal radiographs");
     if (card->json == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model card");
@@ -241,7 +242,8 @@ reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_
     (void)snprintf(card->name, sizeof card->name, "knee-oa");
     (void)snprintf(card->version, sizeof card->version, "%s", version);
     card->network_count = 1;
-    card->networks[0] = (reha_knee_network){.role = REHA_KNEE_KL, .precision = REHA_F32, .input_gain = 1.0, .weight = 1.0};
+    card->networks[0] =
+        (reha_knee_network){.role = REHA_KNEE_KL, .precision = REHA_F32, .input_gain = 1.0, .weight = 1.0};
     (void)snprintf(card->networks[0].file, sizeof card->networks[0].file, "model.onnx");
     card->crop = reha_knee_crop_spec_default();
     card->mirror_average = true;
@@ -263,9 +265,9 @@ static json_t *networks_json(const reha_knee_card *card)
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < card->network_count; i++) {
         const reha_knee_network *network = &card->networks[i];
-        json_t *item = json_pack("{s:s, s:s, s:s, s:f, s:f}", "role", reha_knee_role_name(network->role), "file",
-                                 network->file, "precision", precisions[network->precision], "input_offset",
-                                 network->input_offset, "input_gain", network->input_gain);
+        json_t *item = json_pack("{s:s, s:s, s:s, s:f, s:f}", "role", reha_knee_role_name(network->role),
+                                 "file", network->file, "precision", precisions[network->precision],
+                                 "input_offset", network->input_offset, "input_gain", network->input_gain);
         if (item != NULL && network->role == REHA_KNEE_KL) {
             (void)json_object_set_new(item, "weight", json_real(network->weight));
             (void)json_object_set_new(item, "explain_node", json_string(network->explain_node));

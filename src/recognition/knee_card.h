@@ -17,7 +17,7 @@ enum {
     REHA_KNEE_NETWORKS_MAX = 8,
     REHA_KNEE_RULES_MAX = 16,
     REHA_KNEE_PASSES_MAX = 8,
-    REHA_KNEE_POINTS = 16,      /* 9 on the tibia, then 7 on the femur, each from lateral to medial */
+    REHA_KNEE_POINTS = 16, /* 9 on the tibia, then 7 on the femur, each from lateral to medial */
     REHA_KNEE_TIBIA_POINTS = 9,
     REHA_GATE_FEATURES_MAX = 128,
     REHA_GRADES = 5
@@ -34,10 +34,10 @@ const char *reha_knee_role_name(reha_knee_role role); /* "kl", "finder", "gate",
 
 typedef struct reha_knee_network {
     reha_knee_role role;
-    char file[96];             /* beside the card; no folder part */
+    char file[96]; /* beside the card; no folder part */
     reha_precision precision;
-    double input_offset, input_gain; /* the network gets (x - offset) * gain of a picture in 0..1 */
-    double weight;             /* of this member in the ensemble's mean probability (kl) */
+    double input_offset, input_gain;       /* the network gets (x - offset) * gain of a picture in 0..1 */
+    double weight;                         /* of this member in the ensemble's mean probability (kl) */
     char explain_node[REHA_NN_NAME_BYTES]; /* kl: the map that explanations use; "": no explanation */
 } reha_knee_network;
 
@@ -59,37 +59,37 @@ const char *reha_gate_class_name(reha_gate_class kind); /* "knee_ok", "knee_inve
 
 typedef struct reha_finder_spec {
     bool is_present;
-    int input_px;           /* 256 */
-    int stride_px;          /* 8 */
+    int input_px;  /* 256 */
+    int stride_px; /* 8 */
     double low_percentile, high_percentile;
-    double width_unit_px;   /* width = unit * exp(output) */
-    double score_min;       /* of a knee */
-    double separation;      /* two knees lie at least this many widths apart */
-    double turned_min;      /* probability of "not upright" from which the finder is believed; > 1: never */
+    double width_unit_px; /* width = unit * exp(output) */
+    double score_min;     /* of a knee */
+    double separation;    /* two knees lie at least this many widths apart */
+    double turned_min;    /* probability of "not upright" from which the finder is believed; > 1: never */
     int knees_max;
 } reha_finder_spec;
 
 typedef struct reha_gate_spec {
     bool is_present;
-    int input_px;           /* 128 */
-    double box_scale;       /* side of the box in knee widths: 1.30 */
-    double box_up;          /* box centre above the knee's centre, in knee widths: 0.12 */
+    int input_px;     /* 128 */
+    double box_scale; /* side of the box in knee widths: 1.30 */
+    double box_up;    /* box centre above the knee's centre, in knee widths: 0.12 */
     double low_percentile, high_percentile;
     int class_count;
     reha_gate_class classes[REHA_GATE_CLASS_COUNT];
-    bool gives_probabilities; /* the network ends in a softmax; else it gives logits */
-    double temperature;       /* the class scores are divided by it */
+    bool gives_probabilities;                 /* the network ends in a softmax; else it gives logits */
+    double temperature;                       /* the class scores are divided by it */
     double refuse_min[REHA_GATE_CLASS_COUNT]; /* by class: refuse from this probability on */
-    double accept_min;      /* least probability of a good knee */
-    double invert_min;      /* turn the grey values over from this probability of "inverted" */
-    int feature_count;      /* 0: no distance to the training images */
+    double accept_min;                        /* least probability of a good knee */
+    double invert_min; /* turn the grey values over from this probability of "inverted" */
+    int feature_count; /* 0: no distance to the training images */
     double feature_mean[REHA_GATE_FEATURES_MAX];
-    float *feature_precision; /* P = inverse covariance, feature_count x feature_count, row-major; owned by the card.
-                               * distance = sqrt((x - mean)' P (x - mean)) */
-    double distance_max;    /* refuse above */
-    double distance_warn;   /* say so above */
-    double distance_outside_max; /* refuse by distance only if no more than this share of the box lies outside of
-                                  * the picture: a tight crop is unusual, but not another kind of image */
+    float *feature_precision;    /* P = inverse covariance, feature_count x feature_count, row-major; owned by
+                                  * the card.    distance = sqrt((x - mean)' P (x - mean)) */
+    double distance_max;         /* refuse above */
+    double distance_warn;        /* say so above */
+    double distance_outside_max; /* refuse by distance only if no more than this share of the box lies outside
+                                  * of the picture: a tight crop is unusual, but not another kind of image */
 } reha_gate_spec;
 
 /* Plain statistics of the picture, before any network is asked (knee_gate.h lists them). */
@@ -115,39 +115,39 @@ typedef struct reha_landmark_spec {
     double first_up_ratio;           /* joint centre of the finder to centre of the landmarks, in widths */
     int pass_count;                  /* refining passes, averaged; their spread is the test-time spread */
     reha_landmark_pass passes[REHA_KNEE_PASSES_MAX];
-    double blur_warn_px, blur_refuse_px; /* width of the heat maps in the first pass: above, nothing is measured;
-                                      above the second, this is no knee joint */
-    double shift_refuse_ratio;       /* first pass to refined landmarks, in plateau widths: above, no knee joint */
-    double side_margin_px;           /* difference in heat map width, between the image and its mirror image, that
-                                      tells left from right; huge: never */
+    double blur_warn_px, blur_refuse_px; /* width of the heat maps in the first pass: above, nothing is
+                                      measured; above the second, this is no knee joint */
+    double shift_refuse_ratio; /* first pass to refined landmarks, in plateau widths: above, no knee joint */
+    double side_margin_px;     /* difference in heat map width, between the image and its mirror image, that
+                                tells left from right; huge: never */
 } reha_landmark_spec;
 
 typedef struct reha_joint_space_spec {
     double lateral_low, lateral_high; /* compartments in plateau widths from the lateral edge */
     double medial_low, medial_high;
-    int samples;                      /* per compartment */
-    double refine_range_ratio;        /* edges are sought this far from the landmarks, in plateau widths; 0: off */
-    double refine_strength;           /* 0 to 1: how far to go towards the found edge */
+    int samples;               /* per compartment */
+    double refine_range_ratio; /* edges are sought this far from the landmarks, in plateau widths; 0: off */
+    double refine_strength;    /* 0 to 1: how far to go towards the found edge */
     double refine_pull, refine_stiffness, refine_blur_px;
 } reha_joint_space_spec;
 
 typedef struct reha_knee_errors { /* from cross-validation: see the card's "measurement" */
     double landmark_mean_mm;
-    double jsw_sd_mm;                /* SD of the error of the minimum width, any compartment */
-    double jsw_sd_ratio;             /* the same in plateau widths */
-    double plateau_width_mm;         /* mean of adults in the training data: only to word ratios */
-    double reference_jsw_mm[REHA_GRADES]; /* mean smallest distance by grade */
+    double jsw_sd_mm;                        /* SD of the error of the minimum width, any compartment */
+    double jsw_sd_ratio;                     /* the same in plateau widths */
+    double plateau_width_mm;                 /* mean of adults in the training data: only to word ratios */
+    double reference_jsw_mm[REHA_GRADES];    /* mean smallest distance by grade */
     double reference_jsw_sd_mm[REHA_GRADES]; /* NaN if not known */
 } reha_knee_errors;
 
 typedef struct reha_knee_card {
-    json_t *json;      /* the document; owned */
+    json_t *json; /* the document; owned */
     char name[64];
     char version[32];
     int network_count;
     reha_knee_network networks[REHA_KNEE_NETWORKS_MAX];
     reha_knee_crop_spec crop;
-    bool mirror_average;   /* average the grade over the picture and its mirror image */
+    bool mirror_average; /* average the grade over the picture and its mirror image */
     reha_ordinal_calibration calibration;
     reha_finder_spec finder;
     reha_gate_spec gate;

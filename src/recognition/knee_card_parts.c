@@ -18,7 +18,8 @@ static reha_status number_in(const json_t *object, const char *key, double low, 
     return REHA_OK;
 }
 
-static reha_status whole_in(const json_t *object, const char *key, int low, int high, int *out, reha_error *err)
+static reha_status whole_in(const json_t *object, const char *key, int low, int high, int *out,
+                            reha_error *err)
 {
     double value = 0.0;
     *out = 0;
@@ -139,7 +140,8 @@ static reha_status parse_gate_distance(const json_t *section, reha_gate_spec *sp
     REHA_TRY(reha_json_need_array(distance, "mean", 0, &mean, err));
     const size_t n = json_array_size(mean);
     if (n < 1 || n > REHA_GATE_FEATURES_MAX) {
-        return reha_fail(err, REHA_E_FORMAT, "'distance.mean' must have 1 to %d numbers", REHA_GATE_FEATURES_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "'distance.mean' must have 1 to %d numbers",
+                         REHA_GATE_FEATURES_MAX);
     }
     REHA_TRY(reha_json_need_numbers(distance, "mean", n, spec->feature_mean, err));
     REHA_TRY(reha_json_need_array(distance, "inverse_covariance", n * n, &precision, err));
@@ -252,7 +254,8 @@ reha_status reha_card_parse_measurement_(const json_t *section, reha_knee_card *
         errors->reference_jsw_sd_mm[k] = (double)NAN;
     }
     if (json_object_get(section, "reference_jsw_sd_mm") != NULL) {
-        REHA_TRY(reha_json_need_numbers(section, "reference_jsw_sd_mm", REHA_GRADES, errors->reference_jsw_sd_mm, err));
+        REHA_TRY(reha_json_need_numbers(section, "reference_jsw_sd_mm", REHA_GRADES,
+                                        errors->reference_jsw_sd_mm, err));
     }
     return REHA_OK;
 }

@@ -4,11 +4,16 @@
 
 #include "recognition/knee_card.h"
 
-REHA_MUST_USE reha_status reha_card_parse_quality_(const json_t *section, reha_knee_card *out, reha_error *err);
-REHA_MUST_USE reha_status reha_card_parse_finder_(const json_t *section, reha_knee_card *out, reha_error *err);
+REHA_MUST_USE reha_status reha_card_parse_quality_(const json_t *section, reha_knee_card *out,
+                                                   reha_error *err);
+REHA_MUST_USE reha_status reha_card_parse_finder_(const json_t *section, reha_knee_card *out,
+                                                  reha_error *err);
 REHA_MUST_USE reha_status reha_card_parse_gate_(const json_t *section, reha_knee_card *out, reha_error *err);
-REHA_MUST_USE reha_status reha_card_parse_landmarks_(const json_t *section, reha_knee_card *out, reha_error *err);
-REHA_MUST_USE reha_status reha_card_parse_joint_space_(const json_t *section, reha_knee_card *out, reha_error *err);
-REHA_MUST_USE reha_status reha_card_parse_measurement_(const json_t *section, reha_knee_card *out, reha_error *err);
+REHA_MUST_USE reha_status reha_card_parse_landmarks_(const json_t *section, reha_knee_card *out,
+                                                     reha_error *err);
+REHA_MUST_USE reha_status reha_card_parse_joint_space_(const json_t *section, reha_knee_card *out,
+                                                       reha_error *err);
+REHA_MUST_USE reha_status reha_card_parse_measurement_(const json_t *section, reha_knee_card *out,
+                                                       reha_error *err);
 
 #endif

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Percentiles need no more pixels than this; reading 5 megapixels for them would cost as much as the network. */
+/* Percentiles need no more pixels than this; reading 5 megapixels for them would cost as much as the network.
+ */
 enum { PERCENTILE_SAMPLE = 1 << 17, CANDIDATES_MAX = 32 };
 
 reha_letterbox reha_letterbox_make(uint32_t width_px, uint32_t height_px, int side_px)
@@ -118,8 +119,8 @@ reha_status reha_knee_find(const reha_gray *image, const reha_knee_net *net, con
     const reha_box_px edges = {0.0, 0.0, image->width_px, image->height_px};
     REHA_CHECK(reha_sample_rect(image, edges, REHA_BORDER_ZERO, tone, box.width, box.height, picture, err));
     for (int y = 0; y < box.height; y++) {
-        memcpy(square + (size_t)(box.top + y) * (size_t)side + (size_t)box.left, picture + (size_t)y * (size_t)box.width,
-               (size_t)box.width * sizeof(float));
+        memcpy(square + (size_t)(box.top + y) * (size_t)side + (size_t)box.left,
+               picture + (size_t)y * (size_t)box.width, (size_t)box.width * sizeof(float));
     }
     float *outputs[1] = {scratch_output};
     REHA_CHECK(reha_knee_net_run(net, 1, square, (size_t)side * (size_t)side, outputs, err));

@@ -13,10 +13,10 @@
 enum { REHA_FINDER_CHANNELS = 5 };
 
 typedef struct reha_knee_candidate {
-    double x_px, y_px;  /* middle of the tibial plateau, in the given image */
-    double width_px;    /* of the plateau, edge to edge */
-    double score;       /* 0 to 1 */
-    double turned;      /* probability that the knee does not stand upright */
+    double x_px, y_px; /* middle of the tibial plateau, in the given image */
+    double width_px;   /* of the plateau, edge to edge */
+    double score;      /* 0 to 1 */
+    double turned;     /* probability that the knee does not stand upright */
 } reha_knee_candidate;
 
 /* How an image was laid into the square: x_square = x_image * scale + left, in pixel-edge coordinates. */
@@ -32,7 +32,8 @@ int reha_finder_decode(const float *output, int cells, const reha_finder_spec *s
                        reha_knee_candidate *out);
 
 /* `scratch_output`: room for the network's output. One thread at a time per session. */
-REHA_MUST_USE reha_status reha_knee_find(const reha_gray *image, const reha_knee_net *net, const reha_finder_spec *spec,
-                                         float *scratch_output, reha_knee_candidate *out, int *count, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_find(const reha_gray *image, const reha_knee_net *net,
+                                         const reha_finder_spec *spec, float *scratch_output,
+                                         reha_knee_candidate *out, int *count, reha_error *err);
 
 #endif

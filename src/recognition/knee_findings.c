@@ -55,7 +55,8 @@ static double width_error(const knee_case *knee, width_scale scale, int side)
 {
     const reha_knee_errors *errors = &knee->model->card.errors;
     const double known = scale.is_mm ? errors->jsw_sd_mm : errors->jsw_sd_ratio;
-    const double own = isfinite(knee->width_sd_ratio[side]) ? knee->width_sd_ratio[side] * scale.per_ratio : 0.0;
+    const double own =
+        isfinite(knee->width_sd_ratio[side]) ? knee->width_sd_ratio[side] * scale.per_ratio : 0.0;
     return NORMAL_95 * sqrt(known * known + own * own);
 }
 
@@ -66,7 +67,8 @@ static void set_width(const knee_case *knee, reha_finding *finding, double ratio
     finding->measure.unit = scale.is_mm ? "mm" : "1";
     finding->measure.error = error;
     (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source,
-                   "95 %%: cross-validated error%s", knee->points.pass_count > 1 ? " and spread over repeated looks" : "");
+                   "95 %%: cross-validated error%s",
+                   knee->points.pass_count > 1 ? " and spread over repeated looks" : "");
     (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s",
                    scale.is_mm ? reha_spacing_source_text(knee->spacing.source)
                                : "ratio to the tibial plateau width: the image states no pixel spacing");
@@ -76,14 +78,16 @@ static void place_of_width(const knee_case *knee, const reha_compartment *side, 
 {
     const reha_point_px lateral = knee->points.points[0];
     const reha_point_px medial = knee->points.points[REHA_KNEE_TIBIA_POINTS - 1];
-    const reha_point_px at = reha_knee_to_input_(knee, lateral.x_px + side->minimum_at * (medial.x_px - lateral.x_px),
-                                                 lateral.y_px + side->minimum_at * (medial.y_px - lateral.y_px));
+    const reha_point_px at =
+        reha_knee_to_input_(knee, lateral.x_px + side->minimum_at * (medial.x_px - lateral.x_px),
+                            lateral.y_px + side->minimum_at * (medial.y_px - lateral.y_px));
     const double size = 0.12 * knee->pose.plateau_width_px * knee->reduction;
     finding->has_region = true;
     finding->region = (reha_box_px){at.x_px - 0.5 * size, at.y_px - size, size, 1.5 * size};
 }
 
-static void add_width(const knee_case *knee, reha_region *region, int side, const char *key, const char *label)
+static void add_width(const knee_case *knee, reha_region *region, int side, const char *key,
+                      const char *label)
 {
     reha_finding *finding = reha_region_add(region, key, label);
     if (finding == NULL) {
@@ -92,10 +96,11 @@ static void add_width(const knee_case *knee, reha_region *region, int side, cons
     const reha_compartment *space = &knee->space.sides[side];
     set_width(knee, finding, space->minimum, width_error(knee, scale_of(knee), side));
     place_of_width(knee, space, finding);
-    (void)snprintf(finding->evidence, sizeof finding->evidence,
-                   "Narrowest at %.0f %% of the plateau from its lateral edge; mean over the compartment %.*f%s.",
-                   100.0 * space->minimum_at, scale_of(knee).is_mm ? 1 : 3, space->mean * scale_of(knee).per_ratio,
-                   scale_of(knee).is_mm ? " mm" : " of the plateau width");
+    (void)snprintf(
+        finding->evidence, sizeof finding->evidence,
+        "Narrowest at %.0f %% of the plateau from its lateral edge; mean over the compartment %.*f%s.",
+        100.0 * space->minimum_at, scale_of(knee).is_mm ? 1 : 3, space->mean * scale_of(knee).per_ratio,
+        scale_of(knee).is_mm ? " mm" : " of the plateau width");
 }
 
 /* Compares with the grades whose average width lies about as near as the nearest does. Knees wider than every
@@ -133,7 +138,9 @@ static void say_comparison(const knee_case *knee, sentence *to, double width_mm)
     } else {
         (void)snprintf(grades, sizeof grades, "KL %d to %d", low, high);
     }
-    say(to, width_mm >= widest ? " Not narrowed: %s knees average %.*f%s." : " Closest to the average of %s knees (%.*f%s).",
+    say(to,
+        width_mm >= widest ? " Not narrowed: %s knees average %.*f%s."
+                           : " Closest to the average of %s knees (%.*f%s).",
         grades, is_mm ? 1 : 3, is_mm ? mean : mean / errors->plateau_width_mm, is_mm ? " mm" : "");
 }
 
@@ -145,7 +152,8 @@ static double width_mm_like(const knee_case *knee, double ratio)
 
 static int narrower_side(const knee_case *knee)
 {
-    return knee->space.sides[REHA_MEDIAL].minimum <= knee->space.sides[REHA_LATERAL].minimum ? REHA_MEDIAL : REHA_LATERAL;
+    return knee->space.sides[REHA_MEDIAL].minimum <= knee->space.sides[REHA_LATERAL].minimum ? REHA_MEDIAL
+                                                                                             : REHA_LATERAL;
 }
 
 static void say_widths(const knee_case *knee, sentence *to)
@@ -157,12 +165,12 @@ static void say_widths(const knee_case *knee, sentence *to)
     static const char *const names[2] = {"lateral", "medial"};
     const int digits = scale.is_mm ? 1 : 3;
     if (knee->lateral_is_sure) {
-        say(to, "Joint space narrowest in the %s compartment: %.*f%s (+-%.*f), %s %.*f.", names[narrow], digits,
-            one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
+        say(to, "Joint space narrowest in the %s compartment: %.*f%s (+-%.*f), %s %.*f.", names[narrow],
+            digits, one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
             width_error(knee, scale, narrow), names[1 - narrow], digits, other->minimum * scale.per_ratio);
     } else {
-        say(to, "Joint space at its narrowest %.*f%s (+-%.*f); which side is medial could not be told.", digits,
-            one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
+        say(to, "Joint space at its narrowest %.*f%s (+-%.*f); which side is medial could not be told.",
+            digits, one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
             width_error(knee, scale, narrow));
     }
     say_comparison(knee, to, width_mm_like(knee, one->minimum));
@@ -189,15 +197,18 @@ static void add_joint_space(const knee_case *knee, reha_region *region)
     if (plateau != NULL) {
         const bool is_mm = reha_spacing_is_known(knee->spacing);
         const double spread = isfinite(knee->points.spread_ratio) ? knee->points.spread_ratio : 0.0;
-        const double width = is_mm ? knee->space.plateau_width : knee->pose.plateau_width_px * knee->reduction;
-        const double mm_share = knee->model->card.errors.landmark_mean_mm / knee->model->card.errors.plateau_width_mm;
+        const double width =
+            is_mm ? knee->space.plateau_width : knee->pose.plateau_width_px * knee->reduction;
+        const double mm_share =
+            knee->model->card.errors.landmark_mean_mm / knee->model->card.errors.plateau_width_mm;
         plateau->measure.value = width;
         plateau->measure.unit = is_mm ? "mm" : "px";
         plateau->measure.error = NORMAL_95 * width * hypot(mm_share, spread);
         (void)snprintf(plateau->measure.error_source, sizeof plateau->measure.error_source,
                        "95 %%: cross-validated landmark error and spread over repeated looks");
         (void)snprintf(plateau->measure.source, sizeof plateau->measure.source, "%s",
-                       is_mm ? reha_spacing_source_text(knee->spacing.source) : "pixels: no pixel spacing is stated");
+                       is_mm ? reha_spacing_source_text(knee->spacing.source)
+                             : "pixels: no pixel spacing is stated");
     }
 }
 
@@ -208,7 +219,8 @@ static void add_geometry(const knee_case *knee, reha_region *region)
     }
     const width_scale scale = scale_of(knee);
     for (int i = 0; i < REHA_KNEE_POINTS; i++) {
-        region->points[i] = reha_knee_to_input_(knee, knee->points.points[i].x_px, knee->points.points[i].y_px);
+        region->points[i] =
+            reha_knee_to_input_(knee, knee->points.points[i].x_px, knee->points.points[i].y_px);
     }
     region->point_count = REHA_KNEE_POINTS;
     region->profile_unit = scale.is_mm ? "mm" : "1";
@@ -236,7 +248,8 @@ static void say_evidence(const knee_case *knee, sentence *to)
         say_widths(knee, to);
         const double narrow = width_mm_like(knee, knee->space.sides[narrower_side(knee)].minimum);
         const double *reference = knee->model->card.errors.reference_jsw_mm;
-        if (knee->grade >= NARROWED_GRADE && narrow > 0.5 * (reference[DISEASE_GRADE] + reference[NARROWED_GRADE])) {
+        if (knee->grade >= NARROWED_GRADE &&
+            narrow > 0.5 * (reference[DISEASE_GRADE] + reference[NARROWED_GRADE])) {
             say(to, " That is not narrow for this grade: check it on the image.");
         }
     }
@@ -279,7 +292,8 @@ static void add_grade(const knee_case *knee, reha_region *region)
     finding->measure.error = NORMAL_95 * sqrt(fmax(square - expected * expected, 0.0));
     (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source,
                    "95 %%: spread of the calibrated probabilities");
-    (void)snprintf(finding->measure.source, sizeof finding->measure.source, "expected grade of the network's distribution");
+    (void)snprintf(finding->measure.source, sizeof finding->measure.source,
+                   "expected grade of the network's distribution");
     finding->has_region = true;
     finding->region = region->box;
     sentence evidence = {.text = finding->evidence, .size = sizeof finding->evidence};
@@ -288,7 +302,8 @@ static void add_grade(const knee_case *knee, reha_region *region)
 
 static void add_disease(const knee_case *knee, reha_region *region)
 {
-    reha_finding *finding = reha_region_add(region, "oa", "Radiographic osteoarthritis of the knee (KL 2 or more)");
+    reha_finding *finding =
+        reha_region_add(region, "oa", "Radiographic osteoarthritis of the knee (KL 2 or more)");
     if (finding == NULL) {
         return;
     }
@@ -300,9 +315,10 @@ static void add_disease(const knee_case *knee, reha_region *region)
     finding->probability = fmin(finding->probability, 1.0);
     finding->has_region = true;
     finding->region = region->box;
-    (void)snprintf(finding->evidence, sizeof finding->evidence,
-                   "Sum of the calibrated probabilities of KL 2, 3 and 4. A picture alone is no diagnosis: treatment "
-                   "follows symptoms and function.");
+    (void)snprintf(
+        finding->evidence, sizeof finding->evidence,
+        "Sum of the calibrated probabilities of KL 2, 3 and 4. A picture alone is no diagnosis: treatment "
+        "follows symptoms and function.");
 }
 
 void reha_knee_findings_(const knee_case *knee, reha_region *region)

@@ -66,7 +66,8 @@ static reha_status box_statistics(const reha_gray *image, double reduction, reha
     const pixel_rect rect = clip_box(image, box);
     static const double percentiles[3] = {1.0, 50.0, 99.0};
     double p[3];
-    REHA_TRY(reha_sample_percentiles(image, rect.x0, rect.y0, rect.x1, rect.y1, PERCENTILE_SAMPLE, percentiles, 3, p, err));
+    REHA_TRY(reha_sample_percentiles(image, rect.x0, rect.y0, rect.x1, rect.y1, PERCENTILE_SAMPLE,
+                                     percentiles, 3, p, err));
     double sum = 0.0;
     size_t white = 0;
     size_t black = 0;
@@ -135,13 +136,15 @@ static double feature_distance(const reha_gate_spec *spec, const float *features
     return sqrt(fmax(sum, 0.0));
 }
 
-static void read_outputs(const reha_gate_spec *spec, const float *scores, const float *features, reha_gate_view *out)
+static void read_outputs(const reha_gate_spec *spec, const float *scores, const float *features,
+                         reha_gate_view *out)
 {
     double highest = -INFINITY;
     double sum = 0.0;
     double scaled[REHA_GATE_CLASS_COUNT];
     for (int i = 0; i < spec->class_count; i++) {
-        const double score = spec->gives_probabilities ? log(fmax((double)scores[i], 1e-12)) : (double)scores[i];
+        const double score =
+            spec->gives_probabilities ? log(fmax((double)scores[i], 1e-12)) : (double)scores[i];
         scaled[i] = score / spec->temperature;
         highest = fmax(highest, scaled[i]);
     }
@@ -157,7 +160,8 @@ static void read_outputs(const reha_gate_spec *spec, const float *scores, const 
 
 reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_knee_candidate *knee,
                            const reha_knee_net *net, const reha_gate_spec *spec, bool inverted,
-                           const reha_grey_scale *scale, reha_quality *quality, reha_gate_view *out, reha_error *err)
+                           const reha_grey_scale *scale, reha_quality *quality, reha_gate_view *out,
+                           reha_error *err)
 {
     *out = (reha_gate_view){.distance = (double)NAN, .is_inverted = inverted};
     const reha_box_px box = reha_gate_box(spec, knee);
@@ -175,11 +179,13 @@ reha_status reha_gate_look(const reha_gray *image, double reduction, const reha_
     }
     const double percentiles[2] = {spec->low_percentile, spec->high_percentile};
     double limits[2];
-    REHA_CHECK(reha_sample_percentiles(image, rect.x0, rect.y0, rect.x1, rect.y1, PERCENTILE_SAMPLE, percentiles, 2,
-                                       limits, err));
+    REHA_CHECK(reha_sample_percentiles(image, rect.x0, rect.y0, rect.x1, rect.y1, PERCENTILE_SAMPLE,
+                                       percentiles, 2, limits, err));
     limits[1] = limits[0] + fmax(limits[1] - limits[0], 1e-6);
-    const reha_tone tone = {.low = inverted ? limits[1] : limits[0], .high = inverted ? limits[0] : limits[1]};
-    REHA_CHECK(reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, spec->input_px, spec->input_px, view, err));
+    const reha_tone tone = {.low = inverted ? limits[1] : limits[0],
+                            .high = inverted ? limits[0] : limits[1]};
+    REHA_CHECK(
+        reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, spec->input_px, spec->input_px, view, err));
     if (!inverted) {
         REHA_CHECK(box_statistics(image, reduction, box, scale, quality, err));
         view_statistics(view, spec->input_px, quality);

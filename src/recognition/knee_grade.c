@@ -39,7 +39,8 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
     const reha_knee_crop_spec spec = spec_for(knee);
     const size_t window = (size_t)spec.window_w_px * (size_t)spec.window_h_px;
     const int views = card->mirror_average ? 2 : 1;
-    REHA_TRY(reha_knee_canonical(knee->image, &knee->pose, &spec, knee->is_inverted, false, model->windows, err));
+    REHA_TRY(
+        reha_knee_canonical(knee->image, &knee->pose, &spec, knee->is_inverted, false, model->windows, err));
     if (views == 2) {
         const size_t width = (size_t)spec.window_w_px;
         for (size_t i = 0; i < window; i++) {
@@ -88,7 +89,8 @@ static double medial_share(const knee_case *knee, const float *map)
     for (int y = 0; y < model->map_height; y++) {
         for (int x = 0; x < model->map_width; x++) {
             const double value = fmax(0.0, (double)map[y * model->map_width + x]);
-            const double to_left = fmin(fmax(middle - x, 0.0), 1.0); /* a cell across the middle counts for both */
+            const double to_left =
+                fmin(fmax(middle - x, 0.0), 1.0); /* a cell across the middle counts for both */
             left += to_left * value;
             right += (1.0 - to_left) * value;
         }
@@ -122,8 +124,9 @@ static void place_map(const knee_case *knee, reha_region *region)
     const double angle = knee->pose.angle_deg * (3.14159265358979323846 / 180.0);
     const double dx = (spec->window_x_px + 0.5 * (spec->window_w_px - 1) - spec->joint_x_px) * scale;
     const double dy = (spec->window_y_px + 0.5 * (spec->window_h_px - 1) - spec->joint_y_px) * scale;
-    const reha_point_px centre = reha_knee_to_input_(knee, knee->pose.x_px + cos(angle) * dx - sin(angle) * dy,
-                                                     knee->pose.y_px + sin(angle) * dx + cos(angle) * dy);
+    const reha_point_px centre =
+        reha_knee_to_input_(knee, knee->pose.x_px + cos(angle) * dx - sin(angle) * dy,
+                            knee->pose.y_px + sin(angle) * dx + cos(angle) * dy);
     const double width = spec->window_w_px * scale * knee->reduction;
     const double height = spec->window_h_px * scale * knee->reduction;
     region->explanation_box = (reha_box_px){.x_px = centre.x_px + 0.5 - 0.5 * width,
@@ -154,8 +157,8 @@ reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error 
         weights[k] = (k == knee->grade ? 1.0f : 0.0f) - (float)knee->probabilities[k];
     }
     const float *inputs[1] = {model->scaled};
-    reha_knee_net_scale(&model->members[0].net, model->windows, (size_t)spec->window_w_px * (size_t)spec->window_h_px,
-                        model->scaled);
+    reha_knee_net_scale(&model->members[0].net, model->windows,
+                        (size_t)spec->window_w_px * (size_t)spec->window_h_px, model->scaled);
     REHA_CHECK(reha_explainer_run(model->explainer, inputs, weights, outputs, map, err));
     float largest = 0.0f;
     for (size_t i = 0; i < cells; i++) {

@@ -38,7 +38,8 @@ static double decode_map(const float *logits, int cells, int stride_px, reha_poi
     return stride_px * sqrt(fmax(square / sum - x * x - y * y, 0.0));
 }
 
-void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out, double *blur_px)
+void reha_heatmap_decode(const float *logits, int count, int cells, int stride_px, reha_point_px *out,
+                         double *blur_px)
 {
     double total = 0.0;
     for (int i = 0; i < count; i++) {
@@ -94,8 +95,9 @@ static void run_clear(landmark_run *run)
 }
 
 /* The stretch is that of the first view, for all views: what is bright stays equally bright. */
-static reha_status run_init(landmark_run *run, const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
-                            const reha_knee_net *net, const reha_landmark_spec *spec, reha_error *err)
+static reha_status run_init(landmark_run *run, const reha_gray *image, const reha_knee_candidate *knee,
+                            bool inverted, const reha_knee_net *net, const reha_landmark_spec *spec,
+                            reha_error *err)
 {
     const size_t cells = (size_t)(spec->input_px / spec->stride_px);
     *run = (landmark_run){.image = image, .net = net, .spec = spec};
@@ -105,13 +107,14 @@ static reha_status run_init(landmark_run *run, const reha_gray *image, const reh
     double limits[2];
     const reha_status status = reha_sample_percentiles(
         image, (uint32_t)fmax(0.0, knee->x_px - half), (uint32_t)fmax(0.0, y_px - half),
-        (uint32_t)fmax(0.0, knee->x_px + half + 1.0), (uint32_t)fmax(0.0, y_px + half + 1.0), PERCENTILE_SAMPLE,
-        percentiles, 2, limits, err);
+        (uint32_t)fmax(0.0, knee->x_px + half + 1.0), (uint32_t)fmax(0.0, y_px + half + 1.0),
+        PERCENTILE_SAMPLE, percentiles, 2, limits, err);
     if (status != REHA_OK) {
         return status;
     }
     limits[1] = limits[0] + fmax(limits[1] - limits[0], 1e-6);
-    run->tone = (reha_tone){.low = inverted ? limits[1] : limits[0], .high = inverted ? limits[0] : limits[1]};
+    run->tone =
+        (reha_tone){.low = inverted ? limits[1] : limits[0], .high = inverted ? limits[0] : limits[1]};
     run->input = reha_alloc((size_t)spec->input_px * (size_t)spec->input_px * sizeof(float));
     run->output = reha_alloc(REHA_KNEE_POINTS * cells * cells * sizeof(float));
     if (run->input == NULL || run->output == NULL) {
@@ -127,8 +130,8 @@ static reha_status look(landmark_run *run, const knee_view *view, reha_point_px 
     const int n = run->spec->input_px;
     const double side = n * view->scale;
     const reha_point_px centre = {view->x_px, view->y_px};
-    REHA_TRY(reha_sample_turned(run->image, centre, side, side, view->angle_deg, REHA_BORDER_NEAREST, run->tone, n, n,
-                                run->input, err));
+    REHA_TRY(reha_sample_turned(run->image, centre, side, side, view->angle_deg, REHA_BORDER_NEAREST,
+                                run->tone, n, n, run->input, err));
     if (view->is_mirrored) {
         for (int y = 0; y < n; y++) {
             float *row = run->input + (size_t)y * (size_t)n;
@@ -141,14 +144,16 @@ static reha_status look(landmark_run *run, const knee_view *view, reha_point_px 
     }
     float *outputs[1] = {run->output};
     REHA_TRY(reha_knee_net_run(run->net, 1, run->input, (size_t)n * (size_t)n, outputs, err));
-    reha_heatmap_decode(run->output, REHA_KNEE_POINTS, n / run->spec->stride_px, run->spec->stride_px, points, blur_px);
+    reha_heatmap_decode(run->output, REHA_KNEE_POINTS, n / run->spec->stride_px, run->spec->stride_px, points,
+                        blur_px);
     for (int i = 0; i < REHA_KNEE_POINTS; i++) {
         points[i] = to_image(view, n, points[i]);
     }
     return REHA_OK;
 }
 
-static knee_view first_view(const reha_knee_candidate *knee, const reha_landmark_spec *spec, bool lateral_is_left)
+static knee_view first_view(const reha_knee_candidate *knee, const reha_landmark_spec *spec,
+                            bool lateral_is_left)
 {
     knee_view view = {.scale = knee->width_px / spec->first_width_px, .is_mirrored = !lateral_is_left};
     const reha_point_px centre = {knee->x_px, knee->y_px - spec->first_up_ratio * knee->width_px};
@@ -210,7 +215,8 @@ static void average_passes(reha_knee_points *out)
             mean.y_px += out->passes[p][i].y_px / out->pass_count;
         }
         for (int p = 0; p < out->pass_count; p++) {
-            square_sum += pow(out->passes[p][i].x_px - mean.x_px, 2) + pow(out->passes[p][i].y_px - mean.y_px, 2);
+            square_sum +=
+                pow(out->passes[p][i].x_px - mean.x_px, 2) + pow(out->passes[p][i].y_px - mean.y_px, 2);
         }
         out->points[i] = mean;
     }
@@ -220,8 +226,8 @@ static void average_passes(reha_knee_points *out)
 
 reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee,
                                      const reha_knee_first_look *first, bool lateral_is_left, bool inverted,
-                                     const reha_knee_net *net, const reha_landmark_spec *spec, reha_knee_points *out,
-                                     reha_error *err)
+                                     const reha_knee_net *net, const reha_landmark_spec *spec,
+                                     reha_knee_points *out, reha_error *err)
 {
     landmark_run run;
     const reha_point_px *points = first->points[lateral_is_left ? 0 : 1];
@@ -232,7 +238,8 @@ reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_can
     REHA_TRY(run_init(&run, image, knee, inverted, net, spec, err));
     reha_status status = REHA_OK;
     /* A first pass that collapsed (all points in one place) gives no frame for a second look. */
-    const bool is_usable = pose.plateau_width_px > 0.3 * knee->width_px && pose.plateau_width_px < 3.0 * knee->width_px;
+    const bool is_usable =
+        pose.plateau_width_px > 0.3 * knee->width_px && pose.plateau_width_px < 3.0 * knee->width_px;
     const reha_point_px centre = mean_point(points);
     for (int p = 0; p < spec->pass_count && status == REHA_OK && is_usable; p++) {
         const reha_landmark_pass *pass = &spec->passes[p];
@@ -256,8 +263,9 @@ reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_can
     }
     average_passes(out);
     for (int i = 0; i < REHA_KNEE_POINTS; i++) {
-        out->shift_ratio += hypot(out->points[i].x_px - points[i].x_px, out->points[i].y_px - points[i].y_px) /
-                            (REHA_KNEE_POINTS * pose.plateau_width_px);
+        out->shift_ratio +=
+            hypot(out->points[i].x_px - points[i].x_px, out->points[i].y_px - points[i].y_px) /
+            (REHA_KNEE_POINTS * pose.plateau_width_px);
     }
     return REHA_OK;
 }

@@ -9,18 +9,18 @@
 
 #include "image/gray.h"
 #include "recognition/knee_card.h"
-#include "recognition/knee_net.h"
 #include "recognition/knee_finder.h"
+#include "recognition/knee_net.h"
 #include "recognition/knee_preprocess.h"
 
 typedef struct reha_knee_points {
-    reha_point_px points[REHA_KNEE_POINTS];                           /* mean of the refining passes */
+    reha_point_px points[REHA_KNEE_POINTS]; /* mean of the refining passes */
     int pass_count;
-    reha_point_px passes[REHA_KNEE_PASSES_MAX][REHA_KNEE_POINTS];     /* each of them */
-    double blur_px;       /* width of the heat maps in the first pass: mean over the points of the RMS distance
-                           * of the softmax's mass from its centre, in pixels of the network's input */
-    double shift_ratio;   /* mean distance of first pass to refined points, in plateau widths */
-    double spread_ratio;  /* RMS deviation of points over the passes, in plateau widths; NaN with one pass */
+    reha_point_px passes[REHA_KNEE_PASSES_MAX][REHA_KNEE_POINTS]; /* each of them */
+    double blur_px;      /* width of the heat maps in the first pass: mean over the points of the RMS distance
+                          * of the softmax's mass from its centre, in pixels of the network's input */
+    double shift_ratio;  /* mean distance of first pass to refined points, in plateau widths */
+    double spread_ratio; /* RMS deviation of points over the passes, in plateau widths; NaN with one pass */
     bool lateral_is_left; /* the lateral side of the knee is on the image's left */
 } reha_knee_points;
 
@@ -39,15 +39,17 @@ typedef struct reha_knee_first_look {
     double margin_px;     /* by which it is */
 } reha_knee_first_look;
 
-REHA_MUST_USE reha_status reha_knee_landmarks_look(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
-                                                   const reha_knee_net *net, const reha_landmark_spec *spec,
-                                                   reha_knee_first_look *out, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_landmarks_look(const reha_gray *image, const reha_knee_candidate *knee,
+                                                   bool inverted, const reha_knee_net *net,
+                                                   const reha_landmark_spec *spec, reha_knee_first_look *out,
+                                                   reha_error *err);
 
 /* The refining passes from a first look, taken for a knee with that lateral side. */
 REHA_MUST_USE reha_status reha_knee_landmarks_find(const reha_gray *image, const reha_knee_candidate *knee,
-                                                   const reha_knee_first_look *first, bool lateral_is_left, bool inverted,
-                                                   const reha_knee_net *net, const reha_landmark_spec *spec,
-                                                   reha_knee_points *out, reha_error *err);
+                                                   const reha_knee_first_look *first, bool lateral_is_left,
+                                                   bool inverted, const reha_knee_net *net,
+                                                   const reha_landmark_spec *spec, reha_knee_points *out,
+                                                   reha_error *err);
 
 /* Pose of a knee by its plateau: middle, width and angle of the line from point 0 to point 8. */
 reha_knee_pose reha_knee_pose_of_points(const reha_point_px *points, bool lateral_is_left);

@@ -42,8 +42,8 @@ static bool has_shape(const reha_graph *graph, reha_value_id value, int rank, co
     return true;
 }
 
-static reha_status check_shapes(const reha_knee_card *card, const reha_knee_network *network, const reha_graph *graph,
-                                reha_error *err)
+static reha_status check_shapes(const reha_knee_card *card, const reha_knee_network *network,
+                                const reha_graph *graph, reha_error *err)
 {
     int64_t in[3] = {1, 0, 0};
     int64_t out[3] = {0, 0, 0};
@@ -76,11 +76,14 @@ static reha_status check_shapes(const reha_knee_card *card, const reha_knee_netw
     }
     if (reha_graph_input_count(graph) != 1 || !has_shape(graph, reha_graph_input(graph, 0), 4, in)) {
         return reha_fail(err, REHA_E_FORMAT,
-                         "%s: the '%s' network's input is not [1, 1, %" PRId64 ", %" PRId64 "] as the card says",
+                         "%s: the '%s' network's input is not [1, 1, %" PRId64 ", %" PRId64
+                         "] as the card says",
                          network->file, reha_knee_role_name(network->role), in[1], in[2]);
     }
-    if (reha_graph_output_count(graph) < outputs || !has_shape(graph, reha_graph_output(graph, 0), out_rank, out)) {
-        return reha_fail(err, REHA_E_FORMAT, "%s: the '%s' network's output has not the shape that the card asks for",
+    if (reha_graph_output_count(graph) < outputs ||
+        !has_shape(graph, reha_graph_output(graph, 0), out_rank, out)) {
+        return reha_fail(err, REHA_E_FORMAT,
+                         "%s: the '%s' network's output has not the shape that the card asks for",
                          network->file, reha_knee_role_name(network->role));
     }
     if (network->role == REHA_KNEE_FINDER &&
@@ -89,16 +92,17 @@ static reha_status check_shapes(const reha_knee_card *card, const reha_knee_netw
                          REHA_FINDER_CHANNELS);
     }
     const int64_t features = card->gate.feature_count;
-    if (network->role == REHA_KNEE_GATE && outputs == 2 && !has_shape(graph, reha_graph_output(graph, 1), 2, &features)) {
-        return reha_fail(err, REHA_E_FORMAT, "%s: the gate's second output has not %" PRId64 " features", network->file,
-                         features);
+    if (network->role == REHA_KNEE_GATE && outputs == 2 &&
+        !has_shape(graph, reha_graph_output(graph, 1), 2, &features)) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: the gate's second output has not %" PRId64 " features",
+                         network->file, features);
     }
     return REHA_OK;
 }
 
 /* Explanations use the first member: the others vote on the same picture with the same preparation. */
-static reha_status open_explainer(reha_model *model, const reha_knee_network *network, const reha_graph *graph,
-                                  int threads, reha_error *err)
+static reha_status open_explainer(reha_model *model, const reha_knee_network *network,
+                                  const reha_graph *graph, int threads, reha_error *err)
 {
     if (model->explainer != NULL || network->explain_node[0] == '\0') {
         return REHA_OK;
@@ -119,7 +123,8 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
 {
     const reha_knee_card *card = &model->card;
     reha_graph *graph = NULL;
-    reha_knee_net net = {.input_offset = (float)network->input_offset, .input_gain = (float)network->input_gain};
+    reha_knee_net net = {.input_offset = (float)network->input_offset,
+                         .input_gain = (float)network->input_gain};
     reha_session_options how = reha_session_options_default();
     how.threads = options->threads;
     how.precision = network->precision;
@@ -163,7 +168,8 @@ done:
     return status;
 }
 
-static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options, reha_error *err)
+static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options,
+                            reha_error *err)
 {
     REHA_TRY(reha_knee_card_load(folder, &model->card, err));
     const size_t window = (size_t)model->card.crop.window_w_px * (size_t)model->card.crop.window_h_px;

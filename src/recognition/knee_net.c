@@ -13,8 +13,8 @@ void reha_knee_net_scale(const reha_knee_net *net, const float *from, size_t cou
     }
 }
 
-reha_status reha_knee_net_run(const reha_knee_net *net, int batch, float *input, size_t count, float *const *outputs,
-                              reha_error *err)
+reha_status reha_knee_net_run(const reha_knee_net *net, int batch, float *input, size_t count,
+                              float *const *outputs, reha_error *err)
 {
     reha_knee_net_scale(net, input, count, input);
     const float *inputs[1] = {input};

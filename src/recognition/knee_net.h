@@ -5,8 +5,8 @@
 #include "nn/session.h"
 
 typedef struct reha_knee_net {
-    reha_session *session;           /* owned; NULL: not loaded */
-    float input_offset, input_gain;  /* the network gets (x - offset) * gain of a picture in 0..1 */
+    reha_session *session;          /* owned; NULL: not loaded */
+    float input_offset, input_gain; /* the network gets (x - offset) * gain of a picture in 0..1 */
 } reha_knee_net;
 
 void reha_knee_net_clear(reha_knee_net *net);

@@ -28,7 +28,8 @@ enum {
 /* Which side is lateral? In this order: the file's or user's statement, the film's layout (of two knees the
  * fibulae lie outside), the fibula. A statement against the clear evidence of the fibula is reported. */
 static reha_status find_side(knee_case *knee, reha_region *region, const reha_acquisition *facts,
-                             const reha_analyse_options *options, int knee_count, bool is_left_in_image, reha_error *err)
+                             const reha_analyse_options *options, int knee_count, bool is_left_in_image,
+                             reha_error *err)
 {
     const reha_landmark_spec *spec = &knee->model->card.landmarks;
     reha_side stated = REHA_SIDE_UNKNOWN;
@@ -41,20 +42,22 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
         source = options->side_source != NULL ? options->side_source : "hint";
     }
     if (knee->model->landmarks.session != NULL) {
-        REHA_TRY(reha_knee_landmarks_look(knee->image, &knee->candidate, knee->is_inverted, &knee->model->landmarks, spec,
-                                          &knee->first, err));
+        REHA_TRY(reha_knee_landmarks_look(knee->image, &knee->candidate, knee->is_inverted,
+                                          &knee->model->landmarks, spec, &knee->first, err));
     }
     const bool by_fibula = knee->first.lateral_is_left;
-    const bool fibula_is_clear = knee->model->landmarks.session != NULL && knee->first.margin_px >= spec->side_margin_px;
+    const bool fibula_is_clear =
+        knee->model->landmarks.session != NULL && knee->first.margin_px >= spec->side_margin_px;
     if (knee_count > 1) {
         /* One statement cannot be true of both knees; the layout still tells lateral from medial. */
         knee->lateral_is_left = is_left_in_image;
         knee->lateral_is_sure = true;
         region->side = REHA_SIDE_UNKNOWN;
         source = "unknown";
-        reha_region_note(region, REHA_NOTE_INFO, "side-by-convention",
-                         "No marker read: shown in the usual way (patient facing the viewer) this is the %s knee.",
-                         is_left_in_image ? "right" : "left");
+        reha_region_note(
+            region, REHA_NOTE_INFO, "side-by-convention",
+            "No marker read: shown in the usual way (patient facing the viewer) this is the %s knee.",
+            is_left_in_image ? "right" : "left");
     } else if (stated != REHA_SIDE_UNKNOWN) {
         knee->lateral_is_left = stated == REHA_SIDE_RIGHT;
         knee->lateral_is_sure = true;
@@ -62,7 +65,8 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
         if (fibula_is_clear && by_fibula != knee->lateral_is_left) {
             knee->lateral_is_left = by_fibula;
             reha_region_note(region, REHA_NOTE_WARNING, "side-conflict",
-                             "Stated as the %s knee (%s), but the fibula lies as in a %s knee: the image may be mirrored or "
+                             "Stated as the %s knee (%s), but the fibula lies as in a %s knee: the image may "
+                             "be mirrored or "
                              "mislabelled; check the marker.",
                              reha_side_text(stated), source, by_fibula ? "right" : "left");
         }
@@ -116,7 +120,8 @@ static reha_status measure(knee_case *knee, reha_error *err)
     reha_joint_space_measure(points, spec, &knee->space);
     /* Edges are sought in pixels; where rows and columns are spaced differently the plain measure stays. */
     if (fabs(x / y - 1.0) < 0.01) {
-        REHA_TRY(reha_joint_space_refine(knee->image, knee->points.points, knee->is_inverted, spec, &knee->space, err));
+        REHA_TRY(reha_joint_space_refine(knee->image, knee->points.points, knee->is_inverted, spec,
+                                         &knee->space, err));
     }
     return REHA_OK;
 }
@@ -129,7 +134,8 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
                                   .plateau_width_px = knee->candidate.width_px};
     if (knee->model->landmarks.session != NULL) {
         REHA_TRY(reha_knee_landmarks_find(knee->image, &knee->candidate, &knee->first, knee->lateral_is_left,
-                                          knee->is_inverted, &knee->model->landmarks, &card->landmarks, &knee->points, err));
+                                          knee->is_inverted, &knee->model->landmarks, &card->landmarks,
+                                          &knee->points, err));
         if (!(knee->points.blur_px <= card->landmarks.blur_refuse_px) ||
             !(knee->points.shift_ratio <= card->landmarks.shift_refuse_ratio)) {
             reha_knee_refuse_(region, "no-joint-edges");
@@ -142,7 +148,8 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
             REHA_TRY(measure(knee, err));
         } else {
             reha_region_note(region, REHA_NOTE_WARNING, "not-measured",
-                             "Joint space not measured: the bone edges could not be placed reliably (uncertain by %.1f %% of "
+                             "Joint space not measured: the bone edges could not be placed reliably "
+                             "(uncertain by %.1f %% of "
                              "the plateau width).",
                              100.0 * knee->points.blur_px / card->landmarks.first_width_px);
         }
@@ -202,8 +209,8 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
 
 typedef struct image_case {
     reha_model *model;
-    reha_gray *reduced;       /* NULL where the input itself is small enough */
-    const reha_gray *image;   /* the working image */
+    reha_gray *reduced;     /* NULL where the input itself is small enough */
+    const reha_gray *image; /* the working image */
     double reduction;
     reha_grey_scale grey;
 } image_case;
@@ -228,12 +235,13 @@ static reha_status find_knees(const image_case *work, reha_knee_candidate *found
     *count = 0;
     *is_guess = false;
     if (work->model->finder.session != NULL) {
-        REHA_TRY(reha_knee_find(work->image, &work->model->finder, &card->finder, work->model->finder_output, found, count,
-                                err));
+        REHA_TRY(reha_knee_find(work->image, &work->model->finder, &card->finder, work->model->finder_output,
+                                found, count, err));
         sort_by_place(found, *count);
     }
     const reha_knee_pose whole = reha_knee_pose_whole(work->image, &card->crop);
-    if (*count == 0 && (work->model->finder.session == NULL || reha_knee_pose_is_ready(work->image, &whole, &card->crop))) {
+    if (*count == 0 &&
+        (work->model->finder.session == NULL || reha_knee_pose_is_ready(work->image, &whole, &card->crop))) {
         found[0] = reha_knee_ready_candidate_(work->image, &card->crop);
         *count = 1;
         *is_guess = work->model->finder.session != NULL;
@@ -244,12 +252,14 @@ static reha_status find_knees(const image_case *work, reha_knee_candidate *found
 static void note_spacing(reha_analysis *analysis)
 {
     if (!reha_spacing_is_known(analysis->spacing)) {
-        reha_analysis_note(analysis, REHA_NOTE_INFO, "no-millimetres",
-                           "The file states no pixel spacing, so lengths are ratios to the tibial plateau width.");
+        reha_analysis_note(
+            analysis, REHA_NOTE_INFO, "no-millimetres",
+            "The file states no pixel spacing, so lengths are ratios to the tibial plateau width.");
     } else if (analysis->spacing.source == REHA_SPACING_AT_DETECTOR) {
-        reha_analysis_note(analysis, REHA_NOTE_WARNING, "at-detector",
-                           "Pixel spacing is that of the detector and the magnification is unknown: lengths read too long, "
-                           "for a knee usually by 5 to 20 %%.");
+        reha_analysis_note(
+            analysis, REHA_NOTE_WARNING, "at-detector",
+            "Pixel spacing is that of the detector and the magnification is unknown: lengths read too long, "
+            "for a knee usually by 5 to 20 %%.");
     }
 }
 
@@ -264,7 +274,8 @@ static void start_case(const image_case *work, const reha_knee_candidate *candid
     knee->candidate = *candidate;
 }
 
-static reha_status refuse_image(const image_case *work, knee_case *knee, reha_analysis *analysis, reha_error *err)
+static reha_status refuse_image(const image_case *work, knee_case *knee, reha_analysis *analysis,
+                                reha_error *err)
 {
     const char *code = NULL;
     const reha_knee_candidate none = {0};
@@ -296,8 +307,8 @@ static reha_status analyse_each(const image_case *work, knee_case *knee, const r
     return count > 0 ? REHA_OK : refuse_image(work, knee, analysis, err);
 }
 
-static reha_status analyse_knees(const image_case *work, const reha_analyse_options *options, reha_analysis *analysis,
-                                 reha_error *err)
+static reha_status analyse_knees(const image_case *work, const reha_analyse_options *options,
+                                 reha_analysis *analysis, reha_error *err)
 {
     /* Large: arrays of landmarks per pass; kept off the stack of small threads. */
     knee_case *knee = reha_alloc(sizeof *knee);
@@ -330,13 +341,15 @@ static reha_status run_path(image_case *work, const reha_gray *image, const reha
     char what[64];
     const char *refusal = reha_gate_by_facts(&analysis->acquisition, what);
     if (refusal != NULL) {
-        reha_analysis_note(analysis, REHA_NOTE_REFUSED, refusal, "Not graded: %s: %s.", what, reha_gate_advice(refusal));
+        reha_analysis_note(analysis, REHA_NOTE_REFUSED, refusal, "Not graded: %s: %s.", what,
+                           reha_gate_advice(refusal));
         return REHA_OK;
     }
     reha_quality quality;
     REHA_TRY(prepare(image, work, err));
     REHA_TRY(reha_quality_of_image(work->image, &analysis->acquisition, &quality, &work->grey, err));
-    quality.values[REHA_STAT_IMAGE_SHORT_SIDE_PX] = image->width_px < image->height_px ? image->width_px : image->height_px;
+    quality.values[REHA_STAT_IMAGE_SHORT_SIDE_PX] =
+        image->width_px < image->height_px ? image->width_px : image->height_px;
     if (reha_quality_judge(&work->model->card, &quality, true, analysis->notes, &analysis->note_count)) {
         return REHA_OK;
     }
@@ -382,17 +395,19 @@ static const json_t *card(const reha_model *model)
     return model->card.json;
 }
 
-static reha_status evaluate(reha_model *model, const reha_evaluate_options *options, const reha_progress *progress,
-                            json_t **report, reha_error *err)
+static reha_status evaluate(reha_model *model, const reha_evaluate_options *options,
+                            const reha_progress *progress, json_t **report, reha_error *err)
 {
-    const reha_graded_task task = {.finding_key = "kl-grade", .class_count = GRADE_CLASSES, .boundary = DISEASE_GRADE};
+    const reha_graded_task task = {
+        .finding_key = "kl-grade", .class_count = GRADE_CLASSES, .boundary = DISEASE_GRADE};
     return reha_evaluate_graded(&reha_recogniser_knee_oa, model, &task, options, progress, report, err);
 }
 
 static reha_status audit(const char *data_folder, reha_load_function load, const reha_progress *progress,
                          json_t **report, reha_error *err)
 {
-    return reha_audit_graded("knee-oa", GRADE_CLASSES, DISEASE_GRADE, data_folder, load, progress, report, err);
+    return reha_audit_graded("knee-oa", GRADE_CLASSES, DISEASE_GRADE, data_folder, load, progress, report,
+                             err);
 }
 
 const reha_recogniser reha_recogniser_knee_oa = {

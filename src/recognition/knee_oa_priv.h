@@ -20,8 +20,8 @@ struct reha_model {
     knee_member members[REHA_KNEE_NETWORKS_MAX];
     reha_knee_net finder, gate, landmarks; /* session NULL if the card has none */
     float *finder_output;
-    float *windows;         /* the knee and its mirror image, 0..1 */
-    float *scaled;          /* the same as a member gets them */
+    float *windows;            /* the knee and its mirror image, 0..1 */
+    float *scaled;             /* the same as a member gets them */
     reha_explainer *explainer; /* NULL: no explanations */
     int map_width, map_height; /* of its map */
 };
@@ -30,30 +30,32 @@ struct reha_model {
 typedef struct knee_case {
     reha_model *model;
     const reha_gray *image;
-    double reduction;          /* input image pixels per pixel of `image` */
+    double reduction; /* input image pixels per pixel of `image` */
     reha_grey_scale grey;
-    reha_spacing spacing;      /* of `image` */
+    reha_spacing spacing; /* of `image` */
     reha_knee_candidate candidate;
     bool is_inverted;
     bool lateral_is_left;
-    bool lateral_is_sure;      /* lateral_is_left comes from the file, the film's layout or the fibula */
-    bool has_points;           /* landmarks were found and are good enough to measure */
+    bool lateral_is_sure; /* lateral_is_left comes from the file, the film's layout or the fibula */
+    bool has_points;      /* landmarks were found and are good enough to measure */
     reha_knee_first_look first;
     reha_knee_points points;
-    reha_joint_space space;    /* of the mean landmarks */
-    double width_sd_ratio[2];  /* spread of the minimum over the passes, per compartment */
-    reha_knee_pose pose;       /* that the crop was taken with */
+    reha_joint_space space;   /* of the mean landmarks */
+    double width_sd_ratio[2]; /* spread of the minimum over the passes, per compartment */
+    reha_knee_pose pose;      /* that the crop was taken with */
     double probabilities[REHA_GRADES];
     int grade;
-    double evidence_medial;    /* share of the positive evidence in the medial half; NaN if unknown */
+    double evidence_medial; /* share of the positive evidence in the medial half; NaN if unknown */
 } knee_case;
 
 /* knee_model.c: opens all networks of a card and checks that their shapes are what the card says. */
-REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out,
+                                                reha_error *err);
 void reha_knee_model_close_(reha_model *model);
 
 /* knee_admit.c: the gate. *is_good: go on; else the region holds the refusal. */
-REHA_MUST_USE reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good,
+                                           reha_error *err);
 /* Without a gate network (a freshly trained grader): turns inverted grey values over by statistics alone. */
 REHA_MUST_USE reha_status reha_knee_repair_(knee_case *knee, reha_error *err);
 /* No knee was found: what is it then? Asks the gate about the middle of the picture, to say it by name. */

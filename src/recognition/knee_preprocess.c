@@ -8,8 +8,8 @@
 
 enum { SIDE_MAX_PX = 1024 };
 
-/* Measured on 478 training crops with expert landmarks: plateau 171 px wide (5 to 95 %: 158 to 184), its middle in
- * row 138 (128 to 150). The window is the recipe's: 128 rows around row 132. */
+/* Measured on 478 training crops with expert landmarks: plateau 171 px wide (5 to 95 %: 158 to 184), its
+ * middle in row 138 (128 to 150). The window is the recipe's: 128 rows around row 132. */
 reha_knee_crop_spec reha_knee_crop_spec_default(void)
 {
     return (reha_knee_crop_spec){.size_px = 224,
@@ -40,19 +40,23 @@ reha_knee_crop_spec reha_knee_crop_spec_default(void)
 reha_status reha_knee_crop_spec_check(const reha_knee_crop_spec *spec, reha_error *err)
 {
     if (spec->size_px < 16 || spec->size_px > SIDE_MAX_PX) {
-        return reha_fail(err, REHA_E_FORMAT, "crop: 'size_px' must be 16 to %d, not %d", SIDE_MAX_PX, spec->size_px);
+        return reha_fail(err, REHA_E_FORMAT, "crop: 'size_px' must be 16 to %d, not %d", SIDE_MAX_PX,
+                         spec->size_px);
     }
     const double size = spec->size_px;
     const bool inside = spec->window_w_px >= 8 && spec->window_h_px >= 8 && spec->window_x_px >= 0.0 &&
                         spec->window_y_px >= 0.0 && spec->window_x_px + spec->window_w_px <= size &&
                         spec->window_y_px + spec->window_h_px <= size;
     if (!inside) {
-        return reha_fail(err, REHA_E_FORMAT, "crop: the window (%g, %g, %d x %d) does not lie in the %d px square",
-                         spec->window_x_px, spec->window_y_px, spec->window_w_px, spec->window_h_px, spec->size_px);
+        return reha_fail(
+            err, REHA_E_FORMAT, "crop: the window (%g, %g, %d x %d) does not lie in the %d px square",
+            spec->window_x_px, spec->window_y_px, spec->window_w_px, spec->window_h_px, spec->size_px);
     }
-    if (!(spec->joint_x_px >= 0.0 && spec->joint_x_px <= size && spec->joint_y_px >= 0.0 && spec->joint_y_px <= size) ||
+    if (!(spec->joint_x_px >= 0.0 && spec->joint_x_px <= size && spec->joint_y_px >= 0.0 &&
+          spec->joint_y_px <= size) ||
         !(spec->plateau_width_px >= 8.0 && spec->plateau_width_px <= 4.0 * size)) {
-        return reha_fail(err, REHA_E_FORMAT, "crop: joint (%g, %g) and plateau width %g do not fit the %d px square",
+        return reha_fail(err, REHA_E_FORMAT,
+                         "crop: joint (%g, %g) and plateau width %g do not fit the %d px square",
                          spec->joint_x_px, spec->joint_y_px, spec->plateau_width_px, spec->size_px);
     }
     if (!(spec->ready_scale_min >= 0.0 && spec->ready_scale_max >= spec->ready_scale_min &&
@@ -66,8 +70,9 @@ reha_status reha_knee_crop_spec_check(const reha_knee_crop_spec *spec, reha_erro
                          spec->high_percentile);
     }
     if (spec->local_box_px < 0 || spec->local_box_px > spec->size_px || spec->local_rounds < 0 ||
-        spec->local_rounds > 8 || !(spec->local_floor > 0.0) || !(spec->local_share >= 0.0 && spec->local_share <= 1.0) ||
-        !isfinite(spec->local_centre) || !isfinite(spec->local_gain)) {
+        spec->local_rounds > 8 || !(spec->local_floor > 0.0) ||
+        !(spec->local_share >= 0.0 && spec->local_share <= 1.0) || !isfinite(spec->local_centre) ||
+        !isfinite(spec->local_gain)) {
         return reha_fail(err, REHA_E_FORMAT, "crop: the local contrast's numbers are out of range");
     }
     return REHA_OK;
@@ -77,12 +82,12 @@ reha_status reha_knee_crop_to_json(const reha_knee_crop_spec *s, json_t **out, r
 {
     *out = json_pack(
         "{s:i, s:[f,f], s:f, s:[f,f], s:f, s:[f,f,i,i], s:[f,f], s:f, s:{s:i, s:i, s:f, s:f, s:f, s:f}, s:b}",
-        "size_px", s->size_px, "joint_px", s->joint_x_px, s->joint_y_px, "plateau_width_px", s->plateau_width_px,
-        "ready_scale", s->ready_scale_min, s->ready_scale_max, "ready_shift_px", s->ready_shift_px, "window_px",
-        s->window_x_px, s->window_y_px, s->window_w_px, s->window_h_px, "percentiles", s->low_percentile,
-        s->high_percentile, "span_min", s->span_min, "local_contrast", "box_px", s->local_box_px, "rounds",
-        s->local_rounds, "floor", s->local_floor, "centre", s->local_centre, "gain", s->local_gain, "share",
-        s->local_share, "quantise", s->quantise ? 1 : 0);
+        "size_px", s->size_px, "joint_px", s->joint_x_px, s->joint_y_px, "plateau_width_px",
+        s->plateau_width_px, "ready_scale", s->ready_scale_min, s->ready_scale_max, "ready_shift_px",
+        s->ready_shift_px, "window_px", s->window_x_px, s->window_y_px, s->window_w_px, s->window_h_px,
+        "percentiles", s->low_percentile, s->high_percentile, "span_min", s->span_min, "local_contrast",
+        "box_px", s->local_box_px, "rounds", s->local_rounds, "floor", s->local_floor, "centre",
+        s->local_centre, "gain", s->local_gain, "share", s->local_share, "quantise", s->quantise ? 1 : 0);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the crop's JSON");
 }
 
@@ -147,21 +152,23 @@ reha_knee_pose reha_knee_pose_whole(const reha_gray *image, const reha_knee_crop
                             .plateau_width_px = spec->plateau_width_px * scale};
 }
 
-bool reha_knee_pose_is_ready(const reha_gray *image, const reha_knee_pose *pose, const reha_knee_crop_spec *spec)
+bool reha_knee_pose_is_ready(const reha_gray *image, const reha_knee_pose *pose,
+                             const reha_knee_crop_spec *spec)
 {
     const reha_knee_pose whole_pose = reha_knee_pose_whole(image, spec);
     const double scale = whole_pose.plateau_width_px / spec->plateau_width_px;
     const double ratio = pose->plateau_width_px / whole_pose.plateau_width_px;
     /* Training crops are square; a wide or tall picture was framed by somebody else. */
     const double aspect = (double)image->width_px / (double)image->height_px;
-    return aspect > 0.9 && aspect < 1.11 && ratio >= spec->ready_scale_min && ratio <= spec->ready_scale_max &&
+    return aspect > 0.9 && aspect < 1.11 && ratio >= spec->ready_scale_min &&
+           ratio <= spec->ready_scale_max &&
            hypot(pose->x_px - whole_pose.x_px, pose->y_px - whole_pose.y_px) <= spec->ready_shift_px * scale;
 }
 
 /* ---- Square, normalisation, window -------------------------------------------------------------- */
 
-reha_status reha_knee_square(const reha_gray *image, const reha_knee_pose *pose, const reha_knee_crop_spec *spec,
-                             bool inverted, float *square, reha_error *err)
+reha_status reha_knee_square(const reha_gray *image, const reha_knee_pose *pose,
+                             const reha_knee_crop_spec *spec, bool inverted, float *square, reha_error *err)
 {
     const double scale = pose->plateau_width_px / spec->plateau_width_px;
     const double side = scale * spec->size_px;
@@ -174,11 +181,12 @@ reha_status reha_knee_square(const reha_gray *image, const reha_knee_pose *pose,
     if (!isfinite(centre.x_px) || !isfinite(centre.y_px) || !(side > 1.0) || !(side < 1e6) ||
         centre.x_px < -side || centre.y_px < -side || centre.x_px > image->width_px + side ||
         centre.y_px > image->height_px + side) {
-        return reha_fail(err, REHA_E_ARG, "the knee's place (%g, %g), width %g px is outside of the %u x %u px image",
+        return reha_fail(err, REHA_E_ARG,
+                         "the knee's place (%g, %g), width %g px is outside of the %u x %u px image",
                          pose->x_px, pose->y_px, pose->plateau_width_px, image->width_px, image->height_px);
     }
-    REHA_TRY(reha_sample_turned(image, centre, side, side, pose->angle_deg, REHA_BORDER_NEAREST, (reha_tone){0.0, 0.0},
-                                spec->size_px, spec->size_px, square, err));
+    REHA_TRY(reha_sample_turned(image, centre, side, side, pose->angle_deg, REHA_BORDER_NEAREST,
+                                (reha_tone){0.0, 0.0}, spec->size_px, spec->size_px, square, err));
     if (inverted) {
         const size_t count = (size_t)spec->size_px * (size_t)spec->size_px;
         for (size_t i = 0; i < count; i++) {
@@ -209,7 +217,8 @@ static void mix_local_contrast(const reha_knee_crop_spec *spec, float *square, f
     const float floor_square = (float)(spec->local_floor * spec->local_floor);
     const float share = (float)spec->local_share;
     for (size_t i = 0; i < count; i++) {
-        float local = (float)spec->local_centre + (float)spec->local_gain * mean[i] / sqrtf(fmaxf(square_dev[i], 0.0f) + floor_square);
+        float local = (float)spec->local_centre +
+                      (float)spec->local_gain * mean[i] / sqrtf(fmaxf(square_dev[i], 0.0f) + floor_square);
         local = local < 0.0f ? 0.0f : local > 1.0f ? 1.0f : local;
         square[i] = (1.0f - share) * square[i] + share * local;
     }
@@ -275,8 +284,9 @@ void reha_knee_window(const reha_knee_crop_spec *spec, const float *square, bool
     }
 }
 
-reha_status reha_knee_canonical(const reha_gray *image, const reha_knee_pose *pose, const reha_knee_crop_spec *spec,
-                                bool inverted, bool mirror, float *out, reha_error *err)
+reha_status reha_knee_canonical(const reha_gray *image, const reha_knee_pose *pose,
+                                const reha_knee_crop_spec *spec, bool inverted, bool mirror, float *out,
+                                reha_error *err)
 {
     const reha_knee_pose whole_pose = reha_knee_pose_whole(image, spec);
     float *square = reha_alloc((size_t)spec->size_px * (size_t)spec->size_px * sizeof(float));

@@ -87,7 +87,8 @@ static reha_status newest_version(const char *task_folder, char **out, reha_erro
     char *best = NULL;
     reha_status status = REHA_OK;
     for (const struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing)) {
-        if (!is_version(entry->d_name) || (best != NULL && compare_versions(entry->d_name, reha_path_name(best)) <= 0)) {
+        if (!is_version(entry->d_name) ||
+            (best != NULL && compare_versions(entry->d_name, reha_path_name(best)) <= 0)) {
             continue;
         }
         char *folder = reha_path_join(task_folder, entry->d_name);

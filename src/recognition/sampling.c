@@ -93,7 +93,8 @@ typedef struct row_source {
 } row_source;
 
 /* One source row (NULL: outside, zero) through the horizontal filter. */
-static void filter_row(const row_source *source, int y, const taps *columns, int width, float *line, float *out)
+static void filter_row(const row_source *source, int y, const taps *columns, int width, float *line,
+                       float *out)
 {
     const int w = (int)source->image->width_px;
     const int h = (int)source->image->height_px;
@@ -154,8 +155,8 @@ reha_status reha_sample_rect(const reha_gray *image, reha_box_px edges, reha_bor
                              int width, int height, float *out, reha_error *err)
 {
     if (!rect_is_sane(edges) || width < 1 || height < 1) {
-        return reha_fail(err, REHA_E_ARG, "cannot sample a rectangle of %g x %g px into %d x %d", edges.width_px,
-                         edges.height_px, width, height);
+        return reha_fail(err, REHA_E_ARG, "cannot sample a rectangle of %g x %g px into %d x %d",
+                         edges.width_px, edges.height_px, width, height);
     }
     const double span = tone.high - tone.low;
     const row_source source = {.image = image,
@@ -230,9 +231,9 @@ static float bilinear(const float *pixels, int width, int height, double x, doub
     return top + fy * (bottom - top);
 }
 
-reha_status reha_sample_turned(const reha_gray *image, reha_point_px centre, double width_px, double height_px,
-                               double angle_deg, reha_border border, reha_tone tone, int width, int height,
-                               float *out, reha_error *err)
+reha_status reha_sample_turned(const reha_gray *image, reha_point_px centre, double width_px,
+                               double height_px, double angle_deg, reha_border border, reha_tone tone,
+                               int width, int height, float *out, reha_error *err)
 {
     if (fabs(angle_deg) < 1e-6) {
         const reha_box_px edges = {.x_px = centre.x_px + 0.5 - 0.5 * width_px,
@@ -242,7 +243,8 @@ reha_status reha_sample_turned(const reha_gray *image, reha_point_px centre, dou
         return reha_sample_rect(image, edges, border, tone, width, height, out, err);
     }
     if (!(width_px > 1e-3) || !(height_px > 1e-3) || !isfinite(angle_deg) || width < 1 || height < 1) {
-        return reha_fail(err, REHA_E_ARG, "cannot sample a turned rectangle of %g x %g px", width_px, height_px);
+        return reha_fail(err, REHA_E_ARG, "cannot sample a turned rectangle of %g x %g px", width_px,
+                         height_px);
     }
     /* The upright rectangle around the turned one is resampled at the target scale first: that does the
      * smoothing, so that the second step may be plain bilinear. */
@@ -255,7 +257,8 @@ reha_status reha_sample_turned(const reha_gray *image, reha_point_px centre, dou
     const int outer_h = (int)ceil((fabs(s) * width_px + fabs(c) * height_px) / scale_y) + 4;
     size_t count = 0;
     if (!reha_mul_size((size_t)outer_w, (size_t)outer_h, &count) || count > ((size_t)1 << 28)) {
-        return reha_fail(err, REHA_E_ARG, "cannot sample a turned rectangle of %g x %g px", width_px, height_px);
+        return reha_fail(err, REHA_E_ARG, "cannot sample a turned rectangle of %g x %g px", width_px,
+                         height_px);
     }
     float *outer = reha_alloc(count * sizeof(float));
     if (outer == NULL) {
@@ -364,9 +367,9 @@ void reha_select_percentiles(float *values, size_t n, const double *percentiles,
     }
 }
 
-reha_status reha_sample_percentiles(const reha_gray *image, uint32_t x0, uint32_t y0, uint32_t x1, uint32_t y1,
-                                    size_t sample_max, const double *percentiles, int count, double *out,
-                                    reha_error *err)
+reha_status reha_sample_percentiles(const reha_gray *image, uint32_t x0, uint32_t y0, uint32_t x1,
+                                    uint32_t y1, size_t sample_max, const double *percentiles, int count,
+                                    double *out, reha_error *err)
 {
     x1 = x1 > image->width_px ? image->width_px : x1;
     y1 = y1 > image->height_px ? image->height_px : y1;
@@ -374,7 +377,8 @@ reha_status reha_sample_percentiles(const reha_gray *image, uint32_t x0, uint32_
         return reha_fail(err, REHA_E_ARG, "percentiles of an empty part of the image");
     }
     uint32_t step = 1;
-    while (sample_max > 0 && (size_t)((x1 - x0 + step - 1) / step) * ((y1 - y0 + step - 1) / step) > sample_max) {
+    while (sample_max > 0 &&
+           (size_t)((x1 - x0 + step - 1) / step) * ((y1 - y0 + step - 1) / step) > sample_max) {
         step++;
     }
     const size_t n = (size_t)((x1 - x0 + step - 1) / step) * ((y1 - y0 + step - 1) / step);
@@ -418,8 +422,9 @@ void reha_box_filter(const float *in, int width, int height, int radius, float *
             out[(size_t)y * (size_t)width + (size_t)x] = (float)(sum * ratio);
             const int enter = y + radius + 1;
             const int leave = y - radius;
-            sum += (double)scratch[(size_t)(enter >= height ? height - 1 : enter) * (size_t)width + (size_t)x] -
-                   (double)scratch[(size_t)(leave < 0 ? 0 : leave) * (size_t)width + (size_t)x];
+            sum +=
+                (double)scratch[(size_t)(enter >= height ? height - 1 : enter) * (size_t)width + (size_t)x] -
+                (double)scratch[(size_t)(leave < 0 ? 0 : leave) * (size_t)width + (size_t)x];
         }
     }
 }

@@ -225,9 +225,10 @@ static void json_keeps_everything_and_refuses_nonsense(void **state)
     }
     static const struct {
         const char *key, *value;
-    } wrong[] = {{"temperature", "0"},  {"temperature", "-1"}, {"temperature", "\"warm\""}, {"grades", "1"},
-                 {"grades", "2.5"},     {"grades", "9"},       {"coverage", "1.5"},         {"thresholds", "[0.1]"},
-                 {"thresholds", "3"},   {"bias", "null"},      {"thresholds", "[0,0,0,0,2]"}};
+    } wrong[] = {
+        {"temperature", "0"}, {"temperature", "-1"}, {"temperature", "\"warm\""},  {"grades", "1"},
+        {"grades", "2.5"},    {"grades", "9"},       {"coverage", "1.5"},          {"thresholds", "[0.1]"},
+        {"thresholds", "3"},  {"bias", "null"},      {"thresholds", "[0,0,0,0,2]"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         json_t *broken = json_deep_copy(json);
         json_object_set_new(broken, wrong[i].key, json_loads(wrong[i].value, JSON_DECODE_ANY, NULL));

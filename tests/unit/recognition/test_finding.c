@@ -17,7 +17,8 @@ static reha_analysis *full_analysis(void)
     a->height_px = 480;
     a->spacing = (reha_spacing){0.15, 0.15, REHA_SPACING_AT_DETECTOR};
     (void)snprintf(a->acquisition.modality, sizeof a->acquisition.modality, "DX");
-    (void)snprintf(a->acquisition.device_model, sizeof a->acquisition.device_model, "R\xf6ntgen \"1\"\\"); /* Latin-1 */
+    (void)snprintf(a->acquisition.device_model, sizeof a->acquisition.device_model,
+                   "R\xf6ntgen \"1\"\\"); /* Latin-1 */
     a->acquisition.side = REHA_SIDE_LEFT;
     a->is_accepted = true;
     a->analysis_ms = 12.5;
@@ -84,7 +85,8 @@ static void the_json_holds_what_the_analysis_holds(void **state)
     assert_true(json_is_null(at(back, "model/hash"))); /* not known yet: null, not "" */
     assert_int_equal(json_integer_value(at(back, "image/width_px")), 640);
     assert_true(fabs(json_number_value(at(back, "image/spacing/x_mm")) - 0.15) < 1e-9);
-    assert_string_equal(json_string_value(at(back, "image/spacing/source")), "at detector, magnification unknown");
+    assert_string_equal(json_string_value(at(back, "image/spacing/source")),
+                        "at detector, magnification unknown");
     assert_string_equal(json_string_value(at(back, "image/device_model")), "R?ntgen \"1\"\\");
     assert_string_equal(json_string_value(at(back, "notes/0/level")), "warning");
     assert_string_equal(json_string_value(at(back, "notes/0/text")), "lengths read 15 % too long");
@@ -168,7 +170,8 @@ static void a_new_finding_is_harmless(void **state)
     region.finding_count = 0;
     const reha_finding *f = reha_region_add(&region, "k", "label");
     assert_string_equal(f->key, "k");
-    assert_true(isnan(f->measure.value) && isnan(f->measure.error) && isnan(f->probability) && isnan(f->expected_grade));
+    assert_true(isnan(f->measure.value) && isnan(f->measure.error) && isnan(f->probability) &&
+                isnan(f->expected_grade));
     assert_int_equal(f->grade, -1);
     assert_int_equal(f->set_low, -1);
     assert_int_equal(f->class_count, 0);

@@ -12,25 +12,31 @@
 static const char CARD[] =
     "{\"format\": \"rehascope-model-card\", \"format_version\": 1, \"name\": \"knee-oa\", \"version\": \"7\","
     " \"intended_use\": \"decision support\", \"mirror_average\": true, \"networks\": ["
-    "  {\"role\": \"kl\", \"file\": \"a.onnx\", \"precision\": \"bf16\", \"weight\": 2, \"explain_node\": \"map\"},"
+    "  {\"role\": \"kl\", \"file\": \"a.onnx\", \"precision\": \"bf16\", \"weight\": 2, \"explain_node\": "
+    "\"map\"},"
     "  {\"role\": \"kl\", \"file\": \"b.onnx\"},"
     "  {\"role\": \"finder\", \"file\": \"f.onnx\", \"input_offset\": 0.5, \"input_gain\": 4},"
     "  {\"role\": \"gate\", \"file\": \"g.onnx\"}, {\"role\": \"landmarks\", \"file\": \"l.onnx\"}],"
-    " \"crop\": {\"size_px\": 224, \"joint_px\": [111.5, 138], \"plateau_width_px\": 171.5, \"ready_scale\": [0.8, 1.2],"
+    " \"crop\": {\"size_px\": 224, \"joint_px\": [111.5, 138], \"plateau_width_px\": 171.5, \"ready_scale\": "
+    "[0.8, 1.2],"
     "  \"ready_shift_px\": 30, \"window_px\": [0, 68.5, 224, 128], \"percentiles\": [1, 99], \"span_min\": 8,"
     "  \"local_contrast\": {\"box_px\": 41, \"rounds\": 2, \"floor\": 0.02, \"centre\": 0.45, \"gain\": 0.16,"
     "  \"share\": 0.65}, \"quantise\": true},"
     " \"calibration\": {\"grades\": 5, \"temperature\": 1.2, \"bias\": [0,0,0,0,0], \"coverage\": 0.9,"
     "  \"grade_floor\": 0.85, \"thresholds\": [0.1,0.1,0.1,0.1,0.1], \"fitted_on\": 800},"
     " \"quality\": {\"rules\": [{\"statistic\": \"contrast\", \"min\": 30, \"code\": \"low-contrast\"},"
-    "  {\"statistic\": \"image_chroma\", \"max\": 0.05, \"code\": \"colour-picture\", \"level\": \"warning\"}]},"
+    "  {\"statistic\": \"image_chroma\", \"max\": 0.05, \"code\": \"colour-picture\", \"level\": "
+    "\"warning\"}]},"
     " \"finder\": {\"input_px\": 256, \"stride_px\": 8, \"percentiles\": [1, 99], \"width_unit_px\": 64,"
     "  \"score_min\": 0.35, \"separation\": 0.6, \"turned_min\": 2, \"knees_max\": 2},"
-    " \"gate\": {\"input_px\": 128, \"box_scale\": 1.3, \"box_up\": 0.12, \"percentiles\": [1, 99], \"temperature\": 1,"
+    " \"gate\": {\"input_px\": 128, \"box_scale\": 1.3, \"box_up\": 0.12, \"percentiles\": [1, 99], "
+    "\"temperature\": 1,"
     "  \"gives_probabilities\": true, \"classes\": [\"knee_ok\", \"knee_inverted\", \"metal\"],"
     "  \"refuse_min\": {\"metal\": 0.4}, \"accept_min\": 0.5, \"invert_min\": 0.2,"
-    "  \"distance\": {\"mean\": [1, 2], \"inverse_covariance\": [1, 0, 0, 4], \"refuse_above\": 5, \"warn_above\": 4}},"
-    " \"landmarks\": {\"input_px\": 224, \"stride_px\": 4, \"percentiles\": [1, 99], \"centre_px\": [111.5, 111.5],"
+    "  \"distance\": {\"mean\": [1, 2], \"inverse_covariance\": [1, 0, 0, 4], \"refuse_above\": 5, "
+    "\"warn_above\": 4}},"
+    " \"landmarks\": {\"input_px\": 224, \"stride_px\": 4, \"percentiles\": [1, 99], \"centre_px\": [111.5, "
+    "111.5],"
     "  \"first_width_px\": 160, \"first_up_ratio\": 0.07, \"blur_warn_px\": 11, \"blur_refuse_px\": 16,"
     "  \"shift_refuse_ratio\": 0.03, \"side_margin_px\": 0.35,"
     "  \"passes\": [{\"plateau_width_px\": 176}, {\"plateau_width_px\": 164, \"turn_deg\": 3}]},"
@@ -61,7 +67,8 @@ static void a_whole_card_is_read(void **state)
     assert_string_equal(card.networks[0].explain_node, "map");
     assert_true(card.networks[0].weight == 2.0 && card.networks[1].weight == 1.0);
     assert_true(card.networks[2].input_gain == 4.0 && card.networks[1].input_gain == 1.0);
-    assert_true(card.finder.is_present && card.gate.is_present && card.landmarks.is_present && card.mirror_average);
+    assert_true(card.finder.is_present && card.gate.is_present && card.landmarks.is_present &&
+                card.mirror_average);
     assert_int_equal(card.gate.class_count, 3);
     assert_int_equal(card.gate.classes[2], REHA_GATE_METAL);
     assert_true(card.gate.refuse_min[REHA_GATE_METAL] == 0.4);
@@ -167,7 +174,8 @@ static void every_fault_is_named(void **state)
         json_t *json = card_json();
         change(json, faults[i].path, faults[i].value);
         const reha_status status = reha_knee_card_parse(json, &card, &err);
-        if ((status != REHA_E_FORMAT && status != REHA_E_UNSUPPORTED) || strstr(err.text, faults[i].says) == NULL) {
+        if ((status != REHA_E_FORMAT && status != REHA_E_UNSUPPORTED) ||
+            strstr(err.text, faults[i].says) == NULL) {
             fail_msg("%s = %s: %s: %s", faults[i].path, faults[i].value, reha_status_name(status), err.text);
         }
         json_decref(json);

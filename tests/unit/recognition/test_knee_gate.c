@@ -21,9 +21,14 @@ static reha_acquisition facts(const char *modality, const char *body_part, const
 static void the_tags_of_a_knee_film_pass(void **state)
 {
     (void)state;
-    static const char *const good[][3] = {{"", "", ""},          {"DX", "KNEE", "AP"},        {"CR", "LEFT KNEE", "PA"},
-                                          {"CR", "Knee", ""},    {"DX", "EXTREMITY", "AP"},   {"OT", "LOWER LIMB", ""},
-                                          {"DX", "TIBIA FIBULA", "AP"}, {"RF", "LEG", "FRONTAL"}};
+    static const char *const good[][3] = {{"", "", ""},
+                                          {"DX", "KNEE", "AP"},
+                                          {"CR", "LEFT KNEE", "PA"},
+                                          {"CR", "Knee", ""},
+                                          {"DX", "EXTREMITY", "AP"},
+                                          {"OT", "LOWER LIMB", ""},
+                                          {"DX", "TIBIA FIBULA", "AP"},
+                                          {"RF", "LEG", "FRONTAL"}};
     char what[64];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         const reha_acquisition a = facts(good[i][0], good[i][1], good[i][2]);
@@ -35,11 +40,12 @@ static void the_tags_of_a_knee_film_pass(void **state)
 static void the_tags_of_other_images_do_not(void **state)
 {
     (void)state;
-    static const char *const bad[][4] = {{"US", "", "", "wrong-modality"},       {"MR", "KNEE", "", "wrong-modality"},
-                                         {"CT", "KNEE", "AP", "wrong-modality"}, {"DX", "HAND", "AP", "wrong-body-part"},
-                                         {"CR", "chest", "PA", "wrong-body-part"}, {"DX", "KNEE", "LL", "wrong-view"},
-                                         {"DX", "", "LATERAL", "wrong-view"},    {"CR", "PATELLA", "SKYLINE", "wrong-view"},
-                                         {"SR", "", "", "wrong-modality"},       {"MG", "BREAST", "ML", "wrong-modality"}};
+    static const char *const bad[][4] = {
+        {"US", "", "", "wrong-modality"},         {"MR", "KNEE", "", "wrong-modality"},
+        {"CT", "KNEE", "AP", "wrong-modality"},   {"DX", "HAND", "AP", "wrong-body-part"},
+        {"CR", "chest", "PA", "wrong-body-part"}, {"DX", "KNEE", "LL", "wrong-view"},
+        {"DX", "", "LATERAL", "wrong-view"},      {"CR", "PATELLA", "SKYLINE", "wrong-view"},
+        {"SR", "", "", "wrong-modality"},         {"MG", "BREAST", "ML", "wrong-modality"}};
     char what[64];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const reha_acquisition a = facts(bad[i][0], bad[i][1], bad[i][2]);
@@ -234,7 +240,8 @@ static void peaks_become_knees_in_image_pixels(void **state)
     reha_knee_candidate found[2];
     clear_maps();
     put_knee(16, 8, 3.0f, 0.25f, -0.5f, 60.0);
-    put_knee(16, 9, 2.0f, -0.75f, -0.5f, 60.0); /* the same knee, seen from the next cell: no peak of its own */
+    put_knee(16, 9, 2.0f, -0.75f, -0.5f,
+             60.0); /* the same knee, seen from the next cell: no peak of its own */
     put_knee(15, 24, 1.0f, 0.0f, 0.0f, 55.0);
     assert_int_equal(reha_finder_decode(maps, CELLS, &spec, box, found), 2);
     assert_true(fabs(found[0].x_px - ((8 + 0.5 + 0.25) * 8 / 0.32 - 0.5)) < 1e-3);

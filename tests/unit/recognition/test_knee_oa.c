@@ -1,5 +1,5 @@
-/* The whole path on drawn knees and, where the data folder is present, on real images. Needs the shipped model
- * (models/knee-oa) or the one that REHA_MODELS names; skipped without. */
+/* The whole path on drawn knees and, where the data folder is present, on real images. Needs the shipped
+ * model (models/knee-oa) or the one that REHA_MODELS names; skipped without. */
 #include "support.h"
 
 #include "base/csv.h"
@@ -18,12 +18,12 @@ static reha_model *model; /* opened once: compiling the networks takes the longe
 static char model_folder[512];
 static const reha_recogniser *const knee_oa = &reha_recogniser_knee_oa;
 
-#define NEED_MODEL()                                                                                                   \
-    do {                                                                                                               \
-        if (model == NULL) {                                                                                           \
-            print_message("skipped: no model in models/knee-oa (set REHA_MODELS)\n");                                 \
-            skip();                                                                                                    \
-        }                                                                                                              \
+#define NEED_MODEL()                                                                                         \
+    do {                                                                                                     \
+        if (model == NULL) {                                                                                 \
+            print_message("skipped: no model in models/knee-oa (set REHA_MODELS)\n");                        \
+            skip();                                                                                          \
+        }                                                                                                    \
     } while (0)
 
 static int open_model(void **state)
@@ -99,7 +99,8 @@ static void assert_sound(const reha_analysis *analysis, const reha_region *regio
     assert_true(fabs(disease->probability - grade->class_probabilities[2] - grade->class_probabilities[3] -
                      grade->class_probabilities[4]) < 1e-9);
     if (grade->set_low >= 0) {
-        assert_true(grade->set_low <= grade->grade && grade->grade <= grade->set_high && grade->set_high <= 4);
+        assert_true(grade->set_low <= grade->grade && grade->grade <= grade->set_high &&
+                    grade->set_high <= 4);
         assert_true(grade->set_coverage > 0.5);
     }
     for (int i = 0; i < region->finding_count; i++) {
@@ -133,14 +134,16 @@ static int graded_count(const reha_analysis *analysis)
 static bool has_refusal(const reha_analysis *analysis, const char *code)
 {
     for (int i = 0; i < analysis->note_count; i++) {
-        if (analysis->notes[i].level == REHA_NOTE_REFUSED && (code == NULL || strcmp(analysis->notes[i].code, code) == 0)) {
+        if (analysis->notes[i].level == REHA_NOTE_REFUSED &&
+            (code == NULL || strcmp(analysis->notes[i].code, code) == 0)) {
             return true;
         }
     }
     for (int r = 0; r < analysis->region_count; r++) {
         const reha_region *region = &analysis->regions[r];
         for (int i = 0; i < region->note_count; i++) {
-            if (region->notes[i].level == REHA_NOTE_REFUSED && (code == NULL || strcmp(region->notes[i].code, code) == 0)) {
+            if (region->notes[i].level == REHA_NOTE_REFUSED &&
+                (code == NULL || strcmp(region->notes[i].code, code) == 0)) {
                 return true;
             }
         }
@@ -161,7 +164,8 @@ static void assert_refused(const reha_gray *image, const reha_acquisition *facts
     reha_analysis_free(analysis);
 }
 
-/* ---- Drawn knees ----------------------------------------------------------------------------------------- */
+/* ---- Drawn knees -----------------------------------------------------------------------------------------
+ */
 
 static void a_drawn_film_is_measured_within_its_error(void **state)
 {
@@ -196,7 +200,8 @@ static void a_drawn_film_is_measured_within_its_error(void **state)
             assert_int_equal(region->point_count, REHA_PHANTOM_LANDMARKS);
             for (int p = 0; p < REHA_PHANTOM_LANDMARKS; p++) {
                 distance_px += hypot(region->points[p].x_px - truths[r].landmarks[p].x_px,
-                                     region->points[p].y_px - truths[r].landmarks[p].y_px) / REHA_PHANTOM_LANDMARKS;
+                                     region->points[p].y_px - truths[r].landmarks[p].y_px) /
+                               REHA_PHANTOM_LANDMARKS;
             }
             assert_true(distance_px * spec.mm_per_px < 4.0);
             assert_true(region->profile_count > 10);
@@ -205,7 +210,8 @@ static void a_drawn_film_is_measured_within_its_error(void **state)
         reha_gray_free(image);
     }
     assert_true(measured >= 6);
-    print_message("medial joint space of %d drawn knees: mean error %.2f mm\n", measured, error_sum / measured);
+    print_message("medial joint space of %d drawn knees: mean error %.2f mm\n", measured,
+                  error_sum / measured);
     assert_true(error_sum / measured < 0.8);
 }
 
@@ -243,7 +249,8 @@ static void the_explanation_lies_over_the_joint(void **state)
         const reha_box_px box = region->explanation_box;
         const double x = 0.5 * (truth.landmarks[0].x_px + truth.landmarks[8].x_px);
         const double y = 0.5 * (truth.landmarks[0].y_px + truth.landmarks[8].y_px);
-        assert_true(x > box.x_px && x < box.x_px + box.width_px && y > box.y_px && y < box.y_px + box.height_px);
+        assert_true(x > box.x_px && x < box.x_px + box.width_px && y > box.y_px &&
+                    y < box.y_px + box.height_px);
         assert_true(fabs(region->explanation_angle_deg) < 20.0);
         float largest = 0.0f;
         for (uint32_t i = 0; i < region->explanation->width_px * region->explanation->height_px; i++) {
@@ -265,7 +272,8 @@ static void the_same_image_gives_the_same_result(void **state)
     reha_analysis *b = analyse(image, &facts, false);
     assert_int_equal(graded_count(a), 1);
     assert_memory_equal(a->regions[0].points, b->regions[0].points, sizeof a->regions[0].points);
-    assert_memory_equal(a->regions[0].findings[0].class_probabilities, b->regions[0].findings[0].class_probabilities,
+    assert_memory_equal(a->regions[0].findings[0].class_probabilities,
+                        b->regions[0].findings[0].class_probabilities,
                         sizeof a->regions[0].findings[0].class_probabilities);
     reha_analysis_free(b);
     reha_analysis_free(a);
@@ -314,7 +322,8 @@ static void the_side_comes_from_the_file_first(void **state)
     reha_gray_free(image);
 }
 
-/* ---- Bad input --------------------------------------------------------------------------------------------- */
+/* ---- Bad input
+ * --------------------------------------------------------------------------------------------- */
 
 static void pictures_that_are_no_knees_are_refused(void **state)
 {
@@ -410,11 +419,13 @@ static void broken_model_folders_are_named(void **state)
     (void)snprintf(path, sizeof path, "%s/card.json", folder);
     assert_ok(reha_json_save(path, card, &err), &err);
     const reha_model_options options = {.model_folder = folder, .threads = 1};
-    assert_int_equal(knee_oa->open(&options, &broken, &err), REHA_E_NOT_FOUND); /* no network beside the card */
+    assert_int_equal(knee_oa->open(&options, &broken, &err),
+                     REHA_E_NOT_FOUND); /* no network beside the card */
     assert_non_null(strstr(err.text, folder));
     /* every network is there, but the grader's file holds another network */
     const json_t *networks = json_object_get(card, "networks");
-    const char *other = json_string_value(json_object_get(json_array_get(networks, json_array_size(networks) - 1), "file"));
+    const char *other =
+        json_string_value(json_object_get(json_array_get(networks, json_array_size(networks) - 1), "file"));
     size_t i = 0;
     json_t *item = NULL;
     json_array_foreach(networks, i, item)
@@ -456,7 +467,8 @@ static void failing_allocations_are_reported(void **state)
     reha_gray_free(image);
 }
 
-/* ---- Real images --------------------------------------------------------------------------------------------- */
+/* ---- Real images
+ * --------------------------------------------------------------------------------------------- */
 
 enum { VAL_STEP = 40 };
 
@@ -480,7 +492,8 @@ static void turn_upside_down(reha_gray *image)
     }
 }
 
-/* Every VAL_STEP-th knee of the validation split: graded as it is; the same when inverted; refused upside down. */
+/* Every VAL_STEP-th knee of the validation split: graded as it is; the same when inverted; refused upside
+ * down. */
 static void real_knees_are_graded_repaired_and_refused(void **state)
 {
     (void)state;
@@ -499,7 +512,8 @@ static void real_knees_are_graded_repaired_and_refused(void **state)
     int side_right = 0;
     int side_known = 0;
     for (size_t row = 0, val = 0; row < reha_csv_rows(table); row++) {
-        if (strcmp(reha_csv_get(table, row, reha_csv_find(table, "split")), "val") != 0 || val++ % VAL_STEP != 0) {
+        if (strcmp(reha_csv_get(table, row, reha_csv_find(table, "split")), "val") != 0 ||
+            val++ % VAL_STEP != 0) {
             continue;
         }
         reha_acquisition facts = reha_acquisition_unknown();
@@ -536,7 +550,8 @@ static void real_knees_are_graded_repaired_and_refused(void **state)
         reha_gray_free(image);
     }
     reha_csv_free(table);
-    print_message("%d knees: %d graded, %d within one grade; inverted: %d the same; upside down: %d refused; side: %d of %d\n",
+    print_message("%d knees: %d graded, %d within one grade; inverted: %d the same; upside down: %d refused; "
+                  "side: %d of %d\n",
                   seen, graded, near, same_inverted, refused_turned, side_right, side_known);
     assert_true(seen >= 15);
     assert_true(graded >= seen * 9 / 10);

@@ -21,8 +21,9 @@ static reha_gray *drawing(uint32_t side, bool inverted)
             const double x = (column + 0.5) * zoom - 0.5;
             const double y = (row + 0.5) * zoom - 0.5;
             double v = 120 + 70 * exp(-(pow(x - 112, 2) + pow(y - 60, 2)) / 5000) +
-                       60 * exp(-(pow(x - 112, 2) + pow(y - 190, 2)) / 3500) - 50 * exp(-pow(y - 132, 2) / 40) -
-                       0.25 * fabs(x - 112) + fmod(x * 7 + y * 13, 17) / 4.0;
+                       60 * exp(-(pow(x - 112, 2) + pow(y - 190, 2)) / 3500) -
+                       50 * exp(-pow(y - 132, 2) / 40) - 0.25 * fabs(x - 112) +
+                       fmod(x * 7 + y * 13, 17) / 4.0;
             v = floor(fmin(fmax(v, 0.0), 255.0));
             image->pixels[row * side + column] = (float)(inverted ? 255.0 - v : v);
         }
@@ -216,11 +217,21 @@ static void the_spec_survives_json_and_nonsense_does_not(void **state)
     assert_true(back.ready_scale_max == spec.ready_scale_max && back.window_h_px == spec.window_h_px);
     static const struct {
         const char *key, *value;
-    } wrong[] = {{"size_px", "0"},         {"size_px", "224.5"},           {"size_px", "\"big\""},
-                 {"size_px", "100000"},    {"window_px", "[0,0,224]"},     {"window_px", "[0,100,224,128]"},
-                 {"window_px", "[-1,0,224,128]"}, {"window_px", "[0,0,4,4]"}, {"percentiles", "[99,1]"},
-                 {"percentiles", "[0,101]"}, {"joint_px", "[500,1]"},      {"plateau_width_px", "0"},
-                 {"ready_scale", "[2,1]"}, {"local_contrast", "{}"},       {"local_contrast", "7"},
+    } wrong[] = {{"size_px", "0"},
+                 {"size_px", "224.5"},
+                 {"size_px", "\"big\""},
+                 {"size_px", "100000"},
+                 {"window_px", "[0,0,224]"},
+                 {"window_px", "[0,100,224,128]"},
+                 {"window_px", "[-1,0,224,128]"},
+                 {"window_px", "[0,0,4,4]"},
+                 {"percentiles", "[99,1]"},
+                 {"percentiles", "[0,101]"},
+                 {"joint_px", "[500,1]"},
+                 {"plateau_width_px", "0"},
+                 {"ready_scale", "[2,1]"},
+                 {"local_contrast", "{}"},
+                 {"local_contrast", "7"},
                  {"ready_shift_px", "-1"}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         json_t *broken = json_deep_copy(json);

@@ -54,8 +54,9 @@ static void enlarging_equals_bilinear(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = pattern(13, 9);
     float out[17 * 11];
-    const double row5[17] = {113.0,   149.8824, 193.4706, 192.7647, 44.4118, 73.2353, 116.8235, 133.3529, 89.0,
-                             132.5882, 176.1765, 145.9412, 12.3529,  55.9412, 99.5294, 102.5294, 65.0};
+    const double row5[17] = {113.0,    149.8824, 193.4706, 192.7647, 44.4118,  73.2353,
+                             116.8235, 133.3529, 89.0,     132.5882, 176.1765, 145.9412,
+                             12.3529,  55.9412,  99.5294,  102.5294, 65.0};
     const reha_box_px whole = {0, 0, 13, 9};
     assert_ok(reha_sample_rect(image, whole, REHA_BORDER_ZERO, AS_IS, 17, 11, out, &err), &err);
     assert_near(out + 5 * 17, row5, 17, 2e-4);
@@ -68,8 +69,9 @@ static void a_fractional_box_equals_the_triangle_filter(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = pattern(31, 29);
     float out[16];
-    const double wanted[16] = {124.0265, 119.6903, 126.5798, 126.8188, 130.7016, 117.5316, 128.6670, 121.1353,
-                               125.3924, 117.2499, 122.6912, 117.5607, 122.6134, 114.2040, 119.1804, 115.9756};
+    const double wanted[16] = {124.0265, 119.6903, 126.5798, 126.8188, 130.7016, 117.5316,
+                               128.6670, 121.1353, 125.3924, 117.2499, 122.6912, 117.5607,
+                               122.6134, 114.2040, 119.1804, 115.9756};
     const reha_box_px box = {3.3, 2.6, 24.6, 22.5};
     assert_ok(reha_sample_rect(image, box, REHA_BORDER_ZERO, AS_IS, 4, 4, out, &err), &err);
     /* Pillow lets the filter reach over the box into the picture, we end at its outer whole pixels. */
@@ -111,9 +113,11 @@ static void tones_stretch_clip_and_invert(void **state)
     memcpy(image->pixels, values, sizeof values);
     float out[4];
     const reha_box_px whole = {0, 0, 4, 1};
-    assert_ok(reha_sample_rect(image, whole, REHA_BORDER_ZERO, (reha_tone){0.0, 100.0}, 4, 1, out, &err), &err);
+    assert_ok(reha_sample_rect(image, whole, REHA_BORDER_ZERO, (reha_tone){0.0, 100.0}, 4, 1, out, &err),
+              &err);
     assert_true(out[0] == 0.0f && out[1] == 0.0f && fabsf(out[2] - 0.5f) < 1e-6f && out[3] == 1.0f);
-    assert_ok(reha_sample_rect(image, whole, REHA_BORDER_ZERO, (reha_tone){100.0, 0.0}, 4, 1, out, &err), &err);
+    assert_ok(reha_sample_rect(image, whole, REHA_BORDER_ZERO, (reha_tone){100.0, 0.0}, 4, 1, out, &err),
+              &err);
     assert_true(out[0] == 1.0f && out[1] == 1.0f && fabsf(out[2] - 0.5f) < 1e-6f && out[3] == 0.0f);
     reha_gray_free(image);
 }
@@ -128,13 +132,14 @@ static void a_turned_view_straightens_a_turned_edge(void **state)
     const double angle_deg = 17.0;
     const double t = tan(angle_deg * 3.14159265358979 / 180.0);
     for (uint32_t y = 0; y < 101; y++) {
-        for (uint32_t x = 0; x < 101; x++) { /* below the line through the centre: bright; falls to the right */
+        for (uint32_t x = 0; x < 101;
+             x++) { /* below the line through the centre: bright; falls to the right */
             image->pixels[y * 101 + x] = (double)y - 50.0 > t * ((double)x - 50.0) ? 100.0f : 0.0f;
         }
     }
     float out[40 * 40];
-    assert_ok(reha_sample_turned(image, (reha_point_px){50, 50}, 40, 40, angle_deg, REHA_BORDER_NEAREST, AS_IS, 40, 40,
-                                 out, &err),
+    assert_ok(reha_sample_turned(image, (reha_point_px){50, 50}, 40, 40, angle_deg, REHA_BORDER_NEAREST,
+                                 AS_IS, 40, 40, out, &err),
               &err);
     for (int x = 0; x < 40; x++) {
         assert_true(out[17 * 40 + x] < 15.0f);
@@ -173,7 +178,8 @@ static void percentiles_interpolate_like_numpy(void **state)
     for (int i = 0; i < 6; i++) {
         assert_true(fabs(got[i] - wanted[i]) < 1e-4);
     }
-    assert_ok(reha_sample_percentiles(image, 0, 0, 31, 29, 50, which, 6, got, &err), &err); /* a sample: near */
+    assert_ok(reha_sample_percentiles(image, 0, 0, 31, 29, 50, which, 6, got, &err),
+              &err); /* a sample: near */
     assert_true(fabs(got[3] - 122.0) < 40.0);
     assert_int_equal(reha_sample_percentiles(image, 5, 5, 5, 9, 0, which, 6, got, &err), REHA_E_ARG);
     assert_int_equal(reha_sample_percentiles(image, 40, 0, 60, 9, 0, which, 6, got, &err), REHA_E_ARG);
@@ -209,16 +215,19 @@ static void nonsense_is_refused(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = pattern(8, 8);
     float out[64];
-    const reha_box_px wrong[] = {{0, 0, 0, 8},          {0, 0, -3, 8},   {NAN, 0, 8, 8},
-                                 {0, INFINITY, 8, 8},   {0, 0, 8, NAN},  {0, 0, 1e9, 8},
-                                 {-1e9, 0, 8, 8}};
+    const reha_box_px wrong[] = {{0, 0, 0, 8},   {0, 0, -3, 8},  {NAN, 0, 8, 8}, {0, INFINITY, 8, 8},
+                                 {0, 0, 8, NAN}, {0, 0, 1e9, 8}, {-1e9, 0, 8, 8}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_int_equal(reha_sample_rect(image, wrong[i], REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err), REHA_E_ARG);
+        assert_int_equal(reha_sample_rect(image, wrong[i], REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err),
+                         REHA_E_ARG);
     }
     const reha_point_px at = {4, 4};
-    assert_int_equal(reha_sample_turned(image, at, 8, 8, NAN, REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err), REHA_E_ARG);
-    assert_int_equal(reha_sample_turned(image, at, 0, 8, 10, REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err), REHA_E_ARG);
-    assert_int_equal(reha_sample_turned(image, (reha_point_px){NAN, 4}, 8, 8, 10, REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err),
+    assert_int_equal(reha_sample_turned(image, at, 8, 8, NAN, REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err),
+                     REHA_E_ARG);
+    assert_int_equal(reha_sample_turned(image, at, 0, 8, 10, REHA_BORDER_ZERO, AS_IS, 8, 8, out, &err),
+                     REHA_E_ARG);
+    assert_int_equal(reha_sample_turned(image, (reha_point_px){NAN, 4}, 8, 8, 10, REHA_BORDER_ZERO, AS_IS, 8,
+                                        8, out, &err),
                      REHA_E_ARG);
     reha_gray_free(image);
 }
@@ -232,7 +241,8 @@ static void failing_allocations_leak_nothing(void **state)
     for (long round = 0; status != REHA_OK; round++) {
         const size_t before = reha_mem_live_blocks();
         reha_mem_fail_after(round);
-        status = reha_sample_turned(image, (reha_point_px){20, 15}, 20, 20, 5, REHA_BORDER_ZERO, AS_IS, 8, 8, out, NULL);
+        status = reha_sample_turned(image, (reha_point_px){20, 15}, 20, 20, 5, REHA_BORDER_ZERO, AS_IS, 8, 8,
+                                    out, NULL);
         reha_mem_fail_after(-1);
         assert_true(status == REHA_OK || status == REHA_E_NOMEM);
         assert_int_equal(reha_mem_live_blocks(), before);

@@ -60,7 +60,7 @@ def gate_part(io):
             "classes": io["classes"], "refuse_min": refuse, "accept_min": io["ok_threshold"], "invert_min": 0.2,
             "distance": {"mean": maha["mean"], "inverse_covariance": maha["inv_cov_row_major"],
                          "refuse_above": math.sqrt(maha["threshold"]),
-                         "warn_above": math.sqrt(maha.get("warn", 0.7 * maha["threshold"])), "outside_max": 0.15}}
+                         "warn_above": math.sqrt(maha.get("warn", 0.7 * maha["threshold"]))}}
 
 
 def landmarks_part():

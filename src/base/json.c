@@ -121,3 +121,20 @@ json_t *reha_json_real(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }
+
+json_t *reha_json_text(const char *text)
+{
+    if (text == NULL) {
+        return json_null();
+    }
+    json_t *value = json_string(text);
+    char *copy = value == NULL ? reha_strdup(text) : NULL;
+    if (copy != NULL) {
+        for (char *at = copy; *at != '\0'; at++) {
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+        }
+        value = json_string(copy);
+        reha_free(copy);
+    }
+    return value;
+}

@@ -33,6 +33,9 @@ REHA_MUST_USE reha_status reha_json_need_numbers(const json_t *object, const cha
 double reha_json_number(const json_t *object, const char *key, double fallback);
 const char *reha_json_string(const json_t *object, const char *key, const char *fallback);
 
+/* A text from outside (a file name, a device's name): JSON is UTF-8 only, so in a text that is not, every
+ * byte beyond ASCII becomes '?'. NULL gives json_null. New reference. */
+json_t *reha_json_text(const char *text);
 /* Finite numbers become json_real, others json_null: JSON knows no NaN. New reference. */
 json_t *reha_json_real(double value);
 

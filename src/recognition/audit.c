@@ -411,7 +411,7 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
     find_bad_images(&run);
     find_imbalance(&run, class_count, splits);
     REHA_CHECK(find_shortcut(&run, boundary, &auc, err));
-    *report = json_pack("{s:s, s:s, s:I, s:I, s:O, s:o, s:O}", "task", task, "data", data_folder, "n",
+    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:o, s:O}", "task", task, "data", reha_json_text(data_folder), "n",
                         (json_int_t)run.data.count, "patients", (json_int_t)run.data.patient_count, "splits", splits,
                         "brightness_auc", reha_json_real(auc), "problems", run.problems);
     if (*report == NULL) {

@@ -245,9 +245,9 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
         return status;
     }
     const json_t *card = run->recogniser->card(run->model);
-    *out = json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name,
-                     "model_version", reha_json_string(card, "version", ""), "data", run->options->data_folder,
-                     "split", run->options->split != NULL ? run->options->split : "all", "unreadable",
+    *out = json_pack("{s:s, s:s, s:o, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name,
+                     "model_version", reha_json_string(card, "version", ""), "data",
+                     reha_json_text(run->options->data_folder), "split", run->options->split != NULL ? run->options->split : "all", "unreadable",
                      (int)run->unreadable_count, "mean_ms_per_image", run->total_ms / (double)run->data.count,
                      "metrics", metrics, "baseline", baseline_to_json(run), "subgroups", subgroups, "refusals",
                      refusals_to_json(run));

@@ -270,11 +270,11 @@ reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error 
     json_t *analysis = NULL;
     *out = NULL;
     if (result->status != REHA_OK) {
-        *out = json_pack("{s:s, s:b, s:{s:s, s:s}}", "path", result->path, "ok", 0, "error", "code",
-                         reha_status_name(result->status), "text", result->error.text);
+        *out = json_pack("{s:o, s:b, s:{s:s, s:o}}", "path", reha_json_text(result->path), "ok", 0, "error", "code",
+                         reha_status_name(result->status), "text", reha_json_text(result->error.text));
     } else {
         REHA_TRY(reha_analysis_to_json(result->analysis, &analysis, err));
-        *out = json_pack("{s:s, s:s, s:b, s:f, s:o}", "path", result->path, "sha256", result->digest, "ok",
+        *out = json_pack("{s:o, s:s, s:b, s:f, s:o}", "path", reha_json_text(result->path), "sha256", result->digest, "ok",
                          reha_case_is_accepted(result) ? 1 : 0, "total_ms", result->total_ms, "analysis", analysis);
     }
     return *out != NULL ? REHA_OK

@@ -35,6 +35,9 @@ says out '"ok": true'
 says out '"ok": false'
 grep -q 'Knie links &lt;é&gt;.png' "$work/r.html" || fail "the report does not escape the file name"
 grep -q 'the file is empty' "$work/r.html" || fail "the report leaves out the file that was not read"
+cp "$good" "$work/$(printf 'latin\xe9.png')" # a name that is not UTF-8
+run 0 analyse "$work/$(printf 'latin\xe9.png')" --json
+says out 'latin\?.png'
 run 1 analyse "$good" --report "$work/no/such/folder/r.html"
 says err 'cannot be created'
 finish

@@ -122,6 +122,12 @@ static void test_json_faults_name_their_place(void **state)
         assert_null(value);
         assert_non_null(strstr(err.text, "line"));
     }
+    json_t *text = reha_json_text("knee \xff.png");
+    assert_string_equal(json_string_value(text), "knee ?.png");
+    json_decref(text);
+    text = reha_json_text("\xc3\xa9");
+    assert_string_equal(json_string_value(text), "\xc3\xa9");
+    json_decref(text);
     json_t *null = reha_json_real((double)NAN);
     assert_true(json_is_null(null));
     json_decref(null);

@@ -1,0 +1,41 @@
+# Training from nothing on generated knees: a model that loads, the same weights from the same seed, going on
+# after a stop, and clear words for what cannot be trained on.
+. "$(dirname "$0")/lib.sh"
+
+run 0 phantom "$work/knees" --count 60
+awk -F, -v OFS=, 'NR > 1 { $5 = NR % 3 == 0 ? "val" : "train" } { print }' "$work/knees/labels.csv" >"$work/l" && mv "$work/l" "$work/knees/labels.csv"
+train=(train knee-oa --data "$work/knees" --network mobilenetv2 --threads 2 --seed 7)
+
+run 0 "${train[@]}" --epochs 2 --out "$work/a"
+for file in model.onnx card.json log.csv checkpoint.bin; do
+    [ -s "$work/a/$file" ] || fail "training left no $file"
+done
+[ "$(wc -l <"$work/a/log.csv")" -eq 3 ] || fail "the log has not a line for each of two epochs"
+run 0 "${train[@]}" --epochs 2 --out "$work/b"
+cmp -s "$work/a/model.onnx" "$work/b/model.onnx" || fail "the same seed gave other weights"
+run 0 "${train[@]}" --epochs 1 --out "$work/c"
+run 0 "${train[@]}" --epochs 2 --out "$work/c" --resume
+[ "$(wc -l <"$work/c/log.csv")" -eq 3 ] || fail "a resumed training did not go on"
+run 1 "${train[@]}" --seed 8 --epochs 3 --out "$work/c" --resume
+says err 'seed 7'
+run 1 "${train[@]}" --epochs 2 --out "$work/never" --resume
+run 1 "${train[@]}" --epochs 1 --out "$work/d" --network vgg
+says err "no network 'vgg'"
+run 1 "${train[@]}" --epochs 1 --out "$work/d" --backbone "$work/knees"
+
+run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 50 --predictions "$work/p.csv"
+says out 'quadratic kappa'
+[ "$(wc -l <"$work/p.csv")" -eq 21 ] || fail "not one prediction for each of 20 images"
+run 0 audit-data knee-oa --data "$work/knees" --json
+says out '"patients": 60'
+
+# A damaged checkpoint and a damaged image are named.
+head -c 1000 "$work/a/checkpoint.bin" >"$work/x" && mv "$work/x" "$work/a/checkpoint.bin"
+run 1 "${train[@]}" --epochs 3 --out "$work/a" --resume
+says err 'checkpoint'
+: >"$work/knees/$(awk -F, 'NR == 5 { print $1 }' "$work/knees/labels.csv")"
+run 1 "${train[@]}" --epochs 1 --out "$work/e"
+says err 'knee-003'
+run 0 audit-data knee-oa --data "$work/knees"
+says out 'cannot be read'
+finish

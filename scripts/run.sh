@@ -18,10 +18,8 @@ if [ $# -eq 0 ]; then
         set -- out/phantoms
     fi
 fi
-mkdir -p out
 status=0
-"$program" analyse "$@" --report out/report.html || status=$?
+"$program" analyse "$@" --report out/ || status=$?
 [ "$status" -le 1 ] || exit "$status"
-"$program" analyse "$@" --report out/report.pdf >/dev/null || true
 echo "reports: out/report.html, out/report.pdf"
 exit "$status"

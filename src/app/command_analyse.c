@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "service/figure.h"
 #include "service/report.h"
 
@@ -15,7 +16,7 @@ typedef struct analyse_arguments {
     const char *models;
     const char *model;
     bool json;
-    const char *report; /* .html or .pdf */
+    const char *report; /* .html, .pdf, or a folder that gets both */
     const char *overlay;
     bool no_explanation;
     int threads;
@@ -25,7 +26,7 @@ typedef struct analyse_arguments {
 static const app_option analyse_options[] = {
     {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the image is)", offsetof(analyse_arguments, task), 0, 0},
     {"json", APP_FLAG, NULL, "all results as JSON on standard output (docs/formats/analysis.md)", offsetof(analyse_arguments, json), 0, 0},
-    {"report", APP_TEXT, "FILE", "write a report: FILE.html or FILE.pdf", offsetof(analyse_arguments, report), 0, 0},
+    {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both", offsetof(analyse_arguments, report), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
     {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
@@ -34,20 +35,41 @@ static const app_option analyse_options[] = {
     {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(analyse_arguments, threads), 1, 256},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
+static bool names_folder(const char *path)
+{
+    return path[strlen(path) - 1] == '/' || reha_path_is_folder(path);
+}
+
 static int check_targets(const analyse_arguments *given, size_t path_count)
 {
-    if (given->report != NULL && strlen(given->report) > 4) {
-        const char *ending = strrchr(given->report, '.');
-        if (ending == NULL || (strcmp(ending, ".html") != 0 && strcmp(ending, ".pdf") != 0)) {
-            (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf: %s\n", given->report);
-            return EXIT_USAGE;
-        }
+    if (given->report != NULL && !names_folder(given->report) && !reha_str_ends_nocase(given->report, ".html") &&
+        !reha_str_ends_nocase(given->report, ".pdf")) {
+        (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf, or be a folder: %s\n", given->report);
+        return EXIT_USAGE;
     }
     if (given->overlay != NULL && path_count != 1) {
         (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n", path_count);
         return EXIT_USAGE;
     }
     return -1;
+}
+
+static reha_status write_both(const char *folder, const reha_case *cases, size_t count, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *html = reha_path_join(folder, "report.html");
+    char *pdf = reha_path_join(folder, "report.pdf");
+    if (html == NULL || pdf == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+        goto done;
+    }
+    REHA_CHECK(reha_folder_make(folder, err));
+    REHA_CHECK(reha_report_html(cases, count, html, err));
+    REHA_CHECK(reha_report_pdf(cases, count, pdf, err));
+done:
+    reha_free(html);
+    reha_free(pdf);
+    return status;
 }
 
 static reha_status write_overlay(const reha_case *result, const char *path, reha_error *err)
@@ -66,9 +88,10 @@ static reha_status write_overlay(const reha_case *result, const char *path, reha
 static reha_status write_outputs(const analyse_arguments *given, const reha_case *cases, size_t count, reha_error *err)
 {
     if (given->report != NULL) {
-        const bool is_pdf = strcmp(strrchr(given->report, '.'), ".pdf") == 0;
-        REHA_TRY(is_pdf ? reha_report_pdf(cases, count, given->report, err)
-                        : reha_report_html(cases, count, given->report, err));
+        const bool is_pdf = reha_str_ends_nocase(given->report, ".pdf");
+        REHA_TRY(names_folder(given->report) ? write_both(given->report, cases, count, err)
+                 : is_pdf                    ? reha_report_pdf(cases, count, given->report, err)
+                                             : reha_report_html(cases, count, given->report, err));
     }
     if (given->overlay != NULL) {
         REHA_TRY(write_overlay(&cases[0], given->overlay, err));

@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "image/load.h"
 #include "recognition/dataset.h"
 #include "recognition/knee_preprocess.h"
 #include "recognition/metrics.h"
@@ -350,11 +349,6 @@ done:
     return status;
 }
 
-static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
-{
-    return reha_image_load(path, NULL, out, facts, err);
-}
-
 enum { CHUNK = 64 };
 
 typedef struct chunk {
@@ -394,7 +388,7 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
                               reha_load_function load, const reha_progress *progress, json_t **report, reha_error *err)
 {
     reha_status status = REHA_OK;
-    audit run = {.load = load != NULL ? load : load_pictures};
+    audit run = {.load = load != NULL ? load : reha_load_picture};
     json_t *splits = json_object();
     double auc = (double)NAN;
     *report = NULL;

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "image/load.h"
 #include "recognition/dataset.h"
 #include "recognition/metrics.h"
 
@@ -30,11 +29,6 @@ typedef struct evaluation {
 reha_evaluate_options reha_evaluate_options_default(void)
 {
     return (reha_evaluate_options){.bootstrap_rounds = DEFAULT_ROUNDS, .seed = 1};
-}
-
-static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
-{
-    return reha_image_load(path, NULL, out, facts, err);
 }
 
 /* The largest accepted region: a labelled image shows one joint, more may peep in at its edge. */
@@ -82,7 +76,7 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     reha_acquisition facts = reha_acquisition_unknown();
     reha_error fault = REHA_ERROR_INIT;
     *one = (reha_graded_case){.patient_idx = item->patient_idx, .grade = item->grade, .set_low = -1, .set_high = -1};
-    const reha_load_function load = run->options->load != NULL ? run->options->load : load_pictures;
+    const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     reha_status status = load(item->full_path, &image, &facts, &fault);
     if (status != REHA_OK && reha_status_is_input_fault(status)) {
         run->unreadable_count++;

@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "image/load.h"
 #include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/session.h"
@@ -77,11 +76,6 @@ reha_train_options reha_train_options_default(void)
     return (reha_train_options){.seed = 1};
 }
 
-static reha_status load_pictures(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
-{
-    return reha_image_load(path, NULL, out, facts, err);
-}
-
 /* ---- data ---- */
 
 typedef struct preparation {
@@ -126,7 +120,7 @@ done:
 
 static reha_status prepare(const training *run, const char *split, squares *out, reha_error *err)
 {
-    const reha_load_function load = run->options->load != NULL ? run->options->load : load_pictures;
+    const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     REHA_TRY(reha_dataset_load(run->options->data_folder, split, &out->data, err));
     out->square_bytes = (size_t)run->crop.size_px * (size_t)run->crop.size_px;
     size_t total_bytes = 0;

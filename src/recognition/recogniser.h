@@ -38,6 +38,10 @@ typedef struct reha_progress {
 typedef reha_status (*reha_load_function)(const char *path, reha_gray **out, reha_acquisition *facts,
                                           reha_error *err);
 
+/* The loader that stands for NULL. */
+REHA_MUST_USE reha_status reha_load_picture(const char *path, reha_gray **out, reha_acquisition *facts,
+                                            reha_error *err);
+
 typedef struct reha_train_options {
     reha_load_function load;
     const char *data_folder;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/load.h"
 #include "recognition/knee_oa.h"
 
 #include <dirent.h>
@@ -125,4 +126,9 @@ reha_status reha_model_folder(const char *models_folder, const char *task, char 
     const reha_status status = newest_version(task_folder, out, err);
     reha_free(task_folder);
     return status;
+}
+
+reha_status reha_load_picture(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
+{
+    return reha_image_load(path, NULL, out, facts, err);
 }

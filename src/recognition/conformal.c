@@ -112,7 +112,7 @@ static void fit_derivatives(const fit_data *data, const double *parameters, doub
     for (int k = 0; k < grades; k++) {
         gradient[1 + k] += 2.0 * data->bias_penalty * parameters[1 + k];
         hessian[(1 + k) * WIDTH + 1 + k] += 2.0 * data->bias_penalty;
-        hessian[(1 + k) * WIDTH] = hessian[1 + k];
+        hessian[(size_t)(1 + k) * WIDTH] = hessian[1 + k];
     }
 }
 
@@ -157,7 +157,9 @@ static void fit_temperature(const fit_data *data, reha_ordinal_calibration *out)
             break;
         }
         bool improved = false;
-        for (double step = 1.0; step > 1e-6; step *= 0.5) {
+        double step = 2.0;
+        for (int halving = 0; halving < 20; halving++) {
+            step *= 0.5;
             double trial[WIDTH];
             memcpy(trial, x, sizeof trial);
             for (int i = 0; i < free_count; i++) {
@@ -328,7 +330,7 @@ reha_status reha_ordinal_fit(const double *logits, const int *labels, size_t cou
     out->fitted_on = count;
     fit_temperature(&data, out);
 
-    double ceiling[REHA_CLASSES_MAX];
+    double ceiling[REHA_CLASSES_MAX] = {0.0};
     for (size_t i = 0; i < count; i++) {
         reha_ordinal_probabilities(out, logits + i * (size_t)grade_count,
                                    probabilities + i * (size_t)grade_count);

@@ -45,6 +45,7 @@ static void add_note(reha_note *notes, int *count, reha_note_level level, const 
     reha_note *note = &notes[(*count)++];
     note->level = level;
     (void)snprintf(note->code, sizeof note->code, "%s", code);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is seen by every caller */
     (void)vsnprintf(note->text, sizeof note->text, format, arguments);
     size_t length = strlen(note->text);
     if (length == sizeof note->text - 1) {

@@ -194,7 +194,7 @@ static double gradient_at(const edge_search *search, double x_ratio, double dept
     const int row = (int)y;
     const double fx = x - column;
     const double fy = y - row;
-    const float *top = search->gradient + row * PATCH_W + column;
+    const float *top = search->gradient + (ptrdiff_t)row * PATCH_W + column;
     const float *bottom = top + PATCH_W;
     return (1.0 - fy) * ((1.0 - fx) * (double)top[0] + fx * (double)top[1]) +
            fy * ((1.0 - fx) * (double)bottom[0] + fx * (double)bottom[1]);
@@ -269,7 +269,7 @@ static void refine_curve(const edge_search *search, const double *x_ratio, doubl
         const int k = work->path[i];
         double off = -range + k * step;
         if (k > 0 && k < STEPS - 1) { /* parabola through the three costs */
-            const double *c = work->costs + i * STEPS + k;
+            const double *c = work->costs + (ptrdiff_t)i * STEPS + k;
             const double curve = c[-1] - 2.0 * c[0] + c[1];
             if (curve > 1e-9) {
                 off += step * fmin(fmax(0.5 * (c[-1] - c[1]) / curve, -0.5), 0.5);
@@ -297,8 +297,8 @@ reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px 
     const double direction = lateral_is_left ? 1.0 : -1.0;
     const double angle_deg =
         atan2(direction * frame.uy, direction * frame.ux) * (180.0 / 3.14159265358979323846);
-    enum { PIXELS = PATCH_W * PATCH_H };
-    float *patch = reha_alloc(3 * PIXELS * sizeof(float));
+    const size_t pixels = (size_t)PATCH_W * PATCH_H;
+    float *patch = reha_alloc(3 * pixels * sizeof(float));
     path_work *work = reha_alloc(sizeof *work);
     reha_status status = REHA_OK;
     if (patch == NULL || work == NULL) {
@@ -307,9 +307,9 @@ reha_status reha_joint_space_refine(const reha_gray *image, const reha_point_px 
     }
     REHA_CHECK(reha_sample_turned(image, centre, PATCH_W * scale, PATCH_H * scale, angle_deg,
                                   REHA_BORDER_NEAREST, (reha_tone){0.0, 0.0}, PATCH_W, PATCH_H, patch, err));
-    smooth_slope(patch, patch + PIXELS, patch + 2 * PIXELS, spec->refine_blur_px, inverted ? -1.0 : 1.0);
+    smooth_slope(patch, patch + pixels, patch + 2 * pixels, spec->refine_blur_px, inverted ? -1.0 : 1.0);
     const edge_search search = {
-        .gradient = patch + 2 * PIXELS, .lateral_is_left = lateral_is_left, .spec = spec};
+        .gradient = patch + 2 * pixels, .lateral_is_left = lateral_is_left, .spec = spec};
     for (int s = 0; s < 2; s++) {
         reha_compartment *side = &out->sides[s];
         refine_curve(&search, side->x_ratio, side->tibia, side->count, 1.0, work);

@@ -28,6 +28,7 @@ static void say(sentence *to, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start stands right above */
     const int length = vsnprintf(to->text + to->used, to->size - to->used, format, arguments);
     va_end(arguments);
     if (length < 0 || (size_t)length >= to->size - to->used) {

@@ -50,7 +50,8 @@ static reha_status noise_of(const reha_gray *image, pixel_rect rect, double *out
         const float *top = image->pixels + (size_t)(rect.y0 + 2 * r) * image->width_px + rect.x0;
         const float *bottom = top + image->width_px;
         for (uint32_t c = 0; c < columns; c++) {
-            diagonal[used++] = 0.5f * fabsf(top[2 * c] - top[2 * c + 1] - bottom[2 * c] + bottom[2 * c + 1]);
+            const size_t x = (size_t)2 * c;
+            diagonal[used++] = 0.5f * fabsf(top[x] - top[x + 1] - bottom[x] + bottom[x + 1]);
         }
     }
     static const double half = 50.0;

@@ -53,6 +53,12 @@ static reha_status find_side(knee_case *knee, reha_region *region, const reha_ac
         knee->lateral_is_left = is_left_in_image;
         knee->lateral_is_sure = true;
         region->side = REHA_SIDE_UNKNOWN;
+        if (stated != REHA_SIDE_UNKNOWN) {
+            reha_region_note(
+                region, REHA_NOTE_WARNING, "side-ambiguous",
+                "One side is stated (%s, %s), but %d knees are visible: tell them apart by the marker.",
+                reha_side_text(stated), source, knee_count);
+        }
         source = "unknown";
         reha_region_note(
             region, REHA_NOTE_INFO, "side-by-convention",

@@ -37,7 +37,7 @@ enum {
     STREAM_ORDER = 1,     /* streams of random numbers: one purpose each */
     STREAM_AUGMENT = 1000
 };
-static const float PEAK_RATE = 2e-4F;
+static const float PEAK_RATES[] = {2e-4F, 5e-4F}; /* by trunk: the small one takes larger steps */
 static const float LEAST_RATE_SHARE = 0.02F;
 static const double LABEL_SD_GRADES = 0.5; /* of the soft labels */
 static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
@@ -408,9 +408,10 @@ static float rate_at(const training *run, long step)
 {
     const long steps = (long)run->epochs * (long)steps_per_epoch(run);
     const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
-    const float least = LEAST_RATE_SHARE * PEAK_RATE;
+    const float peak = PEAK_RATES[run->network.trunk];
+    const float least = LEAST_RATE_SHARE * peak;
     return (step < warmup ? 0.0F : least) +
-           (step < warmup ? 1.0F : 1.0F - LEAST_RATE_SHARE) * reha_cosine_rate(PEAK_RATE, step, warmup, steps);
+           (step < warmup ? 1.0F : 1.0F - LEAST_RATE_SHARE) * reha_cosine_rate(peak, step, warmup, steps);
 }
 
 static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
@@ -557,7 +558,7 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
         json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s}", "epochs", run->epochs, "batch", BATCH, "seed",
                   (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count, "inverted_corrected",
                   (json_int_t)(run->train.inverted_count + run->val.inverted_count), "frozen_stages",
-                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION),
+                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATES[run->network.trunk], "software", "rehascope " REHA_VERSION),
         err));
     REHA_CHECK(reha_knee_card_save(&card, run->options->out_folder, err));
 done:

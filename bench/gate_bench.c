@@ -1,12 +1,13 @@
 /* Does the gate keep wrong and spoilt images away from the grading, and let good ones in? Makes about 1,900
  * images from the shared data, always the same ones, and sends each through the whole analysis.
  *
- *     gate_bench MODEL_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST]]]
+ *     gate_bench MODEL_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST [ONLY]]]]
  *
  * SPLIT: val (default) or train, on which thresholds are chosen. EVERY: only each n-th image, for a quick
  * look. LIST: which files of the other data sets belong to which split
- * (research/knee-oa/gate/held_out.csv, from the root of the source tree). Makes no claim about detection of
- * real implants: the metal is drawn. Exits 0 unless something could not be run. */
+ * (research/knee-oa/gate/held_out.csv, from the root of the source tree). ONLY: kinds with this in their
+ * name. Makes no claim about detection of real implants: the metal is drawn. Exits 0 unless something could
+ * not be run. */
 #include "base/clock.h"
 #include "base/csv.h"
 #include "base/memory.h"
@@ -51,7 +52,8 @@ typedef struct bench {
     const char *data_folder;
     const char *split;
     size_t every;
-    size_t made; /* images asked for, run or not */
+    const char *only; /* part of the names of kinds to run */
+    size_t made;      /* images asked for, run or not */
     reha_random random;
     int kind_count;
     kind kinds[KINDS_MAX];
@@ -268,9 +270,9 @@ done:
 }
 
 /* True where the next image is one of those to run. */
-static bool is_next(bench *b)
+static bool is_next(bench *b, const char *name)
 {
-    return b->made++ % b->every == 0;
+    return b->made++ % b->every == 0 && strstr(name, b->only) != NULL;
 }
 
 /* As 8 bit: other depths over their own range. */
@@ -320,7 +322,7 @@ static reha_status run_change(bench *b, const sources *list, const change *how, 
     reha_status status = REHA_OK;
     for (size_t i = 0; i < list->count && i < how->count; i++) {
         const bench_source *from = &list->items[order[i]];
-        if (!is_next(b)) {
+        if (!is_next(b, how->name)) {
             continue;
         }
         reha_gray *image = NULL;
@@ -345,7 +347,7 @@ static reha_status run_change(bench *b, const sources *list, const change *how, 
 static reha_status run_drawn(bench *b, const char *name, bench_picture_kind what, int count, reha_error *err)
 {
     for (int i = 0; i < count; i++) {
-        if (!is_next(b)) {
+        if (!is_next(b, name)) {
             continue;
         }
         char path[32];
@@ -364,7 +366,7 @@ static reha_status run_tinted(bench *b, size_t count, reha_error *err)
 {
     b->random = reha_random_init(2026, 77);
     for (size_t i = 0; i < count && i < b->good.count; i++) {
-        if (!is_next(b)) {
+        if (!is_next(b, "knee in colour")) {
             continue;
         }
         const bench_source *from = &b->good.items[(i * 37) % b->good.count];
@@ -456,8 +458,8 @@ static void print_report(const bench *b)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc > 6) {
-        (void)fprintf(stderr, "usage: gate_bench MODEL_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST]]]\n");
+    if (argc < 3 || argc > 7) {
+        (void)fprintf(stderr, "usage: gate_bench MODEL_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST [ONLY]]]]\n");
         return 2;
     }
     reha_error err = REHA_ERROR_INIT;
@@ -470,6 +472,7 @@ int main(int argc, char **argv)
     b->split = argc > 3 ? argv[3] : "val";
     b->every = argc > 4 ? (size_t)strtoul(argv[4], NULL, 10) : 1;
     b->every = b->every < 1 ? 1 : b->every;
+    b->only = argc > 6 ? argv[6] : "";
     b->recogniser = reha_recogniser_find("knee-oa");
     const reha_model_options options = {.model_folder = argv[1], .threads = 1};
     REHA_CHECK(b->recogniser->open(&options, &b->model, &err));

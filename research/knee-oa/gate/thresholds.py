@@ -25,7 +25,7 @@ def main(stored, out):
     for name in ('p50', 'p99', 'contrast', 'white', 'lapratio', 'noise', 'side', 'outside'):
         for g in GROUPS: print(f'{name:9s} {g:12s} 0/.2/.5/2/50/98/99.5/99.8/100 %', np.round(v(name, [0, .002, .005, .02, .5, .98, .995, .998, 1], (g,)), 4))
     rules = {'too_dark': ('p99', '<', min(v('p99', [.001])[0], 55.)), 'too_bright': ('p50', '>', 246.), 'low_contrast': ('contrast', '<', min(30., v('contrast', [.001])[0] * .9)),
-             'white_area': ('white', '>', max(.25, v('white', [.9995])[0] * 1.2)), 'blurred': ('lapratio', '<', v('lapratio', [.0025])[0]), 'noisy': ('lapratio', '>', v('lapratio', [.9995])[0] * 1.05),
+             'white_area': ('white', '>', max(.25, v('white', [.9995])[0] * 1.2)), 'blurred': ('lapratio', '<', v('lapratio', [.0025])[0] * .9), 'noisy': ('lapratio', '>', v('lapratio', [.9995])[0] * 1.05),
              'noise': ('noise', '>', v('noise', [.998])[0] * 1.25), 'small': ('side', '<', 90.), 'outside': ('outside', '>', v('outside', [.9995])[0] + .03)}
     for n, (s, op, t) in rules.items(): print(f'rule {n:13s} {s} {op} {t:.4f}')
     json.dump(dict(finder_thr=.35, ok_thr=.5, maha_thr=refuse, maha_warn=warn, colour_thr=8.0, contrast_thr=20.0, min_side=64, rules={k: list(t) for k, t in rules.items()}, mean=mu.tolist(), inv_cov=Pi.ravel().tolist()), open(out, 'w'))

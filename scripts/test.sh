@@ -23,6 +23,6 @@ configure build-san -DCMAKE_BUILD_TYPE=RelWithDebInfo -DREHA_WERROR=ON -DREHA_SA
 ninja -C build-san -j "$jobs" --quiet
 
 echo "== unit tests under the sanitizers"
-ctest --test-dir build-san --output-on-failure -E '^(e2e_|rooms$|symbols$)' -LE release
+ctest --test-dir build-san --output-on-failure -j "$jobs" -E '^(e2e_|rooms$|symbols$)' -LE release
 echo "== end-to-end tests, Release"
 ctest --test-dir build --output-on-failure -R '^(e2e_|rooms$|symbols$|nn_)'

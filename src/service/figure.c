@@ -265,6 +265,9 @@ void reha_figure_profile(reha_canvas *canvas, reha_rect frame, const reha_region
         (void)snprintf(text, sizeof text, is_mm ? "%.0f" : "%.2f", top * tick / 2.0);
         (void)reha_canvas_text(canvas, (reha_spot){frame.x, y - 0.5 * size}, text, &small);
     }
+    /* Drawn as the knee lies in the picture: on a left knee the medial side is on the left. */
+    const bool is_mirrored =
+        region->point_count >= TIBIA_POINTS && region->points[0].x_px > region->points[TIBIA_POINTS - 1].x_px;
     reha_spot spots[REHA_PROFILE_MAX];
     size_t count = 0;
     for (int i = 0; i <= region->profile_count; i++) {
@@ -276,14 +279,15 @@ void reha_figure_profile(reha_canvas *canvas, reha_rect frame, const reha_region
             count = 0;
             continue;
         }
-        spots[count++] = (reha_spot){plot.x + plot.width * region->profile_x_ratio[i],
+        spots[count++] = (reha_spot){plot.x + plot.width * (is_mirrored ? 1.0 - region->profile_x_ratio[i] : region->profile_x_ratio[i]),
                                      plot.y + plot.height * (1.0 - region->profile_width[i] / top)};
     }
     reha_type right = small;
     right.align = REHA_ALIGN_RIGHT;
-    (void)reha_canvas_text(canvas, (reha_spot){plot.x, plot.y + plot.height + 0.3 * size}, "lateral", &small);
-    (void)reha_canvas_text(canvas, (reha_spot){plot.x + plot.width, plot.y + plot.height + 0.3 * size}, "medial",
-                           &right);
+    (void)reha_canvas_text(canvas, (reha_spot){plot.x, plot.y + plot.height + 0.3 * size},
+                           is_mirrored ? "medial" : "lateral", &small);
+    (void)reha_canvas_text(canvas, (reha_spot){plot.x + plot.width, plot.y + plot.height + 0.3 * size},
+                           is_mirrored ? "lateral" : "medial", &right);
 }
 
 /* ---- one picture ---- */

@@ -156,7 +156,7 @@ static void assert_refused(const reha_gray *image, const reha_acquisition *facts
     reha_analysis *analysis = analyse(image, facts, false);
     assert_int_equal(graded_count(analysis), 0);
     if (!has_refusal(analysis, code)) {
-        fail_msg("wanted a refusal '%s', got '%s'", code,
+        fail_msg("wanted a refusal '%s', got '%s'", code != NULL ? code : "any",
                  analysis->note_count > 0     ? analysis->notes[0].code
                  : analysis->region_count > 0 ? analysis->regions[0].notes[0].code
                                               : "nothing");

@@ -219,6 +219,8 @@ static reha_status make_md(int rank, const int64_t *dims, dnnl_data_type_t type,
         tag = plain[rank];
     } else if (order == REHA_ORDER_NHWC) {
         tag = dnnl_acdb;
+    } else if (order == REHA_ORDER_BLOCKED) {
+        tag = dnnl_aBcd16b;
     }
     copy_dims(rank, dims, full);
     return check(dnnl_memory_desc_init_by_tag(out, rank, full, type, tag), "a tensor shape", err);
@@ -486,9 +488,15 @@ static reha_status make_conv_mds(const reha_conv_spec *spec, conv_mds *out, reha
     int64_t weights[5];
     const int weights_rank = weight_dims(spec, weights);
 
-    REHA_TRY(make_md(4, src, spec->src_type, REHA_ORDER_NHWC, &out->src, err));
+    const reha_order dst_order = spec->is_blocked ? REHA_ORDER_BLOCKED : REHA_ORDER_NHWC;
+    const reha_order src_order = spec->has_plain_src ? REHA_ORDER_PLAIN : dst_order;
+
+    REHA_TRY(make_md(4, src, spec->src_type, src_order, &out->src, err));
     REHA_TRY(make_md(weights_rank, weights, spec->weights_type, REHA_ORDER_ANY, &out->weights, err));
-    REHA_TRY(make_md(4, dst, spec->dst_type, REHA_ORDER_NHWC, &out->dst, err));
+    if (spec->weights_layout != NULL) {
+        out->weights = *md_of(spec->weights_layout);
+    }
+    REHA_TRY(make_md(4, dst, spec->dst_type, dst_order, &out->dst, err));
     out->bias_or_null = NULL;
     if (spec->with_bias) {
         REHA_TRY(make_md(1, &spec->out_channels, spec->bias_type, REHA_ORDER_PLAIN, &out->bias, err));
@@ -508,6 +516,14 @@ reha_status reha_dnn_conv_forward(reha_dnn *dnn, const reha_conv_spec *spec, reh
 
     *out = NULL;
     REHA_TRY(make_conv_mds(spec, &m, err));
+    if (spec->allow_winograd && spec->is_blocked && !spec->is_transposed) {
+        code = dnnl_dilated_convolution_forward_desc_init(
+            &op, forward_kind(pass), dnnl_convolution_winograd, &m.src, &m.weights, m.bias_or_null, &m.dst,
+            m.window.stride, m.window.dilation, m.window.pad_low, m.window.pad_high);
+        if (code == dnnl_success && make_primitive(dnn, &op, attr, NULL, what, out, NULL) == REHA_OK) {
+            return REHA_OK; /* else directly */
+        }
+    }
     if (spec->is_transposed) {
         code = dnnl_dilated_deconvolution_forward_desc_init(
             &op, forward_kind(pass), dnnl_deconvolution_direct, &m.src, &m.weights, m.bias_or_null, &m.dst,
@@ -585,8 +601,9 @@ static reha_status pool_mds(const reha_pool_spec *spec, dnnl_memory_desc_t *src,
 {
     const int64_t in[4] = {spec->batch, spec->channels, spec->in_h, spec->in_w};
     const int64_t result[4] = {spec->batch, spec->channels, spec->out_h, spec->out_w};
-    REHA_TRY(make_md(4, in, spec->type, REHA_ORDER_NHWC, src, err));
-    return make_md(4, result, spec->type, REHA_ORDER_NHWC, dst, err);
+    const reha_order order = spec->is_blocked ? REHA_ORDER_BLOCKED : REHA_ORDER_NHWC;
+    REHA_TRY(make_md(4, in, spec->type, order, src, err));
+    return make_md(4, result, spec->type, order, dst, err);
 }
 
 reha_status reha_dnn_pool_forward(reha_dnn *dnn, const reha_pool_spec *spec, reha_pass pass,
@@ -945,6 +962,11 @@ static const isa_row isa_rows[] = {{dnnl_cpu_isa_avx512_core_amx, "avx512_amx"},
 static bool has_isa(dnnl_cpu_isa_t isa)
 {
     return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)isa) == (unsigned)isa;
+}
+
+bool reha_dnn_has_blocked(void)
+{
+    return has_isa(dnnl_cpu_isa_avx512_core);
 }
 
 bool reha_precision_is_fast(reha_precision precision)

@@ -32,9 +32,10 @@ void reha_dnn_leave(int token);
 size_t reha_dnn_memory_bytes(const reha_dnn *dnn);
 
 typedef enum reha_order {
-    REHA_ORDER_PLAIN, /* row major in the logical order of dims: NCHW, OIHW, vectors */
-    REHA_ORDER_NHWC,  /* rank 4 with channels innermost; other ranks: plain */
-    REHA_ORDER_ANY    /* the primitive chooses: ask reha_primitive_layout afterwards */
+    REHA_ORDER_PLAIN,  /* row major in the logical order of dims: NCHW, OIHW, vectors */
+    REHA_ORDER_NHWC,   /* rank 4 with channels innermost; other ranks: plain */
+    REHA_ORDER_ANY,    /* the primitive chooses: ask reha_primitive_layout afterwards */
+    REHA_ORDER_BLOCKED /* rank 4, f32: blocks of 16 channels, the last one padded with zeros (nChw16c) */
 } reha_order;
 
 REHA_MUST_USE reha_status reha_dnn_layout(reha_dnn *dnn, int rank, const int64_t *dims, dnnl_data_type_t type,
@@ -95,6 +96,10 @@ typedef struct reha_conv_spec {
     bool with_bias;
     reha_window window;
     dnnl_data_type_t src_type, weights_type, bias_type, dst_type;
+    bool is_blocked;                   /* source and destination in REHA_ORDER_BLOCKED ... */
+    bool has_plain_src;                /* ... but the source (fewer than 16 channels) plain */
+    bool allow_winograd;               /* where the engine has it (3x3, stride 1, blocked) */
+    const reha_layout *weights_layout; /* preferred, so that weights can be shared; NULL: any */
 } reha_conv_spec;
 
 typedef enum reha_pass { REHA_PASS_INFERENCE, REHA_PASS_TRAINING } reha_pass;
@@ -121,6 +126,7 @@ typedef struct reha_pool_spec {
     int64_t batch, channels, in_h, in_w, out_h, out_w;
     reha_window window;
     dnnl_data_type_t type;
+    bool is_blocked;
 } reha_pool_spec;
 /* Training max pooling also writes DNNL_ARG_WORKSPACE (reha_primitive_layout tells its layout). */
 REHA_MUST_USE reha_status reha_dnn_pool_forward(reha_dnn *dnn, const reha_pool_spec *spec, reha_pass pass,
@@ -191,6 +197,8 @@ REHA_MUST_USE reha_status reha_dnn_reorder(reha_dnn *dnn, const reha_layout *fro
 const reha_layout *reha_primitive_layout(const reha_primitive *primitive, int arg);
 /* "jit:avx512_core_bf16", "brgconv:...", ... Borrowed. */
 const char *reha_primitive_implementation(const reha_primitive *primitive);
+/* True for AVX-512, where the blocked order and Winograd convolutions exist. */
+bool reha_dnn_has_blocked(void);
 /* True for oneDNN's fallbacks, which are up to 1000 times slower. */
 bool reha_primitive_is_reference(const reha_primitive *primitive);
 

@@ -99,7 +99,7 @@ reha_status reha_calibration_new(const reha_graph *graph, const reha_calibration
     REHA_CHECK(alloc_ranges(graph, &c, err));
     c->percentile = options->percentile;
     session.threads = options->threads;
-    REHA_CHECK(reha_session_new(graph, &session, &c->session, err));
+    REHA_CHECK(reha_session_new_nhwc(graph, &session, &c->session, err));
     REHA_CHECK(alloc_ports(c, graph, err));
     *out = c;
     c = NULL; /* handed over */

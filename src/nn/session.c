@@ -111,28 +111,57 @@ static reha_status check_options(const reha_session_options *options, reha_error
     return REHA_OK;
 }
 
-reha_status reha_session_new(const reha_graph *graph, const reha_session_options *options, reha_session **out,
-                             reha_error *err)
+/* Do 3x3 convolutions of stride 1 carry enough of the work for blocks of channels to pay? Winograd's
+ * algorithm does them in half the time or less. */
+static bool is_worth_blocking(const reha_graph *graph)
 {
-    const reha_session_options defaults = reha_session_options_default();
-    reha_status status = REHA_OK;
-    reha_session *session = NULL;
-    reha_plan *plan = NULL;
-    *out = NULL;
-    options = options != NULL ? options : &defaults;
-    REHA_TRY(check_options(options, err));
-    reha_precision precision = options->precision;
-    if (!options->force_precision && !reha_precision_is_fast(precision)) {
-        precision = REHA_F32;
+    double total = 0;
+    double faster = 0;
+    for (int i = 0; i < reha_graph_node_count(graph); i++) {
+        const reha_node *node = reha_graph_node(graph, i);
+        const reha_window *w = &node->window;
+        if (node->op != REHA_OP_CONV) {
+            continue;
+        }
+        const reha_shape weight = reha_graph_param(graph, node->params[0])->shape;
+        const double macs =
+            (double)reha_shape_count(weight) * (double)(node->shape.dims[2] * node->shape.dims[3]);
+        total += macs;
+        if (node->groups == 1 && w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 &&
+            w->stride_w == 1 && w->dilation_h == 1 && w->dilation_w == 1 && weight.dims[0] % 16 == 0 &&
+            weight.dims[1] % 16 == 0) {
+            faster += macs;
+        }
     }
-    session = reha_alloc_zero(1, sizeof *session);
+    return reha_dnn_has_blocked() && faster > 0.25 * total;
+}
+
+static bool has_reference(const reha_session *session)
+{
+    const char *node;
+    const char *implementation;
+    for (int i = 0; reha_session_layer_info(session, i, &node, &implementation); i++) {
+        if (strstr(implementation, "ref") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static reha_status build_session(const reha_graph *graph, const reha_session_options *options,
+                                 bool is_blocked, reha_session **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_plan *plan = NULL;
+    reha_session *session = reha_alloc_zero(1, sizeof *session);
+    *out = NULL;
     if (session == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "no memory for a session");
     }
     session->batch_max = options->batch_max;
     const int threads = options->threads > 0 ? options->threads : (int)reha_threads_available();
     REHA_CHECK(reha_dnn_new(threads, &session->dnn, err));
-    REHA_CHECK(reha_plan_new(graph, precision, options->calibration, &plan, err));
+    REHA_CHECK(reha_plan_new(graph, options->precision, is_blocked, options->calibration, &plan, err));
     keep_ports(session, graph);
     REHA_CHECK(keep_names(session, plan, err));
     choose_batches(session);
@@ -143,6 +172,42 @@ done:
     reha_plan_free(plan);
     reha_session_free(session);
     return status;
+}
+
+static reha_status new_session(const reha_graph *graph, const reha_session_options *options, bool may_block,
+                               reha_session **out, reha_error *err)
+{
+    const reha_session_options defaults = reha_session_options_default();
+    reha_session_options chosen = options != NULL ? *options : defaults;
+    *out = NULL;
+    REHA_TRY(check_options(&chosen, err));
+    if (!chosen.force_precision && !reha_precision_is_fast(chosen.precision)) {
+        chosen.precision = REHA_F32;
+    }
+    if (may_block && chosen.precision == REHA_F32 && is_worth_blocking(graph)) {
+        const reha_status status = build_session(graph, &chosen, true, out, err);
+        if (status == REHA_OK && !has_reference(*out)) {
+            return REHA_OK;
+        }
+        reha_session_free(*out);
+        *out = NULL;
+        if (status == REHA_E_NOMEM) {
+            return status;
+        }
+    }
+    return build_session(graph, &chosen, false, out, err);
+}
+
+reha_status reha_session_new(const reha_graph *graph, const reha_session_options *options, reha_session **out,
+                             reha_error *err)
+{
+    return new_session(graph, options, true, out, err);
+}
+
+reha_status reha_session_new_nhwc(const reha_graph *graph, const reha_session_options *options,
+                                  reha_session **out, reha_error *err)
+{
+    return new_session(graph, options, false, out, err);
 }
 
 void reha_session_free(reha_session *session)
@@ -178,7 +243,7 @@ static reha_status run_program(reha_session *session, const reha_program *progra
         }
         if (run->kernel != NULL) {
             run->kernel(run);
-        } else {
+        } else if (run->call != NULL) {
             REHA_TRY(reha_call_run(run->call, err));
         }
         if (watch.observe != NULL && run->value >= 0) {

@@ -28,8 +28,9 @@ static int64_t type_bytes(dnnl_data_type_t type)
 static uint8_t *address_of(const reha_builder *builder, int tensor)
 {
     const reha_tensor *t = tensor_at(builder, tensor);
+    const size_t pixels = t->order == REHA_ORDER_BLOCKED ? (size_t)(t->height * t->width) : 1;
     return builder->arena + builder->plan->buffers[t->buffer].offset +
-           (size_t)t->channel_offset * (size_t)type_bytes(t->type);
+           (size_t)t->channel_offset * pixels * (size_t)type_bytes(t->type);
 }
 
 static reha_status image_layout(reha_builder *builder, int tensor, dnnl_data_type_t type, reha_order order,
@@ -42,15 +43,8 @@ static reha_status image_layout(reha_builder *builder, int tensor, dnnl_data_typ
 
 reha_status reha_build_layout(reha_builder *builder, int tensor, const reha_layout **out, reha_error *err)
 {
-    return image_layout(builder, tensor, tensor_at(builder, tensor)->type, REHA_ORDER_NHWC, out, err);
-}
-
-reha_status reha_build_memory(reha_builder *builder, int tensor, reha_memory **out, reha_error *err)
-{
-    const reha_layout *layout = NULL;
-    *out = NULL;
-    REHA_TRY(reha_build_layout(builder, tensor, &layout, err));
-    return reha_dnn_memory(builder->dnn, layout, address_of(builder, tensor), out, err);
+    const reha_tensor *t = tensor_at(builder, tensor);
+    return image_layout(builder, tensor, t->type, t->order, out, err);
 }
 
 static reha_status add_run(reha_builder *builder, const char *implementation, reha_op_run **out,
@@ -73,6 +67,29 @@ static reha_status add_run(reha_builder *builder, const char *implementation, re
     run->value = -1;
     run->implementation = implementation;
     *out = run;
+    return REHA_OK;
+}
+
+/* Inputs that stay as the caller has them are read from the caller's memory: no copy. */
+static bool is_callers(const reha_builder *builder, int tensor)
+{
+    const reha_tensor *t = tensor_at(builder, tensor);
+    return t->order == REHA_ORDER_PLAIN && builder->plan->steps[t->first].kind == REHA_STEP_INPUT;
+}
+
+reha_status reha_build_memory(reha_builder *builder, int tensor, reha_memory **out, reha_error *err)
+{
+    const reha_layout *layout = NULL;
+    *out = NULL;
+    REHA_TRY(reha_build_layout(builder, tensor, &layout, err));
+    if (!is_callers(builder, tensor)) {
+        return reha_dnn_memory(builder->dnn, layout, address_of(builder, tensor), out, err);
+    }
+    reha_op_run *run = NULL;
+    REHA_TRY(reha_dnn_memory(builder->dnn, layout, NULL, out, err));
+    REHA_TRY(add_run(builder, "own:bind", &run, err));
+    run->user = *out;
+    run->port = builder->plan->steps[tensor_at(builder, tensor)->first].port;
     return REHA_OK;
 }
 
@@ -148,6 +165,9 @@ static reha_status build_port(reha_builder *builder, bool is_output, reha_error 
     const float scale = tensor_at(builder, tensor)->scale;
     const reha_layout *plain = NULL;
     reha_memory *user = NULL;
+    if (!is_output && is_callers(builder, tensor)) {
+        return REHA_OK;
+    }
     reha_memory *own = NULL;
     REHA_TRY(image_layout(builder, tensor, dnnl_f32, REHA_ORDER_PLAIN, &plain, err));
     REHA_TRY(reha_dnn_memory(builder->dnn, plain, NULL, &user, err));
@@ -191,11 +211,11 @@ static reha_status build_flatten(reha_builder *builder, reha_error *err)
 
 /* A vector of floats, one per channel, that broadcasts over the image. */
 static reha_status channel_memory(reha_builder *builder, const float *values, int64_t channels,
-                                  reha_memory **out, reha_error *err)
+                                  reha_order order, reha_memory **out, reha_error *err)
 {
     const int64_t dims[4] = {1, channels, 1, 1};
     const reha_layout *layout = NULL;
-    REHA_TRY(reha_dnn_layout(builder->dnn, 4, dims, dnnl_f32, REHA_ORDER_NHWC, &layout, err));
+    REHA_TRY(reha_dnn_layout(builder->dnn, 4, dims, dnnl_f32, order, &layout, err)); /* padding stays zero */
     REHA_TRY(reha_dnn_memory_alloc(builder->dnn, layout, out, err));
     memcpy(reha_memory_data(*out), values, (size_t)channels * sizeof(float));
     return REHA_OK;
@@ -205,6 +225,7 @@ static reha_status scale_memories(reha_builder *builder, float unit, reha_error 
 {
     const reha_step *step = current(builder);
     const float in_scale = tensor_at(builder, step->inputs[0])->scale;
+    const reha_order order = tensor_at(builder, step->output)->order;
     reha_step_weights *kept = &builder->weights[builder->step];
     reha_status status = REHA_OK;
     reha_folded folded = {0};
@@ -216,8 +237,8 @@ static reha_status scale_memories(reha_builder *builder, float unit, reha_error 
         folded.weights[c] *= in_scale * unit;
         folded.bias[c] *= unit;
     }
-    REHA_CHECK(channel_memory(builder, folded.weights, folded.out_channels, &kept->weights, err));
-    REHA_CHECK(channel_memory(builder, folded.bias, folded.out_channels, &kept->bias, err));
+    REHA_CHECK(channel_memory(builder, folded.weights, folded.out_channels, order, &kept->weights, err));
+    REHA_CHECK(channel_memory(builder, folded.bias, folded.out_channels, order, &kept->bias, err));
 done:
     reha_folded_clear(&folded);
     return status;
@@ -283,7 +304,8 @@ static reha_status build_pool(reha_builder *builder, reha_error *err)
                                  .out_h = out->height,
                                  .out_w = out->width,
                                  .window = node_of(builder)->window,
-                                 .type = in->type};
+                                 .type = in->type,
+                                 .is_blocked = out->order == REHA_ORDER_BLOCKED};
     reha_primitive *primitive = NULL;
     reha_call_arg args[2] = {{DNNL_ARG_SRC, NULL}, {DNNL_ARG_DST, NULL}};
     REHA_TRY(reha_build_memory(builder, step->inputs[0], &args[0].memory, err));
@@ -341,14 +363,16 @@ static reha_status build_concat(reha_builder *builder, reha_error *err)
 {
     const reha_step *step = current(builder);
     const reha_tensor *whole = tensor_at(builder, step->output);
+    const bool is_blocked = whole->order == REHA_ORDER_BLOCKED;
     int64_t offset = 0;
     for (int k = 0; k < step->input_count; k++) {
         const reha_tensor *part = tensor_at(builder, step->inputs[k]);
         if (part->buffer != whole->buffer) { /* else it was written there at once */
             reha_op_run *run = NULL;
-            REHA_TRY(
-                add_kernel(builder, reha_kernel_copy, "own:copy", step->inputs[k], step->output, &run, err));
-            run->dst = (uint8_t *)run->dst + offset * type_bytes(whole->type);
+            const int64_t pixels = is_blocked ? whole->height * whole->width : 1;
+            REHA_TRY(add_kernel(builder, is_blocked ? reha_kernel_copy_blocked : reha_kernel_copy, "own:copy",
+                                step->inputs[k], step->output, &run, err));
+            run->dst = (uint8_t *)run->dst + offset * pixels * type_bytes(whole->type);
         }
         offset += part->channels;
     }
@@ -359,8 +383,9 @@ static reha_status build_shuffle(reha_builder *builder, reha_error *err)
 {
     const reha_step *step = current(builder);
     reha_op_run *run = NULL;
-    REHA_TRY(
-        add_kernel(builder, reha_kernel_shuffle, "own:shuffle", step->inputs[0], step->output, &run, err));
+    const bool is_blocked = tensor_at(builder, step->output)->order == REHA_ORDER_BLOCKED;
+    REHA_TRY(add_kernel(builder, is_blocked ? reha_kernel_shuffle_blocked : reha_kernel_shuffle,
+                        "own:shuffle", step->inputs[0], step->output, &run, err));
     run->channels = tensor_at(builder, step->output)->channels;
     run->window_h = node_of(builder)->window.kernel_h;
     run->window_w = node_of(builder)->window.kernel_w;
@@ -393,8 +418,11 @@ static reha_status build_step(reha_builder *builder, reha_error *err)
     case REHA_STEP_POOL:
         return build_pool(builder, err);
     case REHA_STEP_GLOBAL_POOL:
-        return add_kernel(builder, reha_kernel_global_pool, "own:global_pool", step->inputs[0], step->output,
-                          &run, err);
+        return add_kernel(builder,
+                          tensor_at(builder, step->inputs[0])->order == REHA_ORDER_BLOCKED
+                              ? reha_kernel_global_pool_blocked
+                              : reha_kernel_global_pool,
+                          "own:global_pool", step->inputs[0], step->output, &run, err);
     case REHA_STEP_RESIZE:
     case REHA_STEP_SIGMOID:
     case REHA_STEP_SOFTMAX:

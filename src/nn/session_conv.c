@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+enum {
+    WINOGRAD_PIXELS_MIN = 36,   /* smaller maps waste most of a tile */
+    SECOND_COPY_MAX = 128 * 128 /* channels: transformed weights are up to four times as large */
+};
+
 static const reha_step *current(const reha_builder *builder)
 {
     return &builder->plan->steps[builder->step];
@@ -46,7 +51,10 @@ static reha_conv_spec conv_spec(const reha_builder *builder)
                                  .src_type = in->type,
                                  .weights_type = is_int8 ? dnnl_s8 : in->type,
                                  .bias_type = dnnl_f32,
-                                 .dst_type = out->type};
+                                 .dst_type = out->type,
+                                 .is_blocked = out->order == REHA_ORDER_BLOCKED,
+                                 .has_plain_src = in->order == REHA_ORDER_PLAIN,
+                                 .allow_winograd = out->height * out->width >= WINOGRAD_PIXELS_MIN};
     return spec;
 }
 
@@ -142,6 +150,23 @@ static reha_status bind_conv(reha_builder *builder, const reha_primitive *primit
     return reha_build_call(builder, primitive, args, 4, err);
 }
 
+/* With the weights of a larger batch as they lie, if that is possible: one copy serves both. */
+static reha_status make_conv(reha_builder *builder, reha_conv_spec spec, const reha_attr *attr,
+                             reha_primitive **out, reha_error *err)
+{
+    const reha_memory *kept = builder->weights[builder->step].weights;
+    if (kept != NULL) {
+        spec.weights_layout = reha_memory_layout(kept);
+        if (reha_dnn_conv_forward(builder->dnn, &spec, REHA_PASS_INFERENCE, attr, out, NULL) == REHA_OK &&
+            !reha_primitive_is_reference(*out)) {
+            return REHA_OK;
+        }
+        spec.weights_layout = NULL;
+        spec.allow_winograd = spec.allow_winograd && spec.in_channels * spec.out_channels <= SECOND_COPY_MAX;
+    }
+    return reha_dnn_conv_forward(builder->dnn, &spec, REHA_PASS_INFERENCE, attr, out, err);
+}
+
 reha_status reha_build_conv(reha_builder *builder, reha_error *err)
 {
     const reha_step *step = current(builder);
@@ -163,7 +188,7 @@ reha_status reha_build_conv(reha_builder *builder, reha_error *err)
         attr.output_scale_mask = 1 << 1;
     }
     REHA_CHECK(reha_build_posts(builder, unit, &attr, err));
-    REHA_CHECK(reha_dnn_conv_forward(builder->dnn, &spec, REHA_PASS_INFERENCE, &attr, &primitive, err));
+    REHA_CHECK(make_conv(builder, spec, &attr, &primitive, err));
     if (reha_primitive_is_reference(primitive)) {
         status =
             reha_fail(err, REHA_E_INTERNAL, "node %s: only a reference implementation (%s) exists for it",

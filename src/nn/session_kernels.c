@@ -60,6 +60,51 @@ void reha_kernel_shuffle(const reha_op_run *run)
     }
 }
 
+enum { BLOCK = 16 };
+static const size_t block_bytes = BLOCK * sizeof(float);
+
+void reha_kernel_copy_blocked(const reha_op_run *run)
+{
+    const int64_t blocks = run->channels / BLOCK;
+    const int64_t src_blocks = run->src_stride / (int64_t)block_bytes;
+    const int64_t dst_blocks = run->dst_stride / (int64_t)block_bytes;
+    const size_t plane = (size_t)(run->height * run->width) * block_bytes;
+#pragma omp parallel for schedule(static)
+    for (int64_t job = 0; job < run->batch * blocks; job++) {
+        const int64_t image = job / blocks;
+        const int64_t block = job % blocks;
+        memcpy((uint8_t *)run->dst + (size_t)(image * dst_blocks + block) * plane,
+               (const uint8_t *)run->src + (size_t)(image * src_blocks + block) * plane, plane);
+    }
+}
+
+/* channels: of the result; the source has window_h * window_w times as many. */
+void reha_kernel_shuffle_blocked(const reha_op_run *run)
+{
+    const int64_t blocks = run->channels / BLOCK;
+    const int64_t taps = (int64_t)run->window_h * run->window_w;
+    const int64_t dst_blocks = run->dst_stride / (int64_t)block_bytes;
+    const int64_t rows = run->height * run->window_h;
+#pragma omp parallel for schedule(static)
+    for (int64_t job = 0; job < run->batch * blocks * rows; job++) {
+        const int64_t image = job / (blocks * rows);
+        const int64_t block = job / rows % blocks;
+        const int64_t row = job % rows;
+        const int64_t y = row / run->window_h;
+        float *to = (float *)run->dst +
+                    (((image * dst_blocks + block) * rows + row) * run->width * run->window_w) * BLOCK;
+        for (int kx = 0; kx < run->window_w; kx++) {
+            const int64_t tap = row % run->window_h * run->window_w + kx;
+            const float *from =
+                (const float *)run->src +
+                (((image * taps + tap) * blocks + block) * run->height + y) * run->width * BLOCK;
+            for (int64_t x = 0; x < run->width; x++) {
+                memcpy(to + (x * run->window_w + kx) * BLOCK, from + x * BLOCK, block_bytes);
+            }
+        }
+    }
+}
+
 enum { SUM_CHANNELS = 64 };
 
 static void add_row(dnnl_data_type_t type, const void *src, int64_t first, int count, float *sums)
@@ -110,6 +155,28 @@ void reha_kernel_global_pool(const reha_op_run *run)
             } else {
                 ((uint16_t *)run->dst)[at] = float_to_bf16(sums[c] * factor);
             }
+        }
+    }
+}
+
+void reha_kernel_global_pool_blocked(const reha_op_run *run)
+{
+    const int64_t pixels = run->height * run->width;
+    const int64_t blocks = (run->channels + BLOCK - 1) / BLOCK;
+    const float factor = run->scale / (float)pixels;
+#pragma omp parallel for schedule(static)
+    for (int64_t job = 0; job < run->batch * blocks; job++) {
+        const int64_t image = job / blocks;
+        const int64_t first = job % blocks * BLOCK;
+        const float *src = (const float *)run->src + job * pixels * BLOCK;
+        float sums[BLOCK] = {0};
+        for (int64_t i = 0; i < pixels; i++) {
+            for (int c = 0; c < BLOCK; c++) {
+                sums[c] += src[i * BLOCK + c];
+            }
+        }
+        for (int c = 0; c < BLOCK && first + c < run->channels; c++) {
+            ((float *)run->dst)[image * run->channels + first + c] = sums[c] * factor;
         }
     }
 }

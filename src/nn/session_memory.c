@@ -28,7 +28,8 @@ static reha_status copy_shared_sums(reha_plan *plan, reha_error *err)
             continue;
         }
         int copy = -1;
-        REHA_TRY(reha_plan_insert_convert(plan, i, other, tensor.type, tensor.scale, &copy, err));
+        const reha_quantity same = {tensor.type, tensor.scale, tensor.order};
+        REHA_TRY(reha_plan_insert_convert(plan, i, other, same, &copy, err));
         i++;
         plan->steps[i].inputs[which] = copy;
         reha_plan_count_uses(plan);
@@ -50,7 +51,8 @@ static void place_parts(reha_plan *plan, const reha_step *concat)
     int offset = 0;
     for (int k = 0; k < concat->input_count; k++) {
         reha_tensor *part = &plan->tensors[concat->inputs[k]];
-        if (plan->steps[part->first].kind == REHA_STEP_SHUFFLE && part->uses == 1) {
+        if (plan->steps[part->first].kind == REHA_STEP_SHUFFLE && part->uses == 1 &&
+            part->order == whole->order) {
             part->buffer = whole->buffer;
             part->channel_offset = offset;
             part->channel_stride = (int)whole->channels;
@@ -81,8 +83,9 @@ reha_status reha_plan_assign_buffers(reha_plan *plan, reha_error *err)
     for (int i = 0; i < plan->tensor_count; i++) {
         const reha_tensor *tensor = &plan->tensors[i];
         reha_buffer *buffer = &plan->buffers[tensor->buffer];
-        const size_t bytes = (size_t)tensor->channel_stride * (size_t)(tensor->height * tensor->width) *
-                             type_bytes(tensor->type);
+        const size_t block = tensor->order == REHA_ORDER_BLOCKED ? 16 : 1;
+        const size_t channels = ((size_t)tensor->channel_stride + block - 1) / block * block;
+        const size_t bytes = channels * (size_t)(tensor->height * tensor->width) * type_bytes(tensor->type);
         if (tensor->first < 0) {
             continue;
         }

@@ -339,6 +339,7 @@ static reha_tensor tensor_init(const fuser *f, const reha_step *step)
                           .width = 1,
                           .type = dnnl_f32,
                           .scale = 1.0F,
+                          .order = REHA_ORDER_NHWC,
                           .is_output = f->values[step->output].is_output};
     if (shape.rank == 4) {
         tensor.height = shape.dims[2];
@@ -399,14 +400,15 @@ void reha_plan_count_uses(reha_plan *plan)
     }
 }
 
-reha_status reha_plan_insert_convert(reha_plan *plan, int at, int tensor, dnnl_data_type_t type, float scale,
-                                     int *out, reha_error *err)
+reha_status reha_plan_insert_convert(reha_plan *plan, int at, int tensor, reha_quantity quantity, int *out,
+                                     reha_error *err)
 {
     fuser f = {plan, plan->graph, NULL};
     reha_tensor copy = plan->tensors[tensor];
     reha_step *step = NULL;
-    copy.type = type;
-    copy.scale = scale;
+    copy.type = quantity.type;
+    copy.scale = quantity.scale;
+    copy.order = quantity.order;
     copy.is_output = false;
     REHA_TRY(add_tensor(plan, &copy, out, err));
     /* an input node has no operands, so add_step needs no table of values for it */
@@ -433,7 +435,7 @@ void reha_plan_free(reha_plan *plan)
     reha_free(plan);
 }
 
-reha_status reha_plan_new(const reha_graph *graph, reha_precision precision,
+reha_status reha_plan_new(const reha_graph *graph, reha_precision precision, bool is_blocked,
                           const struct reha_calibration *calibration, reha_plan **out, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -451,6 +453,7 @@ reha_status reha_plan_new(const reha_graph *graph, reha_precision precision,
     }
     f.plan->graph = graph;
     f.plan->precision = precision;
+    f.plan->is_blocked = is_blocked;
     inspect_values(&f);
     for (int i = 0; i < count; i++) {
         if (f.values[i].is_needed && f.values[i].root == i && !f.values[i].is_absorbed) {

@@ -33,6 +33,7 @@ typedef struct reha_tensor {
     int64_t channels, height, width; /* vectors: height = width = 1 */
     dnnl_data_type_t type;
     float scale;        /* real value = scale * stored value; 1 for floats */
+    reha_order order;   /* NHWC; in blocked plans BLOCKED, or PLAIN for a picture */
     int buffer;         /* where it lives */
     int channel_offset; /* of a part of a concatenation inside its buffer */
     int channel_stride; /* channels of the whole buffer */
@@ -67,6 +68,7 @@ typedef struct reha_step {
 typedef struct reha_plan {
     const reha_graph *graph; /* borrowed: for the time of building only */
     reha_precision precision;
+    bool is_blocked;              /* f32 in blocks of 16 channels, for Winograd's 3x3 convolutions */
     dnnl_data_type_t vector_type; /* of fully connected layers: f32 or bf16 */
     reha_step *steps;
     int step_count, step_capacity;
@@ -78,7 +80,8 @@ typedef struct reha_plan {
 
 struct reha_calibration;
 
-REHA_MUST_USE reha_status reha_plan_new(const reha_graph *graph, reha_precision precision,
+/* is_blocked: only with REHA_F32. */
+REHA_MUST_USE reha_status reha_plan_new(const reha_graph *graph, reha_precision precision, bool is_blocked,
                                         const struct reha_calibration *calibration, reha_plan **out,
                                         reha_error *err);
 void reha_plan_free(reha_plan *plan);
@@ -91,8 +94,13 @@ REHA_MUST_USE reha_status reha_plan_assign_types(reha_plan *plan, const struct r
                                                  reha_error *err);
 REHA_MUST_USE reha_status reha_plan_assign_buffers(reha_plan *plan, reha_error *err);
 /* Inserts before step `at` a conversion of `tensor` and returns the new tensor in *out. */
-REHA_MUST_USE reha_status reha_plan_insert_convert(reha_plan *plan, int at, int tensor, dnnl_data_type_t type,
-                                                   float scale, int *out, reha_error *err);
+typedef struct reha_quantity { /* how the numbers of a tensor are stored */
+    dnnl_data_type_t type;
+    float scale;
+    reha_order order;
+} reha_quantity;
+REHA_MUST_USE reha_status reha_plan_insert_convert(reha_plan *plan, int at, int tensor,
+                                                   reha_quantity quantity, int *out, reha_error *err);
 void reha_plan_count_uses(reha_plan *plan);
 
 /* ---- program: a plan compiled for one batch size ---- */
@@ -144,9 +152,12 @@ typedef struct reha_builder {
 REHA_MUST_USE reha_status reha_program_build(reha_builder *builder, reha_error *err);
 void reha_program_clear(reha_program *program);
 
-/* Runs images in an f32 session and shows the result of every step while it is there. */
 typedef void (*reha_observe)(void *context, reha_value_id value, const float *values, int64_t pixels,
                              int64_t channels, int64_t stride);
+/* As reha_session_new, but with nhwc throughout, as the observer below expects it. */
+REHA_MUST_USE reha_status reha_session_new_nhwc(const reha_graph *graph, const reha_session_options *options,
+                                                reha_session **out, reha_error *err);
+/* Runs images and shows the result of every step while it is there. */
 REHA_MUST_USE reha_status reha_session_observe(reha_session *session, int batch, const float *const *inputs,
                                                float *const *outputs, reha_observe observe, void *context,
                                                reha_error *err);
@@ -167,6 +178,10 @@ REHA_MUST_USE reha_status reha_build_posts(const reha_builder *builder, float un
 /* session_kernels.c */
 void reha_kernel_copy(const reha_op_run *run);
 void reha_kernel_shuffle(const reha_op_run *run);
+/* The same for blocks of 16 channels: strides are channels, src and dst begin at the first image. */
+void reha_kernel_copy_blocked(const reha_op_run *run);
+void reha_kernel_shuffle_blocked(const reha_op_run *run);
+void reha_kernel_global_pool_blocked(const reha_op_run *run);
 void reha_kernel_global_pool(const reha_op_run *run);
 
 /* session_weights.c: weights with the batch-norm folded in, in the graph's order (transposed ones as

@@ -1,7 +1,7 @@
-/* Data types and scales of the tensors, and the conversions between them. In f32 there is nothing to
- * do. In bf16 everything is bf16 but probabilities and results. In int8 images are 8-bit integers with
- * a scale from the calibration; pooled vectors, fully connected layers and results are floats, because
- * they cost little and decide much. */
+/* Data types, scales and orders of the tensors, and the conversions between them. In f32 only orders
+ * matter: blocks of 16 channels where Winograd's convolutions pay, else nhwc. In bf16 everything is bf16 but
+ * probabilities and results. In int8 images are 8-bit integers with a scale from the calibration; pooled
+ * vectors, fully connected layers and results are floats, because they cost little and decide much. */
 #include "nn/session_priv.h"
 
 #include "base/memory.h"
@@ -9,16 +9,11 @@
 
 #include <math.h>
 
-typedef struct quantity {
-    dnnl_data_type_t type;
-    float scale;
-} quantity;
-
 typedef struct typer {
     reha_plan *plan;
-    quantity *native; /* of each tensor, if it is an image */
-    int *group;       /* tensors that must share one scale: index of the first one */
-    int *converted;   /* a converted copy of each tensor, or -1 */
+    reha_quantity *native; /* of each tensor, if it is an image */
+    int *group;            /* tensors that must share one scale: index of the first one */
+    int *converted;        /* a converted copy of each tensor, or -1 */
     int capacity;
 } typer;
 
@@ -93,8 +88,8 @@ static reha_status quantize_groups(typer *t, const struct reha_calibration *cali
         }
         const float largest = fmaxf(-low, high);
         const float safe = largest > 1e-20F && isfinite(largest) ? largest : 1.0F;
-        t->native[leader] =
-            low >= 0.0F ? (quantity){dnnl_u8, safe / 255.0F} : (quantity){dnnl_s8, safe / 127.0F};
+        t->native[leader] = low >= 0.0F ? (reha_quantity){dnnl_u8, safe / 255.0F, REHA_ORDER_NHWC}
+                                        : (reha_quantity){dnnl_s8, safe / 127.0F, REHA_ORDER_NHWC};
     }
     for (int i = 0; i < plan->tensor_count; i++) {
         t->native[i] = t->native[group_of(t, i)];
@@ -121,16 +116,101 @@ static bool is_read_as_float(const reha_plan *plan, int tensor)
     return is_read;
 }
 
-static quantity result_of(const typer *t, const reha_step *step)
+/* ---- orders ---- */
+
+static bool is_aligned(const reha_plan *plan, int tensor)
 {
-    const quantity f32 = {dnnl_f32, 1.0F};
-    const quantity vector = {t->plan->vector_type, 1.0F};
+    return plan->tensors[tensor].channels % 16 == 0;
+}
+
+/* Blocks of 16 channels cannot be cut: our own kernels move whole ones. */
+static bool moves_whole_blocks(const reha_plan *plan, const reha_step *step)
+{
+    for (int k = 0; k < step->input_count; k++) {
+        if (!is_aligned(plan, step->inputs[k])) {
+            return false;
+        }
+    }
+    return is_aligned(plan, step->output);
+}
+
+/* Pictures of few channels stay as the caller gives them if only first convolutions read them, perhaps
+ * behind a scaling: such convolutions want them so. */
+static bool stays_plain(const reha_plan *plan, int tensor)
+{
+    if (plan->tensors[tensor].channels > 3) {
+        return false;
+    }
+    for (int i = 0; i < plan->step_count; i++) {
+        const reha_step *step = &plan->steps[i];
+        for (int k = 0; k < step->input_count; k++) {
+            const reha_node *node = reha_graph_node(plan->graph, step->node);
+            const bool is_first_conv =
+                step->kind == REHA_STEP_CONV && k == 0 && node->op == REHA_OP_CONV && node->groups == 1;
+            if (step->inputs[k] == tensor && !is_first_conv &&
+                !(step->kind == REHA_STEP_SCALE && stays_plain(plan, step->output))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* In which a step works, in a blocked plan. */
+static reha_order order_of(const reha_plan *plan, int index)
+{
+    const reha_step *step = &plan->steps[index];
+    switch (step->kind) {
+    case REHA_STEP_INPUT:
+    case REHA_STEP_SCALE:
+        return stays_plain(plan, step->output) ? REHA_ORDER_PLAIN : REHA_ORDER_BLOCKED;
+    case REHA_STEP_SOFTMAX:
+    case REHA_STEP_FULLY_CONNECTED:
+    case REHA_STEP_FLATTEN:
+    case REHA_STEP_GLOBAL_POOL:
+        return REHA_ORDER_NHWC;
+    case REHA_STEP_CONCAT:
+    case REHA_STEP_SHUFFLE:
+        return moves_whole_blocks(plan, step) ? REHA_ORDER_BLOCKED : REHA_ORDER_NHWC;
+    case REHA_STEP_CONV: /* the shuffle behind it decides */
+        return step->is_pointwise && plan->steps[index + 1].kind == REHA_STEP_SHUFFLE
+                   ? order_of(plan, index + 1)
+                   : REHA_ORDER_BLOCKED;
+    default:
+        return REHA_ORDER_BLOCKED;
+    }
+}
+
+static void assign_orders(reha_plan *plan)
+{
+    for (int i = 0; i < plan->step_count; i++) {
+        const reha_step *step = &plan->steps[i];
+        if (step->output < 0) {
+            continue;
+        }
+        plan->tensors[step->output].order = order_of(plan, i);
+    }
+}
+
+/* One pixel of whole blocks looks the same in both orders. */
+static bool is_same_order(const reha_tensor *tensor, reha_order order)
+{
+    return tensor->order == order ||
+           (tensor->height == 1 && tensor->width == 1 && tensor->channels % 16 == 0);
+}
+
+/* ---- types ---- */
+
+static reha_quantity result_of(const typer *t, const reha_step *step)
+{
+    const reha_order order = t->plan->tensors[step->output].order;
+    const reha_quantity f32 = {dnnl_f32, 1.0F, order};
+    const reha_quantity vector = {t->plan->vector_type, 1.0F, order};
     switch (step->kind) {
     case REHA_STEP_SIGMOID:
     case REHA_STEP_SOFTMAX:
         return f32;
     case REHA_STEP_GLOBAL_POOL:
-        return is_read_as_float(t->plan, step->output) ? f32 : vector;
     case REHA_STEP_FULLY_CONNECTED:
         return is_read_as_float(t->plan, step->output) ? f32 : vector;
     case REHA_STEP_CONV:
@@ -141,38 +221,50 @@ static quantity result_of(const typer *t, const reha_step *step)
     }
 }
 
-/* What operand k of a step must be; false if anything will do. */
-static bool operand_of(const typer *t, const reha_step *step, int k, quantity *out)
+/* What operand k of step `index` must be; false if anything will do. */
+static bool operand_of(const typer *t, int index, int k, reha_quantity *out)
 {
+    const reha_step *step = &t->plan->steps[index];
     const reha_tensor *tensor = &t->plan->tensors[step->inputs[k]];
+    const reha_order order = t->plan->is_blocked ? order_of(t->plan, index) : REHA_ORDER_NHWC;
     switch (step->kind) {
     case REHA_STEP_SIGMOID:
     case REHA_STEP_SOFTMAX:
-        *out = (quantity){dnnl_f32, 1.0F};
+        *out = (reha_quantity){dnnl_f32, 1.0F, order};
         return true;
     case REHA_STEP_FULLY_CONNECTED:
-        *out = (quantity){t->plan->vector_type, 1.0F};
+        *out = (reha_quantity){t->plan->vector_type, 1.0F, order};
         return true;
     case REHA_STEP_POOL:
     case REHA_STEP_RESIZE:
     case REHA_STEP_CONCAT:
     case REHA_STEP_SHUFFLE:
-        *out = (quantity){t->plan->tensors[step->output].type, t->plan->tensors[step->output].scale};
+        *out =
+            (reha_quantity){t->plan->tensors[step->output].type, t->plan->tensors[step->output].scale, order};
         return true;
     case REHA_STEP_CONV:
     case REHA_STEP_SCALE:
     case REHA_STEP_ADD:
     case REHA_STEP_MUL:
         if (t->plan->precision == REHA_INT8 && step->kind == REHA_STEP_MUL && k == 1) {
-            *out = (quantity){dnnl_f32, 1.0F}; /* gates: the engine mixes floats with integers here */
+            *out = (reha_quantity){dnnl_f32, 1.0F,
+                                   order}; /* gates: the engine mixes floats with integers here */
             return true;
         }
-        *out =
-            is_integer(tensor->type) ? (quantity){tensor->type, tensor->scale} : t->native[step->inputs[k]];
+        *out = is_integer(tensor->type) ? (reha_quantity){tensor->type, tensor->scale, order}
+                                        : t->native[step->inputs[k]];
+        out->order =
+            step->kind == REHA_STEP_CONV && tensor->order == REHA_ORDER_PLAIN ? REHA_ORDER_PLAIN : order;
         return true;
     default:
         return false;
     }
+}
+
+static bool is_quantity(const reha_tensor *tensor, reha_quantity wanted)
+{
+    return tensor->type == wanted.type && tensor->scale == wanted.scale &&
+           is_same_order(tensor, wanted.order);
 }
 
 static reha_status convert_operands(typer *t, reha_error *err)
@@ -180,16 +272,14 @@ static reha_status convert_operands(typer *t, reha_error *err)
     reha_plan *plan = t->plan;
     for (int i = 0; i < plan->step_count; i++) {
         for (int k = 0; k < plan->steps[i].input_count; k++) {
-            quantity wanted;
+            reha_quantity wanted;
             const int source = plan->steps[i].inputs[k];
-            if (!operand_of(t, &plan->steps[i], k, &wanted) ||
-                (plan->tensors[source].type == wanted.type && plan->tensors[source].scale == wanted.scale)) {
+            if (!operand_of(t, i, k, &wanted) || is_quantity(&plan->tensors[source], wanted)) {
                 continue;
             }
             int copy = source < t->capacity ? t->converted[source] : -1;
-            if (copy < 0 || plan->tensors[copy].type != wanted.type ||
-                plan->tensors[copy].scale != wanted.scale) {
-                REHA_TRY(reha_plan_insert_convert(plan, i, source, wanted.type, wanted.scale, &copy, err));
+            if (copy < 0 || !is_quantity(&plan->tensors[copy], wanted)) {
+                REHA_TRY(reha_plan_insert_convert(plan, i, source, wanted, &copy, err));
                 i++; /* the step moved */
                 if (source < t->capacity) {
                     t->converted[source] = copy;
@@ -210,10 +300,10 @@ reha_status reha_plan_assign_types(reha_plan *plan, const struct reha_calibratio
                                    reha_error *err)
 {
     plan->vector_type = dnnl_f32;
-    if (plan->precision == REHA_F32) {
+    if (plan->precision == REHA_F32 && !plan->is_blocked) {
         return REHA_OK;
     }
-    if (plan->precision == REHA_BF16 || reha_precision_is_fast(REHA_BF16)) {
+    if (plan->precision != REHA_F32 && (plan->precision == REHA_BF16 || reha_precision_is_fast(REHA_BF16))) {
         plan->vector_type = dnnl_bf16;
     }
     reha_status status = REHA_OK;
@@ -227,8 +317,12 @@ reha_status reha_plan_assign_types(reha_plan *plan, const struct reha_calibratio
         goto done;
     }
     for (size_t i = 0; i < count; i++) {
-        t.native[i] = (quantity){dnnl_bf16, 1.0F};
+        t.native[i] =
+            (reha_quantity){plan->precision == REHA_F32 ? dnnl_f32 : dnnl_bf16, 1.0F, REHA_ORDER_NHWC};
         t.converted[i] = -1;
+    }
+    if (plan->is_blocked) {
+        assign_orders(plan);
     }
     if (plan->precision == REHA_INT8) {
         REHA_CHECK(quantize_groups(&t, calibration, err));
@@ -236,7 +330,7 @@ reha_status reha_plan_assign_types(reha_plan *plan, const struct reha_calibratio
     for (int i = 0; i < plan->step_count; i++) {
         const reha_step *step = &plan->steps[i];
         if (step->output >= 0) {
-            const quantity result = result_of(&t, step);
+            const reha_quantity result = result_of(&t, step);
             plan->tensors[step->output].type = result.type;
             plan->tensors[step->output].scale = result.scale;
         }

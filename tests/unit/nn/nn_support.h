@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { NN_PORTS_MAX = 4 };
+enum { NN_PORTS_MAX = 8 };
 
 static inline float *nn_normal(reha_random *random, size_t count)
 {
@@ -64,6 +64,7 @@ typedef struct nn_data { /* inputs of a batch, and room for the outputs */
 static inline nn_data nn_data_new(const reha_graph *graph, int batch, reha_random *random)
 {
     nn_data data = {.inputs = reha_graph_input_count(graph), .outputs = reha_graph_output_count(graph)};
+    assert_true(data.inputs <= NN_PORTS_MAX && data.outputs <= NN_PORTS_MAX);
     for (int i = 0; i < data.inputs; i++) {
         data.in[i] = nn_normal(
             random,

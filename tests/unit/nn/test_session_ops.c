@@ -374,6 +374,53 @@ static void test_several_inputs(void **state)
     check(n, "two inputs, a dead branch, an input as output");
 }
 
+/* f32 networks of 3x3 convolutions run in blocks of 16 channels; everything else must get along. */
+static void test_blocked(void **state)
+{
+    (void)state;
+    net n = net_new();
+    const reha_value_id picture = input(&n, 3, 20, 24);
+    const reha_value_id second = input(&n, 5, 20, 24);
+    reha_value_id x = conv(&n, norm(&n, picture), 32, 7, 1, 3);
+    x = unary(&n, REHA_OP_RELU, norm(&n, conv(&n, x, 32, 3, 1, 1)));
+    x = unary(&n, REHA_OP_RELU6, binary(&n, REHA_OP_ADD, conv(&n, x, 32, 3, 1, 1), x));
+    const reha_value_id y = conv(&n, second, 16, 3, 1, 1);
+    const reha_value_id aligned = concat(&n, x, y);
+    const reha_value_id uneven = concat(&n, aligned, second); /* 53 channels */
+    output(&n, conv(&n, uneven, 16, 3, 1, 1));
+    x = conv(&n, aligned, 32, 3, 1, 1);
+    x = unary(&n, REHA_OP_RELU, norm(&n, x));
+    const reha_value_id down = pool(&n, REHA_OP_MAX_POOL, x, 3, 2, 1);
+    const reha_value_id up = transpose(&n, down, 32, reha_window_square(2, 2, 0));
+    x = conv(&n, concat(&n, up, x), 32, 3, 1, 1);
+    const reha_value_id thin = transpose(&n, down, 5, reha_window_square(2, 2, 0)); /* no whole block */
+    output(&n, thin);
+    x = conv_window(&n, x, 32, reha_window_square(3, 1, 1), 32, true);
+    x = binary(&n, REHA_OP_MUL, x,
+               unary(&n, REHA_OP_SIGMOID, conv(&n, unary(&n, REHA_OP_GLOBAL_AVERAGE_POOL, x), 32, 1, 1, 0)));
+    x = resize(&n, REHA_OP_RESIZE_BILINEAR, pool(&n, REHA_OP_AVERAGE_POOL, x, 2, 2, 0), 2, 2);
+    output(&n, unary(&n, REHA_OP_SOFTMAX, conv(&n, x, 7, 1, 1, 0)));
+    output(&n,
+           layer(&n, unary(&n, REHA_OP_FLATTEN, conv(&n, pool(&n, REHA_OP_MAX_POOL, x, 4, 4, 0), 3, 3, 1, 1)),
+                 4));
+    output(&n, unary(&n, REHA_OP_SIGMOID, conv(&n, x, 1, 1, 1, 0)));
+    reha_random random = reha_random_init(11, 5);
+    nn_randomise(n.graph, &random);
+    if (strstr(reha_nn_isa(), "avx512") != NULL) {
+        reha_session *session = make_session(&n, 1, 1, REHA_F32, NULL);
+        const char *node;
+        const char *implementation;
+        int fast = 0;
+        for (int i = 0; reha_session_layer_info(session, i, &node, &implementation); i++) {
+            fast += strstr(implementation, "wino") != NULL;
+        }
+        assert_true(fast >= 5);
+        assert_no_reference(session);
+        reha_session_free(session);
+    }
+    check(n, "blocks of channels");
+}
+
 /* ---- properties ---- */
 
 static net residual_net(void)
@@ -492,6 +539,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_concat),
         cmocka_unit_test(test_heads),
         cmocka_unit_test(test_several_inputs),
+        cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_repeatable),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_no_memory),

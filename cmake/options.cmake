@@ -5,6 +5,8 @@ target_compile_definitions(reha_options INTERFACE _POSIX_C_SOURCE=200809L _DEFAU
 target_compile_options(reha_options INTERFACE
   -Wall -Wextra -Wshadow -Wpointer-arith -Wformat=2 -Wundef -fno-common
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes -Wvla>)
+# Texts are cut on purpose where they do not fit; the compiler's guess depends on the optimisation.
+target_compile_options(reha_options INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 if(REHA_WERROR)
   target_compile_options(reha_options INTERFACE -Werror)
 endif()

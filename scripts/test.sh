@@ -19,7 +19,8 @@ echo "== build: Release, warnings are errors"
 configure build -DCMAKE_BUILD_TYPE=Release -DREHA_WERROR=ON "${launcher[@]}"
 ninja -C build -j "$jobs" --quiet
 echo "== build: sanitizers"
-configure build-san -DCMAKE_BUILD_TYPE=RelWithDebInfo -DREHA_WERROR=ON -DREHA_SANITIZE=ON "${launcher[@]}"
+# Instrumented code makes gcc guess at faults that are none: warnings are judged in the build above.
+configure build-san -DCMAKE_BUILD_TYPE=RelWithDebInfo -DREHA_SANITIZE=ON "${launcher[@]}"
 ninja -C build-san -j "$jobs" --quiet
 
 echo "== unit tests under the sanitizers"

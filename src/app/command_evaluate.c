@@ -79,8 +79,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (given.data == NULL) {
-        (void)fprintf(stderr, "rehascope evaluate: --data is needed\nSee: rehascope evaluate --help\n");
+    const bool is_calibration = command == &app_calibrate;
+    if (given.data == NULL || (is_calibration && given.model == NULL)) {
+        (void)fprintf(stderr, "rehascope %s: %s needed\nSee: rehascope %s --help\n", command->name,
+                      is_calibration ? "--data and --model are" : "--data is", command->name);
         return EXIT_USAGE;
     }
     reha_status status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
@@ -99,13 +101,15 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         how.predictions_path = given.predictions;
         how.bootstrap_rounds = given.rounds >= 0 ? given.rounds : how.bootstrap_rounds;
         const reha_progress progress = app_progress();
-        status = reha_analyser_recogniser(analyser)->evaluate(reha_analyser_model(analyser), &how, &progress, &report,
-                                                              &err);
+        const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
+        status = is_calibration ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,
+                                                        &report, &err)
+                                : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
         app_progress_end();
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);
-    } else if (given.json) {
+    } else if (given.json || is_calibration) {
         code = app_print_json(report);
     } else {
         print_report(report);
@@ -125,3 +129,12 @@ const app_command app_evaluate = {.name = "evaluate",
                                   .words_min = 1,
                                   .words_max = 1,
                                   .run = run_evaluate};
+
+const app_command app_calibrate = {.name = "calibrate",
+                                   .arguments = "TASK --data DIR --model DIR",
+                                   .summary = "fit a model's probabilities and sets to your own labelled images",
+                                   .example = "rehascope calibrate knee-oa --data knees --split val --model my-model",
+                                   .options = evaluate_options,
+                                   .words_min = 1,
+                                   .words_max = 1,
+                                   .run = run_evaluate};

@@ -248,6 +248,24 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 
+static reha_status run_all(evaluation *run, const reha_progress *progress, reha_error *err)
+{
+    REHA_TRY(reha_dataset_load(run->options->data_folder, run->options->split, &run->data, err));
+    run->cases = reha_alloc_zero(run->data.count, sizeof *run->cases);
+    run->reasons = reha_alloc_zero(run->data.count, sizeof *run->reasons);
+    if (run->cases == NULL || run->reasons == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run->data.count);
+    }
+    return evaluate_all(run, progress, err);
+}
+
+static void evaluation_clear(evaluation *run)
+{
+    reha_free(run->cases);
+    reha_free(run->reasons);
+    reha_dataset_clear(&run->data);
+}
+
 reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *model,
                                  const reha_graded_task *task, const reha_evaluate_options *options,
                                  const reha_progress *progress, json_t **report, reha_error *err)
@@ -255,21 +273,29 @@ reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *
     reha_status status = REHA_OK;
     evaluation run = {.recogniser = recogniser, .model = model, .task = task, .options = options};
     *report = NULL;
-    REHA_TRY(reha_dataset_load(options->data_folder, options->split, &run.data, err));
-    run.cases = reha_alloc_zero(run.data.count, sizeof *run.cases);
-    run.reasons = reha_alloc_zero(run.data.count, sizeof *run.reasons);
-    if (run.cases == NULL || run.reasons == NULL) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
-        goto done;
-    }
-    REHA_CHECK(evaluate_all(&run, progress, err));
+    REHA_CHECK(run_all(&run, progress, err));
     if (options->predictions_path != NULL) {
         REHA_CHECK(write_predictions(&run, options->predictions_path, err));
     }
     REHA_CHECK(make_report(&run, report, err));
 done:
-    reha_free(run.cases);
-    reha_free(run.reasons);
-    reha_dataset_clear(&run.data);
+    evaluation_clear(&run);
+    return status;
+}
+
+reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *model, const reha_graded_task *task,
+                                const reha_evaluate_options *options, const reha_progress *progress,
+                                reha_graded_case **cases, size_t *count, reha_error *err)
+{
+    evaluation run = {.recogniser = recogniser, .model = model, .task = task, .options = options};
+    *cases = NULL;
+    *count = 0;
+    const reha_status status = run_all(&run, progress, err);
+    if (status == REHA_OK) {
+        *cases = run.cases;
+        *count = run.data.count;
+        run.cases = NULL;
+    }
+    evaluation_clear(&run);
     return status;
 }

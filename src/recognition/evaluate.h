@@ -6,6 +6,8 @@
 
 #include "recognition/recogniser.h"
 
+struct reha_graded_case; /* recognition/metrics.h */
+
 typedef struct reha_graded_task {
     const char *finding_key; /* "kl-grade": the finding that holds the class probabilities */
     int class_count;         /* 5 */
@@ -18,5 +20,12 @@ typedef struct reha_graded_task {
 REHA_MUST_USE reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *model,
                                                const reha_graded_task *task, const reha_evaluate_options *options,
                                                const reha_progress *progress, json_t **report, reha_error *err);
+
+/* The cases alone, for those who compute something else from them. One per image, in the table's order;
+ * refused ones have no probabilities. *cases: reha_free. */
+REHA_MUST_USE reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *model,
+                                              const reha_graded_task *task, const reha_evaluate_options *options,
+                                              const reha_progress *progress, struct reha_graded_case **cases,
+                                              size_t *count, reha_error *err);
 
 #endif

@@ -426,5 +426,6 @@ const reha_recogniser reha_recogniser_knee_oa = {
     .card = card,
     .train = reha_knee_train,
     .evaluate = evaluate,
+    .calibrate = reha_knee_calibrate,
     .audit = audit,
 };

@@ -12,4 +12,9 @@ extern const reha_recogniser reha_recogniser_knee_oa;
 REHA_MUST_USE reha_status reha_knee_train(const reha_train_options *options, const reha_progress *progress,
                                           reha_error *err);
 
+/* Calibration on the user's own images (knee_calibrate.c). */
+REHA_MUST_USE reha_status reha_knee_calibrate(reha_model *model, const char *model_folder,
+                                              const reha_evaluate_options *options, const reha_progress *progress,
+                                              json_t **report, reha_error *err);
+
 #endif

@@ -86,6 +86,11 @@ typedef struct reha_recogniser {
                                        reha_error *err);
     REHA_MUST_USE reha_status (*evaluate)(reha_model *model, const reha_evaluate_options *options,
                                           const reha_progress *progress, json_t **report, reha_error *err);
+    /* Fits probabilities and prediction sets anew to labelled images and saves the card in model_folder; *report:
+     * the figures, new reference. */
+    REHA_MUST_USE reha_status (*calibrate)(reha_model *model, const char *model_folder,
+                                           const reha_evaluate_options *options, const reha_progress *progress,
+                                           json_t **report, reha_error *err);
     REHA_MUST_USE reha_status (*audit)(const char *data_folder, reha_load_function load,
                                        const reha_progress *progress, json_t **report, reha_error *err);
 } reha_recogniser;

@@ -26,6 +26,12 @@ run 1 "${train[@]}" --epochs 1 --out "$work/d" --backbone "$work/knees"
 run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 50 --predictions "$work/p.csv"
 says out 'quadratic kappa'
 [ "$(wc -l <"$work/p.csv")" -eq 21 ] || fail "not one prediction for each of 20 images"
+before=$(cksum <"$work/a/card.json")
+run 0 calibrate knee-oa --data "$work/knees" --split train --model "$work/a" --rounds 50
+says out '"coverage"'
+[ "$(cksum <"$work/a/card.json")" != "$before" ] || fail "calibration did not change the card"
+run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 0
+run 1 calibrate knee-oa --data "$work/knees" --split nothing --model "$work/a"
 run 0 audit-data knee-oa --data "$work/knees" --json
 says out '"patients": 60'
 

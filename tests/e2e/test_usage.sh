@@ -8,7 +8,7 @@ says out '^rehascope [0-9]+\.[0-9]+\.[0-9]+$'
 run 2
 run 2 nonsense
 says err 'no such command: nonsense'
-for command in analyse train evaluate audit-data model phantom doctor version; do
+for command in analyse train evaluate calibrate audit-data model phantom doctor version; do
     run 0 "$command" --help
     says out "^rehascope $command"
     says out '^Example:'
@@ -31,6 +31,7 @@ says err 'no such folder'
 run 2 evaluate knee-oa
 run 1 evaluate knee-oa --data "$work/none"
 run 2 audit-data knee-oa
+run 2 calibrate knee-oa --data .
 mkdir "$work/labels"
 printf 'path,kl\n' >"$work/labels/labels.csv"
 run 1 audit-data knee-oa --data "$work/labels"

@@ -117,7 +117,9 @@ reha_status reha_file_save(const char *path, const void *data, size_t size_bytes
     REHA_TRY(reha_text_take(&name, &temporary, err));
     fd = mkstemp(temporary);
     if (fd < 0) {
-        status = reha_fail(err, REHA_E_IO, "%s: cannot be created: %s", path, strerror(errno));
+        const bool has_no_folder = errno == ENOENT || errno == ENOTDIR;
+        status = reha_fail(err, has_no_folder ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be created: %s", path,
+                           has_no_folder ? "its folder does not exist" : strerror(errno));
         reha_free(temporary);
         return status;
     }

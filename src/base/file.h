@@ -13,7 +13,8 @@
 REHA_MUST_USE reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out,
                                          size_t *out_bytes, reha_error *err);
 
-/* Writes atomically: a temporary file beside it, fsync, rename, fsync of the folder. */
+/* Writes atomically: a temporary file beside it, fsync, rename, fsync of the folder. REHA_E_NOT_FOUND if the
+ * folder does not exist. */
 REHA_MUST_USE reha_status reha_file_save(const char *path, const void *data, size_t size_bytes,
                                          reha_error *err);
 

@@ -108,4 +108,23 @@ void reha_kernel_resize(int threads, reha_span x, reha_span y, reha_resize_shape
 void reha_kernel_resize_grad(int threads, reha_span dy, reha_span addend, reha_span dx,
                              reha_resize_shape shape);
 
+/* ---- kernels_update.c ---- */
+
+typedef struct reha_update {
+    float rate, decay; /* decay = rate * weight_decay */
+    float beta1, beta2, epsilon;
+    float correction1, correction2; /* 1 / (1 - beta^t) */
+    float grad_scale;
+} reha_update;
+
+void reha_kernel_adamw(int threads, const reha_update *update, float *weights, const float *grads,
+                       float *first, float *second, int64_t count);
+void reha_kernel_sgd(int threads, const reha_update *update, float *weights, const float *grads, float *first,
+                     int64_t count);
+/* average += ratio * (weights - average). */
+void reha_kernel_average(int threads, const float *weights, float *average, float ratio, int64_t count);
+/* Sum of squares; not finite if any value is not. The same for every number of threads. partial: one
+ * double per started 65,536 values. */
+double reha_kernel_squares(int threads, const float *values, int64_t count, double *partial);
+
 #endif

@@ -5,78 +5,17 @@
 
 #define PI 3.14159265358979323846
 
-typedef struct update {
-    float rate, decay; /* of this parameter; decay = rate * weight_decay */
-    float beta1, beta2, epsilon;
-    float correction1, correction2; /* 1 / (1 - beta^t) */
-    float grad_scale;
-} update;
-
-enum { CHUNK = 65536 };
-
-static void adamw(const update *u, int64_t count, float *restrict w, const float *restrict g,
-                  float *restrict m, float *restrict v)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++) {
-        const float grad = g[i] * u->grad_scale;
-        m[i] = u->beta1 * m[i] + (1.0F - u->beta1) * grad;
-        v[i] = u->beta2 * v[i] + (1.0F - u->beta2) * grad * grad;
-        w[i] -=
-            u->decay * w[i] + u->rate * (m[i] * u->correction1) / (sqrtf(v[i] * u->correction2) + u->epsilon);
-    }
-}
-
-static void sgd(const update *u, int64_t count, float *restrict w, const float *restrict g, float *restrict m)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++) {
-        m[i] = u->beta1 * m[i] + g[i] * u->grad_scale;
-        w[i] -= u->decay * w[i] + u->rate * m[i];
-    }
-}
-
-/* Sum of squares in fixed chunks: the same whatever the team does. NaN and infinity survive the sum. */
-static double squared_norm(const reha_trainer *trainer)
-{
-    const reha_net *net = trainer->net;
-    const int64_t chunks = ((int64_t)net->grad_count + CHUNK - 1) / CHUNK;
-    double total = 0.0;
-    for (int64_t i = 0; i < chunks; i++) {
-        const int64_t end =
-            (i + 1) * CHUNK < (int64_t)net->grad_count ? (i + 1) * CHUNK : (int64_t)net->grad_count;
-        float lanes[16] = {0}; /* independent sums: can be vectorised without -ffast-math */
-        for (int64_t k = i * CHUNK; k < end; k += 16) {
-            for (int j = 0; j < 16; j++) { /* parameters are padded to 16 floats */
-                lanes[j] += net->grads[k + j] * net->grads[k + j];
-            }
-        }
-        for (int j = 0; j < 16; j++) {
-            total += (double)lanes[j];
-        }
-    }
-    return total;
-}
-
-static void average(reha_trainer *trainer)
-{
-    const double t = (double)trainer->steps;
-    const float decay = fminf(trainer->options.ema_decay, (float)((1.0 + t) / (10.0 + t)));
-    const float *weights = trainer->net->weights;
-    float *mean = trainer->average;
-    for (size_t i = 0; i < trainer->net->weight_count; i++) {
-        mean[i] += (1.0F - decay) * (weights[i] - mean[i]);
-    }
-}
-
 bool reha_optimizer_step(reha_trainer *trainer, float learning_rate)
 {
     const reha_trainer_options *o = &trainer->options;
     reha_net *net = trainer->net;
-    const double norm = sqrt(squared_norm(trainer));
-    update u = {.beta1 = o->beta1, .beta2 = o->beta2, .epsilon = o->epsilon, .grad_scale = 1.0F};
+    const int threads = net->threads, token = reha_dnn_enter(net->dnn);
+    const double norm =
+        sqrt(reha_kernel_squares(threads, net->grads, (int64_t)net->grad_count, trainer->partial));
+    reha_update u = {.beta1 = o->beta1, .beta2 = o->beta2, .epsilon = o->epsilon, .grad_scale = 1.0F};
 
     if (!isfinite(norm)) {
+        reha_dnn_leave(token);
         return false;
     }
     trainer->steps++;
@@ -95,15 +34,20 @@ bool reha_optimizer_step(reha_trainer *trainer, float learning_rate)
         float *weights = net->weights + param->offset, *grads = net->grads + param->train_offset;
         float *first = trainer->first + param->train_offset;
         if (o->optimizer == REHA_ADAMW) {
-            adamw(&u, (int64_t)param->count, weights, grads, first, trainer->second + param->train_offset);
+            reha_kernel_adamw(threads, &u, weights, grads, first, trainer->second + param->train_offset,
+                              (int64_t)param->count);
         } else {
-            sgd(&u, (int64_t)param->count, weights, grads, first);
+            reha_kernel_sgd(threads, &u, weights, grads, first, (int64_t)param->count);
         }
     }
     reha_net_update_running(net);
     if (trainer->average != NULL) {
-        average(trainer);
+        const double t = (double)trainer->steps;
+        const float decay = fminf(o->ema_decay, (float)((1.0 + t) / (10.0 + t)));
+        reha_kernel_average(threads, net->weights, trainer->average, 1.0F - decay,
+                            (int64_t)net->weight_count);
     }
+    reha_dnn_leave(token);
     reha_net_weights_changed(net);
     return true;
 }

@@ -99,13 +99,15 @@ static reha_status make_state(reha_trainer *trainer, reha_error *err)
     const reha_net *net = trainer->net;
 
     trainer->first = reha_alloc_zero(net->grad_count, sizeof(float));
+    trainer->partial = reha_alloc_zero(net->grad_count / 65536 + 1, sizeof *trainer->partial);
     if (trainer->options.optimizer == REHA_ADAMW) {
         trainer->second = reha_alloc_zero(net->grad_count, sizeof(float));
     }
     if (trainer->options.ema_decay > 0.0F) {
         trainer->average = reha_alloc(net->weight_count * sizeof(float));
     }
-    if (trainer->first == NULL || (trainer->options.optimizer == REHA_ADAMW && trainer->second == NULL) ||
+    if (trainer->first == NULL || trainer->partial == NULL ||
+        (trainer->options.optimizer == REHA_ADAMW && trainer->second == NULL) ||
         (trainer->options.ema_decay > 0.0F && trainer->average == NULL)) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the trainer");
     }
@@ -165,6 +167,7 @@ void reha_trainer_free(reha_trainer *trainer)
     reha_free(trainer->first);
     reha_free(trainer->second);
     reha_free(trainer->average);
+    reha_free(trainer->partial);
     reha_net_free(trainer->net);
     reha_free(trainer);
 }

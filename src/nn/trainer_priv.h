@@ -13,6 +13,7 @@ struct reha_trainer {
     float **output_grads;
     float *first, *second; /* moments, net->grad_count each; `second` NULL with SGD */
     float *average;        /* net->weight_count, or NULL */
+    double *partial;       /* room for the gradient's norm */
     uint64_t steps;        /* updates done */
     uint64_t batches;      /* batches seen: another dropout each time */
     size_t skipped;

@@ -179,7 +179,7 @@ static void test_save_failures(void **state)
     reha_error err = REHA_ERROR_INIT;
     const net n = every_operator();
     reha_graph *empty = NULL;
-    assert_int_equal(reha_onnx_save(n.graph, "/nowhere/at/all/m.onnx", NULL, &err), REHA_E_IO);
+    assert_int_equal(reha_onnx_save(n.graph, "/nowhere/at/all/m.onnx", NULL, &err), REHA_E_NOT_FOUND);
     assert_ok(reha_graph_new("empty", &empty, &err), &err);
     assert_int_equal(reha_onnx_save(empty, temporary("empty.onnx"), NULL, &err), REHA_E_ARG);
     assert_false(reha_path_is_file(temporary("empty.onnx")));
@@ -440,8 +440,8 @@ static void test_graph_refusals(void **state)
     expect(&m, REHA_E_UNSUPPORTED, "(Nope)");
     m = new_model();
     for (int i = 0; i < 3; i++) { /* the same name thrice: ours become unique */
-        char from[8];
-        char to[8];
+        char from[16];
+        char to[16];
         snprintf(from, sizeof from, i == 0 ? "x" : "v%d", i);
         snprintf(to, sizeof to, i == 2 ? "y" : "v%d", i + 1);
         put_node(&m, "Relu", "same", from, to, NULL);

@@ -10,6 +10,12 @@ pkg_check_modules(pango REQUIRED IMPORTED_TARGET pangocairo cairo)
 pkg_check_modules(protobufc REQUIRED IMPORTED_TARGET libprotobuf-c)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(openjp2 REQUIRED IMPORTED_TARGET libopenjp2)
+pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(zip REQUIRED IMPORTED_TARGET libzip)
+
+find_library(XGBOOST_LIBRARY xgboost REQUIRED)
 
 # Debian's own CMake package of oneDNN asks for OpenCL headers, which the CPU library does not need.
 find_library(DNNL_LIBRARY dnnl REQUIRED)

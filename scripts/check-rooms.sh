@@ -15,7 +15,7 @@ BEGIN {
     owner["pango"] = "image"; owner["nifti"] = "image"; owner["dnnl"] = "nn"; owner["oneapi"] = "nn"
     owner["onnx/"] = "nn"; owner["protobuf"] = "nn"; owner["sqlite3.h"] = "store"; owner["libpq"] = "store"
     owner["sodium"] = "store"; owner["dcmtk"] = "dicom"; owner["openjpeg"] = "dicom"; owner["xgboost"] = "rehab"
-    owner["seccomp.h"] = "service"; owner["microhttpd.h"] = "web"; owner["jansson.h"] = "base"; owner["pthread.h"] = "base"
+    owner["seccomp.h"] = "service"; owner["zip.h"] = "service"; owner["microhttpd.h"] = "web"; owner["jansson.h"] = "base"; owner["pthread.h"] = "base"
 }
 function fault(text) { printf "%s:%d: %s\n", FILENAME, FNR, text; faults++ }
 {

@@ -329,3 +329,41 @@ void reha_kernel_resize_grad(int threads, reha_span dy, reha_span addend, reha_s
     const resize_args args = {.x = dy, .addend = addend, .y = dx, .s = shape};
     reha_kernel_run(resize_grad(), &args, shape.batch * shape.in_h, shape.in_w * shape.channels * 4, threads);
 }
+
+/* ---- pixels of transposed convolutions ---- */
+
+typedef struct shuffle_args {
+    reha_span packed, image;
+    bool to_image;
+    reha_shuffle_shape s;
+} shuffle_args;
+
+BODY shuffle_body(const void *args, int64_t begin, int64_t end, int part)
+{
+    const shuffle_args *a = args;
+    const reha_shuffle_shape *s = &a->s;
+    const int64_t run = s->kernel_w * s->channels; /* neighbours in both */
+    const size_t bytes = (size_t)run * reha_span_item_bytes(a->image.half);
+    (void)part;
+    for (int64_t i = begin; i < end; i++) { /* rows of the image */
+        const int64_t row = i / s->kernel_h, ky = i % s->kernel_h;
+        for (int64_t x = 0; x < s->in_w; x++) {
+            void *packed = at(a->packed, ((row * s->in_w + x) * s->kernel_h + ky) * run);
+            void *image = at(a->image, (i * s->in_w + x) * run);
+            if (a->to_image) {
+                memcpy(image, packed, bytes);
+            } else {
+                memcpy(packed, image, bytes);
+            }
+        }
+    }
+}
+KERNEL(shuffle)
+
+void reha_kernel_move_taps(int threads, reha_span packed, reha_span image, bool to_image,
+                           reha_shuffle_shape shape)
+{
+    const shuffle_args args = {.packed = packed, .image = image, .to_image = to_image, .s = shape};
+    reha_kernel_run(shuffle(), &args, shape.batch * shape.in_h * shape.kernel_h,
+                    shape.in_w * shape.kernel_w * shape.channels, threads);
+}

@@ -108,6 +108,14 @@ void reha_kernel_resize(int threads, reha_span x, reha_span y, reha_resize_shape
 void reha_kernel_resize_grad(int threads, reha_span dy, reha_span addend, reha_span dx,
                              reha_resize_shape shape);
 
+/* [image][y][x][ky][kx][c] <-> [image][y * kernel_h + ky][x * kernel_w + kx][c]. */
+typedef struct reha_shuffle_shape {
+    int64_t batch, in_h, in_w, channels;
+    int64_t kernel_h, kernel_w;
+} reha_shuffle_shape;
+void reha_kernel_move_taps(int threads, reha_span packed, reha_span image, bool to_image,
+                           reha_shuffle_shape shape);
+
 /* ---- kernels_update.c ---- */
 
 typedef struct reha_update {

@@ -421,6 +421,7 @@ void reha_net_free(reha_net *net)
     reha_free(net->pool);
     for (int i = 0; net->layers != NULL && i < net->layer_count; i++) {
         reha_free(net->layers[i].mean);
+        reha_free(net->layers[i].own_weights);
     }
     reha_dnn_free(net->dnn);
     reha_free(net->layers);

@@ -34,6 +34,13 @@ static reha_conv_spec spec_of(const reha_net *net, const reha_layer *layer, int 
         spec.in_w = out->w;
         spec.window = reha_window_square(1, 1, 0);
     }
+    if (layer->is_shuffle) {
+        spec.is_transposed = false;
+        spec.out_channels = out->c * layer->node.window.kernel_h * layer->node.window.kernel_w;
+        spec.out_h = in->h;
+        spec.out_w = in->w;
+        spec.window = reha_window_square(1, 1, 0);
+    }
     return spec;
 }
 
@@ -68,8 +75,19 @@ static reha_status vector_memory(reha_net *net, int64_t count, float *data, reha
                         : reha_dnn_memory_alloc(net->dnn, layout, out, err);
 }
 
+static float *weights_of(reha_net *net, const reha_layer *layer, int which)
+{
+    if (layer->is_shuffle) {
+        return which == 0 ? layer->own_weights : layer->own_bias;
+    }
+    return net->weights + net->params[layer->node.params[which]].offset;
+}
+
 static float *grad_of(reha_net *net, const reha_layer *layer, int which)
 {
+    if (layer->is_shuffle) {
+        return which == 0 ? layer->own_weight_grads : layer->own_bias_grads;
+    }
     const reha_net_param *param = &net->params[layer->node.params[which]];
     return param->train_offset != SIZE_MAX ? net->grads + param->train_offset : NULL;
 }
@@ -125,8 +143,7 @@ static reha_status build_conv_forward(reha_net *net, reha_layer *layer, const re
     args[1] = (reha_call_arg){DNNL_ARG_WEIGHTS, layer->weights};
     args[2] = (reha_call_arg){DNNL_ARG_DST, layer->dst};
     if (spec->with_bias) {
-        float *values = net->weights + net->params[layer->node.params[1]].offset;
-        REHA_TRY(vector_memory(net, spec->out_channels, values, &bias, err));
+        REHA_TRY(vector_memory(net, spec->out_channels, weights_of(net, layer, 1), &bias, err));
         args[count++] = (reha_call_arg){DNNL_ARG_BIAS, bias};
     }
     return reha_dnn_call(net->dnn, *out, args, count, &layer->forward, err);
@@ -153,12 +170,25 @@ static reha_status build_data_grad(reha_net *net, reha_layer *layer, const reha_
     return reha_dnn_call(net->dnn, primitive, args, 3, &layer->backward_data, err);
 }
 
+/* Kernel = stride, nothing cut off or left out. */
+static bool can_shuffle(const reha_layer *layer)
+{
+    const reha_window *w = &layer->node.window;
+    return layer->node.op == REHA_OP_CONV_TRANSPOSE && w->kernel_h == w->stride_h &&
+           w->kernel_w == w->stride_w && w->pad_top + w->pad_left + w->pad_bottom + w->pad_right == 0 &&
+           w->dilation_h == 1 && w->dilation_w == 1;
+}
+
 static reha_status build_conv(reha_net *net, int index, reha_error *err)
 {
     reha_layer *layer = &net->layers[index];
     const reha_net_value *in = &net->values[layer->inputs[0]], *out = &net->values[index];
+
+    if (can_shuffle(layer)) {
+        REHA_TRY(reha_shuffle_build(net, index, err));
+        layer->is_shuffle = true;
+    }
     const reha_conv_spec spec = spec_of(net, layer, index);
-    float *values = net->weights + net->params[layer->node.params[0]].offset;
     const int token = reha_dnn_enter(net->dnn);
     reha_status status;
     reha_primitive *forward = NULL;
@@ -168,7 +198,7 @@ static reha_status build_conv(reha_net *net, int index, reha_error *err)
     layer->stride = (reha_stride_shape){
         in->n, in->h, in->w, out->h, out->w, in->c, layer->node.window.stride_h, layer->node.window.stride_w};
     REHA_CHECK(reha_dnn_conv_plain_weights(net->dnn, &spec, dnnl_f32, &plain, err));
-    REHA_CHECK(reha_dnn_memory(net->dnn, plain, values, &master, err));
+    REHA_CHECK(reha_dnn_memory(net->dnn, plain, weights_of(net, layer, 0), &master, err));
     REHA_CHECK(build_conv_forward(net, layer, &spec, master, &forward, err));
     if (layer->wants_backward) {
         REHA_CHECK(reha_dnn_memory(net->dnn, reha_memory_layout(layer->dst), NULL, &layer->diff_dst, err));
@@ -199,9 +229,12 @@ static reha_status take_strided(reha_net *net, reha_layer *layer, const reha_net
     return REHA_OK;
 }
 
-static reha_status load_weights(reha_layer *layer, reha_error *err)
+static reha_status load_weights(reha_net *net, reha_layer *layer, reha_error *err)
 {
     if (!layer->is_loaded) {
+        if (layer->is_shuffle) {
+            reha_shuffle_load(net, layer);
+        }
         if (layer->load != NULL) {
             REHA_TRY(reha_call_run(layer->load, err));
         }
@@ -216,17 +249,26 @@ static reha_status load_weights(reha_layer *layer, reha_error *err)
 static reha_status forward_conv(reha_net *net, int index, reha_error *err)
 {
     reha_layer *layer = &net->layers[index];
-    const reha_net_value *in = &net->values[layer->inputs[0]];
+    const reha_net_value *in = &net->values[layer->inputs[0]], *out = &net->values[index];
+    reha_buffer *packed = NULL;
 
     if (layer->is_strided_1x1) {
         REHA_TRY(take_strided(net, layer, in, err));
     }
-    if (!net->is_dry) {
-        REHA_TRY(load_weights(layer, err));
-        reha_memory_set_data(layer->src, layer->is_strided_1x1 ? layer->kept->data : in->data->data);
-        reha_memory_set_data(layer->dst, net->values[index].data->data);
-        REHA_TRY(reha_call_run(layer->forward, err));
+    if (layer->is_shuffle) {
+        REHA_TRY(reha_net_take(net, reha_shuffle_bytes(net, index), &packed, err));
     }
+    if (!net->is_dry) {
+        REHA_TRY(load_weights(net, layer, err));
+        reha_memory_set_data(layer->src, layer->is_strided_1x1 ? layer->kept->data : in->data->data);
+        reha_memory_set_data(layer->dst, layer->is_shuffle ? packed->data : out->data->data);
+        REHA_TRY(reha_call_run(layer->forward, err));
+        if (layer->is_shuffle) {
+            reha_kernel_move_taps(net->threads, (reha_span){packed->data, out->half}, reha_value_span(out),
+                                  true, reha_shuffle_shape_of(net, index));
+        }
+    }
+    reha_net_drop(packed);
     if (layer->is_strided_1x1 && !layer->trains) {
         reha_net_drop(layer->kept);
         layer->kept = NULL;
@@ -253,25 +295,24 @@ static reha_status backward_strided(reha_net *net, reha_layer *layer, reha_net_v
     return REHA_OK;
 }
 
-static reha_status backward_conv(reha_net *net, int index, reha_error *err)
+static reha_status backward_weights(reha_net *net, reha_layer *layer, const reha_net_value *in,
+                                    reha_error *err)
 {
-    reha_layer *layer = &net->layers[index];
-    reha_net_value *in = &net->values[layer->inputs[0]];
+    reha_memory_set_data(layer->src, layer->is_strided_1x1 ? layer->kept->data : in->data->data);
+    REHA_TRY(reha_call_run(layer->backward_weights, err));
+    if (layer->store != NULL) {
+        REHA_TRY(reha_call_run(layer->store, err));
+    }
+    if (layer->is_shuffle) {
+        reha_shuffle_store(net, layer);
+    }
+    return REHA_OK;
+}
+
+static reha_status backward_input(reha_net *net, reha_layer *layer, reha_net_value *in, reha_error *err)
+{
     reha_buffer *scratch;
 
-    if (!net->is_dry) {
-        reha_memory_set_data(layer->diff_dst, net->values[index].grad->data);
-    }
-    if (layer->trains && !net->is_dry) {
-        reha_memory_set_data(layer->src, layer->is_strided_1x1 ? layer->kept->data : in->data->data);
-        REHA_TRY(reha_call_run(layer->backward_weights, err));
-        if (layer->store != NULL) {
-            REHA_TRY(reha_call_run(layer->store, err));
-        }
-    }
-    if (!in->wants_grad) {
-        return REHA_OK;
-    }
     if (layer->is_strided_1x1) {
         return backward_strided(net, layer, in, err);
     }
@@ -281,6 +322,32 @@ static reha_status backward_conv(reha_net *net, int index, reha_error *err)
         REHA_TRY(reha_call_run(layer->backward_data, err));
     }
     reha_net_grad_merge(net, in, scratch);
+    return REHA_OK;
+}
+
+static reha_status backward_conv(reha_net *net, int index, reha_error *err)
+{
+    reha_layer *layer = &net->layers[index];
+    reha_net_value *in = &net->values[layer->inputs[0]], *out = &net->values[index];
+    reha_buffer *packed = NULL;
+
+    if (layer->is_shuffle) {
+        REHA_TRY(reha_net_take(net, reha_shuffle_bytes(net, index), &packed, err));
+    }
+    if (!net->is_dry) {
+        if (layer->is_shuffle) {
+            reha_kernel_move_taps(net->threads, (reha_span){packed->data, out->half}, reha_grad_span(out),
+                                  false, reha_shuffle_shape_of(net, index));
+        }
+        reha_memory_set_data(layer->diff_dst, layer->is_shuffle ? packed->data : out->grad->data);
+    }
+    if (layer->trains && !net->is_dry) {
+        REHA_TRY(backward_weights(net, layer, in, err));
+    }
+    if (in->wants_grad) {
+        REHA_TRY(backward_input(net, layer, in, err));
+    }
+    reha_net_drop(packed);
     return REHA_OK;
 }
 

@@ -52,6 +52,9 @@ typedef struct reha_layer {
     /* convolution, fully connected, pooling */
     bool is_strided_1x1; /* computed as: take every stride-th pixel, then a dense 1x1 */
     reha_stride_shape stride;
+    bool is_shuffle; /* transposed with kernel = stride: a dense 1x1, then its values move to their
+                      * places (oneDNN's own bf16 kernel is many times slower) */
+    float *own_weights, *own_bias, *own_weight_grads, *own_bias_grads; /* of that 1x1: [kh*kw*o][i] */
     reha_call *forward, *backward_data, *backward_weights;
     reha_memory *src, *dst, *diff_src, *diff_dst;
     reha_memory *weights, *weights_backward; /* own layout; may be the master itself */
@@ -150,6 +153,14 @@ void reha_net_grad_merge(reha_net *net, reha_net_value *v, reha_buffer *scratch)
 /* The value's gradient is exactly this other value's gradient (sums of branches): shared, not copied. */
 REHA_MUST_USE reha_status reha_net_grad_share(reha_net *net, reha_net_value *v, reha_buffer *grad,
                                               reha_error *err);
+
+/* ---- net_shuffle.c: transposed convolutions as 1x1 convolutions ---- */
+
+REHA_MUST_USE reha_status reha_shuffle_build(reha_net *net, int index, reha_error *err);
+void reha_shuffle_load(reha_net *net, const reha_layer *layer);  /* weights -> own */
+void reha_shuffle_store(reha_net *net, const reha_layer *layer); /* own gradients -> net->grads */
+reha_shuffle_shape reha_shuffle_shape_of(const reha_net *net, int index);
+size_t reha_shuffle_bytes(const reha_net *net, int index); /* of the 1x1's result */
 
 /* Each operator: build (once), forward, backward. Forward finds its output buffer ready. */
 typedef struct reha_layer_kind {

@@ -578,15 +578,63 @@ static void test_rates(void **state)
     assert_true(near(reha_cosine_rate(2.0F, 0, 0, 1), 2.0));
 }
 
-/* Every allocation of the creation fails once; nothing stays behind. */
-static void test_memory_runs_out(void **state)
+/* Down, up again by a transposed convolution, and joined: what U-Nets are made of. */
+static reha_graph *ladder_net(void)
 {
-    reha_graph *graph = small_net(1);
+    reha_graph *graph = NULL;
+    reha_value_id v, parts[2];
+    reha_random random = reha_random_init(3, 1);
+    assert_ok(reha_graph_new("ladder", &graph, &err), &err);
+    assert_ok(reha_graph_add_input(graph, "x", 1, SIDE, SIDE, &v, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "a", v, 4, reha_window_square(3, 1, 1), 1, true, &parts[0], &err),
+              &err);
+    assert_ok(
+        reha_graph_add_pool(graph, "p", REHA_OP_MAX_POOL, parts[0], reha_window_square(2, 2, 0), &v, &err),
+        &err);
+    assert_ok(
+        reha_graph_add_conv_transpose(graph, "t", v, 4, reha_window_square(2, 2, 0), true, &parts[1], &err),
+        &err);
+    assert_ok(reha_graph_add_concat(graph, "j", parts, 2, &v, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "m", v, 1, reha_window_square(1, 1, 0), 1, true, &v, &err), &err);
+    assert_ok(reha_graph_mark_output(graph, v, "y", &err), &err);
+    reha_graph_init_params(graph, &random);
+    return graph;
+}
+
+/* Learns to mark the bright pixels, in each precision. */
+static void test_learns_masks(void **state)
+{
+    float pixels[PIXELS], mask[PIXELS];
+    const float *inputs[1] = {pixels}, *targets[1] = {mask};
+    reha_random random = reha_random_init(8, 1);
+    (void)state;
+    for (int i = 0; i < PIXELS; i++) {
+        pixels[i] = (float)reha_random_range(&random, -1, 1);
+        mask[i] = (float)(pixels[i] > 0.0F);
+    }
+    for (int half = 0; half < 2; half++) {
+        reha_graph *graph = ladder_net();
+        reha_trainer_options options = options_of(half ? REHA_BF16 : REHA_F32);
+        double loss = NAN;
+        options.losses[0].kind = REHA_LOSS_BCE_DICE;
+        reha_trainer *trainer = trainer_of(graph, &options);
+        for (int i = 0; i < 150; i++) {
+            assert_ok(reha_trainer_step(trainer, inputs, targets, NULL, 0.03F, &loss, &err), &err);
+        }
+        assert_true(loss < 0.5); /* 1.2 at first */
+        reha_trainer_free(trainer);
+        reha_graph_free(graph);
+    }
+}
+
+/* Every allocation of the creation fails once; nothing stays behind. */
+static void runs_out(reha_graph *graph, reha_loss_kind kind)
+{
     reha_trainer_options options = options_of(REHA_F32);
     const size_t blocks = reha_mem_live_blocks();
     reha_status status = REHA_E_NOMEM;
     long rounds = 0;
-    (void)state;
+    options.losses[0].kind = kind;
     options.ema_decay = 0.9F;
     options.threads = 1;
     while (status != REHA_OK) {
@@ -603,6 +651,13 @@ static void test_memory_runs_out(void **state)
     reha_graph_free(graph);
 }
 
+static void test_memory_runs_out(void **state)
+{
+    (void)state;
+    runs_out(small_net(1), REHA_LOSS_CROSS_ENTROPY);
+    runs_out(ladder_net(), REHA_LOSS_BCE_DICE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,7 +667,8 @@ int main(void)
         cmocka_unit_test(test_bad_batch),       cmocka_unit_test(test_running_statistics),
         cmocka_unit_test(test_image_weights),   cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_bad_options),     cmocka_unit_test(test_other_graph),
-        cmocka_unit_test(test_rates),           cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_rates),           cmocka_unit_test(test_learns_masks),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests_name("trainer", tests, NULL, NULL);
 }

@@ -44,6 +44,9 @@ const char *reha_status_name(reha_status status)
         [REHA_E_REFUSED] = "refused",
         [REHA_E_CONFLICT] = "conflict",
         [REHA_E_DENIED] = "denied",
+        [REHA_E_SIGNED_OUT] = "signed-out",
+        [REHA_E_BUSY] = "busy",
+        [REHA_E_TAMPERED] = "tampered",
         [REHA_E_CANCELLED] = "cancelled",
         [REHA_E_NOMEM] = "out-of-memory",
         [REHA_E_INTERNAL] = "internal",
@@ -63,6 +66,9 @@ int reha_status_is_input_fault(reha_status status)
     case REHA_E_REFUSED:
     case REHA_E_CONFLICT:
     case REHA_E_DENIED:
+    case REHA_E_SIGNED_OUT:
+    case REHA_E_BUSY:
+    case REHA_E_TAMPERED:
     case REHA_E_CANCELLED:
         return 1;
     default:

@@ -28,6 +28,9 @@ typedef enum reha_status {
     REHA_E_REFUSED,     /* readable, but must not be analysed (wrong view, quality, ...) */
     REHA_E_CONFLICT,    /* somebody changed it first, or it exists already */
     REHA_E_DENIED,      /* not allowed for this user */
+    REHA_E_SIGNED_OUT,  /* nobody is signed in, the session ended, or name and password do not match */
+    REHA_E_BUSY,        /* too many tries or too much at once: later again */
+    REHA_E_TAMPERED,    /* stored data do not match their seal: altered, cut off, or of another key */
     REHA_E_CANCELLED,   /* stopped on request */
     REHA_E_NOMEM,       /* out of memory */
     REHA_E_INTERNAL,    /* our own fault */

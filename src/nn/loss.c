@@ -1,6 +1,7 @@
 #include "nn/loss_priv.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 /* log(sigmoid(z)) without overflow. */
 static double log_sigmoid(double z)
@@ -58,6 +59,23 @@ static double cross_entropy(const image_loss *in)
         in->grad[k] += (float)(in->factor * mass * exp((double)in->logits[k] - normaliser));
     }
     return value;
+}
+
+/* Squared distance of the expected class under the softmax from the target's. */
+static double expected_rank(const image_loss *in)
+{
+    const double normaliser = log_sum_exp(in->logits, in->count);
+    double expected = 0.0, wanted = 0.0;
+    for (size_t k = 0; k < in->count; k++) {
+        expected += (double)k * exp((double)in->logits[k] - normaliser);
+        wanted += (double)k * (double)in->target[k];
+    }
+    const double d = expected - wanted;
+    for (size_t k = 0; k < in->count; k++) {
+        const double p = exp((double)in->logits[k] - normaliser);
+        in->grad[k] += (float)(in->factor * 2.0 * d * p * ((double)k - expected));
+    }
+    return d * d;
 }
 
 /* Task j asks "rank > j?" of the images whose rank is at least j. */
@@ -143,9 +161,37 @@ static double dice(const image_loss *in)
     return value / (double)in->maps;
 }
 
+/* A map whose first target is negative is not labelled. */
+static bool is_labelled(const image_loss *in, size_t map)
+{
+    return in->target[map * in->map_count] >= 0.0F;
+}
+
+static double labelled_maps(const image_loss *in)
+{
+    double count = 0.0;
+    for (size_t c = 0; c < in->maps; c++) {
+        count += is_labelled(in, c) ? 1.0 : 0.0;
+    }
+    return count;
+}
+
 static double binary_dice(const image_loss *in)
 {
-    return binary(in) + dice(in);
+    double value = 0.0;
+    for (size_t c = 0; c < in->maps; c++) {
+        if (is_labelled(in, c)) {
+            const size_t first = c * in->map_count;
+            image_loss map = *in;
+            map.logits = in->logits + first;
+            map.target = in->target + first;
+            map.grad = in->grad + first;
+            map.count = in->map_count;
+            map.maps = 1;
+            value += binary(&map) + dice(&map);
+        }
+    }
+    return value;
 }
 
 static double map_sum(const float *values, size_t count)
@@ -182,6 +228,7 @@ typedef double loss_fn(const image_loss *in);
 
 static loss_fn *const loss_table[] = {
     [REHA_LOSS_CROSS_ENTROPY] = cross_entropy,
+    [REHA_LOSS_EXPECTED_RANK] = expected_rank,
     [REHA_LOSS_CORN] = corn,
     [REHA_LOSS_CORAL] = coral,
     [REHA_LOSS_MSE] = squared,
@@ -200,6 +247,7 @@ size_t reha_loss_target_count(reha_loss_kind kind, reha_shape output)
     const bool is_vector = output.rank == 2 || (output.rank == 4 && output.dims[2] * output.dims[3] == 1);
     switch (kind) {
     case REHA_LOSS_CROSS_ENTROPY:
+    case REHA_LOSS_EXPECTED_RANK:
         return is_vector ? per_image : 0;
     case REHA_LOSS_CORN:
     case REHA_LOSS_CORAL:
@@ -216,7 +264,7 @@ size_t reha_loss_target_count(reha_loss_kind kind, reha_shape output)
 }
 
 /* How much of the mean's denominator an image brings: CORN counts its tasks, heat maps their known
- * points, all others 1. */
+ * points, masks their labelled maps, all others 1. */
 static double share_of(const image_loss *in)
 {
     if (in->loss->kind == REHA_LOSS_CORN) {
@@ -230,7 +278,7 @@ static double share_of(const image_loss *in)
         }
         return known;
     }
-    return 1.0;
+    return in->loss->kind == REHA_LOSS_BCE_DICE ? labelled_maps(in) : 1.0;
 }
 
 static reha_status check_target(const image_loss *in, size_t count, int64_t image, reha_error *err)
@@ -245,6 +293,9 @@ static reha_status check_target(const image_loss *in, size_t count, int64_t imag
         }
     } else if (kind != REHA_LOSS_MSE && kind != REHA_LOSS_HUBER) {
         for (size_t i = 0; i < count; i++) {
+            if (kind == REHA_LOSS_BCE_DICE && !is_labelled(in, i / in->map_count)) {
+                continue;
+            }
             if (!(in->target[i] >= 0.0F && in->target[i] <= 1.0F + 1e-5F)) {
                 return reha_fail(err, REHA_E_ARG, "target of image %lld: %g is no probability",
                                  (long long)image, (double)in->target[i]);

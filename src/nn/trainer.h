@@ -15,12 +15,15 @@
 
 typedef enum reha_loss_kind {
     REHA_LOSS_CROSS_ENTROPY, /* logits [n,k]; target: k probabilities per image (soft or one-hot) */
+    REHA_LOSS_EXPECTED_RANK, /* logits [n,k]; target: k probabilities; (E[class] - E[target])^2, for ordered
+                              * classes beside cross-entropy: far misses cost more than near ones */
     REHA_LOSS_CORN,          /* logits [n,k-1]; target: 1 rank per image (Shi, Cao, Raschka 2021) */
     REHA_LOSS_CORAL,         /* logits [n,k-1]; target: 1 rank per image (Cao et al. 2020) */
     REHA_LOSS_MSE,           /* any shape; target: same shape */
     REHA_LOSS_HUBER,         /* any shape; delta 1 */
     REHA_LOSS_BCE,           /* logits; target in [0,1], same shape */
-    REHA_LOSS_BCE_DICE,      /* logits [n,c,h,w]; target masks */
+    REHA_LOSS_BCE_DICE,      /* logits [n,c,h,w]; target masks, soft or hard; a map whose first target is negative
+                              * is not labelled and is left out */
     REHA_LOSS_HEATMAP        /* logits [n,c,h,w]; target: non-negative maps, each summing to 1 (or all 0 =
                               * ignored); softmax over h*w, cross-entropy */
 } reha_loss_kind;

@@ -69,6 +69,8 @@ static void test_gradients(void **state)
     loss.label_smoothing = 0.1F;
     loss.class_weights = class_weights;
     check_gradient("cross-entropy", &loss, vector_shape(IMAGES, 4), soft, image_weights, 3);
+    loss = (reha_loss){.kind = REHA_LOSS_EXPECTED_RANK, .weight = 0.3F};
+    check_gradient("expected rank", &loss, vector_shape(IMAGES, 4), soft, image_weights, 3);
     loss = (reha_loss){.kind = REHA_LOSS_CORN, .weight = 1.5F};
     check_gradient("corn", &loss, vector_shape(IMAGES, 4), ranks, image_weights, 3);
     loss.kind = REHA_LOSS_CORAL;
@@ -81,6 +83,8 @@ static void test_gradients(void **state)
     check_gradient("bce", &loss, map, masks, image_weights, 4);
     loss.kind = REHA_LOSS_BCE_DICE;
     check_gradient("bce and dice", &loss, map, masks, image_weights, 4);
+    masks[15] = -1.0F; /* the first image's second map is not labelled */
+    check_gradient("bce and dice, partly labelled", &loss, map, masks, image_weights, 4);
     loss.kind = REHA_LOSS_HEATMAP;
     check_gradient("heat map", &loss, map, heat, image_weights, 4);
 }
@@ -114,6 +118,17 @@ static void test_coral_by_hand(void **state)
     (void)state;
     assert_true(
         fabs(loss_of(&loss, vector_shape(2, 3), logits, ranks, NULL, NULL) - (image0 + image1) / 2.0) < 1e-6);
+}
+
+/* Probabilities 1/4, 1/4, 1/2 expect class 1.25; the target lies at 0.5. */
+static void test_expected_rank_by_hand(void **state)
+{
+    const float logits[3] = {0.0F, 0.0F, logf(2.0F)}, target[3] = {0.5F, 0.5F, 0.0F};
+    const reha_loss loss = {.kind = REHA_LOSS_EXPECTED_RANK, .weight = 1.0F};
+    float grad[3] = {0};
+    (void)state;
+    assert_true(fabs(loss_of(&loss, vector_shape(1, 3), logits, target, NULL, grad) - 0.5625) < 1e-6);
+    assert_true(fabs((double)grad[2] - 2.0 * 0.75 * 0.5 * (2.0 - 1.25)) < 1e-6);
 }
 
 static void test_others_by_hand(void **state)
@@ -190,13 +205,30 @@ static void test_nothing_known(void **state)
     }
 }
 
+/* A map that nobody labelled neither counts nor pulls: the rest is the mean over what is labelled. */
+static void test_unlabelled_maps(void **state)
+{
+    const reha_loss loss = {.kind = REHA_LOSS_BCE_DICE, .weight = 1.0F};
+    const reha_shape one = {4, {1, 1, 1, 2}}, two = {4, {1, 2, 1, 2}};
+    const float logits[4] = {1.0F, -2.0F, 3.0F, 0.5F}, target[4] = {1.0F, 0.0F, -1.0F, 0.0F};
+    float grad[4] = {0}, grad_alone[2] = {0};
+    (void)state;
+    const double both = loss_of(&loss, two, logits, target, NULL, grad);
+    const double alone = loss_of(&loss, one, logits, target, NULL, grad_alone);
+    assert_true(alone > 0.0);
+    assert_true(fabs(both - alone) < 1e-12);
+    assert_true(grad[0] == grad_alone[0] && grad[1] == grad_alone[1]);
+    assert_true(grad[2] == 0.0F && grad[3] == 0.0F);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),     cmocka_unit_test(test_corn_by_hand),
-        cmocka_unit_test(test_coral_by_hand), cmocka_unit_test(test_others_by_hand),
+        cmocka_unit_test(test_coral_by_hand), cmocka_unit_test(test_expected_rank_by_hand),
+        cmocka_unit_test(test_others_by_hand),
         cmocka_unit_test(test_bad_targets),   cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_nothing_known),
+        cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_unlabelled_maps),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

@@ -186,19 +186,31 @@ static void fit_temperature(const fit_data *data, reha_ordinal_calibration *out)
     }
 }
 
+int reha_ordinal_grade(const double *probabilities, int grade_count)
+{
+    int told = 0;
+    double least = (double)INFINITY;
+    for (int g = 0; g < grade_count; g++) {
+        double cost = 0.0;
+        for (int k = 0; k < grade_count; k++) {
+            cost += k == g ? 0.0 : probabilities[k] * (1.0 + 0.5 * (k - g) * (k - g));
+        }
+        if (cost < least) {
+            least = cost;
+            told = g;
+        }
+    }
+    return told;
+}
+
 /* ---- Sets -------------------------------------------------------------------------------------- */
 
 void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low,
                       int *high)
 {
-    int best = 0;
-    for (int k = 1; k < calibration->grade_count; k++) {
-        if (probabilities[k] > probabilities[best]) {
-            best = k;
-        }
-    }
-    *low = best;
-    *high = best;
+    const int told = reha_ordinal_grade(probabilities, calibration->grade_count);
+    *low = told;
+    *high = told;
     for (int k = 0; k < calibration->grade_count; k++) {
         if (probabilities[k] >= calibration->threshold[k]) {
             *low = k < *low ? k : *low;

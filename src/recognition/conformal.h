@@ -6,7 +6,7 @@
  *
  * Sets: split conformal prediction (Vovk 2012; Sadinle, Lei and Wasserman 2019). A grade belongs to the
  * set if its probability is at least the grade's threshold; the set is then closed to a contiguous run
- * of grades ("1 to 2") and always holds the most probable one. The thresholds are one common value
+ * of grades ("1 to 2") and always holds the grade that is told. The thresholds are one common value
  * that gives the promised coverage over all images, lowered for every grade which would otherwise
  * fall below its own floor: no grade pays for the others. Both use the finite-sample correction
  * ceil((n + 1) * level) of conformal prediction, so the promise holds on exchangeable new images, and
@@ -54,6 +54,9 @@ REHA_MUST_USE reha_status reha_ordinal_fit(const double *logits, const int *labe
 /* grade_count probabilities that sum to 1. */
 void reha_ordinal_probabilities(const reha_ordinal_calibration *calibration, const double *logits,
                                 double *probabilities);
+/* The grade that is told: least expected cost where a miss by d grades costs 1 + d^2 / 2. The most probable
+ * grade would seldom be 1, which lies between two more frequent ones, and would miss by two more often. */
+int reha_ordinal_grade(const double *probabilities, int grade_count);
 /* Contiguous set [*low, *high], never empty. */
 void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low,
                       int *high);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/conformal.h"
 #include "recognition/dataset.h"
 #include "recognition/metrics.h"
 
@@ -138,7 +139,10 @@ static reha_status write_predictions(const evaluation *run, const char *path, re
     for (size_t i = 0; i < run->data.count; i++) {
         const reha_graded_case *one = &run->cases[i];
         reha_csv_add_field(&text, run->data.items[i].path);
-        reha_text_addf(&text, ",%d", one->grade);
+        reha_text_add(&text, ",");
+        if (!one->is_refused) {
+            reha_text_addf(&text, "%d", reha_ordinal_grade(one->probabilities, run->task->class_count));
+        }
         for (int k = 0; k < run->task->class_count; k++) {
             if (one->is_refused) {
                 reha_text_add(&text, ",");

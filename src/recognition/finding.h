@@ -46,7 +46,7 @@ typedef struct reha_finding {
     double probability;      /* calibrated; NaN where the finding is a measurement only */
     int class_count;         /* graded findings: probabilities of grades 0 .. class_count-1; else 0 */
     double class_probabilities[REHA_CLASSES_MAX];
-    int grade;               /* most probable; -1 if not graded */
+    int grade;               /* that is told (recognition/conformal.h); -1 if not graded */
     double expected_grade;   /* NaN if not graded */
     int set_low, set_high;   /* prediction set (contiguous grades); -1 if none */
     double set_coverage;     /* promised coverage: 0.9 */

@@ -66,13 +66,12 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
         scores[k] = log(fmax(mean[k] / weight, 1e-12));
     }
     reha_ordinal_probabilities(&card->calibration, scores, knee->probabilities);
-    knee->grade = 0;
-    for (int k = 1; k < REHA_GRADES; k++) {
+    for (int k = 0; k < REHA_GRADES; k++) {
         if (!isfinite(knee->probabilities[k])) {
             return reha_fail(err, REHA_E_INTERNAL, "the grading network gave no number for grade %d", k);
         }
-        knee->grade = knee->probabilities[k] > knee->probabilities[knee->grade] ? k : knee->grade;
     }
+    knee->grade = reha_ordinal_grade(knee->probabilities, REHA_GRADES);
     return REHA_OK;
 }
 

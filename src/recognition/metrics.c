@@ -1,6 +1,7 @@
 #include "recognition/metrics.h"
 
 #include "base/memory.h"
+#include "recognition/conformal.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -22,17 +23,6 @@ enum figure {
     FIGURE_COVERAGE_BY_GRADE = FIGURE_RECALL + REHA_CLASSES_MAX,
     FIGURE_COUNT = FIGURE_COVERAGE_BY_GRADE + REHA_CLASSES_MAX
 };
-
-int reha_most_probable(const double *probabilities, int count)
-{
-    int best = 0;
-    for (int k = 1; k < count; k++) {
-        if (probabilities[k] > probabilities[best]) {
-            best = k;
-        }
-    }
-    return best;
-}
 
 typedef struct scored {
     double score;
@@ -147,7 +137,7 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
         if (one->is_refused || weight == 0.0) {
             continue;
         }
-        const int grade = reha_most_probable(one->probabilities, in->class_count);
+        const int grade = reha_ordinal_grade(one->probabilities, in->class_count);
         const double confidence = one->probabilities[grade];
         int bin = (int)(confidence * ECE_BINS);
         bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
@@ -314,7 +304,7 @@ static void count_cases(const sample *in, const workspace *space, reha_graded_me
             out->refused_count++;
         } else {
             out->grade_count[one->grade]++;
-            out->confusion[one->grade][reha_most_probable(one->probabilities, in->class_count)]++;
+            out->confusion[one->grade][reha_ordinal_grade(one->probabilities, in->class_count)]++;
         }
         if (space->patient[one->patient_idx] == 0.0) {
             space->patient[one->patient_idx] = 1.0;

@@ -32,11 +32,11 @@ typedef struct reha_graded_metrics {
     size_t case_count;    /* all */
     size_t refused_count;
     size_t patient_count;
-    reha_estimate accuracy;   /* of the most probable grade */
+    reha_estimate accuracy;   /* of the grade that is told (reha_ordinal_grade), as are kappa and mae */
     reha_estimate kappa;      /* quadratic weights (Cohen 1968) */
-    reha_estimate mae;        /* grades, of the most probable grade */
+    reha_estimate mae;        /* grades */
     reha_estimate auc;        /* P(grade >= boundary) against grade >= boundary */
-    reha_estimate ece;        /* top label, 15 equal bins (Guo et al. 2017) */
+    reha_estimate ece;        /* told grade, 15 equal bins (Guo et al. 2017) */
     reha_estimate coverage;   /* share of cases whose grade lies in the set */
     reha_estimate set_size;   /* mean */
     reha_estimate recall[REHA_CLASSES_MAX];
@@ -58,7 +58,5 @@ REHA_MUST_USE reha_status reha_graded_metrics_to_json(const reha_graded_metrics 
  * class is absent. */
 REHA_MUST_USE reha_status reha_auc(const double *scores, const int *labels, size_t count, double *out,
                                    reha_error *err);
-
-int reha_most_probable(const double *probabilities, int count);
 
 #endif

@@ -131,7 +131,7 @@ static void new_images_are_covered_as_promised(void **state)
     }
 }
 
-static void the_set_is_contiguous_and_holds_the_most_probable_grade(void **state)
+static void the_set_is_contiguous_and_holds_the_told_grade(void **state)
 {
     (void)state;
     reha_ordinal_calibration c = reha_ordinal_calibration_none(GRADES);
@@ -150,6 +150,17 @@ static void the_set_is_contiguous_and_holds_the_most_probable_grade(void **state
     reha_ordinal_set(&c, gap, &low, &high);
     assert_int_equal(low, 2); /* never empty */
     assert_int_equal(high, 2);
+}
+
+/* Costs by hand: 0.4 of grade 0, 0.25 of 1, 0.35 of 2. Telling 0 costs 0.25 * 1.5 + 0.35 * 3 = 1.425, telling 1
+ * costs 0.75 * 1.5 = 1.125, telling 2 costs 0.4 * 3 + 0.25 * 1.5 = 1.575. */
+static void the_told_grade_avoids_misses_by_two(void **state)
+{
+    const double split[3] = {0.4, 0.25, 0.35};
+    const double clear[3] = {0.8, 0.15, 0.05};
+    (void)state;
+    assert_int_equal(reha_ordinal_grade(split, 3), 1);
+    assert_int_equal(reha_ordinal_grade(clear, 3), 0);
 }
 
 static void a_grade_too_rare_for_its_floor_is_always_in_the_set(void **state)
@@ -265,7 +276,8 @@ int main(void)
         cmocka_unit_test(the_fit_finds_a_known_temperature),
         cmocka_unit_test(a_bias_is_found_and_undone),
         cmocka_unit_test(new_images_are_covered_as_promised),
-        cmocka_unit_test(the_set_is_contiguous_and_holds_the_most_probable_grade),
+        cmocka_unit_test(the_told_grade_avoids_misses_by_two),
+        cmocka_unit_test(the_set_is_contiguous_and_holds_the_told_grade),
         cmocka_unit_test(a_grade_too_rare_for_its_floor_is_always_in_the_set),
         cmocka_unit_test(bad_input_is_refused_by_name),
         cmocka_unit_test(equal_logits_do_not_break_the_fit),

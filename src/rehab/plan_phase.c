@@ -1,0 +1,209 @@
+#include "rehab/plan_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double DAYS_PER_WEEK = 7.0;
+
+static int phase_index(const reha_programme *programme, const char *id)
+{
+    for (int i = 0; i < programme->phase_count; i++) {
+        if (strcmp(programme->phases[i].id, id) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void derive(plan_maker *m, const char *name, double value, const char *from)
+{
+    const int fact = reha_fact_find(&m->g->facts, name);
+    if (fact >= 0) {
+        m->facts.values[fact] = value;
+        (void)snprintf(m->facts.from[fact], REHA_FACT_FROM_BYTES, "%s", from);
+    }
+}
+
+void reha_plan_read_previous_(plan_maker *m)
+{
+    int days = 0;
+    const json_t *current = json_object_get(m->previous, "current");
+    m->level = REHA_LEVEL_START;
+    m->level_before = REHA_LEVEL_START;
+    derive(m, "goals_reached", 0.0, "no earlier plan");
+    if (m->previous == NULL) {
+        return;
+    }
+    m->phase_before = phase_index(m->programme, reha_json_string(current, "phase", ""));
+    m->level_before = (int)reha_json_number(current, "level", REHA_LEVEL_START);
+    derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0, "the goals of the last plan against the scores of now");
+    if (reha_days_between(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
+        derive(m, "weeks_since_plan", floor(10.0 * days / DAYS_PER_WEEK) / 10.0, "the dates of both plans");
+    }
+}
+
+/* The shift rule that counts: the most careful one that applies now; -1: none. */
+static int find_shift(const plan_maker *m, bool at_start)
+{
+    int best = -1;
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        if (rule->kind == REHA_RULE_SHIFT && m->concerns[i] && rule->at_start == at_start &&
+            m->truths[i] == REHA_TRUE && (best < 0 || rule->shift < m->g->rules[best].shift)) {
+            best = (int)i;
+        }
+    }
+    return best;
+}
+
+static reha_truth advances(const plan_maker *m, int phase)
+{
+    const reha_guide_phase *p = &m->programme->phases[phase];
+    return p->has_advance ? reha_condition_judge(&p->advance, &m->facts) : REHA_FALSE;
+}
+
+static void first_plan(plan_maker *m)
+{
+    while (advances(m, m->phase) == REHA_TRUE) {
+        m->phase++;
+    }
+    m->moved_by = find_shift(m, true);
+    if (m->moved_by >= 0) {
+        m->level += m->g->rules[m->moved_by].shift > 0 ? 1 : -1;
+    }
+}
+
+static void step_back(plan_maker *m, bool a_whole_phase)
+{
+    if (!a_whole_phase && m->level > 0) {
+        m->level--;
+    } else if (m->phase > 0) {
+        m->phase--;
+        m->level = REHA_LEVEL_START;
+    } else {
+        m->level = 0;
+    }
+}
+
+/* One step at a visit: back if it was too much, on if the criteria are met, else a little more or the same. */
+static void next_plan(plan_maker *m)
+{
+    m->phase = m->phase_before;
+    m->level = m->level_before;
+    m->moved_by = find_shift(m, false);
+    const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
+    if (shift < 0) {
+        step_back(m, shift == -2);
+    } else if (advances(m, m->phase) == REHA_TRUE) {
+        m->phase++;
+        m->level = REHA_LEVEL_START;
+        m->has_advanced = true;
+        m->moved_by = -1;
+    } else if (shift > 0 && m->level < REHA_LEVEL_MAX) {
+        m->level++;
+    } else {
+        m->moved_by = -1;
+    }
+}
+
+reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
+{
+    if (m->in->phase[0] != '\0') {
+        m->phase = phase_index(m->programme, m->in->phase);
+        if (m->phase < 0) {
+            char known[120] = "";
+            for (int i = 0; i < m->programme->phase_count; i++) {
+                const size_t used = strlen(known);
+                (void)snprintf(known + used, sizeof known - used, " %s", m->programme->phases[i].id);
+            }
+            return reha_fail(err, REHA_E_ARG, "phase '%s' is no phase of %s:%s", m->in->phase, m->in->condition, known);
+        }
+        m->level = m->phase == m->phase_before ? m->level_before : REHA_LEVEL_START;
+        return REHA_OK;
+    }
+    if (m->phase_before >= 0) {
+        next_plan(m);
+    } else {
+        first_plan(m);
+    }
+    return REHA_OK;
+}
+
+/* ---- The phases as JSON --------------------------------------------------------------------------------- */
+
+static json_t *criterion_json(plan_maker *m, const reha_condition *condition)
+{
+    static const char *const words[] = {"not met", "not known", "met"};
+    char text[240];
+    json_t *to = reha_plan_object_(m);
+    reha_condition_describe(condition, &m->g->facts, text, sizeof text);
+    reha_plan_put_(m, to, "text", reha_json_text(text));
+    reha_plan_put_(m, to, "state", json_string(words[reha_condition_judge(condition, &m->facts)]));
+    return to;
+}
+
+static json_t *advance_json(plan_maker *m, const reha_guide_phase *phase)
+{
+    if (!phase->has_advance) {
+        return json_null();
+    }
+    json_t *to = reha_plan_object_(m);
+    json_t *criteria = reha_plan_array_(m);
+    if (phase->advance.kind == REHA_WHEN_ALL) {
+        for (size_t i = 0; i < phase->advance.count; i++) {
+            reha_plan_append_(m, criteria, criterion_json(m, &phase->advance.items[i]));
+        }
+    } else {
+        reha_plan_append_(m, criteria, criterion_json(m, &phase->advance));
+    }
+    reha_plan_put_(m, to, "all_of", criteria);
+    reha_plan_put_(m, to, "strength", reha_plan_text_(phase->basis.strength));
+    reha_plan_put_(m, to, "source", reha_plan_basis_(m, &phase->basis));
+    return to;
+}
+
+static void add_lines(plan_maker *m, int phase, json_t *exercises, json_t *advice)
+{
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        const bool is_wanted = rule->kind == REHA_RULE_EXERCISE || rule->kind == REHA_RULE_ADVICE;
+        if (!is_wanted || !m->concerns[i] || m->truths[i] != REHA_TRUE || !reha_plan_in_phase_(rule, phase) ||
+            m->is_stopped || reha_plan_withheld_by_(m, rule, phase) != NULL) {
+            continue;
+        }
+        if (rule->kind == REHA_RULE_ADVICE) {
+            reha_plan_append_(m, advice, reha_plan_advice_line_(m, rule));
+        } else {
+            reha_plan_append_(m, exercises,
+                              reha_plan_exercise_line_(m, rule, phase == m->phase ? m->level : REHA_LEVEL_START));
+        }
+    }
+}
+
+json_t *reha_plan_phases_(plan_maker *m)
+{
+    json_t *list = reha_plan_array_(m);
+    for (int i = 0; i < m->programme->phase_count; i++) {
+        const reha_guide_phase *phase = &m->programme->phases[i];
+        json_t *to = reha_plan_object_(m);
+        json_t *exercises = reha_plan_array_(m);
+        json_t *advice = reha_plan_array_(m);
+        const bool is_done = i < m->phase;
+        reha_plan_put_(m, to, "id", json_string(phase->id));
+        reha_plan_put_(m, to, "title", json_string(phase->title));
+        reha_plan_put_(m, to, "focus", json_string(phase->focus));
+        reha_plan_put_(m, to, "patient", json_string(phase->patient));
+        reha_plan_put_(m, to, "state", json_string(is_done ? "done" : i == m->phase ? "current" : "later"));
+        reha_plan_put_(m, to, "weeks", json_pack("[i, i]", phase->weeks_low, phase->weeks_high));
+        reha_plan_put_(m, to, "goals", is_done ? reha_plan_array_(m) : reha_plan_goals_(m, i));
+        if (!is_done) {
+            add_lines(m, i, exercises, advice);
+        }
+        reha_plan_put_(m, to, "exercises", exercises);
+        reha_plan_put_(m, to, "advice", advice);
+        reha_plan_put_(m, to, "advance", advance_json(m, phase));
+        reha_plan_append_(m, list, to);
+    }
+    return list;
+}

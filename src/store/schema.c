@@ -1,0 +1,102 @@
+#include "store/schema_priv.h"
+
+/* What may never change says so itself: a trigger refuses it, whoever asks. */
+#define IMMUTABLE(table)                                                                                               \
+    "CREATE TRIGGER " table "_keep BEFORE UPDATE ON " table                                                            \
+    " BEGIN SELECT RAISE(ABORT, '" table " records are never changed'); END;"                                          \
+    "CREATE TRIGGER " table "_stay BEFORE DELETE ON " table                                                            \
+    " BEGIN SELECT RAISE(ABORT, '" table " records are never deleted'); END;"
+
+/* Version 1: accounts, */
+static const char version_1[] =
+    "CREATE TABLE setting (name TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE user (id TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 1,"
+    " name TEXT NOT NULL COLLATE NOCASE UNIQUE, display_name TEXT NOT NULL, password_hash TEXT NOT NULL,"
+    " role TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1, totp_secret TEXT, totp_on INTEGER NOT NULL DEFAULT 0,"
+    " totp_step INTEGER NOT NULL DEFAULT 0, failed_tries INTEGER NOT NULL DEFAULT 0,"
+    " locked_until_s INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, last_sign_in_at TEXT) STRICT;"
+    "CREATE TABLE session (id TEXT PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES user(id),"
+    " created_s INTEGER NOT NULL, seen_s INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX session_user ON session(user_id);"
+    /* patients and their images, */
+    "CREATE TABLE patient (id TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 1, pseudonym TEXT NOT NULL UNIQUE,"
+    " name TEXT, birth_year INTEGER, sex TEXT CHECK (sex IN ('f', 'm', 'x')), note TEXT,"
+    " external_mac TEXT UNIQUE, created_at TEXT NOT NULL) STRICT;"
+    "CREATE TABLE episode (id TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 1,"
+    " patient_id TEXT NOT NULL REFERENCES patient(id), condition TEXT NOT NULL, side TEXT, onset TEXT, surgery TEXT,"
+    " surgery_date TEXT, goals TEXT, open INTEGER NOT NULL DEFAULT 1, created_at TEXT NOT NULL) STRICT;"
+    "CREATE INDEX episode_patient ON episode(patient_id);"
+    "CREATE TABLE study (id TEXT PRIMARY KEY, version INTEGER NOT NULL DEFAULT 1, patient_id TEXT REFERENCES patient(id),"
+    " episode_id TEXT REFERENCES episode(id), uid TEXT NOT NULL UNIQUE, modality TEXT, body_part TEXT, image_date TEXT,"
+    " received_at TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'waiting', image_count INTEGER NOT NULL DEFAULT 0,"
+    " first_image_id TEXT, headline TEXT, finding_count INTEGER NOT NULL DEFAULT 0, reviewed INTEGER NOT NULL DEFAULT 0,"
+    " signed_by TEXT, signed_at TEXT,"
+    " place INTEGER GENERATED ALWAYS AS (CASE status WHEN 'signed' THEN 2 WHEN 'waiting' THEN 1 ELSE 0 END) STORED) STRICT;"
+    "CREATE INDEX study_place ON study(place, id);"
+    "CREATE INDEX study_patient ON study(patient_id);"
+    "CREATE TABLE image (id TEXT PRIMARY KEY, study_id TEXT NOT NULL REFERENCES study(id), sop_uid TEXT NOT NULL UNIQUE,"
+    " digest TEXT NOT NULL UNIQUE, source_digest TEXT NOT NULL UNIQUE, size_bytes INTEGER NOT NULL, facts TEXT NOT NULL,"
+    " image_date TEXT, side_hint TEXT, result_id TEXT REFERENCES result(id) DEFERRABLE INITIALLY DEFERRED,"
+    " created_at TEXT NOT NULL) STRICT;"
+    "CREATE INDEX image_study ON image(study_id);"
+    "CREATE TABLE job (id TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES image(id), state TEXT NOT NULL DEFAULT 'queued',"
+    " text TEXT, tries INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT) STRICT;"
+    "CREATE INDEX job_state ON job(state, id);"
+    "CREATE INDEX job_image ON job(image_id, id);"
+    "CREATE TABLE upload (user_id TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, answer TEXT NOT NULL,"
+    " created_at TEXT NOT NULL, PRIMARY KEY (user_id, key)) STRICT, WITHOUT ROWID;"
+    /* what was found and decided, */
+    "CREATE TABLE result (id TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES image(id), created_at TEXT NOT NULL,"
+    " input_digest TEXT NOT NULL, model TEXT NOT NULL, model_version TEXT NOT NULL, model_hash TEXT NOT NULL,"
+    " software TEXT NOT NULL, accepted INTEGER NOT NULL, headline TEXT NOT NULL, finding_count INTEGER NOT NULL,"
+    " analysis TEXT NOT NULL) STRICT;" IMMUTABLE("result")
+    "CREATE INDEX result_image ON result(image_id, id);"
+    "CREATE TABLE result_picture (result_id TEXT NOT NULL REFERENCES result(id), name TEXT NOT NULL, digest TEXT NOT NULL,"
+    " PRIMARY KEY (result_id, name)) STRICT, WITHOUT ROWID;" IMMUTABLE("result_picture")
+    "CREATE TABLE measurement (id INTEGER PRIMARY KEY, result_id TEXT NOT NULL REFERENCES result(id),"
+    " region INTEGER NOT NULL, key TEXT NOT NULL, label TEXT NOT NULL, side TEXT NOT NULL, value REAL NOT NULL,"
+    " unit TEXT NOT NULL, error_95 REAL) STRICT;" IMMUTABLE("measurement")
+    "CREATE INDEX measurement_result ON measurement(result_id);"
+    "CREATE TABLE review (id TEXT PRIMARY KEY, result_id TEXT NOT NULL REFERENCES result(id), region INTEGER NOT NULL,"
+    " finding TEXT NOT NULL, decision TEXT NOT NULL CHECK (decision IN ('accept', 'amend', 'reject')), value REAL,"
+    " software_value REAL, reason TEXT, user_id TEXT NOT NULL REFERENCES user(id), created_at TEXT NOT NULL) STRICT;"
+    IMMUTABLE("review")
+    "CREATE INDEX review_result ON review(result_id, region, finding, id);"
+    "CREATE TABLE signature (id TEXT PRIMARY KEY, study_id TEXT NOT NULL REFERENCES study(id),"
+    " user_id TEXT NOT NULL REFERENCES user(id), role TEXT NOT NULL, signed_at TEXT NOT NULL, comment TEXT,"
+    " content TEXT NOT NULL, content_hash TEXT NOT NULL) STRICT;" IMMUTABLE("signature")
+    "CREATE INDEX signature_study ON signature(study_id, id);"
+    "CREATE TABLE withdrawal (signature_id TEXT PRIMARY KEY REFERENCES signature(id), user_id TEXT NOT NULL REFERENCES user(id),"
+    " reason TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;" IMMUTABLE("withdrawal")
+    /* care over time, and who did what. */
+    "CREATE TABLE score (id TEXT PRIMARY KEY, patient_id TEXT NOT NULL REFERENCES patient(id),"
+    " episode_id TEXT REFERENCES episode(id), instrument TEXT NOT NULL, value REAL NOT NULL, unit TEXT, side TEXT,"
+    " date TEXT NOT NULL, note TEXT, user_id TEXT NOT NULL, created_at TEXT NOT NULL, withdrawn_reason TEXT) STRICT;"
+    "CREATE INDEX score_patient ON score(patient_id, date);"
+    "CREATE TABLE plan (id TEXT PRIMARY KEY, patient_id TEXT NOT NULL REFERENCES patient(id),"
+    " episode_id TEXT REFERENCES episode(id), version INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX plan_patient ON plan(patient_id);"
+    "CREATE TABLE plan_version (plan_id TEXT NOT NULL REFERENCES plan(id), version INTEGER NOT NULL, content TEXT NOT NULL,"
+    " reason TEXT, user_id TEXT NOT NULL, created_at TEXT NOT NULL, PRIMARY KEY (plan_id, version)) STRICT, WITHOUT ROWID;"
+    IMMUTABLE("plan_version")
+    "CREATE TABLE prediction (id TEXT PRIMARY KEY, patient_id TEXT NOT NULL REFERENCES patient(id),"
+    " episode_id TEXT REFERENCES episode(id), outcome TEXT NOT NULL, content TEXT NOT NULL, model TEXT, model_hash TEXT,"
+    " user_id TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;" IMMUTABLE("prediction")
+    "CREATE INDEX prediction_patient ON prediction(patient_id);"
+    "CREATE TABLE audit (no INTEGER PRIMARY KEY, at TEXT NOT NULL, user_id TEXT NOT NULL, role TEXT NOT NULL,"
+    " action TEXT NOT NULL, entity TEXT NOT NULL, entity_id TEXT NOT NULL, detail TEXT NOT NULL, prev_hash TEXT NOT NULL,"
+    " hash TEXT NOT NULL) STRICT;" IMMUTABLE("audit")
+    "CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), no INTEGER NOT NULL, hash TEXT NOT NULL,"
+    " mac TEXT NOT NULL) STRICT;";
+
+static const char *const steps[] = {version_1};
+
+int reha_schema_count(void)
+{
+    return (int)(sizeof steps / sizeof steps[0]);
+}
+
+const char *reha_schema_step(int from_version)
+{
+    return steps[from_version];
+}

@@ -1,0 +1,295 @@
+#include "store/sql.h"
+
+/* What several statements select; ?1 is whether the reader may know names, where there is one. */
+#define USER \
+    "SELECT id, version, name, display_name, role, active AS \"active:bool\", totp_on AS \"totp:bool\", " \
+    "created_at, last_sign_in_at "
+#define PATIENT \
+    "SELECT p.id, p.version, p.pseudonym, CASE WHEN ?1 THEN p.name END AS name, p.birth_year, p.sex, CASE " \
+    "WHEN ?1 THEN p.note END AS note, p.created_at, (SELECT COUNT(*) FROM study s WHERE s.patient_id = p.id) " \
+    "AS study_count, (SELECT MAX(s.image_date) FROM study s WHERE s.patient_id = p.id) AS last_image_date "
+#define EPISODE \
+    "SELECT id, version, patient_id, condition, side, onset, surgery, surgery_date, goals, open AS " \
+    "\"open:bool\", created_at "
+#define STUDY \
+    "SELECT s.id, s.version, s.status, CASE WHEN p.id IS NULL THEN NULL ELSE json_object('id', p.id, " \
+    "'pseudonym', p.pseudonym, 'name', CASE WHEN ?1 THEN p.name END) END AS \"patient:json\", s.episode_id, " \
+    "s.modality, s.body_part, s.image_date, s.received_at, s.image_count, s.first_image_id, s.headline, " \
+    "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at "
+#define IMAGE \
+    "SELECT id, study_id, digest, facts AS \"facts:json\", image_date, side_hint, result_id "
+#define JOB \
+    "SELECT j.id, j.image_id, i.study_id, j.state, j.text, j.tries, j.created_at, j.started_at, j.ended_at " \
+    "FROM job j JOIN image i ON i.id = j.image_id "
+#define RESULT \
+    "SELECT id, image_id, (SELECT study_id FROM image i WHERE i.id = image_id) AS study_id, created_at, " \
+    "input_digest, model, model_version, model_hash, software, accepted AS \"accepted:bool\", headline, " \
+    "analysis AS \"analysis:json\", (SELECT json_group_array(name) FROM result_picture WHERE result_id = " \
+    "result.id) AS \"pictures:json\" "
+#define REVIEW \
+    "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, v.reason, " \
+    "v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
+#define SCORE \
+    "SELECT c.id, c.patient_id, c.episode_id, c.instrument, c.value, c.unit, c.side, c.date, c.note, " \
+    "u.display_name AS user_name, c.created_at, c.withdrawn_reason FROM score c LEFT JOIN user u ON u.id = " \
+    "c.user_id "
+#define PLAN \
+    "SELECT l.id, l.patient_id, l.episode_id, x.version, x.content AS \"content:json\", x.reason, " \
+    "u.display_name AS user_name, x.created_at FROM plan l JOIN plan_version x ON x.plan_id = l.id LEFT JOIN " \
+    "user u ON u.id = x.user_id "
+#define PREDICTION \
+    "SELECT k.id, k.patient_id, k.episode_id, k.outcome, k.content AS \"content:json\", k.model, " \
+    "k.model_hash, u.display_name AS user_name, k.created_at FROM prediction k LEFT JOIN user u ON u.id = " \
+    "k.user_id "
+
+/* clang-format off */
+static const char *const texts[REHA_SQL_COUNT] = {
+    [REHA_SQL_CHANGE_MARK] =
+        "PRAGMA data_version",
+    [REHA_SQL_CHECK] =
+        "SELECT integrity_check AS fault FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok' UNION ALL "
+        "SELECT 'a reference in the table ' || \"table\" FROM pragma_foreign_key_check",
+    [REHA_SQL_SETTING] =
+        "SELECT version, value AS \"value:json\" FROM setting WHERE name = ?1",
+    [REHA_SQL_SETTING_ADD] =
+        "INSERT INTO setting (name, version, value) VALUES (?1, 1, ?2) ON CONFLICT (name) DO NOTHING",
+    [REHA_SQL_SETTING_PUT] =
+        "UPDATE setting SET value = ?2, version = version + 1 WHERE name = ?1 AND version = ?3",
+    [REHA_SQL_USER_COUNT] =
+        "SELECT COUNT(*) FROM user",
+    [REHA_SQL_USERS] =
+        USER "FROM user ORDER BY name",
+    [REHA_SQL_USER] =
+        USER "FROM user WHERE id = ?1 OR name = ?1",
+    [REHA_SQL_USER_ADD] =
+        "INSERT INTO user (id, name, display_name, password_hash, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5, "
+        "?6)",
+    [REHA_SQL_USER_CHANGE] =
+        "UPDATE user SET display_name = ?2, role = ?3, active = ?4, version = version + 1 WHERE id = ?1",
+    [REHA_SQL_USER_PASSWORD] =
+        "UPDATE user SET password_hash = ?2, failed_tries = 0, locked_until_s = 0, version = version + 1 WHERE "
+        "id = ?1",
+    [REHA_SQL_USER_SECRETS] =
+        "SELECT id, password_hash, active, role, failed_tries, locked_until_s, totp_secret, totp_on, totp_step "
+        "FROM user WHERE id = ?1 OR name = ?1",
+    [REHA_SQL_USER_FAILED] =
+        "UPDATE user SET failed_tries = ?2, locked_until_s = ?3 WHERE id = ?1",
+    [REHA_SQL_USER_SIGNED_IN] =
+        "UPDATE user SET failed_tries = 0, locked_until_s = 0, last_sign_in_at = ?2, totp_step = ?3 WHERE id = ?1",
+    [REHA_SQL_USER_TOTP] =
+        "UPDATE user SET totp_secret = ?2, totp_on = ?3, totp_step = ?4, version = version + 1 WHERE id = ?1",
+    [REHA_SQL_USER_ADMINISTRATORS] =
+        "SELECT COUNT(*) FROM user WHERE role = 'administrator' AND active = 1 AND id <> ?1",
+    [REHA_SQL_SESSION_ADD] =
+        "INSERT INTO session (id, token_hash, user_id, created_s, seen_s) VALUES (?1, ?2, ?3, ?4, ?4)",
+    [REHA_SQL_SESSION] =
+        "SELECT s.id, s.user_id, s.created_s, s.seen_s, u.role FROM session s JOIN user u ON u.id = s.user_id "
+        "WHERE s.token_hash = ?1 AND s.ended = 0 AND u.active = 1",
+    [REHA_SQL_SESSION_SEEN] =
+        "UPDATE session SET seen_s = ?2 WHERE id = ?1",
+    [REHA_SQL_SESSION_END] =
+        "UPDATE session SET ended = 1 WHERE id = ?1",
+    [REHA_SQL_SESSIONS_END] =
+        "UPDATE session SET ended = 1 WHERE user_id = ?1 AND id <> ?2",
+    [REHA_SQL_SESSIONS_FORGET] =
+        "DELETE FROM session WHERE created_s < ?1",
+    [REHA_SQL_PATIENTS] =
+        PATIENT "FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN COALESCE(p.name, "
+        "'') ELSE '' END || ' ' || COALESCE((SELECT group_concat(e.condition, ' ') FROM episode e WHERE "
+        "e.patient_id = p.id), ''), ?2)) AND (?3 IS NULL OR p.id < ?3) ORDER BY p.id DESC LIMIT ?4",
+    [REHA_SQL_PATIENTS_COUNT] =
+        "SELECT COUNT(*) FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN "
+        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE((SELECT group_concat(e.condition, ' ') FROM episode "
+        "e WHERE e.patient_id = p.id), ''), ?2))",
+    [REHA_SQL_PATIENT] =
+        PATIENT "FROM patient p WHERE p.id = ?2",
+    [REHA_SQL_PATIENT_ADD] =
+        "INSERT INTO patient (id, pseudonym, name, birth_year, sex, note, external_mac, created_at) VALUES (?1, "
+        "?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [REHA_SQL_PATIENT_CHANGE] =
+        "UPDATE patient SET pseudonym = ?2, name = ?3, birth_year = ?4, sex = ?5, note = ?6, version = version + "
+        "1 WHERE id = ?1",
+    [REHA_SQL_PATIENT_BY_EXTERNAL] =
+        "SELECT id FROM patient WHERE external_mac = ?1",
+    [REHA_SQL_EPISODES] =
+        EPISODE "FROM episode WHERE patient_id = ?1 ORDER BY id",
+    [REHA_SQL_EPISODE] =
+        EPISODE "FROM episode WHERE id = ?1",
+    [REHA_SQL_EPISODE_ADD] =
+        "INSERT INTO episode (id, patient_id, condition, side, onset, surgery, surgery_date, goals, open, "
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [REHA_SQL_EPISODE_CHANGE] =
+        "UPDATE episode SET condition = ?2, side = ?3, onset = ?4, surgery = ?5, surgery_date = ?6, goals = ?7, "
+        "open = ?8, version = version + 1 WHERE id = ?1",
+    [REHA_SQL_STUDIES] =
+        STUDY ", s.place FROM study s LEFT JOIN patient p ON p.id = s.patient_id LEFT JOIN episode e ON e.id = "
+        "s.episode_id WHERE (?2 IS NULL OR has_words(COALESCE(p.pseudonym, '') || ' ' || CASE WHEN ?1 THEN "
+        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
+        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(e.condition, ''), ?2)) AND (?3 IS NULL OR "
+        "s.status = ?3 OR (?3 = 'today' AND s.place = 0)) AND (?4 IS NULL OR s.patient_id = ?4) AND (?5 IS NULL "
+        "OR s.modality = ?5) AND (?6 IS NULL OR s.image_date >= ?6) AND (?7 IS NULL OR s.image_date <= ?7) AND "
+        "(?9 IS NULL OR s.place > ?8 OR (s.place = ?8 AND s.id < ?9)) ORDER BY s.place, s.id DESC LIMIT ?10",
+    [REHA_SQL_STUDIES_COUNT] =
+        "SELECT COUNT(*) FROM study s LEFT JOIN patient p ON p.id = s.patient_id LEFT JOIN episode e ON e.id = "
+        "s.episode_id WHERE (?2 IS NULL OR has_words(COALESCE(p.pseudonym, '') || ' ' || CASE WHEN ?1 THEN "
+        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
+        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(e.condition, ''), ?2)) AND (?3 IS NULL OR "
+        "s.status = ?3 OR (?3 = 'today' AND s.place = 0)) AND (?4 IS NULL OR s.patient_id = ?4) AND (?5 IS NULL "
+        "OR s.modality = ?5) AND (?6 IS NULL OR s.image_date >= ?6) AND (?7 IS NULL OR s.image_date <= ?7)",
+    [REHA_SQL_STUDY_COUNTS] =
+        "SELECT status, COUNT(*) AS n FROM study GROUP BY status",
+    [REHA_SQL_STUDY] =
+        STUDY "FROM study s LEFT JOIN patient p ON p.id = s.patient_id WHERE s.id = ?2",
+    [REHA_SQL_STUDY_BY_UID] =
+        "SELECT id, patient_id, signed_at FROM study WHERE uid = ?1",
+    [REHA_SQL_STUDY_ADD] =
+        "INSERT INTO study (id, patient_id, episode_id, uid, modality, body_part, image_date, received_at) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [REHA_SQL_STUDY_ASSIGN] =
+        "UPDATE study SET patient_id = ?2, episode_id = ?3 WHERE id = ?1",
+    [REHA_SQL_STUDY_SIGNED] =
+        "UPDATE study SET signed_by = ?2, signed_at = ?3 WHERE id = ?1",
+    [REHA_SQL_STUDY_REFRESH] =
+        "UPDATE study SET version = version + 1, image_count = (SELECT COUNT(*) FROM image i WHERE i.study_id = "
+        "?1), first_image_id = (SELECT MIN(i.id) FROM image i WHERE i.study_id = ?1), finding_count = (SELECT "
+        "COALESCE(SUM(r.finding_count), 0) FROM image i JOIN result r ON r.id = i.result_id WHERE i.study_id = "
+        "?1), reviewed = (SELECT COUNT(*) FROM (SELECT DISTINCT v.result_id, v.region, v.finding FROM image i "
+        "JOIN review v ON v.result_id = i.result_id WHERE i.study_id = ?1)), headline = COALESCE((SELECT "
+        "r.headline FROM image i JOIN result r ON r.id = i.result_id WHERE i.study_id = ?1 ORDER BY r.accepted "
+        "DESC, r.id LIMIT 1), (SELECT j.text FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 "
+        "AND j.state = 'failed' ORDER BY j.id DESC LIMIT 1)), status = CASE WHEN signed_at IS NOT NULL THEN "
+        "'signed' WHEN EXISTS (SELECT 1 FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 AND "
+        "j.state IN ('queued', 'running')) THEN 'waiting' WHEN NOT EXISTS (SELECT 1 FROM image i WHERE "
+        "i.study_id = ?1 AND i.result_id IS NOT NULL) THEN 'failed' ELSE 'to-review' END WHERE id = ?1",
+    [REHA_SQL_IMAGES] =
+        IMAGE "FROM image WHERE study_id = ?1 ORDER BY id",
+    [REHA_SQL_IMAGE] =
+        IMAGE "FROM image WHERE id = ?1",
+    [REHA_SQL_IMAGE_KNOWN] =
+        "SELECT id, study_id FROM image WHERE source_digest = ?1 OR digest = ?1 OR sop_uid = ?2",
+    [REHA_SQL_IMAGE_ADD] =
+        "INSERT INTO image (id, study_id, sop_uid, digest, source_digest, size_bytes, facts, image_date, "
+        "side_hint, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [REHA_SQL_IMAGE_RESULT] =
+        "UPDATE image SET result_id = ?2 WHERE id = ?1",
+    [REHA_SQL_IMAGE_DIGESTS] =
+        "SELECT digest FROM image UNION SELECT digest FROM result_picture",
+    [REHA_SQL_JOB] =
+        JOB "WHERE j.id = ?1",
+    [REHA_SQL_JOB_NEWEST] =
+        JOB "WHERE j.image_id = ?1 ORDER BY j.id DESC LIMIT 1",
+    [REHA_SQL_JOB_ADD] =
+        "INSERT INTO job (id, image_id, created_at) VALUES (?1, ?2, ?3)",
+    [REHA_SQL_JOB_OPEN] =
+        "SELECT COUNT(*) FROM job WHERE image_id = ?1 AND state IN ('queued', 'running')",
+    [REHA_SQL_JOBS_WAITING] =
+        "SELECT COUNT(*) FROM job WHERE state = 'queued'",
+    [REHA_SQL_JOB_CLAIM] =
+        "UPDATE job SET state = 'running', tries = tries + 1, started_at = ?1 WHERE id = (SELECT id FROM job "
+        "WHERE state = 'queued' ORDER BY tries, id LIMIT 1) RETURNING id, image_id, tries, (SELECT study_id FROM "
+        "image WHERE id = image_id) AS study_id, (SELECT digest FROM image WHERE id = image_id) AS digest, "
+        "(SELECT side_hint FROM image WHERE id = image_id) AS side_hint",
+    [REHA_SQL_JOB_END] =
+        "UPDATE job SET state = ?2, text = ?3, ended_at = ?4 WHERE id = ?1 AND state = 'running'",
+    [REHA_SQL_JOBS_REQUEUE] =
+        "UPDATE job SET state = 'queued', started_at = NULL WHERE state = 'running'",
+    [REHA_SQL_UPLOAD] =
+        "SELECT digest, answer AS \"answer:json\" FROM upload WHERE user_id = ?1 AND key = ?2",
+    [REHA_SQL_UPLOAD_ADD] =
+        "INSERT INTO upload (user_id, key, digest, answer, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [REHA_SQL_RESULT] =
+        RESULT "FROM result WHERE id = ?1",
+    [REHA_SQL_RESULT_ADD] =
+        "INSERT INTO result (id, image_id, created_at, input_digest, model, model_version, model_hash, software, "
+        "accepted, headline, finding_count, analysis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    [REHA_SQL_PICTURE_ADD] =
+        "INSERT INTO result_picture (result_id, name, digest) VALUES (?1, ?2, ?3)",
+    [REHA_SQL_PICTURE] =
+        "SELECT digest FROM result_picture WHERE result_id = ?1 AND name = ?2",
+    [REHA_SQL_MEASUREMENT_ADD] =
+        "INSERT INTO measurement (result_id, region, key, label, side, value, unit, error_95) VALUES (?1, ?2, "
+        "?3, ?4, ?5, ?6, ?7, ?8)",
+    [REHA_SQL_REVIEWS] =
+        REVIEW "WHERE v.result_id = ?1 AND v.id = (SELECT MAX(n.id) FROM review n WHERE n.result_id = v.result_id AND "
+        "n.region = v.region AND n.finding = v.finding) ORDER BY v.region, v.id",
+    [REHA_SQL_REVIEW_ADD] =
+        "INSERT INTO review (id, result_id, region, finding, decision, value, software_value, reason, user_id, "
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [REHA_SQL_SIGNATURES] =
+        "SELECT g.id, g.study_id, g.user_id, u.display_name AS user_name, g.role, g.signed_at, g.comment, "
+        "g.content_hash, w.created_at AS withdrawn_at, (SELECT display_name FROM user WHERE id = w.user_id) AS "
+        "withdrawn_by, w.reason AS withdrawn_reason FROM signature g JOIN user u ON u.id = g.user_id LEFT JOIN "
+        "withdrawal w ON w.signature_id = g.id WHERE g.study_id = ?1 ORDER BY g.id",
+    [REHA_SQL_SIGNATURE_ADD] =
+        "INSERT INTO signature (id, study_id, user_id, role, signed_at, comment, content, content_hash) VALUES "
+        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [REHA_SQL_SIGNATURE_WITHDRAW] =
+        "INSERT INTO withdrawal (signature_id, user_id, reason, created_at) VALUES (?1, ?2, ?3, ?4)",
+    [REHA_SQL_SERIES_MEASUREMENTS] =
+        "SELECT m.key, m.label, m.side, CASE WHEN v.decision = 'amend' THEN v.value ELSE m.value END AS value, "
+        "m.unit, CASE WHEN v.decision = 'amend' THEN NULL ELSE m.error_95 END AS error_95, "
+        "COALESCE(i.image_date, substr(s.received_at, 1, 10)) AS date, s.id AS study_id, i.id AS image_id, "
+        "m.result_id, m.region, CASE WHEN v.decision = 'amend' THEN 'human' ELSE 'software' END AS origin, "
+        "m.value AS software_value, v.decision, s.signed_at IS NOT NULL AS \"signed:bool\" FROM study s JOIN "
+        "image i ON i.study_id = s.id JOIN measurement m ON m.result_id = i.result_id LEFT JOIN review v ON "
+        "v.result_id = m.result_id AND v.region = m.region AND v.finding = m.key AND v.id = (SELECT MAX(n.id) "
+        "FROM review n WHERE n.result_id = v.result_id AND n.region = v.region AND n.finding = v.finding) WHERE "
+        "s.patient_id = ?1 ORDER BY date, i.id, m.id",
+    [REHA_SQL_SCORES] =
+        SCORE "WHERE c.patient_id = ?1 ORDER BY c.date, c.id",
+    [REHA_SQL_SCORE] =
+        SCORE "WHERE c.id = ?1",
+    [REHA_SQL_SCORE_ADD] =
+        "INSERT INTO score (id, patient_id, episode_id, instrument, value, unit, side, date, note, user_id, "
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [REHA_SQL_SCORE_WITHDRAW] =
+        "UPDATE score SET withdrawn_reason = ?2 WHERE id = ?1 AND withdrawn_reason IS NULL",
+    [REHA_SQL_PLANS] =
+        PLAN "WHERE l.patient_id = ?1 AND x.version = l.version ORDER BY l.id DESC",
+    [REHA_SQL_PLAN] =
+        PLAN "WHERE l.id = ?1 AND x.version = CASE WHEN ?2 < 0 THEN l.version ELSE ?2 END",
+    [REHA_SQL_PLAN_VERSIONS] =
+        "SELECT x.version, u.display_name AS user_name, x.created_at, x.reason FROM plan_version x LEFT JOIN "
+        "user u ON u.id = x.user_id WHERE x.plan_id = ?1 ORDER BY x.version DESC",
+    [REHA_SQL_PLAN_ADD] =
+        "INSERT INTO plan (id, patient_id, episode_id, version) VALUES (?1, ?2, ?3, 0)",
+    [REHA_SQL_PLAN_NEXT] =
+        "UPDATE plan SET version = version + 1 WHERE id = ?1 AND version = ?2",
+    [REHA_SQL_PLAN_VERSION_ADD] =
+        "INSERT INTO plan_version (plan_id, version, content, reason, user_id, created_at) VALUES (?1, ?2, ?3, "
+        "?4, ?5, ?6)",
+    [REHA_SQL_PREDICTIONS] =
+        PREDICTION "WHERE k.patient_id = ?1 ORDER BY k.id DESC",
+    [REHA_SQL_PREDICTION] =
+        PREDICTION "WHERE k.id = ?1",
+    [REHA_SQL_PREDICTION_ADD] =
+        "INSERT INTO prediction (id, patient_id, episode_id, outcome, content, model, model_hash, user_id, "
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [REHA_SQL_AUDIT_HEAD] =
+        "SELECT no, hash, mac FROM audit_head WHERE one = 1",
+    [REHA_SQL_AUDIT_HEAD_PUT] =
+        "INSERT INTO audit_head (one, no, hash, mac) VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET no = "
+        "?1, hash = ?2, mac = ?3",
+    [REHA_SQL_AUDIT_ADD] =
+        "INSERT INTO audit (no, at, user_id, role, action, entity, entity_id, detail, prev_hash, hash) VALUES "
+        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [REHA_SQL_AUDIT_PART] =
+        "SELECT no, at, user_id, role, action, entity, entity_id, detail, prev_hash, hash FROM audit WHERE no > "
+        "?1 ORDER BY no LIMIT ?2",
+    [REHA_SQL_AUDIT] =
+        "SELECT a.no, a.at, a.user_id, u.display_name AS user_name, a.role, a.action, a.entity, a.entity_id, "
+        "a.detail AS \"detail:json\", a.prev_hash, a.hash FROM audit a LEFT JOIN user u ON u.id = a.user_id "
+        "WHERE (?1 IS NULL OR a.user_id = ?1) AND (?2 IS NULL OR substr(a.action, 1, length(?2)) = ?2) AND (?3 "
+        "IS NULL OR a.at >= ?3) AND (?4 IS NULL OR substr(a.at, 1, 10) <= ?4) AND (?5 IS NULL OR a.no < ?5) "
+        "ORDER BY a.no DESC LIMIT ?6",
+    [REHA_SQL_AUDIT_COUNT] =
+        "SELECT COUNT(*) FROM audit a LEFT JOIN user u ON u.id = a.user_id WHERE (?1 IS NULL OR a.user_id = ?1) "
+        "AND (?2 IS NULL OR substr(a.action, 1, length(?2)) = ?2) AND (?3 IS NULL OR a.at >= ?3) AND (?4 IS NULL "
+        "OR substr(a.at, 1, 10) <= ?4)",
+};
+/* clang-format on */
+
+const char *reha_sql_text(reha_sql which)
+{
+    return texts[which];
+}

@@ -1,0 +1,441 @@
+#include "store/store.h"
+
+#include "base/memory.h"
+#include "store/disk_priv.h"
+#include "store/schema_priv.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 20000, NAME_BYTES = 64 };
+
+struct reha_store {
+    sqlite3 *db;
+    sqlite3_stmt *statements[REHA_SQL_COUNT]; /* prepared when first used */
+    bool is_durable;
+    bool in_transaction;
+};
+
+static reha_status fail_sql(reha_store *store, int code, const char *what, reha_error *err)
+{
+    const char *text = sqlite3_errmsg(store->db);
+    switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+        return reha_fail(err, REHA_E_CONFLICT, "it exists already");
+    case SQLITE_CONSTRAINT_TRIGGER:
+        return reha_fail(err, REHA_E_CONFLICT, "%s", text);
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+        return reha_fail(err, REHA_E_NOT_FOUND, "it refers to a record that does not exist");
+    default:
+        break;
+    }
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return reha_fail(err, REHA_E_BUSY, "the records are busy; try again");
+    case SQLITE_NOMEM:
+        return reha_fail(err, REHA_E_NOMEM, "out of memory in the records");
+    case SQLITE_FULL:
+        return reha_fail(err, REHA_E_IO, "the disk is full: the records cannot be written");
+    case SQLITE_NOTADB:
+        return reha_fail(err, REHA_E_FORMAT, "the file is no database");
+    case SQLITE_CORRUPT:
+        return reha_fail(err, REHA_E_TAMPERED, "the database is damaged: restore a backup (%s)", text);
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+        return reha_fail(err, REHA_E_IO, "the database cannot be read or written: %s", text);
+    default:
+        return reha_fail(err, REHA_E_INTERNAL, "%s: %s", what, text);
+    }
+}
+
+static reha_status execute(reha_store *store, const char *sql, reha_error *err)
+{
+    const int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? REHA_OK : fail_sql(store, sqlite3_extended_errcode(store->db), sql, err);
+}
+
+static int read_version(reha_store *store)
+{
+    sqlite3_stmt *statement = NULL;
+    int version = -1;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW) {
+        version = sqlite3_column_int(statement, 0);
+    }
+    (void)sqlite3_finalize(statement);
+    return version;
+}
+
+/* Each step with its new number in one transaction: a kill between leaves the former version whole. */
+static reha_status migrate(reha_store *store, int target, reha_error *err)
+{
+    char number[NAME_BYTES];
+    reha_status status = REHA_OK;
+    if (read_version(store) == target) {
+        return REHA_OK; /* the usual case takes no lock */
+    }
+    REHA_TRY(execute(store, "BEGIN IMMEDIATE", err));
+    const int version = read_version(store); /* another process may have migrated meanwhile */
+    if (version > reha_schema_count()) {
+        status = reha_fail(err, REHA_E_UNSUPPORTED,
+                           "the records were made by a newer version (tables %d, this program knows %d): update rehascope",
+                           version, reha_schema_count());
+        goto done;
+    }
+    for (int step = version; step < target; step++) {
+        REHA_CHECK(execute(store, reha_schema_step(step), err));
+        (void)snprintf(number, sizeof number, "PRAGMA user_version = %d", step + 1);
+        REHA_CHECK(execute(store, number, err));
+    }
+    status = execute(store, "COMMIT", err);
+done:
+    if (status != REHA_OK) {
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+/* Lower case of ASCII and of the Latin letters with accents (in UTF-8: C3 80..9E to C3 A0..BE). */
+static void fold(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != 0; at++) {
+        if (*at >= 'A' && *at <= 'Z') {
+            *at = (unsigned char)(*at + ('a' - 'A'));
+        } else if (*at == 0xc3 && at[1] >= 0x80 && at[1] <= 0x9e && at[1] != 0x97) {
+            at[1] = (unsigned char)(at[1] + 0x20);
+            at++;
+        }
+    }
+}
+
+/* has_words(text, words): whether each word occurs in the text, whatever its case. */
+static void has_words(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    const char *words = (const char *)sqlite3_value_text(values[1]);
+    char *hay = reha_strdup(text != NULL ? text : "");
+    char *needles = reha_strdup(words != NULL ? words : "");
+    bool has_all = true;
+    if (hay == NULL || needles == NULL) {
+        sqlite3_result_error_nomem(context);
+        goto done;
+    }
+    fold(hay);
+    fold(needles);
+    for (char *at = needles; *at != '\0' && has_all;) {
+        const size_t length = strcspn(at, " ");
+        char *next = at + length + (at[length] != '\0' ? 1 : 0);
+        at[length] = '\0';
+        has_all = strstr(hay, at) != NULL;
+        at = next;
+    }
+    sqlite3_result_int(context, has_all ? 1 : 0);
+done:
+    reha_free(hay);
+    reha_free(needles);
+}
+
+static reha_status open_at(const char *path, int schema, reha_store **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    *out = NULL;
+    reha_store *store = reha_alloc_zero(1, sizeof *store);
+    if (store == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
+    }
+    /* Owner only from the first byte; SQLite gives its journal files the mode of the database. */
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
+        SQLITE_OK) {
+        status = reha_fail(err, REHA_E_IO, "%s: the database cannot be opened: %s", path, sqlite3_errmsg(store->db));
+        goto done;
+    }
+    (void)sqlite3_busy_timeout(store->db, BUSY_MS);
+    store->is_durable = true;
+    REHA_CHECK(execute(store,
+                       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                       "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
+                       err));
+    if (sqlite3_create_function(store->db, "has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, has_words, NULL,
+                                NULL) != SQLITE_OK) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
+        goto done;
+    }
+    REHA_CHECK(migrate(store, schema, err));
+    *out = store;
+    store = NULL;
+done:
+    if (status != REHA_OK && err != NULL && strncmp(err->text, path, strlen(path)) != 0) {
+        reha_error_prefix(err, "%s", path);
+    }
+    reha_store_close(store);
+    return status;
+}
+
+reha_status reha_store_open(const char *path, reha_store **out, reha_error *err)
+{
+    return open_at(path, reha_schema_count(), out, err);
+}
+
+reha_status reha_store_open_as_of(const char *path, int schema, reha_store **out, reha_error *err)
+{
+    return open_at(path, schema, out, err);
+}
+
+void reha_store_close(reha_store *store)
+{
+    if (store != NULL) {
+        for (int i = 0; i < REHA_SQL_COUNT; i++) {
+            (void)sqlite3_finalize(store->statements[i]);
+        }
+        (void)sqlite3_close(store->db);
+        reha_free(store);
+    }
+}
+
+int reha_store_schema_newest(void)
+{
+    return reha_schema_count();
+}
+
+int reha_store_schema(reha_store *store)
+{
+    return read_version(store);
+}
+
+static reha_status prepare(reha_store *store, reha_sql which, const reha_value *values, size_t count,
+                           sqlite3_stmt **out, reha_error *err)
+{
+    const char *sql = reha_sql_text(which);
+    if (store->statements[which] == NULL) {
+        const int code = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &store->statements[which], NULL);
+        if (code != SQLITE_OK) {
+            return fail_sql(store, code, sql, err);
+        }
+    }
+    sqlite3_stmt *statement = store->statements[which];
+    if ((size_t)sqlite3_bind_parameter_count(statement) != count) {
+        return reha_fail(err, REHA_E_INTERNAL, "%zu values for the %d of: %.80s", count,
+                         sqlite3_bind_parameter_count(statement), sql);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const int at = (int)i + 1;
+        const reha_value *value = &values[i];
+        const int code = value->kind == REHA_VALUE_INTEGER ? sqlite3_bind_int64(statement, at, value->integer)
+                         : value->kind == REHA_VALUE_REAL  ? sqlite3_bind_double(statement, at, value->real)
+                         : value->kind == REHA_VALUE_TEXT ? sqlite3_bind_text(statement, at, value->text, -1, SQLITE_STATIC)
+                                                          : sqlite3_bind_null(statement, at);
+        if (code != SQLITE_OK) {
+            return fail_sql(store, code, sql, err);
+        }
+    }
+    *out = statement;
+    return REHA_OK;
+}
+
+static void finish(sqlite3_stmt *statement)
+{
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+}
+
+static json_t *column_value(sqlite3_stmt *statement, int column, const char *kind)
+{
+    const int type = sqlite3_column_type(statement, column);
+    if (type == SQLITE_NULL) {
+        return json_null();
+    }
+    if (strcmp(kind, "bool") == 0) {
+        return json_boolean(sqlite3_column_int(statement, column));
+    }
+    if (type == SQLITE_INTEGER) {
+        return json_integer(sqlite3_column_int64(statement, column));
+    }
+    if (type == SQLITE_FLOAT) {
+        return reha_json_real(sqlite3_column_double(statement, column));
+    }
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (text == NULL) {
+        return NULL; /* memory is out */
+    }
+    if (strcmp(kind, "json") == 0) {
+        return json_loads(text, JSON_DECODE_ANY, NULL);
+    }
+    return reha_json_text(text);
+}
+
+static reha_status row_json(sqlite3_stmt *statement, json_t **out, reha_error *err)
+{
+    json_t *row = json_object();
+    bool is_ok = row != NULL;
+    for (int i = 0; is_ok && i < sqlite3_column_count(statement); i++) {
+        char name[NAME_BYTES];
+        (void)snprintf(name, sizeof name, "%s", sqlite3_column_name(statement, i));
+        char *kind = strchr(name, ':');
+        if (kind != NULL) {
+            *kind++ = '\0';
+        }
+        is_ok = json_object_set_new(row, name, column_value(statement, i, kind != NULL ? kind : "")) == 0;
+    }
+    if (!is_ok) {
+        json_decref(row);
+        *out = NULL;
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a record, or its JSON is damaged");
+    }
+    *out = row;
+    return REHA_OK;
+}
+
+reha_status reha_store_rows(reha_store *store, reha_sql which, const reha_value *values, size_t count, json_t **out,
+                            reha_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    reha_status status = REHA_OK;
+    int code = SQLITE_ROW;
+    *out = NULL;
+    REHA_TRY(prepare(store, which, values, count, &statement, err));
+    json_t *rows = json_array();
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW && status == REHA_OK) {
+        json_t *row = NULL;
+        status = row_json(statement, &row, err);
+        if (status == REHA_OK && json_array_append_new(rows, row) != 0) {
+            status = reha_fail(err, REHA_E_NOMEM, "out of memory for the records of a list");
+        }
+    }
+    if (status == REHA_OK && code != SQLITE_DONE) {
+        status = fail_sql(store, code, reha_sql_text(which), err);
+    }
+    finish(statement);
+    if (status != REHA_OK) {
+        json_decref(rows);
+        rows = NULL;
+    }
+    *out = rows;
+    return status;
+}
+
+reha_status reha_store_row(reha_store *store, reha_sql which, const reha_value *values, size_t count, json_t **out,
+                           reha_error *err)
+{
+    json_t *rows = NULL;
+    *out = NULL;
+    REHA_TRY(reha_store_rows(store, which, values, count, &rows, err));
+    *out = json_incref(json_array_get(rows, 0));
+    json_decref(rows);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOT_FOUND, "no such record");
+}
+
+reha_status reha_store_number(reha_store *store, reha_sql which, const reha_value *values, size_t count, int64_t *out,
+                              reha_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    *out = 0;
+    REHA_TRY(prepare(store, which, values, count, &statement, err));
+    const int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        *out = sqlite3_column_int64(statement, 0);
+    }
+    const reha_status status = code == SQLITE_ROW || code == SQLITE_DONE
+                                   ? REHA_OK
+                                   : fail_sql(store, code, reha_sql_text(which), err);
+    finish(statement);
+    return status;
+}
+
+reha_status reha_store_do(reha_store *store, reha_sql which, const reha_value *values, size_t count, int64_t *changed,
+                          reha_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    REHA_TRY(prepare(store, which, values, count, &statement, err));
+    const int code = sqlite3_step(statement);
+    reha_status status = REHA_OK;
+    if (code != SQLITE_DONE && code != SQLITE_ROW) {
+        status = fail_sql(store, code, reha_sql_text(which), err);
+    } else if (changed != NULL) {
+        *changed = sqlite3_changes64(store->db);
+    }
+    finish(statement);
+    return status;
+}
+
+reha_status reha_store_begin(reha_store *store, bool durable, reha_error *err)
+{
+    if (durable != store->is_durable) {
+        REHA_TRY(execute(store, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", err));
+        store->is_durable = durable;
+    }
+    REHA_TRY(execute(store, "BEGIN IMMEDIATE", err));
+    store->in_transaction = true;
+    return REHA_OK;
+}
+
+reha_status reha_store_commit(reha_store *store, reha_error *err)
+{
+    const reha_status status = execute(store, "COMMIT", err);
+    if (status != REHA_OK) {
+        reha_store_rollback(store);
+    }
+    store->in_transaction = false;
+    return status;
+}
+
+void reha_store_rollback(reha_store *store)
+{
+    if (store != NULL && store->in_transaction) {
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        store->in_transaction = false;
+    }
+}
+
+int64_t reha_store_change_mark(reha_store *store)
+{
+    int64_t mark = 0;
+    return reha_store_number(store, REHA_SQL_CHANGE_MARK, REHA_BIND_NONE, &mark, NULL) == REHA_OK ? mark : -1;
+}
+
+reha_status reha_store_copy(reha_store *store, const char *path, reha_error *err)
+{
+    sqlite3 *target = NULL;
+    reha_status status = REHA_OK;
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return reha_fail(err, REHA_E_IO, "%s: cannot be made", path);
+    }
+    int code = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE, NULL);
+    sqlite3_backup *backup = code == SQLITE_OK ? sqlite3_backup_init(target, "main", store->db, "main") : NULL;
+    if (backup != NULL) {
+        code = sqlite3_backup_step(backup, -1); /* one step: one consistent state, readers and writers go on (WAL) */
+        (void)sqlite3_backup_finish(backup);
+    }
+    if (backup == NULL || code != SQLITE_DONE) {
+        status = reha_fail(err, REHA_E_IO, "%s: the database cannot be copied: %s", path, sqlite3_errmsg(target));
+    }
+    (void)sqlite3_close(target);
+    if (status == REHA_OK && fsync(fd) != 0) {
+        status = reha_fail(err, REHA_E_IO, "%s: cannot be flushed to disk", path);
+    }
+    (void)close(fd);
+    return status;
+}
+
+reha_status reha_store_check(reha_store *store, reha_error *err)
+{
+    json_t *rows = NULL;
+    REHA_TRY(reha_store_rows(store, REHA_SQL_CHECK, REHA_BIND_NONE, &rows, err));
+    const char *first = reha_json_string(json_array_get(rows, 0), "fault", NULL);
+    const reha_status status =
+        first == NULL ? REHA_OK : reha_fail(err, REHA_E_TAMPERED, "the database is damaged: %.150s", first);
+    json_decref(rows);
+    return status;
+}

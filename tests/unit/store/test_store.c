@@ -1,0 +1,323 @@
+#include "support.h"
+
+#include "base/memory.h"
+#include "store/audit.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char folder[] = "/tmp/reha-store-XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static reha_store *open_new(const char *name)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_ok(reha_store_open(path, &store, &err), &err);
+    return store;
+}
+
+static void add_patient(reha_store *store, const char *id, const char *pseudonym)
+{
+    reha_error err = REHA_ERROR_INIT;
+    assert_ok(reha_store_do(store, REHA_SQL_PATIENT_ADD,
+                            REHA_BIND(reha_of_text(id), reha_of_text(pseudonym), reha_of_text("Ada \xc3\x84ngstr\xc3\xb6m"),
+                                      reha_of_int(1950), reha_of_text("f"), reha_of_text(NULL), reha_of_text(NULL),
+                                      reha_of_text("2026-01-01T00:00:00.000Z")),
+                            NULL, &err),
+              &err);
+}
+
+static void test_every_statement_is_valid(void **state)
+{
+    (void)state;
+    reha_store *store = open_new("all.db");
+    for (int which = 0; which < REHA_SQL_COUNT; which++) {
+        reha_value many[40] = {{REHA_VALUE_NULL, 0, 0.0, NULL}};
+        reha_error err = REHA_ERROR_INIT;
+        json_t *rows = NULL;
+        /* No statement has 40 values: it is prepared, then refused for their number. */
+        assert_int_equal(reha_store_rows(store, (reha_sql)which, many, 40, &rows, &err), REHA_E_INTERNAL);
+        if (strstr(err.text, "40 values for") == NULL) {
+            fail_msg("statement %d: %s", which, err.text);
+        }
+    }
+    reha_store_close(store);
+}
+
+static void test_values_go_in_and_out(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *row = NULL;
+    reha_store *store = open_new("values.db");
+    add_patient(store, "p1", "P-1");
+    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err), &err);
+    assert_string_equal(reha_json_string(row, "name", ""), "Ada \xc3\x84ngstr\xc3\xb6m");
+    assert_int_equal(json_integer_value(json_object_get(row, "birth_year")), 1950);
+    assert_true(json_is_null(json_object_get(row, "note")));
+    json_decref(row);
+    /* Without the permission, the name is not even read. */
+    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, &err), &err);
+    assert_true(json_is_null(json_object_get(row, "name")));
+    json_decref(row);
+    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("no")), &row, &err),
+                     REHA_E_NOT_FOUND);
+    assert_null(row);
+    reha_store_close(store);
+}
+
+static void test_search_folds_case_and_wants_every_word(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        int identity;
+        int found;
+    } cases[] = {{"ada", 1, 1}, {"\xc3\xa4ngstr\xc3\x96m ada", 1, 1}, {"ada bob", 1, 0}, {"ada", 0, 0}, {"p-1", 0, 1}, {"%", 1, 0}};
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = open_new("search.db");
+    add_patient(store, "p1", "P-1");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t count = -1;
+        assert_ok(reha_store_number(store, REHA_SQL_PATIENTS_COUNT,
+                                    REHA_BIND(reha_of_int(cases[i].identity), reha_of_text(cases[i].words)), &count, &err),
+                  &err);
+        assert_int_equal(count, cases[i].found);
+    }
+    reha_store_close(store);
+}
+
+static void test_constraints_become_statuses(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = open_new("constraints.db");
+    add_patient(store, "p1", "P-1");
+    const reha_value twice[] = {reha_of_text("p2"), reha_of_text("P-1"), reha_of_text(NULL), reha_of_text(NULL),
+                                reha_of_text(NULL), reha_of_text(NULL), reha_of_text(NULL), reha_of_text("t")};
+    assert_int_equal(reha_store_do(store, REHA_SQL_PATIENT_ADD, twice, 8, NULL, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_store_do(store, REHA_SQL_JOB_ADD,
+                                   REHA_BIND(reha_of_text("j"), reha_of_text("no image"), reha_of_text("t")), NULL, &err),
+                     REHA_E_NOT_FOUND);
+    reha_store_close(store);
+}
+
+static void test_transactions(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *row = NULL;
+    reha_store *store = open_new("transactions.db");
+    reha_store *other = open_new("transactions.db");
+    const int64_t mark = reha_store_change_mark(other);
+    assert_ok(reha_store_begin(store, true, &err), &err);
+    add_patient(store, "p1", "P-1");
+    assert_int_equal(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
+                     REHA_E_NOT_FOUND);
+    reha_store_rollback(store);
+    assert_ok(reha_store_begin(store, false, &err), &err);
+    add_patient(store, "p2", "P-2");
+    assert_ok(reha_store_commit(store, &err), &err);
+    assert_int_equal(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
+                     REHA_E_NOT_FOUND);
+    assert_ok(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p2")), &row, &err), &err);
+    json_decref(row);
+    assert_true(reha_store_change_mark(other) != mark);
+    reha_store_close(other);
+    reha_store_close(store);
+}
+
+static void test_owner_only(void **state)
+{
+    (void)state;
+    struct stat info;
+    reha_store_close(open_new("mode.db"));
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 077, 0);
+}
+
+static void test_migrates_from_every_version(void **state)
+{
+    (void)state;
+    for (int schema = 0; schema <= reha_store_schema_newest(); schema++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_store *store = NULL;
+        (void)snprintf(path, sizeof path, "%s/from-%d.db", folder, schema);
+        assert_ok(reha_store_open_as_of(path, schema, &store, &err), &err);
+        assert_int_equal(reha_store_schema(store), schema);
+        if (schema > 0) {
+            add_patient(store, "p1", "P-1");
+        }
+        reha_store_close(store);
+        assert_ok(reha_store_open(path, &store, &err), &err);
+        assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+        assert_ok(reha_store_check(store, &err), &err);
+        if (schema > 0) { /* what was there is there */
+            json_t *row = NULL;
+            assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
+                      &err);
+            json_decref(row);
+        }
+        reha_store_close(store);
+    }
+}
+
+static void test_refuses_what_it_does_not_know(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    char command[160];
+    reha_store_close(open_new("newer.db"));
+    FILE *file = fopen(path, "r+b"); /* user_version stands at byte 60 of the header */
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+    assert_int_equal(fwrite("\0\0\3\0", 1, 4, file), 4);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(reha_store_open(path, &store, &err), REHA_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "newer version"));
+    (void)snprintf(path, sizeof path, "%s/text.db", folder);
+    (void)snprintf(command, sizeof command, "yes hello | head -c 9000 > '%s'", path);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(reha_store_open(path, &store, &err), REHA_E_FORMAT);
+    assert_null(store);
+}
+
+/* --- the audit chain ---------------------------------------------------------------------------- */
+
+static const uint8_t key[REHA_KEY_BYTES] = {1, 2, 3};
+static char head_path[64];
+
+static reha_store *chain_of(const char *name, int events)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_audit_head head = {.no = 0};
+    reha_store *store = open_new(name);
+    (void)snprintf(head_path, sizeof head_path, "%s/%s.head", folder, name);
+    assert_ok(reha_store_begin(store, true, &err), &err);
+    for (int i = 0; i < events; i++) {
+        const reha_audit_event event = {"u1", "reviewer", i % 2 == 0 ? "study.see" : "study.sign", "study", "s1", "{\"a\":1}"};
+        assert_ok(reha_audit_append(store, key, &event, &head, &err), &err);
+    }
+    assert_ok(reha_store_commit(store, &err), &err);
+    assert_ok(reha_audit_note_head(head_path, key, &head, &err), &err);
+    return store;
+}
+
+static void sqlite_shell(const char *sql) /* as somebody with access to the file would do it */
+{
+    char command[700];
+    (void)snprintf(command, sizeof command,
+                   "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.executescript(\\\"DROP TRIGGER IF EXISTS audit_keep; "
+                   "DROP TRIGGER IF EXISTS audit_stay; %s\\\"); d.commit()\"", path, sql);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_chain_verifies(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    int64_t events = 0;
+    reha_store *store = chain_of("good.db", 1203);
+    assert_ok(reha_audit_verify(store, key, head_path, &events, &err), &err);
+    assert_int_equal(events, 1203);
+    static const uint8_t other[REHA_KEY_BYTES] = {9};
+    assert_int_equal(reha_audit_verify(store, other, head_path, NULL, &err), REHA_E_TAMPERED);
+    reha_store_close(store);
+}
+
+static void test_any_alteration_is_found(void **state)
+{
+    (void)state;
+    static const char *const attacks[] = {
+        "UPDATE audit SET user_id = 'u2' WHERE no = 3;",
+        "UPDATE audit SET at = '2020-01-01T00:00:00.000Z' WHERE no = 1;",
+        "UPDATE audit SET action = 'study.see' WHERE no = 2;",
+        "UPDATE audit SET detail = '{}' WHERE no = 5;",
+        "UPDATE audit SET entity_id = 's2' WHERE no = 5;",
+        "UPDATE audit SET role = 'x' WHERE no = 5;",
+        "UPDATE audit SET hash = prev_hash WHERE no = 7;",
+        "DELETE FROM audit WHERE no = 4;",
+        "DELETE FROM audit WHERE no = 1;",
+        "DELETE FROM audit WHERE no > 6;",                                             /* cut off */
+        "DELETE FROM audit WHERE no > 6; UPDATE audit_head SET no = 6, hash = (SELECT hash FROM audit WHERE no = 6);",
+        "DELETE FROM audit; DELETE FROM audit_head;",
+        "UPDATE audit SET no = 20 WHERE no = 8;",
+    };
+    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        char name[24];
+        reha_error err = REHA_ERROR_INIT;
+        (void)snprintf(name, sizeof name, "attack-%zu.db", i);
+        reha_store_close(chain_of(name, 8));
+        sqlite_shell(attacks[i]);
+        reha_store *store = open_new(name);
+        if (reha_audit_verify(store, key, head_path, NULL, &err) != REHA_E_TAMPERED) {
+            fail_msg("not found: %s (%s)", attacks[i], err.text);
+        }
+        reha_store_close(store);
+    }
+}
+
+static void test_an_old_database_put_back_is_found(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    char old[80];
+    reha_audit_head head = {.no = 0};
+    reha_store *store = chain_of("rollback.db", 4);
+    (void)snprintf(old, sizeof old, "%s/old.db", folder);
+    assert_ok(reha_store_copy(store, old, &err), &err);
+    const reha_audit_event event = {"u1", "reviewer", "study.sign", "study", "s1", NULL};
+    assert_ok(reha_store_begin(store, true, &err), &err);
+    assert_ok(reha_audit_append(store, key, &event, &head, &err), &err);
+    assert_ok(reha_store_commit(store, &err), &err);
+    /* The copy of the head may lag: that is no fault. */
+    assert_ok(reha_audit_verify(store, key, head_path, NULL, &err), &err);
+    assert_ok(reha_audit_note_head(head_path, key, &head, &err), &err);
+    reha_store_close(store);
+    assert_ok(reha_store_open(old, &store, &err), &err);
+    assert_ok(reha_audit_verify(store, key, NULL, NULL, &err), &err); /* whole in itself, */
+    assert_int_equal(reha_audit_verify(store, key, head_path, NULL, &err), REHA_E_TAMPERED); /* but old */
+    reha_store_close(store);
+}
+
+static void test_immutable_records_say_so(void **state)
+{
+    (void)state;
+    char command[400];
+    reha_store_close(chain_of("immutable.db", 2));
+    (void)snprintf(command, sizeof command,
+                   "python3 -c \"import sqlite3; d = sqlite3.connect('%s')\ntry:\n d.execute('DELETE FROM audit')\nexcept "
+                   "sqlite3.IntegrityError as e:\n assert 'never deleted' in str(e)\nelse:\n raise SystemExit(1)\"", path);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_statement_is_valid), cmocka_unit_test(test_values_go_in_and_out),
+        cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
+        cmocka_unit_test(test_transactions), cmocka_unit_test(test_owner_only),
+        cmocka_unit_test(test_migrates_from_every_version), cmocka_unit_test(test_refuses_what_it_does_not_know),
+        cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
+        cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

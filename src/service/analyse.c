@@ -141,39 +141,63 @@ static void add_input_notes(const reha_input *input, reha_analysis *analysis)
     }
 }
 
-void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out)
+/* `input` was read with out->status; its image moves to *out if it is to be kept. */
+static void run_input(reha_analyser *analyser, reha_input *input, bool keep_image, reha_case *out)
 {
-    const double start_ms = reha_clock_ms();
-    reha_input input = {0};
-    *out = (reha_case){.error = REHA_ERROR_INIT};
-    out->path = reha_strdup(path);
-    if (out->path == NULL) {
-        out->status = reha_fail(&out->error, REHA_E_NOMEM, "out of memory for a path");
-        return;
-    }
-    out->status = reha_input_load(path, NULL, &input, &out->error);
     if (out->status == REHA_OK) {
-        if (analyser->options.mm_per_px > 0.0 && !reha_spacing_is_known(input.image->spacing)) {
-            input.image->spacing = (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px,
-                                                  REHA_SPACING_USER};
+        if (analyser->options.mm_per_px > 0.0 && !reha_spacing_is_known(input->image->spacing)) {
+            input->image->spacing = (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px,
+                                                   REHA_SPACING_USER};
         }
         const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
-                                          .side_hint = input.side_hint,
-                                          .side_source = input.side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
-        memcpy(out->digest, input.digest, sizeof out->digest);
-        out->status = analyser->recogniser->analyse(analyser->model, input.image, &input.facts, &how, &out->analysis,
+                                          .side_hint = input->side_hint,
+                                          .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
+        memcpy(out->digest, input->digest, sizeof out->digest);
+        out->status = analyser->recogniser->analyse(analyser->model, input->image, &input->facts, &how, &out->analysis,
                                                     &out->error);
     }
     if (out->status == REHA_OK) {
         memcpy(out->analysis->model_hash, analyser->model_hash, sizeof analyser->model_hash);
-        add_input_notes(&input, out->analysis);
+        add_input_notes(input, out->analysis);
         if (keep_image) {
-            out->image = input.image;
-            input.image = NULL;
+            out->image = input->image;
+            input->image = NULL;
         }
     }
-    reha_input_clear(&input);
-    out->total_ms = reha_clock_ms() - start_ms;
+    reha_input_clear(input);
+}
+
+static bool begin_case(const char *name, reha_case *out)
+{
+    *out = (reha_case){.error = REHA_ERROR_INIT};
+    out->path = reha_strdup(name);
+    if (out->path == NULL) {
+        out->status = reha_fail(&out->error, REHA_E_NOMEM, "out of memory for a path");
+    }
+    return out->path != NULL;
+}
+
+void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out)
+{
+    const double start_ms = reha_clock_ms();
+    reha_input input = {0};
+    if (begin_case(path, out)) {
+        out->status = reha_input_load(path, NULL, &input, &out->error);
+        run_input(analyser, &input, keep_image, out);
+        out->total_ms = reha_clock_ms() - start_ms;
+    }
+}
+
+void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t count, const char *name, bool keep_image,
+                             reha_case *out)
+{
+    const double start_ms = reha_clock_ms();
+    reha_input input = {0};
+    if (begin_case(name, out)) {
+        out->status = reha_input_read(bytes, count, name, NULL, &input, &out->error);
+        run_input(analyser, &input, keep_image, out);
+        out->total_ms = reha_clock_ms() - start_ms;
+    }
 }
 
 void reha_case_clear(reha_case *result)

@@ -36,6 +36,9 @@ typedef struct reha_case {
 /* Never fails as a whole: faults of the file are in out->status and out->error, and REHA_E_NOMEM or
  * REHA_E_INTERNAL stand there too. */
 void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out);
+/* As above for a file in memory; `name` stands for its path. */
+void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t count, const char *name,
+                             bool keep_image, reha_case *out);
 void reha_case_clear(reha_case *result);
 
 /* True if the image was read, accepted and analysed. */

@@ -60,6 +60,31 @@ static reha_status load_dicom(const uint8_t *bytes, size_t count, const reha_ima
     return status;
 }
 
+reha_status reha_input_read(const void *bytes, size_t count, const char *name, const reha_image_limits *limits,
+                            reha_input *out, reha_error *err)
+{
+    const reha_image_limits defaults = reha_image_limits_default();
+    reha_status status = REHA_OK;
+    *out = (reha_input){.facts = reha_acquisition_unknown(), .frame_count = 1};
+    if (limits == NULL) {
+        limits = &defaults;
+    }
+    reha_digest_bytes(bytes, count, out->digest);
+    out->side_hint = reha_side_from_name(name);
+    if (reha_image_detect(bytes, count) != NULL) {
+        status = reha_image_decode(bytes, count, limits, &out->image, &out->facts, err);
+        out->frame_count = out->facts.frame_count > 0 ? out->facts.frame_count : 1;
+    } else if (reha_dicom_detect(bytes, count)) {
+        status = load_dicom(bytes, count, limits, out, err);
+    } else {
+        status = name_content(bytes, count, err);
+    }
+    if (status != REHA_OK) {
+        reha_input_clear(out);
+    }
+    return status;
+}
+
 reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
@@ -79,20 +104,8 @@ reha_status reha_input_load(const char *path, const reha_image_limits *limits, r
         const bool has_path = strncmp(fault.text, path, length) == 0 && strncmp(fault.text + length, ": ", 2) == 0;
         return reha_fail(err, status, "%s", has_path ? fault.text + length + 2 : fault.text);
     }
-    reha_digest_bytes(bytes, count, out->digest);
-    out->side_hint = reha_side_from_name(path);
-    if (reha_image_detect(bytes, count) != NULL) {
-        status = reha_image_decode(bytes, count, limits, &out->image, &out->facts, err);
-        out->frame_count = out->facts.frame_count > 0 ? out->facts.frame_count : 1;
-    } else if (reha_dicom_detect(bytes, count)) {
-        status = load_dicom(bytes, count, limits, out, err);
-    } else {
-        status = name_content(bytes, count, err);
-    }
+    status = reha_input_read(bytes, count, path, limits, out, err);
     reha_free(bytes);
-    if (status != REHA_OK) {
-        reha_input_clear(out);
-    }
     return status;
 }
 

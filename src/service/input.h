@@ -20,6 +20,9 @@ typedef struct reha_input {
  * hold the path. `limits` NULL: defaults. Any thread. */
 REHA_MUST_USE reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out,
                                           reha_error *err);
+/* As above for bytes in memory; `name` only gives the side hint. */
+REHA_MUST_USE reha_status reha_input_read(const void *bytes, size_t count, const char *name,
+                                          const reha_image_limits *limits, reha_input *out, reha_error *err);
 void reha_input_clear(reha_input *input);
 
 /* For the recognisers' training and evaluation (reha_load_function). */

@@ -224,6 +224,51 @@ static double heatmap(const image_loss *in)
     return value;
 }
 
+/* CornerNet's penalty-reduced focal loss (Law and Deng 2018): a target of 1 is a centre; near it, "no" counts
+ * less. Sum over the cells; the mean's denominator counts the centres. */
+static double centre_focal(const image_loss *in)
+{
+    double value = 0.0;
+    for (size_t i = 0; i < in->count; i++) {
+        const double z = (double)in->logits[i];
+        const double p = sigmoid(z);
+        if (in->target[i] >= 1.0F) {
+            const double q = 1.0 - p;
+            value -= q * q * log_sigmoid(z);
+            in->grad[i] += (float)(in->factor * (2.0 * p * q * q * log_sigmoid(z) - q * q * q));
+        } else {
+            const double far = 1.0 - (double)in->target[i];
+            const double weight = far * far * far * far;
+            value -= weight * p * p * log_sigmoid(-z);
+            in->grad[i] += (float)(in->factor * weight * (p * p * p - 2.0 * p * p * (1.0 - p) * log_sigmoid(-z)));
+        }
+    }
+    return value;
+}
+
+static size_t known_count(const image_loss *in)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < in->count; i++) {
+        count += isnan(in->target[i]) ? 0 : 1;
+    }
+    return count;
+}
+
+/* Huber where the target is known (not NaN); the mean's denominator counts the known values. */
+static double huber_known(const image_loss *in)
+{
+    double value = 0.0;
+    for (size_t i = 0; i < in->count; i++) {
+        if (!isnan(in->target[i])) {
+            const double d = (double)in->logits[i] - (double)in->target[i];
+            value += fabs(d) <= 1.0 ? 0.5 * d * d : fabs(d) - 0.5;
+            in->grad[i] += (float)(in->factor * (d > 1.0 ? 1.0 : d < -1.0 ? -1.0 : d));
+        }
+    }
+    return value;
+}
+
 typedef double loss_fn(const image_loss *in);
 
 static loss_fn *const loss_table[] = {
@@ -236,6 +281,8 @@ static loss_fn *const loss_table[] = {
     [REHA_LOSS_BCE] = binary,
     [REHA_LOSS_BCE_DICE] = binary_dice,
     [REHA_LOSS_HEATMAP] = heatmap,
+    [REHA_LOSS_CENTRE_FOCAL] = centre_focal,
+    [REHA_LOSS_HUBER_KNOWN] = huber_known,
 };
 
 size_t reha_loss_target_count(reha_loss_kind kind, reha_shape output)
@@ -258,13 +305,16 @@ size_t reha_loss_target_count(reha_loss_kind kind, reha_shape output)
     case REHA_LOSS_MSE:
     case REHA_LOSS_HUBER:
     case REHA_LOSS_BCE:
+    case REHA_LOSS_CENTRE_FOCAL:
+    case REHA_LOSS_HUBER_KNOWN:
         return per_image;
     }
     return 0;
 }
 
 /* How much of the mean's denominator an image brings: CORN counts its tasks, heat maps their known
- * points, masks their labelled maps, all others 1. */
+ * points, masks their labelled maps, focal heat maps their centres (1 if none), Huber its known values, all
+ * others 1. */
 static double share_of(const image_loss *in)
 {
     if (in->loss->kind == REHA_LOSS_CORN) {
@@ -277,6 +327,16 @@ static double share_of(const image_loss *in)
             known += map_sum(in->target + c * in->map_count, in->map_count) > 0.0 ? 1.0 : 0.0;
         }
         return known;
+    }
+    if (in->loss->kind == REHA_LOSS_CENTRE_FOCAL) {
+        double centres = 0.0;
+        for (size_t i = 0; i < in->count; i++) {
+            centres += in->target[i] >= 1.0F ? 1.0 : 0.0;
+        }
+        return fmax(centres, 1.0);
+    }
+    if (in->loss->kind == REHA_LOSS_HUBER_KNOWN) {
+        return (double)known_count(in);
     }
     return in->loss->kind == REHA_LOSS_BCE_DICE ? labelled_maps(in) : 1.0;
 }
@@ -291,7 +351,7 @@ static reha_status check_target(const image_loss *in, size_t count, int64_t imag
                              "target of image %lld: rank %g, expected a whole number 0 to %zu",
                              (long long)image, (double)rank, in->count);
         }
-    } else if (kind != REHA_LOSS_MSE && kind != REHA_LOSS_HUBER) {
+    } else if (kind != REHA_LOSS_MSE && kind != REHA_LOSS_HUBER && kind != REHA_LOSS_HUBER_KNOWN) {
         for (size_t i = 0; i < count; i++) {
             if (kind == REHA_LOSS_BCE_DICE && !is_labelled(in, i / in->map_count)) {
                 continue;

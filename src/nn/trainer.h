@@ -24,8 +24,11 @@ typedef enum reha_loss_kind {
     REHA_LOSS_BCE,           /* logits; target in [0,1], same shape */
     REHA_LOSS_BCE_DICE,      /* logits [n,c,h,w]; target masks, soft or hard; a map whose first target is negative
                               * is not labelled and is left out */
-    REHA_LOSS_HEATMAP        /* logits [n,c,h,w]; target: non-negative maps, each summing to 1 (or all 0 =
+    REHA_LOSS_HEATMAP,       /* logits [n,c,h,w]; target: non-negative maps, each summing to 1 (or all 0 =
                               * ignored); softmax over h*w, cross-entropy */
+    REHA_LOSS_CENTRE_FOCAL,  /* logits, any shape; target in [0,1], 1 = the centre of an object, falling off around
+                              * it; penalty-reduced focal loss (Law and Deng 2018), sum / number of centres */
+    REHA_LOSS_HUBER_KNOWN    /* any shape; delta 1; NaN targets are not known and left out; mean of the others */
 } reha_loss_kind;
 
 typedef struct reha_loss {

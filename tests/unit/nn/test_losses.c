@@ -87,6 +87,12 @@ static void test_gradients(void **state)
     check_gradient("bce and dice, partly labelled", &loss, map, masks, image_weights, 4);
     loss.kind = REHA_LOSS_HEATMAP;
     check_gradient("heat map", &loss, map, heat, image_weights, 4);
+    loss.kind = REHA_LOSS_CENTRE_FOCAL;
+    masks[15] = 0.7F; /* beside a centre */
+    check_gradient("centre focal", &loss, map, masks, image_weights, 4);
+    loss.kind = REHA_LOSS_HUBER_KNOWN;
+    values[7] = values[44] = NAN;
+    check_gradient("huber, partly known", &loss, map, values, image_weights, 3);
 }
 
 /* Three images of ranks 0, 1, 3 and the logits of three tasks. CORN: the first image is asked only task
@@ -129,6 +135,32 @@ static void test_expected_rank_by_hand(void **state)
     (void)state;
     assert_true(fabs(loss_of(&loss, vector_shape(1, 3), logits, target, NULL, grad) - 0.5625) < 1e-6);
     assert_true(fabs((double)grad[2] - 2.0 * 0.75 * 0.5 * (2.0 - 1.25)) < 1e-6);
+}
+
+/* One centre seen at p = 1/2, one cell beside it (target 1/2), one far away: (1/4 + 1/16 * 1/4 + 1/4) log 2. An
+ * image without any centre still learns from its "no". */
+static void test_centre_focal_by_hand(void **state)
+{
+    const float logits[3] = {0}, target[3] = {1.0F, 0.5F, 0.0F}, none[3] = {0};
+    const reha_loss loss = {.kind = REHA_LOSS_CENTRE_FOCAL, .weight = 1.0F};
+    float grad[3] = {0};
+    (void)state;
+    const double value = loss_of(&loss, vector_shape(1, 3), logits, target, NULL, grad);
+    assert_true(fabs(value - (0.25 + 0.25 / 16.0 + 0.25) * log(2.0)) < 1e-6);
+    assert_true(grad[0] < 0.0F && grad[1] > 0.0F && grad[2] > grad[1]);
+    assert_true(fabs(loss_of(&loss, vector_shape(1, 3), logits, none, NULL, NULL) - 0.75 * log(2.0)) < 1e-6);
+}
+
+/* Only the known value counts; with none known there is no loss. */
+static void test_huber_known_by_hand(void **state)
+{
+    const float logits[3] = {0.5F, 9.0F, -9.0F}, target[3] = {0.0F, NAN, NAN}, none[3] = {NAN, NAN, NAN};
+    const reha_loss loss = {.kind = REHA_LOSS_HUBER_KNOWN, .weight = 1.0F};
+    float grad[3] = {0};
+    (void)state;
+    assert_true(fabs(loss_of(&loss, vector_shape(1, 3), logits, target, NULL, grad) - 0.125) < 1e-6);
+    assert_true(fabs((double)grad[0] - 0.5) < 1e-6 && grad[1] == 0.0F && grad[2] == 0.0F);
+    assert_true(loss_of(&loss, vector_shape(1, 3), logits, none, NULL, NULL) == 0.0);
 }
 
 static void test_others_by_hand(void **state)
@@ -226,7 +258,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),     cmocka_unit_test(test_corn_by_hand),
         cmocka_unit_test(test_coral_by_hand), cmocka_unit_test(test_expected_rank_by_hand),
-        cmocka_unit_test(test_others_by_hand),
+        cmocka_unit_test(test_centre_focal_by_hand),
+        cmocka_unit_test(test_huber_known_by_hand), cmocka_unit_test(test_others_by_hand),
         cmocka_unit_test(test_bad_targets),   cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_unlabelled_maps),
     };

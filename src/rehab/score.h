@@ -71,6 +71,7 @@ typedef struct reha_instrument {
     double acquisition_scale; /* divides it to give a ratio: mean length that ratios refer to; NaN */
     double method_sd, method_sd_ratio; /* of the reading against experts, part of its error_95; NaN */
     bool is_image;            /* measured by this software on images */
+    bool cannot_improve;      /* does not get better by nature (joint space, grade): then look for another position */
 } reha_instrument;
 
 typedef struct reha_scores reha_scores;

@@ -168,6 +168,7 @@ static reha_status read_image_part(const json_t *from, reha_instrument *out, reh
     const json_t *acquisition = json_object_get(from, "acquisition");
     const json_t *method = json_object_get(from, "method_sd");
     out->is_image = json_is_array(repeats);
+    out->cannot_improve = json_is_true(json_object_get(from, "cannot_improve"));
     for (size_t i = 0; i < json_array_size(repeats) && i < REHA_REPEATS_MAX; i++) {
         const json_t *one = json_array_get(repeats, i);
         reha_repeat *to = &out->repeats[i];

@@ -1,0 +1,196 @@
+/* Uploads, studies, images, results, review and signature. */
+#include "web/call_priv.h"
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ID call->match.params[0]
+
+/* File names travel percent-encoded: headers are ASCII. A bad escape is kept as it is. */
+static void decode_name(const char *in, char *out, size_t room)
+{
+    size_t used = 0;
+    while (*in != '\0' && used + 1 < room) {
+        unsigned byte = 0;
+        if (in[0] == '%' && sscanf(in + 1, "%2x", &byte) == 1 && byte >= 32u && in[1] != '\0' && in[2] != '\0') {
+            out[used++] = (char)byte;
+            in += 3;
+        } else {
+            out[used++] = *in++;
+        }
+    }
+    out[used] = '\0';
+}
+
+reha_status reha_call_upload_begin(reha_call *call, reha_error *err)
+{
+    char name[256] = "";
+    double mm_per_px = 0.0;
+    const char *scale = reha_call_query(call, "mm_per_px");
+    const char *encoded = reha_call_header(call, "X-File-Name");
+    if (scale != NULL && (!reha_parse_double(scale, true, &mm_per_px) || mm_per_px <= 0.0 || mm_per_px > 10.0)) {
+        return reha_fail(err, REHA_E_ARG, "'mm_per_px' must be a number above 0 and up to 10");
+    }
+    if (encoded != NULL) {
+        decode_name(encoded, name, sizeof name);
+    }
+    const reha_upload_options options = {.idempotency_key = reha_call_header(call, "Idempotency-Key"),
+                                         .file_name = name[0] != '\0' ? name : NULL,
+                                         .patient_id = reha_call_query(call, "patient_id"),
+                                         .episode_id = reha_call_query(call, "episode_id"),
+                                         .study_id = reha_call_query(call, "study_id"),
+                                         .image_date = reha_call_query(call, "image_date"),
+                                         .mm_per_px = mm_per_px};
+    return reha_upload_begin(call->clinic, &call->actor, &options, &call->upload, err);
+}
+
+reha_status reha_web_upload(reha_call *call, reha_error *err)
+{
+    json_t *answer = NULL;
+    REHA_TRY(reha_upload_finish(call->upload, &answer, err));
+    return reha_call_json(call, 201, answer, err);
+}
+
+reha_status reha_web_studies(reha_call *call, reha_error *err)
+{
+    reha_query query;
+    json_t *list = NULL;
+    REHA_TRY(reha_call_list_query(call, &query, err));
+    REHA_TRY(reha_clinic_studies(call->clinic, &call->actor, &query, &list, err));
+    return reha_call_json(call, 200, list, err);
+}
+
+reha_status reha_web_study_counts(reha_call *call, reha_error *err)
+{
+    json_t *counts = NULL;
+    REHA_TRY(reha_clinic_study_counts(call->clinic, &call->actor, &counts, err));
+    return reha_call_json(call, 200, counts, err);
+}
+
+reha_status reha_web_study(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_study(call->clinic, &call->actor, ID, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
+reha_status reha_web_study_assign(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_study_assign(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
+reha_status reha_web_review(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_review(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
+reha_status reha_web_sign(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_sign(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
+reha_status reha_web_reopen(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_reopen(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
+reha_status reha_web_report(reha_call *call, reha_error *err)
+{
+    static const char *const types[] = {"text/html; charset=utf-8", "application/pdf", "application/json"};
+    static const char *const endings[] = {"html", "pdf", "json"};
+    const int format = call->match.route->variant;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_clinic_report(call->clinic, &call->actor, ID, (reha_report_format)format, &bytes, &count, err));
+    reha_call_bytes(call, types[format], bytes, count);
+    (void)snprintf(call->response.file_name, sizeof call->response.file_name, "report-%.40s.%s", ID, endings[format]);
+    return REHA_OK;
+}
+
+static reha_status read_view(const reha_call *call, reha_view *view, reha_error *err)
+{
+    int64_t frame = 0;
+    int64_t side = 0;
+    const char *values = reha_call_query(call, "values");
+    const char *center = reha_call_query(call, "window_center");
+    const char *width = reha_call_query(call, "window_width");
+    REHA_TRY(reha_http_query_integer(call->request, "frame", 1, 1000000, 1, &frame, err));
+    REHA_TRY(reha_http_query_integer(call->request, "side_max_px", 16, 20000, 0, &side, err));
+    *view = (reha_view){.frame_idx = (uint32_t)(frame - 1),
+                        .side_max_px = (uint32_t)side,
+                        .modality_values = values != NULL && strcmp(values, "1") == 0};
+    if (center != NULL && !reha_parse_double(center, true, &view->window_center)) {
+        return reha_fail(err, REHA_E_ARG, "'window_center' must be a number");
+    }
+    if (width != NULL && (!reha_parse_double(width, true, &view->window_width) || view->window_width <= 0.0)) {
+        return reha_fail(err, REHA_E_ARG, "'window_width' must be a number above 0");
+    }
+    return REHA_OK;
+}
+
+reha_status reha_web_image(reha_call *call, reha_error *err)
+{
+    reha_view view;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    char etag[REHA_TOKEN_BYTES + 2] = "";
+    REHA_TRY(read_view(call, &view, err));
+    REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, &view, &bytes, &count, etag, err));
+    reha_call_bytes(call, "image/png", bytes, count);
+    (void)snprintf(call->response.etag, sizeof call->response.etag, etag[0] == '"' ? "%s" : "\"%s\"", etag);
+    /* A stored image never changes; "private" keeps it out of caches that others share. */
+    call->response.cache = "private, max-age=3600, immutable";
+    return REHA_OK;
+}
+
+reha_status reha_web_image_dicom(reha_call *call, reha_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_clinic_image_dicom(call->clinic, &call->actor, ID, &bytes, &count, err));
+    reha_call_bytes(call, "application/dicom", bytes, count);
+    (void)snprintf(call->response.file_name, sizeof call->response.file_name, "%.60s.dcm", ID);
+    return REHA_OK;
+}
+
+reha_status reha_web_analyse(reha_call *call, reha_error *err)
+{
+    json_t *job = NULL;
+    REHA_TRY(reha_clinic_analyse(call->clinic, &call->actor, ID, &job, err));
+    return reha_call_json(call, 202, job, err);
+}
+
+reha_status reha_web_result(reha_call *call, reha_error *err)
+{
+    json_t *result = NULL;
+    REHA_TRY(reha_clinic_result(call->clinic, &call->actor, ID, &result, err));
+    return reha_call_json(call, 200, result, err);
+}
+
+reha_status reha_web_result_picture(reha_call *call, reha_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_clinic_result_picture(call->clinic, &call->actor, ID, call->match.params[1], &bytes, &count, err));
+    reha_call_bytes(call, "image/png", bytes, count);
+    call->response.cache = "private, max-age=3600, immutable";
+    return REHA_OK;
+}
+
+reha_status reha_web_job(reha_call *call, reha_error *err)
+{
+    json_t *job = NULL;
+    REHA_TRY(reha_clinic_job(call->clinic, &call->actor, ID, &job, err));
+    return reha_call_json(call, 200, job, err);
+}

@@ -1,0 +1,105 @@
+/* What handlers see of a request. */
+#ifndef REHA_WEB_CALL_PRIV_H
+#define REHA_WEB_CALL_PRIV_H
+
+#include "base/text.h"
+#include "web/route.h"
+#include "web/web.h"
+
+#include <stdatomic.h>
+
+#define REHA_COOKIE_NAME "rehascope_session"
+
+struct reha_web {
+    reha_web_options options;
+    const reha_route *routes;
+    size_t route_count;
+    atomic_bool is_stopping;
+    atomic_int stream_count;
+    atomic_int sign_in_count;
+};
+
+struct reha_call {
+    reha_web *web;
+    reha_clinic *clinic;
+    const reha_http_request *request;
+    reha_route_match match;
+    reha_actor actor;
+    char token[REHA_TOKEN_BYTES]; /* "" : nobody */
+    json_t *session;              /* owned; NULL: nobody */
+    json_t *in;                   /* the JSON body; owned; NULL without one */
+    reha_text body;
+    reha_upload *upload;          /* of upload routes */
+    int64_t if_version;           /* of If-Match */
+    bool is_refused;
+    reha_http_response response;
+};
+
+const char *reha_call_header(const reha_call *call, const char *name); /* NULL if absent; borrowed */
+const char *reha_call_query(const reha_call *call, const char *name);  /* NULL if absent or empty; borrowed */
+/* Answers with `value` (its reference is taken in any case). */
+REHA_MUST_USE reha_status reha_call_json(reha_call *call, int code, json_t *value, reha_error *err);
+/* Answers with bytes (taken in any case). */
+void reha_call_bytes(reha_call *call, const char *type, uint8_t *bytes, size_t count);
+/* The list filters of the query string. */
+REHA_MUST_USE reha_status reha_call_list_query(const reha_call *call, reha_query *out, reha_error *err);
+/* Opens the upload of an upload route. */
+REHA_MUST_USE reha_status reha_call_upload_begin(reha_call *call, reha_error *err);
+
+/* Handlers, by file. */
+#define REHA_HANDLER(name) reha_status name(reha_call *call, reha_error *err)
+REHA_HANDLER(reha_web_health); /* api_session.c */
+REHA_HANDLER(reha_web_state);
+REHA_HANDLER(reha_web_setup);
+REHA_HANDLER(reha_web_openapi);
+REHA_HANDLER(reha_web_sign_in);
+REHA_HANDLER(reha_web_session);
+REHA_HANDLER(reha_web_sign_out);
+REHA_HANDLER(reha_web_password);
+REHA_HANDLER(reha_web_totp_begin);
+REHA_HANDLER(reha_web_totp_confirm);
+REHA_HANDLER(reha_web_totp_off);
+REHA_HANDLER(reha_web_upload); /* api_studies.c */
+REHA_HANDLER(reha_web_studies);
+REHA_HANDLER(reha_web_study_counts);
+REHA_HANDLER(reha_web_study);
+REHA_HANDLER(reha_web_study_assign);
+REHA_HANDLER(reha_web_sign);
+REHA_HANDLER(reha_web_reopen);
+REHA_HANDLER(reha_web_report);
+REHA_HANDLER(reha_web_image);
+REHA_HANDLER(reha_web_image_dicom);
+REHA_HANDLER(reha_web_analyse);
+REHA_HANDLER(reha_web_result);
+REHA_HANDLER(reha_web_result_picture);
+REHA_HANDLER(reha_web_review);
+REHA_HANDLER(reha_web_job);
+REHA_HANDLER(reha_web_events); /* events.c */
+REHA_HANDLER(reha_web_patients); /* api_patients.c */
+REHA_HANDLER(reha_web_patient_add);
+REHA_HANDLER(reha_web_patient);
+REHA_HANDLER(reha_web_patient_change);
+REHA_HANDLER(reha_web_episode_add);
+REHA_HANDLER(reha_web_episode_change);
+REHA_HANDLER(reha_web_series);
+REHA_HANDLER(reha_web_score_add);
+REHA_HANDLER(reha_web_score_withdraw);
+REHA_HANDLER(reha_web_plans);
+REHA_HANDLER(reha_web_plan_add);
+REHA_HANDLER(reha_web_plan);
+REHA_HANDLER(reha_web_plan_save);
+REHA_HANDLER(reha_web_predictions);
+REHA_HANDLER(reha_web_prediction_add);
+REHA_HANDLER(reha_web_models); /* api_admin.c */
+REHA_HANDLER(reha_web_model_card);
+REHA_HANDLER(reha_web_users);
+REHA_HANDLER(reha_web_user_add);
+REHA_HANDLER(reha_web_user_change);
+REHA_HANDLER(reha_web_settings);
+REHA_HANDLER(reha_web_settings_save);
+REHA_HANDLER(reha_web_audit);
+REHA_HANDLER(reha_web_audit_verify);
+REHA_HANDLER(reha_web_audit_export);
+REHA_HANDLER(reha_web_backup);
+
+#endif

@@ -1,0 +1,84 @@
+/* Requests and responses without a network: what the router, the handlers and their tests speak. The
+ * transport (server.c) fills a request, feeds its body to a call (web.h) and sends the response. */
+#ifndef REHA_WEB_HTTP_H
+#define REHA_WEB_HTTP_H
+
+#include "base/json.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum reha_http_method { REHA_HTTP_GET, REHA_HTTP_POST, REHA_HTTP_PUT, REHA_HTTP_DELETE, REHA_HTTP_OTHER } reha_http_method;
+
+reha_http_method reha_http_method_parse(const char *text);
+const char *reha_http_method_text(reha_http_method method); /* "GET"; "OTHER" for the rest */
+bool reha_http_is_safe(reha_http_method method);            /* changes nothing */
+
+typedef const char *(*reha_http_lookup)(const void *context, const char *name); /* NULL if absent; borrowed */
+
+enum { REHA_REQUEST_ID_BYTES = 17 };
+
+typedef struct reha_http_request { /* all borrowed for the time of the call */
+    reha_http_method method;
+    const char *path;         /* decoded, begins with '/' */
+    char id[REHA_REQUEST_ID_BYTES];
+    reha_http_lookup header;  /* names without regard to case */
+    reha_http_lookup query;
+    const void *context;      /* of both */
+    bool is_secure;           /* came by TLS */
+} reha_http_request;
+
+/* A body that is made while it is sent (server-sent events). `next` may block; it writes up to `room` bytes
+ * and returns their number, 0 for the end. `release` is called once, sent or not. */
+typedef struct reha_http_stream {
+    size_t (*next)(void *context, char *out, size_t room);
+    void (*release)(void *context);
+    void *context;
+} reha_http_stream;
+
+typedef struct reha_http_response {
+    int code;                /* 200, ... */
+    const char *type;        /* "application/json"; static */
+    uint8_t *body;           /* owned; NULL: none */
+    size_t body_bytes;
+    const uint8_t *fixed;    /* a body that lives as long as the program, in place of `body` */
+    reha_http_stream stream; /* in place of `body` where `next` is set */
+    char etag[80];           /* with its quotes; "" for none */
+    char cookie[240];        /* Set-Cookie; "" for none */
+    char file_name[80];      /* Content-Disposition; "" for none */
+    const char *cache;       /* Cache-Control; NULL: "no-store"; static */
+    int retry_after_s;       /* 0: none */
+} reha_http_response;
+
+void reha_http_response_clear(reha_http_response *response);
+
+/* Takes the reference of `value` in any case. */
+REHA_MUST_USE reha_status reha_http_respond_json(reha_http_response *response, int code, json_t *value,
+                                                 reha_error *err);
+/* {"error": {"code", "message", "hint", "request"}}: never fails; out of memory gives an empty body. */
+void reha_http_respond_error(reha_http_response *response, int code, const char *name, const char *message,
+                             const char *hint, const char *request_id);
+/* The same from a status: the one table from our faults to HTTP's codes. */
+void reha_http_respond_status(reha_http_response *response, reha_status status, const reha_error *err,
+                              const char *request_id);
+int reha_http_code(reha_status status);
+
+/* Value of a cookie of a Cookie header into out (cut: treated as absent). False if absent. */
+bool reha_http_cookie(const char *header, const char *name, char *out, size_t room);
+/* True if the If-None-Match / If-Match list holds `etag` (weak marks are passed over) or is "*". */
+bool reha_http_etag_matches(const char *list, const char *etag);
+/* Same length and bytes, in a time that does not tell where they differ. */
+bool reha_http_same_secret(const char *a, const char *b);
+/* True for "127.0.0.1", "[::1]:8080", "localhost:80" and the like. */
+bool reha_http_is_loopback_host(const char *host);
+/* True if an Origin header names the host of the Host header. */
+bool reha_http_is_same_origin(const char *origin, const char *host, bool is_secure);
+/* A whole number of the query; `fallback` if absent, REHA_E_ARG if it is none or out of range. */
+REHA_MUST_USE reha_status reha_http_query_integer(const reha_http_request *request, const char *name, int64_t low,
+                                                  int64_t high, int64_t fallback, int64_t *out, reha_error *err);
+/* Random lower-case hexadecimal text of out_bytes - 1 digits. */
+void reha_http_random_hex(char *out, size_t out_bytes);
+
+#endif

@@ -1,0 +1,120 @@
+// The findings of one image: how much, how sure, why; and the clinician's decision on each.
+import { api, may } from "../api";
+import { dialog, h, toast, type Child } from "../dom";
+import { field, form } from "../form";
+import { measureText, moment, number, percent, sideText, withError } from "../format";
+import { t } from "../text";
+import type { Finding, Note, Region, Result, Review, Study } from "../types";
+
+export interface ReviewContext { study: Study; onStudy: (study: Study) => void; onPoint: (finding: Finding | null) => void }
+
+function notes(list: Note[]): Child {
+  return list.length > 0 && h("ul", { class: "notes" }, list.map((n) => h("li", { class: `note note-${n.level}` }, h("strong", {}, t(`note.${n.level}`)), " ", n.text)));
+}
+
+// Bars of the grades: those of the prediction set solid, the others pale; the numbers are there as text too.
+function gradeBars(finding: Finding): Child {
+  const g = finding.grading;
+  if (g === null) return null;
+  const set = g.prediction_set;
+  const inSet = (i: number): boolean => set !== null && i >= set.low && i <= set.high;
+  return [
+    h("ol", { class: "grades", start: 0 }, g.probabilities.map((p, i) =>
+      h("li", { class: `${inSet(i) ? "in-set" : ""} ${i === g.grade ? "most" : ""}` },
+        h("span", { class: "track" }, h("meter", { min: 0, max: 1, value: p, "aria-label": t("grade-probability", { grade: i, p: percent(p) }) })),
+        h("span", { class: "p", "aria-hidden": "true" }, percent(p)), h("span", { class: "g", "aria-hidden": "true" }, i)))),
+    set !== null && h("p", { class: "set" }, set.low === set.high ? t("set.one", { coverage: percent(set.coverage), low: set.low }) : t("set.range", { coverage: percent(set.coverage), low: set.low, high: set.high })),
+  ];
+}
+
+function mainValue(finding: Finding): string {
+  if (finding.grading !== null) return t("grade", { grade: finding.grading.grade });
+  if (finding.measure !== null && finding.measure.value !== null) return measureText(finding.measure);
+  if (finding.probability !== null) return percent(finding.probability);
+  return t("not-measured");
+}
+
+function details(finding: Finding): Child {
+  const m = finding.measure;
+  const rows: [string, string][] = [];
+  if (finding.probability !== null) rows.push([t("probability"), percent(finding.probability)]);
+  if (finding.grading?.expected_grade != null) rows.push([t("expected-grade"), number(finding.grading.expected_grade)]);
+  if (m !== null) {
+    rows.push([t("measure"), withError(m.value, m.error_95, m.unit)]);
+    if (m.error_source !== null) rows.push([t("error-source"), m.error_source]);
+    if (m.source !== null) rows.push([t("measure-source"), m.source]);
+  }
+  if (finding.code !== null) rows.push([t("code"), `${finding.code.display} (${finding.code.code}, ${finding.code.system.replace("http://", "")})`]);
+  return h("details", {}, h("summary", {}, t("details")), h("dl", {}, rows.map(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])));
+}
+
+function decisionText(review: Review): Child {
+  const value = review.decision === "amend" ? ` ${number(review.value)} (${t("software-said", { value: number(review.software_value) })})` : "";
+  return h("p", { class: `decision decision-${review.decision}` }, h("strong", {}, t(`decided.${review.decision}`)), value, review.reason !== null && ` – ${review.reason}`, h("small", {}, ` ${review.user_name}, ${moment(review.created_at)}`));
+}
+
+async function askReason(finding: Finding, decision: string): Promise<{ value?: number; reason: string } | null> {
+  const isGrade = finding.grading !== null;
+  const value = isGrade ? finding.grading!.grade : finding.measure?.value ?? finding.probability ?? 0;
+  return dialog(t(`ask.${decision}`, { what: finding.label }), (close) =>
+    form([
+      decision === "amend" && field({ name: "value", label: t("amend.value", { unit: isGrade ? t("unit.grade") : finding.measure?.unit ?? "" }), type: "number", step: isGrade ? "1" : "any", required: true, value: String(Number(value.toFixed(3))), ...(isGrade ? { min: "0", max: "4" } : {}) }),
+      field({ name: "reason", label: t("reason"), type: "textarea", required: true }),
+    ], t("save"), async (v) => close({ reason: v["reason"]!, ...(decision === "amend" ? { value: Number(v["value"]) } : {}) }),
+    h("button", { type: "button", onclick: () => close(null) }, t("cancel"))));
+}
+
+async function decide(context: ReviewContext, result: Result, region: number, finding: Finding, decision: string): Promise<void> {
+  const more = decision === "accept" ? {} : await askReason(finding, decision);
+  if (more === null) return;
+  try {
+    context.onStudy(await api<Study>("POST", `/results/${result.id}/reviews`, { region, finding: finding.key, decision, ...more }, context.study.version));
+  } catch (error) {
+    toast((error as Error).message, true);
+  }
+}
+
+function card(context: ReviewContext, result: Result, index: number, finding: Finding): HTMLElement {
+  const review = result.reviews.find((r) => r.region === index && r.finding === finding.key);
+  const canReview = may("review") && context.study.signature === null;
+  const button = (decision: string, key: string): HTMLElement => h("button", { type: "button", "data-decision": decision, "aria-keyshortcuts": key, "aria-pressed": String(review?.decision === decision), onclick: () => void decide(context, result, index, finding, decision) }, t(`decide.${decision}`));
+  const element = h("article", { class: `finding ${review === undefined ? "undecided" : "decided"}`, tabindex: "0", "data-key": `${index}/${finding.key}`, "aria-label": `${finding.label}: ${mainValue(finding)}` },
+    h("header", {}, h("h4", {}, finding.label), h("span", { class: "value" }, mainValue(finding))),
+    gradeBars(finding), finding.evidence !== null && h("p", { class: "evidence" }, finding.evidence),
+    finding.research_only && h("span", { class: "tag" }, t("research-only")), details(finding),
+    review !== undefined && decisionText(review),
+    canReview && h("div", { class: "row decide" }, button("accept", "a"), button("amend", "e"), button("reject", "x")));
+  element.addEventListener("focusin", () => context.onPoint(finding));
+  element.addEventListener("pointerenter", () => context.onPoint(finding));
+  element.addEventListener("pointerleave", () => context.onPoint(null));
+  return element;
+}
+
+export const regionName = (region: Region): string => (region.side === "unknown" ? t("joint") : t("knee-side", { side: sideText(region.side) }));
+
+export function findingsOf(context: ReviewContext, result: Result): Child {
+  const a = result.analysis;
+  return [
+    notes(a.notes),
+    a.regions.map((region, i) => h("section", { class: "region" },
+      h("h3", {}, regionName(region), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
+      !region.accepted && h("p", { class: "refused" }, t("region-refused")), notes(region.notes),
+      region.findings.map((finding) => card(context, result, i, finding)))),
+    h("p", { class: "provenance" }, t("made-by", { model: result.model, version: result.model_version, software: result.software, at: moment(result.created_at) }), result.model_hash !== null && h("code", {}, ` ${result.model_hash.slice(0, 12)}`)),
+  ];
+}
+
+// a, e, x on the focused finding; after a decision the next undecided one gets the focus.
+export function reviewKey(event: KeyboardEvent): boolean {
+  const decisions: Record<string, string> = { a: "accept", e: "amend", x: "reject" };
+  const decision = decisions[event.key];
+  const cards = [...document.querySelectorAll<HTMLElement>(".finding")];
+  const at = cards.findIndex((c) => c.contains(document.activeElement));
+  if (event.key === "j" || event.key === "k") {
+    cards[Math.max(0, Math.min(cards.length - 1, at + (event.key === "j" ? 1 : -1)))]?.focus();
+    return true;
+  }
+  if (decision === undefined || at < 0) return false;
+  cards[at]!.querySelector<HTMLButtonElement>(`[data-decision=${decision}]`)?.click();
+  return true;
+}

@@ -1,0 +1,62 @@
+// The models of this installation, and their cards as people read them.
+import { get } from "../api";
+import { h, type Child } from "../dom";
+import { interval, heading, plain, readable } from "../readable";
+import type { Page } from "../shell";
+import { t } from "../text";
+
+type Card = Record<string, unknown>;
+interface Entry { task: string; title: string; accepts: string; version: string | null; status: string | null; sha256?: string; fault?: string }
+
+function figures(metrics: Card): Child {
+  const rows = Object.entries(metrics).filter(([, v]) => interval(v) !== null);
+  return rows.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.figure")), h("th", { scope: "col" }, t("models.interval")))),
+    h("tbody", {}, rows.map(([k, v]) => h("tr", {}, h("th", { scope: "row" }, heading(k)), h("td", { class: "number" }, interval(v)))))));
+}
+
+function byGrade(metrics: Card): Child {
+  const lists = Object.entries(metrics).filter(([k, v]) => k.endsWith("_by_grade") && Array.isArray(v)) as [string, unknown[]][];
+  if (lists.length === 0) return null;
+  const grades = Math.max(...lists.map(([, v]) => v.length));
+  return [h("h3", {}, t("models.by-grade")), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), Array.from({ length: grades }, (_, g) => h("th", { scope: "col" }, t("grade", { grade: g }))))),
+    h("tbody", {}, lists.map(([k, v]) => h("tr", {}, h("th", { scope: "row" }, heading(k.replace("_by_grade", ""))), v.map((x) => h("td", { class: "number" }, interval(x) ?? plain(x))))))))];
+}
+
+function confusion(metrics: Card): Child {
+  const rows = metrics["confusion"];
+  if (!Array.isArray(rows)) return null;
+  return [h("h3", {}, t("models.confusion")), h("div", { class: "scroll" }, h("table", { class: "confusion" }, h("caption", {}, t("models.confusion-text")),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.reader")), rows.map((_, g) => h("th", { scope: "col" }, g)))),
+    h("tbody", {}, (rows as number[][]).map((r, g) => h("tr", {}, h("th", { scope: "row" }, g), r.map((n, c) => h("td", { class: c === g ? "number diagonal" : "number" }, n)))))))];
+}
+
+function figureSection(key: string, value: Card): Child {
+  const n = [typeof value["n"] === "number" && t("models.images", { n: value["n"] }), typeof value["patients"] === "number" && t("models.patients", { n: value["patients"] })].filter(Boolean).join(", ");
+  return h("section", {}, h("h2", {}, heading(key)), typeof value["split"] === "string" && h("p", {}, `${t("models.measured-on")}: ${value["split"]}${n === "" ? "" : `; ${n}`}`), figures(value), byGrade(value), confusion(value));
+}
+
+const TEXTS = ["intended_use", "not_for", "limits", "data", "licence"];
+const FIGURES = ["metrics", "external", "baseline"];
+const REST = ["subgroups", "explanation", "training", "command"];
+
+export async function modelPage(task: string): Promise<Page> {
+  const card = await get<Card>(`/models/${task}`);
+  const section = (key: string): Child => card[key] !== undefined && h("section", {}, h("h2", {}, heading(key)), readable(card[key]));
+  return {
+    title: plain(card["title"]),
+    content: [h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/models" }, t("nav.models")), " › ", task),
+      h("article", { class: "card prose" }, h("h1", {}, plain(card["title"])), h("p", {}, h("span", { class: "tag" }, plain(card["status"])), ` ${t("version")} ${plain(card["version"])}`),
+        TEXTS.map(section), FIGURES.filter((k) => typeof card[k] === "object" && card[k] !== null && !Array.isArray(card[k])).map((k) => figureSection(k, card[k] as Card)), REST.map(section))],
+  };
+}
+
+export async function modelsPage(): Promise<Page> {
+  const found = await get<Entry[] | { items: Entry[] }>("/models");
+  const list = Array.isArray(found) ? found : found.items;
+  return {
+    title: t("nav.models"),
+    content: [h("div", { class: "head" }, h("h1", {}, t("nav.models"))), h("p", {}, t("models.text")),
+      h("ul", { class: "cards" }, list.map((m) => h("li", { class: "card" }, h("h2", {}, m.version === null ? m.title : h("a", { href: `#/models/${m.task}` }, m.title)), h("p", {}, m.accepts),
+        h("p", {}, h("span", { class: "tag" }, m.status ?? t("models.none")), m.version !== null && ` ${t("version")} ${m.version} `, m.sha256 !== undefined && h("code", {}, m.sha256.slice(0, 12))), m.fault !== undefined && h("p", { class: "error" }, m.fault))))],
+  };
+}

@@ -14,8 +14,16 @@ pkg_check_modules(sqlite REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(zip REQUIRED IMPORTED_TARGET libzip)
+pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 find_library(XGBOOST_LIBRARY xgboost REQUIRED)
+
+# Debian's own CMake package of the NIfTI library names targets that differ between versions.
+find_library(NIFTI_LIBRARY nifti2 REQUIRED)
+find_path(NIFTI_INCLUDE nifti2_io.h PATH_SUFFIXES nifti REQUIRED)
+add_library(reha_nifti INTERFACE)
+target_link_libraries(reha_nifti INTERFACE ${NIFTI_LIBRARY})
+target_include_directories(reha_nifti SYSTEM INTERFACE ${NIFTI_INCLUDE})
 
 # Debian's own CMake package of oneDNN asks for OpenCL headers, which the CPU library does not need.
 find_library(DNNL_LIBRARY dnnl REQUIRED)

@@ -78,7 +78,8 @@ typedef struct reha_region {
     int profile_count;       /* joint space width along the joint, lateral to medial; NaN = notch */
     double profile_x_ratio[REHA_PROFILE_MAX]; /* 0 = lateral edge of the plateau, 1 = medial edge */
     double profile_width[REHA_PROFILE_MAX];   /* in `profile_unit` */
-    const char *profile_unit;                 /* "mm" or "1" (ratio to plateau width) */
+    const char *profile_unit;                 /* "mm", "1" (ratio to plateau width) or "px" */
+    bool profile_is_thickness;                /* of a muscle, left to right in the image, not of a joint space */
     reha_gray *explanation;  /* NULL, or signed map over `explanation_box`, positive = speaks for the grade; owned */
     reha_box_px explanation_box; /* in the whole image; rotated knees: `explanation_angle_deg` about its centre */
     double explanation_angle_deg;

@@ -203,8 +203,44 @@ static json_t *region_json(writer *w, const reha_region *region)
         append(w, points, point);
     }
     put(w, to, "landmarks_px", points);
-    put(w, to, "joint_space_profile", profile_json(w, region));
+    put(w, to, "joint_space_profile", region->profile_is_thickness ? json_null() : profile_json(w, region));
+    put(w, to, "thickness_profile", region->profile_is_thickness ? profile_json(w, region) : json_null());
     put(w, to, "explanation", explanation_json(w, region));
+    return to;
+}
+
+/* "fascicle-angle" in degrees is fascicle_angle_deg; a key that ends with its unit, as thickness-px, keeps it. */
+static void measurement_name(const reha_finding *finding, char *name, size_t size)
+{
+    static const char *const suffixes[] = {"mm", "px", "deg"};
+    (void)snprintf(name, size, "%s", finding->key);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = (char)(*c == '-' ? '_' : *c);
+    }
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        const size_t length = strlen(name);
+        const size_t added = strlen(suffixes[i]);
+        const bool has_it = length > added && name[length - added - 1] == '_' &&
+                            strcmp(name + length - added, suffixes[i]) == 0;
+        if (strcmp(finding->measure.unit, suffixes[i]) == 0 && !has_it) {
+            (void)snprintf(name + length, size - length, "_%s", suffixes[i]);
+            return;
+        }
+    }
+}
+
+/* The numbers of a region at a glance, for tables: name with unit to value. */
+static json_t *measurements_json(writer *w, const reha_region *region)
+{
+    char name[64];
+    json_t *to = object(w);
+    for (int i = 0; i < region->finding_count; i++) {
+        const reha_finding *finding = &region->findings[i];
+        if (finding->measure.unit != NULL && finding->measure.unit[0] != '\0') {
+            measurement_name(finding, name, sizeof name);
+            put(w, to, name, reha_json_real(finding->measure.value));
+        }
+    }
     return to;
 }
 
@@ -255,6 +291,8 @@ reha_status reha_analysis_to_json(const reha_analysis *analysis, json_t **out, r
         append(&w, regions, region_json(&w, &analysis->regions[i]));
     }
     put(&w, to, "regions", regions);
+    const bool is_single = analysis->region_count == 1 && analysis->regions[0].is_accepted;
+    put(&w, to, "measurements", is_single ? measurements_json(&w, &analysis->regions[0]) : json_null());
     put(&w, to, "analysis_ms", reha_json_real(analysis->analysis_ms));
     *out = to;
     if (w.failed) {

@@ -1,0 +1,477 @@
+/* `train muscle-us`: from a folder with index.csv to a network and its card. The groups of split "train" teach;
+ * those of "val" are looked at after every epoch for the log, but choose nothing: the weights kept are the
+ * average at the end of the schedule, so that the figures on "val" stay honest. */
+#include "recognition/muscle_train.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/threads.h"
+#include "nn/fold.h"
+#include "nn/onnx.h"
+#include "nn/trainer.h"
+#include "recognition/muscle_augment.h"
+#include "recognition/muscle_card.h"
+#include "recognition/muscle_data.h"
+#include "recognition/sampling.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BATCH = 8,
+    DEFAULT_EPOCHS = 40,
+    WARMUP_STEPS = 60,
+    PROBE_STEPS = 10,
+    SAVE_EVERY_EPOCHS = 4,
+    STREAM_ORDER = 1,
+    STREAM_AUGMENT = 1000,
+    STORE_COUNT = REHA_MUSCLE_STORE_PX * REHA_MUSCLE_STORE_PX,
+    INPUT_COUNT = REHA_MUSCLE_INPUT_PX * REHA_MUSCLE_INPUT_PX,
+    MAP_COUNT = REHA_MUSCLE_MAP_PX * REHA_MUSCLE_MAP_PX,
+    TARGET_COUNT = REHA_MUSCLE_MAPS * MAP_COUNT
+};
+static const float PEAK_RATE = 1.5e-3F;
+static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
+
+typedef struct store { /* the pictures of one split, in memory */
+    reha_muscle_data data;
+    uint8_t *pixels; /* grey and mask of each */
+    double *aspects;
+} store;
+
+typedef struct training {
+    const reha_train_options *options;
+    const reha_progress *progress;
+    store train, val;
+    reha_graph *graph;
+    reha_trainer *trainer;
+    float *inputs, *targets; /* BATCH of each */
+    size_t *order;
+    int epochs, epoch;
+    double start_ms, steps_ms;
+    size_t steps_done;
+    double val_dice[REHA_MUSCLE_MAPS];
+    reha_text log;
+} training;
+
+/* ---- data ---- */
+
+typedef struct preparation {
+    store *into;
+    reha_load_function load;
+} preparation;
+
+static reha_status sample_bytes(const reha_gray *image, reha_box_px box, reha_tone tone, float *work, uint8_t *out,
+                                reha_error *err)
+{
+    REHA_TRY(reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, REHA_MUSCLE_STORE_PX, REHA_MUSCLE_STORE_PX, work, err));
+    for (int i = 0; i < STORE_COUNT; i++) {
+        out[i] = (uint8_t)(work[i] * 255.0F + 0.5F);
+    }
+    return REHA_OK;
+}
+
+static reha_status prepare_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    const preparation *job = context;
+    const reha_muscle_item *item = &job->into->data.items[index];
+    uint8_t *pixels = job->into->pixels + index * 2 * STORE_COUNT;
+    reha_status status = REHA_OK;
+    reha_gray *image = NULL;
+    reha_gray *mask = NULL;
+    reha_acquisition facts;
+    reha_muscle_frame frame;
+    (void)thread_idx;
+    float *work = reha_alloc(STORE_COUNT * sizeof *work);
+    if (work == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a picture");
+    }
+    REHA_CHECK(job->load(item->image_path, &image, &facts, err));
+    REHA_CHECK(job->load(item->mask_path, &mask, &facts, err));
+    if (mask->width_px != image->width_px || mask->height_px != image->height_px) {
+        status = reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", mask->width_px,
+                           mask->height_px, image->width_px, image->height_px);
+        goto done;
+    }
+    REHA_CHECK(reha_muscle_frame_find(image, &frame, err));
+    const double side = 1.0 + 2.0 * REHA_MUSCLE_STORE_MARGIN;
+    const reha_box_px wide = {frame.box.x_px - REHA_MUSCLE_STORE_MARGIN * frame.box.width_px,
+                              frame.box.y_px - REHA_MUSCLE_STORE_MARGIN * frame.box.height_px,
+                              side * frame.box.width_px, side * frame.box.height_px};
+    job->into->aspects[index] = frame.box.width_px / frame.box.height_px;
+    float most = 0.0F;
+    for (size_t i = 0; i < (size_t)mask->width_px * mask->height_px; i++) {
+        most = fmaxf(most, mask->pixels[i]);
+    }
+    const reha_tone tone = {frame.low, frame.high};
+    const reha_tone mask_tone = {0.0, most > 0.0F ? (double)most : 1.0};
+    REHA_CHECK(sample_bytes(image, wide, tone, work, pixels, err));
+    REHA_CHECK(sample_bytes(mask, wide, mask_tone, work, pixels + STORE_COUNT, err));
+done:
+    reha_gray_free(image);
+    reha_gray_free(mask);
+    reha_free(work);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", item->image);
+    }
+    return status;
+}
+
+static reha_status prepare(const training *run, const char *split, store *out, reha_error *err)
+{
+    size_t bytes = 0;
+    const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
+    REHA_TRY(reha_muscle_data_load(run->options->data_folder, split, &out->data, err));
+    if (reha_mul_size(out->data.count, (size_t)2 * STORE_COUNT, &bytes)) {
+        out->pixels = reha_alloc(bytes);
+    }
+    out->aspects = reha_alloc_zero(out->data.count, sizeof *out->aspects);
+    if (out->pixels == NULL || out->aspects == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", out->data.count);
+    }
+    preparation job = {out, load};
+    return reha_parallel_for(out->data.count, (size_t)run->options->threads, prepare_one, &job, err);
+}
+
+static void store_clear(store *part)
+{
+    reha_muscle_data_clear(&part->data);
+    reha_free(part->pixels);
+    reha_free(part->aspects);
+}
+
+static reha_muscle_stored stored_at(const store *part, size_t index)
+{
+    const uint8_t *pixels = part->pixels + index * 2 * STORE_COUNT;
+    return (reha_muscle_stored){pixels, pixels + STORE_COUNT, part->aspects[index], part->data.items[index].structure};
+}
+
+/* Every epoch is a function of (seed, epoch) alone, so that a resumed run repeats what it would have done. */
+static void shuffle_epoch(training *run)
+{
+    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_ORDER);
+    for (size_t i = 0; i < run->train.data.count; i++) {
+        run->order[i] = i;
+    }
+    reha_random_shuffle(&random, run->order, run->train.data.count);
+}
+
+typedef struct batch_job {
+    training *run;
+    size_t first; /* position in the order */
+} batch_job;
+
+static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+{
+    const batch_job *job = context;
+    training *run = job->run;
+    const size_t position = job->first + index;
+    const reha_muscle_stored stored = stored_at(&run->train, run->order[position]);
+    reha_random random =
+        reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_AUGMENT + (uint64_t)position);
+    (void)thread_idx;
+    (void)err;
+    reha_muscle_augment(&stored, &random, run->inputs + index * INPUT_COUNT, run->targets + index * TARGET_COUNT);
+    return REHA_OK;
+}
+
+/* ---- evaluation on `val` ---- */
+
+static double dice_of(const float *logits, const float *target)
+{
+    double both = 0.0;
+    double sum = 0.0;
+    for (int i = 0; i < MAP_COUNT; i++) {
+        const double p = logits[i] > 0.0F ? 1.0 : 0.0;
+        const double t = target[i] > 0.5F ? 1.0 : 0.0;
+        both += p * t;
+        sum += p + t;
+    }
+    return sum > 0.0 ? 2.0 * both / sum : 1.0;
+}
+
+static reha_status validate(training *run, const reha_graph *graph, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_session *session = NULL;
+    double sums[REHA_MUSCLE_MAPS] = {0};
+    int counts[REHA_MUSCLE_MAPS] = {0};
+    float *logits = reha_alloc(TARGET_COUNT * sizeof *logits);
+    if (logits == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the maps");
+    }
+    reha_session_options how = reha_session_options_default();
+    how.threads = run->options->threads;
+    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
+    REHA_CHECK(reha_session_new(graph, &how, &session, err));
+    for (size_t i = 0; i < run->val.data.count; i++) {
+        const reha_muscle_stored stored = stored_at(&run->val, i);
+        const float *in[1] = {run->inputs};
+        float *out[1] = {logits};
+        reha_muscle_augment(&stored, NULL, run->inputs, run->targets);
+        REHA_CHECK(reha_session_run(session, 1, in, out, err));
+        const size_t map = (size_t)stored.structure * MAP_COUNT;
+        sums[stored.structure] += dice_of(logits + map, run->targets + map);
+        counts[stored.structure]++;
+    }
+    for (int m = 0; m < REHA_MUSCLE_MAPS; m++) {
+        run->val_dice[m] = counts[m] > 0 ? sums[m] / counts[m] : (double)NAN;
+    }
+done:
+    reha_session_free(session);
+    reha_free(logits);
+    return status;
+}
+
+/* ---- files of a run ---- */
+
+static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
+{
+    *out = reha_path_join(run->options->out_folder, name);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+}
+
+static reha_status save_model(const training *run, const reha_graph *graph, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *path = NULL;
+    reha_graph *folded = NULL;
+    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
+    REHA_CHECK(out_path(run, "model.onnx", &path, err));
+    REHA_CHECK(reha_graph_fold_batch_norm(graph, &folded, err));
+    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
+done:
+    reha_graph_free(folded);
+    reha_free(path);
+    return status;
+}
+
+static reha_status save_state(training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *path = NULL;
+    char *state_path = NULL;
+    json_t *state = NULL;
+    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
+    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
+    state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
+                      (json_int_t)run->options->seed, "log", run->log.data != NULL ? run->log.data : "");
+    REHA_CHECK(reha_json_save(state_path, state, err));
+done:
+    json_decref(state);
+    reha_free(path);
+    reha_free(state_path);
+    return status;
+}
+
+static reha_status load_state(training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    char *path = NULL;
+    char *state_path = NULL;
+    json_t *state = NULL;
+    double numbers[3];
+    static const char *const keys[3] = {"epoch", "epochs", "seed"};
+    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
+    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_json_load(state_path, &state, err));
+    for (int i = 0; i < 3; i++) {
+        REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
+    }
+    if ((uint64_t)numbers[2] != run->options->seed) {
+        status = reha_fail(err, REHA_E_CONFLICT, "%s: was started with seed %.0f; resume with the same", state_path,
+                           numbers[2]);
+        goto done;
+    }
+    REHA_CHECK(reha_trainer_load(run->trainer, path, err));
+    run->epoch = (int)numbers[0];
+    run->epochs = run->options->epochs > (int)numbers[1] ? run->options->epochs : (int)numbers[1];
+    reha_text_clear(&run->log);
+    reha_text_add(&run->log, reha_json_string(state, "log", ""));
+done:
+    json_decref(state);
+    reha_free(path);
+    reha_free(state_path);
+    return status;
+}
+
+/* ---- the loop ---- */
+
+static size_t steps_per_epoch(const training *run)
+{
+    return run->train.data.count / BATCH;
+}
+
+static void tell(const training *run, size_t step, double loss)
+{
+    char text[112];
+    const reha_progress *progress = run->progress;
+    if (progress == NULL || progress->update == NULL) {
+        return;
+    }
+    const double done = (double)((size_t)run->epoch * steps_per_epoch(run) + step);
+    const double total = (double)((size_t)run->epochs * steps_per_epoch(run));
+    const double steps_per_ms = (double)run->steps_done / run->steps_ms;
+    (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f dice %.3f", run->epoch + 1, run->epochs, loss,
+                   run->val_dice[REHA_MUSCLE_APONEUROSIS]);
+    progress->update(progress->context, done * BATCH, total * BATCH, "images", 1e3 * BATCH * steps_per_ms,
+                     1e-3 * (total - done) / steps_per_ms, text);
+}
+
+static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
+{
+    const reha_progress *progress = run->progress;
+    batch_job job = {run, step * BATCH};
+    const float *inputs[1] = {run->inputs};
+    const float *targets[1] = {run->targets};
+    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        return reha_fail(err, REHA_E_CANCELLED, "stopped in epoch %d; saved epochs are kept: go on with --resume",
+                         run->epoch + 1);
+    }
+    const double start_ms = reha_clock_ms();
+    const long steps = (long)run->epochs * (long)steps_per_epoch(run);
+    const long global = (long)run->epoch * (long)steps_per_epoch(run) + (long)step;
+    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
+    REHA_TRY(reha_parallel_for(BATCH, (size_t)run->options->threads, fill_one, &job, err));
+    REHA_TRY(reha_trainer_step(run->trainer, inputs, targets, NULL, reha_cosine_rate(PEAK_RATE, global, warmup, steps),
+                               loss, err));
+    run->steps_ms += reha_clock_ms() - start_ms;
+    run->steps_done++;
+    return REHA_OK;
+}
+
+static reha_status finish_epoch(training *run, double loss, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *averaged = NULL;
+    char *log_path = NULL;
+    run->epoch++;
+    REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
+    REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
+    REHA_CHECK(validate(run, averaged, err));
+    reha_text_addf(&run->log, "%d,%.4f,%.4f,%.4f,%.1f\n", run->epoch, loss, run->val_dice[REHA_MUSCLE_APONEUROSIS],
+                   run->val_dice[REHA_MUSCLE_FASCICLE], 1e-3 * (reha_clock_ms() - run->start_ms));
+    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
+    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
+    if (run->epoch % SAVE_EVERY_EPOCHS == 0 || run->epoch == run->epochs) {
+        REHA_CHECK(save_model(run, averaged, err));
+        REHA_CHECK(save_state(run, err));
+    }
+done:
+    reha_free(log_path);
+    reha_graph_free(averaged);
+    return status;
+}
+
+/* Fits the number of epochs to the time that the user gives, by the speed of the first steps. */
+static void plan_epochs(training *run)
+{
+    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
+    const double epoch_ms =
+        EVALUATION_SHARE * run->steps_ms / (double)run->steps_done * (double)steps_per_epoch(run);
+    const int fitting = (int)(budget_ms / epoch_ms);
+    if (fitting < run->epochs) {
+        run->epochs = fitting > 1 ? fitting : 1;
+    }
+}
+
+static reha_status train_epochs(training *run, reha_error *err)
+{
+    bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
+    while (run->epoch < run->epochs) {
+        double sum = 0.0;
+        shuffle_epoch(run);
+        for (size_t step = 0; step < steps_per_epoch(run); step++) {
+            double loss = 0.0;
+            REHA_TRY(train_step(run, step, &loss, err));
+            sum += loss;
+            if (!is_planned && run->steps_done == PROBE_STEPS) {
+                plan_epochs(run);
+                is_planned = true;
+            }
+            tell(run, step + 1, sum / (double)(step + 1));
+        }
+        REHA_TRY(finish_epoch(run, sum / (double)steps_per_epoch(run), err));
+    }
+    return REHA_OK;
+}
+
+/* ---- start and end ---- */
+
+static reha_status start(training *run, reha_error *err)
+{
+    REHA_TRY(reha_folder_make(run->options->out_folder, err));
+    REHA_TRY(prepare(run, "train", &run->train, err));
+    REHA_TRY(prepare(run, "val", &run->val, err));
+    if (steps_per_epoch(run) == 0) {
+        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed", run->train.data.count, BATCH);
+    }
+    run->inputs = reha_alloc_zero((size_t)BATCH * INPUT_COUNT, sizeof *run->inputs);
+    run->targets = reha_alloc_zero((size_t)BATCH * TARGET_COUNT, sizeof *run->targets);
+    run->order = reha_alloc_zero(run->train.data.count, sizeof *run->order);
+    if (run->inputs == NULL || run->targets == NULL || run->order == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
+    }
+    REHA_TRY(reha_muscle_network_new(run->options->backbone_folder, run->options->seed, &run->graph, err));
+    reha_trainer_options how = reha_trainer_options_default();
+    how.batch = BATCH;
+    how.threads = run->options->threads;
+    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
+    how.optimizer = REHA_ADAMW;
+    how.weight_decay = 0.01F;
+    how.clip_norm = 2.0F;
+    how.ema_decay = 0.995F;
+    how.seed = run->options->seed;
+    how.loss_count = 1;
+    how.losses[0] = (reha_loss){.kind = REHA_LOSS_BCE_DICE, .output = 0, .weight = 1.0F};
+    return reha_trainer_new(run->graph, &how, &run->trainer, err);
+}
+
+static reha_status write_card(const training *run, reha_error *err)
+{
+    json_t *facts = json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:s}", "command", run->options->command,
+                              "epochs", run->epochs, "batch", BATCH, "seed", (json_int_t)run->options->seed,
+                              "train_masks", (int)run->train.data.count, "train_groups",
+                              (int)run->train.data.group_count, "val_masks", (int)run->val.data.count, "val_groups",
+                              (int)run->val.data.group_count, "peak_rate", (double)PEAK_RATE, "software",
+                              "rehascope " REHA_VERSION);
+    if (facts == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
+    }
+    const reha_status status = reha_muscle_card_write(run->options->base_folder, run->options->out_folder, facts, err);
+    json_decref(facts);
+    return status;
+}
+
+reha_status reha_muscle_train(const reha_train_options *options, const reha_progress *progress, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    training run = {.options = options,
+                    .progress = progress,
+                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
+                    .start_ms = reha_clock_ms()};
+    reha_text_add(&run.log, "epoch,loss,val_dice_aponeurosis,val_dice_fascicle,seconds\n");
+    if (options->data_folder == NULL || options->out_folder == NULL) {
+        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
+    }
+    REHA_CHECK(start(&run, err));
+    if (options->resume) {
+        REHA_CHECK(load_state(&run, err));
+    }
+    REHA_CHECK(train_epochs(&run, err));
+    REHA_CHECK(write_card(&run, err));
+done:
+    reha_text_clear(&run.log);
+    reha_trainer_free(run.trainer);
+    reha_graph_free(run.graph);
+    reha_free(run.inputs);
+    reha_free(run.targets);
+    reha_free(run.order);
+    store_clear(&run.train);
+    store_clear(&run.val);
+    return status;
+}

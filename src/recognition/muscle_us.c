@@ -1,0 +1,455 @@
+/* The path of one image, readable from the bottom of this file upwards:
+ *
+ *   facts of the file -> tissue frame -> network (picture and mirror image) -> aponeuroses, thickness, direction,
+ *   length, echo -> millimetres where the scale is known -> findings.
+ *
+ * A picture without tissue is refused; whatever else is wrong is flagged, and what can be measured is told. */
+#include "recognition/muscle_us.h"
+
+#include "base/clock.h"
+#include "recognition/muscle_ruler.h"
+#include "recognition/muscle_train.h"
+#include "recognition/muscle_us_priv.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CURVE_POINTS = 16, THICKNESS_LINES = 3, SIDE_MIN_PX = 64 };
+static const double SPECKLE_MIN = 0.5;    /* of the frame: less is a drawing, a chart, a blank */
+static const double CHROMA_MAX = 0.35;    /* more colour than a Doppler box: a photograph */
+static const double COVERAGE_WARN = 0.6;  /* of the width in which an aponeurosis was seen */
+static const double CERTAINTY_MIN = 0.30; /* mean probability along the lines: below, nothing is told */
+static const double CERTAINTY_WARN = 0.6;
+static const double TEXTURE_DIFFERS_DEG = 10.0;
+static const double OUTSIDE_WARN = 0.25;
+static const double SQUARE_TOLERANCE = 0.02;
+static const double Z95 = 1.96;
+
+typedef struct muscle_case {
+    reha_model *model;
+    const reha_gray *image;
+    reha_muscle_frame frame;
+    reha_muscle_maps maps;
+    reha_muscle_measurement main;
+    reha_muscle_measurement views[REHA_MUSCLE_VIEWS];
+    double mm_per_px;      /* NaN: unknown */
+    char scale_source[96]; /* or why there is none */
+} muscle_case;
+
+/* ---- Gate ----------------------------------------------------------------------------------------- */
+
+static bool refuse(reha_analysis *analysis, const char *code, const char *text)
+{
+    reha_analysis_note(analysis, REHA_NOTE_REFUSED, code, "Not measured: %s.", text);
+    return true;
+}
+
+static bool is_refused_by_facts(const reha_acquisition *facts, reha_analysis *analysis)
+{
+    if (facts->modality[0] != '\0' && strcmp(facts->modality, "US") != 0 && strcmp(facts->modality, "OT") != 0 &&
+        strcmp(facts->modality, "SC") != 0) {
+        char text[96];
+        (void)snprintf(text, sizeof text, "the file says modality %s; give a B-mode ultrasound image", facts->modality);
+        return refuse(analysis, "wrong-modality", text);
+    }
+    if (facts->modality[0] == '\0' && facts->chroma_fraction > CHROMA_MAX) {
+        return refuse(analysis, "colour-picture", "this is a colour picture; give a grey B-mode ultrasound image");
+    }
+    return false;
+}
+
+static bool is_refused_by_frame(const reha_muscle_frame *frame, reha_analysis *analysis)
+{
+    if (frame->sd < 1e-6 || frame->speckle < SPECKLE_MIN) {
+        return refuse(analysis, frame->sd < 1e-6 ? "blank" : "no-tissue",
+                      "no ultrasound echo was found in the picture; give a B-mode image of a muscle");
+    }
+    if (frame->box.width_px < SIDE_MIN_PX || frame->box.height_px < SIDE_MIN_PX) {
+        return refuse(analysis, "too-small", "the tissue is smaller than 64 pixels; export the image at full size");
+    }
+    return false;
+}
+
+/* ---- Certainty ------------------------------------------------------------------------------------ */
+
+/* Highest probability near a point of the curve: the curve runs along the band's edge. */
+static double probability_near(const muscle_case *work, double x, double y, int direction)
+{
+    double most = 0.0;
+    const reha_box_px *box = &work->frame.box;
+    const int column = (int)((x + 0.5 - box->x_px) / box->width_px * REHA_MUSCLE_MAP_PX);
+    const int row = (int)((y + 0.5 - box->y_px) / box->height_px * REHA_MUSCLE_MAP_PX);
+    for (int k = -1; k <= 4; k++) {
+        const int at = row + direction * k;
+        if (at >= 0 && at < REHA_MUSCLE_MAP_PX && column >= 0 && column < REHA_MUSCLE_MAP_PX) {
+            most = fmax(most, (double)work->maps.mean[REHA_MUSCLE_APONEUROSIS][at * REHA_MUSCLE_MAP_PX + column]);
+        }
+    }
+    return most;
+}
+
+static double certainty_of(const muscle_case *work)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (int i = 0; i < 2 * CURVE_POINTS; i++) {
+        const bool is_deep = i >= CURVE_POINTS;
+        if (!(is_deep ? work->main.has_deep : work->main.has_superficial)) {
+            continue;
+        }
+        const reha_muscle_curve *curve = is_deep ? &work->main.deep : &work->main.superficial;
+        const double x = work->frame.box.x_px + work->frame.box.width_px * (i % CURVE_POINTS + 0.5) / CURVE_POINTS;
+        sum += probability_near(work, x, reha_muscle_curve_at(curve, x), is_deep ? 1 : -1);
+        count++;
+    }
+    return count > 0 ? sum / count : 0.0;
+}
+
+/* ---- Findings ------------------------------------------------------------------------------------- */
+
+typedef double value_of(const reha_muscle_measurement *m);
+
+static double fascicle_of(const reha_muscle_measurement *m) { return m->fascicle_angle_deg; }
+static double superficial_of(const reha_muscle_measurement *m) { return m->superficial_angle_deg; }
+static double deep_of(const reha_muscle_measurement *m) { return m->deep_angle_deg; }
+static double pennation_of(const reha_muscle_measurement *m) { return m->pennation_deg; }
+static double thickness_of(const reha_muscle_measurement *m) { return m->thickness_px; }
+
+/* Half the difference of the two views, as a standard deviation of their mean. */
+static double view_sd(const muscle_case *work, value_of *value)
+{
+    const double a = value(&work->views[0]);
+    const double b = value(&work->views[1]);
+    return isfinite(a) && isfinite(b) ? 0.5 * fabs(a - b) : 0.0;
+}
+
+/* The larger of what held-out pictures showed and what this picture shows. */
+static double error_of(double held_out, double sd_a, double sd_b)
+{
+    const double here = Z95 * sqrt((isfinite(sd_a) ? sd_a * sd_a : 0.0) + (isfinite(sd_b) ? sd_b * sd_b : 0.0));
+    return isfinite(held_out) ? fmax(held_out, here) : here > 0.0 ? here : (double)NAN;
+}
+
+static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit, double value,
+                         double error, const char *error_source)
+{
+    reha_finding *finding = reha_region_add(region, key, label);
+    if (finding != NULL) {
+        finding->research_only = true;
+        finding->measure.unit = unit;
+        finding->measure.value = value;
+        finding->measure.error = isfinite(value) ? error : (double)NAN;
+        (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
+                       isfinite(value) && isfinite(error) ? error_source : "");
+        (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s",
+                       isfinite(value) ? "image" : "not measured: see the notes");
+    }
+    return finding;
+}
+
+/* A length twice: in millimetres, where there are any, and in pixels. */
+static void add_length(const muscle_case *work, reha_region *region, const char *key, const char *label, double px,
+                       double error_px, const char *error_source)
+{
+    char px_key[40];
+    char px_label[96];
+    reha_finding *mm = add(region, key, label, "mm", px * work->mm_per_px, error_px * work->mm_per_px, error_source);
+    if (mm != NULL && isfinite(px)) {
+        (void)snprintf(mm->measure.source, sizeof mm->measure.source, "%s", work->scale_source);
+    }
+    (void)snprintf(px_key, sizeof px_key, "%s-px", key);
+    (void)snprintf(px_label, sizeof px_label, "%s in pixels", label);
+    (void)add(region, px_key, px_label, "px", px, error_px, error_source);
+}
+
+static void add_angles(const muscle_case *work, reha_region *region)
+{
+    static const char source[] = "held-out pictures, spread over the fascicles, mirror image";
+    const reha_muscle_measurement *m = &work->main;
+    const reha_muscle_errors *known = &work->model->errors;
+    reha_finding *finding = add(region, "fascicle-angle", "Fascicle angle against the horizontal", "deg",
+                                m->fascicle_angle_deg,
+                                error_of(known->fascicle_angle_deg, m->fascicle_error_deg, view_sd(work, fascicle_of)),
+                                source);
+    if (finding != NULL && m->direction_source == REHA_MUSCLE_DIRECTION_FASCICLES) {
+        (void)snprintf(finding->evidence, sizeof finding->evidence,
+                       "Median of %d visible pieces of fascicle, weighted by length; spread %.1f deg. The grey texture "
+                       "runs at %.1f deg.",
+                       m->segment_count, m->fascicle_spread_deg, m->texture_angle_deg);
+    } else if (finding != NULL && m->direction_source == REHA_MUSCLE_DIRECTION_TEXTURE) {
+        (void)snprintf(finding->evidence, sizeof finding->evidence,
+                       "Direction of the grey texture of the belly (%.0f %% of it): hardly any fascicle was marked.",
+                       100.0 * m->texture_share);
+    }
+    (void)add(region, "superficial-aponeurosis-angle", "Superficial aponeurosis against the horizontal", "deg",
+              m->superficial_angle_deg, error_of(known->aponeurosis_angle_deg, 0.0, view_sd(work, superficial_of)), source);
+    (void)add(region, "deep-aponeurosis-angle", "Deep aponeurosis against the horizontal", "deg", m->deep_angle_deg,
+              error_of(known->aponeurosis_angle_deg, 0.0, view_sd(work, deep_of)), source);
+    const double both = hypot(known->fascicle_angle_deg, known->aponeurosis_angle_deg);
+    (void)add(region, "pennation", "Pennation angle (fascicle against deep aponeurosis)", "deg", m->pennation_deg,
+              error_of(both, m->fascicle_error_deg, view_sd(work, pennation_of)), source);
+}
+
+static void add_lengths(const muscle_case *work, reha_region *region)
+{
+    const reha_muscle_measurement *m = &work->main;
+    const double thickness_error = error_of(work->model->errors.thickness_ratio * m->thickness_px, 0.0,
+                                            view_sd(work, thickness_of));
+    add_length(work, region, "thickness", "Muscle thickness", m->thickness_px, thickness_error,
+               "held-out pictures, mirror image");
+    const reha_finding *pennation = reha_region_find(region, "pennation");
+    /* L = T / sin(p): relative errors of thickness and of the sine add in squares. */
+    const double radians = m->pennation_deg * 3.14159265358979323846 / 180.0;
+    const double angle_part = pennation != NULL ? pennation->measure.error * 3.14159265358979323846 / 180.0 / tan(radians)
+                                                : (double)NAN;
+    const double relative = hypot(thickness_error / m->thickness_px, angle_part);
+    static const char source[] = "errors of thickness and angle, spread along the muscle";
+    const double error = hypot(m->length_px * relative, Z95 * m->length_sd_px / 3.0);
+    add_length(work, region, "fascicle-length", "Fascicle length, straight", m->length_px, error, source);
+    add_length(work, region, "fascicle-length-curved", "Fascicle length along its curve", m->length_curved_px, error, source);
+    (void)add(region, "fascicle-length-extrapolated", "Share of the fascicle length outside of the image", "1",
+              m->length_outside, (double)NAN, "");
+    reha_finding *echo = add(region, "echo-intensity", "Echo intensity of the belly", "{grey}", m->echo_mean, (double)NAN, "");
+    if (echo != NULL && isfinite(m->echo_sd)) {
+        (void)snprintf(echo->evidence, sizeof echo->evidence,
+                       "Mean grey level between the aponeuroses, SD %.1f. Compare only pictures of one scanner with one setting.",
+                       m->echo_sd);
+    }
+}
+
+static void set_points(const muscle_case *work, reha_region *region)
+{
+    const reha_muscle_measurement *m = &work->main;
+    if (!m->has_superficial || !m->has_deep) {
+        return;
+    }
+    for (int i = 0; i < CURVE_POINTS; i++) {
+        const double x = work->frame.box.x_px + work->frame.box.width_px * i / (CURVE_POINTS - 1.0) - 0.5;
+        region->points[REHA_MUSCLE_POINTS_SUPERFICIAL + i] = (reha_point_px){x, reha_muscle_curve_at(&m->superficial, x)};
+        region->points[REHA_MUSCLE_POINTS_DEEP + i] = (reha_point_px){x, reha_muscle_curve_at(&m->deep, x)};
+    }
+    for (int i = 0; i < THICKNESS_LINES; i++) {
+        const int at = (2 * i + 1) * REHA_MUSCLE_PROFILE / (2 * THICKNESS_LINES);
+        const double slope = 0.5 * (reha_muscle_curve_slope_at(&m->superficial, m->profile_x_px[at]) +
+                                    reha_muscle_curve_slope_at(&m->deep, m->profile_x_px[at]));
+        const double half = 0.5 * (isfinite(m->profile_px[at]) ? m->profile_px[at] : 0.0) / sqrt(1.0 + slope * slope);
+        region->points[REHA_MUSCLE_POINTS_THICKNESS + 2 * i] =
+            (reha_point_px){m->profile_x_px[at] + slope * half, m->profile_y_px[at] - half};
+        region->points[REHA_MUSCLE_POINTS_THICKNESS + 2 * i + 1] =
+            (reha_point_px){m->profile_x_px[at] - slope * half, m->profile_y_px[at] + half};
+    }
+    region->point_count = REHA_MUSCLE_POINTS_FASCICLES;
+    for (int i = 0; i < m->shown_count && region->point_count + 2 <= REHA_POINTS_MAX; i++) {
+        region->points[region->point_count++] = m->shown[i][0];
+        region->points[region->point_count++] = m->shown[i][1];
+    }
+}
+
+static void set_profile(const muscle_case *work, reha_region *region)
+{
+    const bool is_mm = isfinite(work->mm_per_px);
+    if (!isfinite(work->main.thickness_px)) {
+        return;
+    }
+    region->profile_is_thickness = true;
+    region->profile_unit = is_mm ? "mm" : "px";
+    region->profile_count = REHA_MUSCLE_PROFILE;
+    for (int i = 0; i < REHA_MUSCLE_PROFILE; i++) {
+        region->profile_x_ratio[i] = (work->main.profile_x_px[i] - work->frame.box.x_px) / work->frame.box.width_px;
+        region->profile_width[i] = work->main.profile_px[i] * (is_mm ? work->mm_per_px : 1.0);
+    }
+}
+
+/* ---- Warnings ------------------------------------------------------------------------------------- */
+
+static void warn_about_lines(const muscle_case *work, reha_region *region)
+{
+    const reha_muscle_measurement *m = &work->main;
+    if (!m->has_superficial || !m->has_deep) {
+        reha_region_note(region, REHA_NOTE_WARNING, "one-aponeurosis",
+                         "Only the %s aponeurosis was found: no thickness, no fascicle length. Show both in the image.",
+                         m->has_superficial ? "superficial" : "deep");
+    } else if (fmin(m->superficial.coverage, m->deep.coverage) < COVERAGE_WARN) {
+        reha_region_note(region, REHA_NOTE_WARNING, "partly-seen",
+                         "An aponeurosis was seen in %.0f %% of the width only; the rest of its line is extrapolated.",
+                         100.0 * fmin(m->superficial.coverage, m->deep.coverage));
+    }
+    if (m->band_count > 2) {
+        reha_region_note(region, REHA_NOTE_INFO, "several-muscles",
+                         "%d aponeuroses are visible; the belly with the most visible fascicles was measured.", m->band_count);
+    }
+    if (region->certainty < CERTAINTY_WARN) {
+        reha_region_note(region, REHA_NOTE_WARNING, "uncertain",
+                         "The network is unsure of these lines (%.2f of 1): check them on the picture before use.",
+                         region->certainty);
+    }
+}
+
+static void warn_about_fascicles(const muscle_case *work, reha_region *region)
+{
+    const reha_muscle_measurement *m = &work->main;
+    if (m->direction_source == REHA_MUSCLE_DIRECTION_NONE) {
+        reha_region_note(region, REHA_NOTE_WARNING, "no-fascicles",
+                         "No fascicle and no direction of the texture was found: no angle, no fascicle length.");
+    } else if (m->direction_source == REHA_MUSCLE_DIRECTION_TEXTURE) {
+        reha_region_note(region, REHA_NOTE_WARNING, "by-texture",
+                         "Hardly any fascicle was seen: the angle is that of the grey texture. Check it on the picture.");
+    } else if (isfinite(m->texture_angle_deg) && fabs(m->texture_angle_deg - m->fascicle_angle_deg) > TEXTURE_DIFFERS_DEG) {
+        reha_region_note(region, REHA_NOTE_WARNING, "texture-differs",
+                         "Marked fascicles (%.0f deg) and grey texture (%.0f deg) disagree: check the angle.",
+                         m->fascicle_angle_deg, m->texture_angle_deg);
+    }
+    if (m->length_outside > OUTSIDE_WARN) {
+        reha_region_note(region, REHA_NOTE_WARNING, "extrapolated",
+                         "%.0f %% of the fascicle length lies outside of the image and is extrapolated along straight lines.",
+                         100.0 * m->length_outside);
+    }
+    if (isfinite(m->length_curved_px)) {
+        reha_region_note(region, REHA_NOTE_INFO, "curved",
+                         "The fascicles turn by %.1f deg from deep to superficial; the curved length follows that.",
+                         m->bending_deg);
+    }
+}
+
+/* ---- Scale ---------------------------------------------------------------------------------------- */
+
+static reha_status find_scale(muscle_case *work, reha_analysis *analysis, reha_error *err)
+{
+    const reha_spacing *known = &work->image->spacing;
+    work->mm_per_px = (double)NAN;
+    if (reha_spacing_is_known(*known)) {
+        work->mm_per_px = sqrt(known->x_mm * known->y_mm);
+        (void)snprintf(work->scale_source, sizeof work->scale_source, "%s", reha_spacing_source_text(known->source));
+        if (fabs(known->x_mm / known->y_mm - 1.0) > SQUARE_TOLERANCE) {
+            reha_analysis_note(analysis, REHA_NOTE_WARNING, "not-square",
+                               "The pixels are not square (%.4f x %.4f mm): angles and lengths are distorted.", known->x_mm,
+                               known->y_mm);
+        }
+        return REHA_OK;
+    }
+    reha_muscle_ruler ruler;
+    REHA_TRY(reha_muscle_ruler_read(work->image, &work->frame, &ruler, err));
+    if (ruler.is_certain) {
+        work->mm_per_px = ruler.unit_mm / ruler.step_px;
+        (void)snprintf(work->scale_source, sizeof work->scale_source, "ruler, %d ticks, taken as %.0f mm each (assumed)",
+                       ruler.tick_count, ruler.unit_mm);
+        reha_analysis_note(analysis, REHA_NOTE_WARNING, "scale-by-ruler",
+                           "Millimetres come from %d ticks of the ruler in the picture, %.2f px apart, taken as %.0f mm and "
+                           "as square pixels: check, or give --mm-per-px.",
+                           ruler.tick_count, ruler.step_px, ruler.unit_mm);
+    } else {
+        (void)snprintf(work->scale_source, sizeof work->scale_source, "no scale in the file and no clear ruler: pixels only");
+        reha_analysis_note(analysis, REHA_NOTE_INFO, "no-millimetres",
+                           "The file has no scale and no ruler could be read for certain: lengths are in pixels. Give "
+                           "--mm-per-px if you know it.");
+    }
+    return REHA_OK;
+}
+
+/* ---- The path ------------------------------------------------------------------------------------- */
+
+static reha_status measure_all(muscle_case *work, reha_error *err)
+{
+    float *const *mean = work->maps.mean;
+    REHA_TRY(reha_muscle_model_run(work->model, work->image, &work->frame, &work->maps, err));
+    mean = work->maps.mean;
+    REHA_TRY(reha_muscle_measure(work->image, &work->frame, mean[REHA_MUSCLE_APONEUROSIS], mean[REHA_MUSCLE_FASCICLE],
+                                 &work->main, err));
+    for (int v = 0; v < REHA_MUSCLE_VIEWS; v++) {
+        float *const *view = work->maps.view[v];
+        REHA_TRY(reha_muscle_measure(NULL, &work->frame, view[REHA_MUSCLE_APONEUROSIS], view[REHA_MUSCLE_FASCICLE],
+                                     &work->views[v], err));
+    }
+    return REHA_OK;
+}
+
+static void add_region(const muscle_case *work, double certainty, reha_analysis *analysis)
+{
+    reha_region *region = &analysis->regions[analysis->region_count++];
+    region->side = analysis->acquisition.side;
+    (void)snprintf(region->side_source, sizeof region->side_source, "%s",
+                   region->side != REHA_SIDE_UNKNOWN ? "DICOM" : "unknown");
+    region->box = (reha_box_px){work->frame.box.x_px - 0.5, work->frame.box.y_px - 0.5, work->frame.box.width_px,
+                                work->frame.box.height_px};
+    region->certainty = certainty;
+    region->is_accepted = true;
+    analysis->is_accepted = true;
+    warn_about_lines(work, region);
+    warn_about_fascicles(work, region);
+    add_angles(work, region);
+    add_lengths(work, region);
+    set_points(work, region);
+    set_profile(work, region);
+}
+
+static reha_status run_path(muscle_case *work, reha_analysis *analysis, reha_error *err)
+{
+    if (is_refused_by_facts(&analysis->acquisition, analysis)) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_muscle_frame_find(work->image, &work->frame, err));
+    if (is_refused_by_frame(&work->frame, analysis)) {
+        return REHA_OK;
+    }
+    REHA_TRY(measure_all(work, err));
+    const double certainty = certainty_of(work);
+    if (!(work->main.has_superficial || work->main.has_deep) || certainty < CERTAINTY_MIN) {
+        (void)refuse(analysis, "no-aponeurosis",
+                     "no aponeurosis was found; give a longitudinal B-mode image of a muscle with both aponeuroses");
+        return REHA_OK;
+    }
+    REHA_TRY(find_scale(work, analysis, err));
+    add_region(work, certainty, analysis);
+    return REHA_OK;
+}
+
+static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,
+                           const reha_analyse_options *options, reha_analysis **out, reha_error *err)
+{
+    const double start_ms = reha_clock_ms();
+    reha_analysis *analysis = NULL;
+    *out = NULL;
+    REHA_TRY(reha_analysis_new("muscle-us", &analysis, err));
+    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", reha_json_string(model->card, "name", ""));
+    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s",
+                   reha_json_string(model->card, "version", ""));
+    analysis->width_px = image->width_px;
+    analysis->height_px = image->height_px;
+    analysis->spacing = image->spacing;
+    if (acquisition != NULL) {
+        analysis->acquisition = *acquisition;
+    }
+    if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
+        analysis->acquisition.side = options->side_hint;
+    }
+    muscle_case work = {.model = model, .image = image};
+    const reha_status status = run_path(&work, analysis, err);
+    reha_muscle_maps_clear(&work.maps);
+    if (status != REHA_OK) {
+        reha_analysis_free(analysis);
+        return status;
+    }
+    analysis->analysis_ms = reha_clock_ms() - start_ms;
+    *out = analysis;
+    return REHA_OK;
+}
+
+/* ---- The table entry ------------------------------------------------------------------------------ */
+
+static const json_t *card(const reha_model *model)
+{
+    return model->card;
+}
+
+const reha_recogniser reha_recogniser_muscle_us = {
+    .name = "muscle-us",
+    .title = "Muscle architecture: thickness, pennation and fascicle length on B-mode ultrasound",
+    .accepts = "longitudinal B-mode ultrasound images of skeletal muscle with its aponeuroses",
+    .open = reha_muscle_model_open,
+    .close = reha_muscle_model_close,
+    .analyse = analyse,
+    .card = card,
+    .train = reha_muscle_train,
+    .evaluate = reha_muscle_evaluate,
+};

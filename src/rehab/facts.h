@@ -95,7 +95,7 @@ REHA_MUST_USE reha_status reha_facts_take_analysis(const reha_place *place, cons
                                                    const reha_fact_list *list, reha_plan_input *input,
                                                    reha_error *err);
 /* Days from the first date to the second ("2026-05-01"); false if one is no date. */
-bool reha_days_between(const char *from, const char *to, int *out_days);
+bool reha_date_days(const char *from, const char *to, int *out_days);
 /* `date` plus days, into out[16]; false if it is no date. */
 bool reha_date_after(const char *date, int days, char *out, size_t out_bytes);
 

@@ -61,7 +61,7 @@ static bool read_date(const char *text, long *out_days)
     return year == year_back && month == month_back && day == day_back;
 }
 
-bool reha_days_between(const char *from, const char *to, int *out_days)
+bool reha_date_days(const char *from, const char *to, int *out_days)
 {
     long a = 0;
     long b = 0;
@@ -167,7 +167,7 @@ static reha_status derive_weeks(const reha_place *root, const json_t *json, cons
     if (date == NULL || json_is_null(date)) {
         return REHA_OK;
     }
-    if (!json_is_string(date) || !reha_days_between(json_string_value(date), out->date, &days)) {
+    if (!json_is_string(date) || !reha_date_days(json_string_value(date), out->date, &days)) {
         return reha_place_fail(&at, err, "must be a date like 2026-05-01");
     }
     if (days < 0) {
@@ -259,7 +259,7 @@ static reha_status read_top(const reha_place *root, const json_t *json, const re
     int days = 0;
     const char *date = NULL;
     REHA_TRY(reha_place_string(root, json, "date", &date, err));
-    if (!reha_days_between(date, date, &days)) {
+    if (!reha_date_days(date, date, &days)) {
         const reha_place at = reha_place_key(root, "date");
         return reha_place_fail(&at, err, "must be a date like 2026-05-01");
     }

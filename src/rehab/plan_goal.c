@@ -62,7 +62,7 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
         (void)snprintf(by, sizeof by, "%.10s", reha_json_string(before, "by", by));
     }
     int days_left = 0;
-    (void)reha_days_between(m->in->date, by, &days_left);
+    (void)reha_date_days(m->in->date, by, &days_left);
     const bool reached = is_reached(now, target, rule->at_most);
     goal_text(fact, baseline, target, rule->at_most, by, text, sizeof text);
     json_t *line = reha_plan_line_(m, rule);

@@ -38,7 +38,7 @@ void reha_plan_read_previous_(plan_maker *m)
     m->phase_before = phase_index(m->programme, reha_json_string(current, "phase", ""));
     m->level_before = (int)reha_json_number(current, "level", REHA_LEVEL_START);
     derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0, "the goals of the last plan against the scores of now");
-    if (reha_days_between(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
+    if (reha_date_days(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
         derive(m, "weeks_since_plan", floor(10.0 * days / DAYS_PER_WEEK) / 10.0, "the dates of both plans");
     }
 }

@@ -178,16 +178,6 @@ bool reha_http_etag_matches(const char *list, const char *etag)
     return false;
 }
 
-bool reha_http_same_secret(const char *a, const char *b)
-{
-    const size_t length = strlen(a);
-    unsigned difference = length == strlen(b) ? 0u : 1u;
-    for (size_t i = 0; i < length && difference != 1u; i++) {
-        difference |= ((unsigned)(uint8_t)a[i] ^ (unsigned)(uint8_t)b[i]) << 8;
-    }
-    return difference == 0;
-}
-
 /* Length of the host part of "host:port" or "[v6]:port". */
 static size_t host_length(const char *host)
 {

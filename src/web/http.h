@@ -69,8 +69,6 @@ int reha_http_code(reha_status status);
 bool reha_http_cookie(const char *header, const char *name, char *out, size_t room);
 /* True if the If-None-Match / If-Match list holds `etag` (weak marks are passed over) or is "*". */
 bool reha_http_etag_matches(const char *list, const char *etag);
-/* Same length and bytes, in a time that does not tell where they differ. */
-bool reha_http_same_secret(const char *a, const char *b);
 /* True for "127.0.0.1", "[::1]:8080", "localhost:80" and the like. */
 bool reha_http_is_loopback_host(const char *host);
 /* True if an Origin header names the host of the Host header. */

@@ -25,7 +25,6 @@ struct reha_server {
     reha_server_options options;
     struct MHD_Daemon *daemon;
     reha_watch watch;
-    bool has_watch;
     int listener; /* -1 once the library has it */
     int port;
     char address[96];
@@ -283,11 +282,7 @@ reha_status reha_server_open(reha_web *web, const reha_server_options *options, 
         REHA_CHECK(load_pem(server->options.certificate, &server->certificate, err));
         REHA_CHECK(load_pem(server->options.key, &server->key, err));
     }
-    server->has_watch = reha_watch_init(&server->watch);
-    if (!server->has_watch) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory while starting the web server");
-        goto done;
-    }
+    REHA_CHECK(reha_watch_init(&server->watch, err));
     REHA_CHECK(reha_listen_open(server->options.address, server->options.port, &server->listener, &server->port, err));
     REHA_CHECK(start(server, err));
     const bool is_v6 = strchr(server->options.address, ':') != NULL;
@@ -346,9 +341,7 @@ void reha_server_close(reha_server *server)
     if (server->listener >= 0) {
         (void)close(server->listener);
     }
-    if (server->has_watch) {
-        reha_watch_clear(&server->watch);
-    }
+    reha_watch_clear(&server->watch);
     reha_free(server->certificate);
     reha_free(server->key);
     reha_free(server);

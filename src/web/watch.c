@@ -11,10 +11,10 @@ struct reha_link {
     reha_link *next, *previous;
 };
 
-bool reha_watch_init(reha_watch *watch)
+reha_status reha_watch_init(reha_watch *watch, reha_error *err)
 {
     watch->first = NULL;
-    return mtx_init(&watch->lock, mtx_plain) == thrd_success;
+    return reha_mutex_new(&watch->lock, err);
 }
 
 void reha_watch_clear(reha_watch *watch)
@@ -22,7 +22,8 @@ void reha_watch_clear(reha_watch *watch)
     while (watch->first != NULL) {
         reha_watch_drop(watch, watch->first);
     }
-    mtx_destroy(&watch->lock);
+    reha_mutex_free(watch->lock);
+    watch->lock = NULL;
 }
 
 reha_link *reha_watch_add(reha_watch *watch, int socket, double deadline_ms)
@@ -33,22 +34,22 @@ reha_link *reha_watch_add(reha_watch *watch, int socket, double deadline_ms)
     }
     link->socket = socket;
     link->deadline_ms = deadline_ms;
-    (void)mtx_lock(&watch->lock);
+    reha_mutex_lock(watch->lock);
     link->next = watch->first;
     if (link->next != NULL) {
         link->next->previous = link;
     }
     watch->first = link;
-    (void)mtx_unlock(&watch->lock);
+    reha_mutex_unlock(watch->lock);
     return link;
 }
 
 void reha_watch_set(reha_watch *watch, reha_link *link, double deadline_ms)
 {
     if (link != NULL) {
-        (void)mtx_lock(&watch->lock);
+        reha_mutex_lock(watch->lock);
         link->deadline_ms = deadline_ms;
-        (void)mtx_unlock(&watch->lock);
+        reha_mutex_unlock(watch->lock);
     }
 }
 
@@ -57,7 +58,7 @@ void reha_watch_drop(reha_watch *watch, reha_link *link)
     if (link == NULL) {
         return;
     }
-    (void)mtx_lock(&watch->lock);
+    reha_mutex_lock(watch->lock);
     if (link->previous != NULL) {
         link->previous->next = link->next;
     } else {
@@ -66,14 +67,14 @@ void reha_watch_drop(reha_watch *watch, reha_link *link)
     if (link->next != NULL) {
         link->next->previous = link->previous;
     }
-    (void)mtx_unlock(&watch->lock);
+    reha_mutex_unlock(watch->lock);
     reha_free(link);
 }
 
 int reha_watch_cut(reha_watch *watch, double now_ms)
 {
     int count = 0;
-    (void)mtx_lock(&watch->lock);
+    reha_mutex_lock(watch->lock);
     for (reha_link *link = watch->first; link != NULL; link = link->next) {
         if (!link->is_cut && now_ms > link->deadline_ms) {
             /* Not closed: the library owns the socket and closes it when its thread wakes up. */
@@ -82,6 +83,6 @@ int reha_watch_cut(reha_watch *watch, double now_ms)
             count++;
         }
     }
-    (void)mtx_unlock(&watch->lock);
+    reha_mutex_unlock(watch->lock);
     return count;
 }

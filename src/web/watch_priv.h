@@ -3,18 +3,16 @@
 #ifndef REHA_WEB_WATCH_PRIV_H
 #define REHA_WEB_WATCH_PRIV_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <threads.h>
+#include "base/sync.h"
 
 typedef struct reha_link reha_link;
 typedef struct reha_watch {
-    mtx_t lock;
+    reha_mutex *lock;
     reha_link *first;
 } reha_watch; /* internally locked */
 
-bool reha_watch_init(reha_watch *watch);
-void reha_watch_clear(reha_watch *watch);
+REHA_MUST_USE reha_status reha_watch_init(reha_watch *watch, reha_error *err);
+void reha_watch_clear(reha_watch *watch); /* zeroed is fine */
 /* Borrowed until dropped; NULL if memory is out (then the connection has only the inactivity timeout). */
 reha_link *reha_watch_add(reha_watch *watch, int socket, double deadline_ms);
 void reha_watch_set(reha_watch *watch, reha_link *link, double deadline_ms); /* link NULL is fine */

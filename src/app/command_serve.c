@@ -1,0 +1,254 @@
+/* `rehascope serve`: the clinic, until SIGTERM or Ctrl-C. */
+#include "app/commands.h"
+#include "app/terminal.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/sync.h"
+#include "service/demo.h"
+#include "web/assets.h"
+#include "web/server.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { DEFAULT_PORT = 8080, LOG_BYTES_MAX = 32 << 20 };
+
+typedef struct serve_arguments {
+    const char *home;
+    const char *address;
+    int port;
+    const char *certificate;
+    const char *key;
+    const char *models;
+    const char *backups;
+    const char *log;
+    bool demo;
+} serve_arguments;
+
+static const app_option serve_options[] = {
+    {"home", APP_TEXT, "DIR", "the clinic's records (default: $REHASCOPE_HOME, else ~/.local/share/rehascope)", offsetof(serve_arguments, home), 0, 0},
+    {"port", APP_INTEGER, "N", "where to listen (default 8080; 0: any free port)", offsetof(serve_arguments, port), 0, 65535},
+    {"address", APP_TEXT, "IP", "where to listen (default 127.0.0.1; others need TLS)", offsetof(serve_arguments, address), 0, 0},
+    {"tls-cert", APP_TEXT, "F.pem", "certificate chain", offsetof(serve_arguments, certificate), 0, 0},
+    {"tls-key", APP_TEXT, "F.pem", "its key", offsetof(serve_arguments, key), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(serve_arguments, models), 0, 0},
+    {"backups", APP_TEXT, "DIR", "where backups from the pages go (default: HOME/backups)", offsetof(serve_arguments, backups), 0, 0},
+    {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)", offsetof(serve_arguments, log), 0, 0},
+    {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around", offsetof(serve_arguments, demo), 0, 0},
+    {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
+
+static volatile sig_atomic_t must_stop;
+
+static void on_signal(int signal_no)
+{
+    (void)signal_no;
+    must_stop = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    action.sa_handler = SIG_IGN; /* a reader that left is an error of its write, not our end */
+    (void)sigaction(SIGPIPE, &action, NULL);
+}
+
+/* --- the log ---------------------------------------------------------------------------------------------------- */
+
+typedef struct server_log {
+    reha_mutex *lock;
+    FILE *file; /* stderr, or owned */
+    char *path; /* owned; NULL for stderr */
+} server_log;
+
+static FILE *open_log(const char *path)
+{
+    FILE *file = fopen(path, "a");
+    if (file != NULL) {
+        (void)fchmod(fileno(file), S_IRUSR | S_IWUSR);
+    }
+    return file;
+}
+
+/* One former log is kept: the disk of a server that nobody looks at does not fill. */
+static void rotate(server_log *log)
+{
+    if (log->path == NULL || ftell(log->file) < LOG_BYTES_MAX) {
+        return;
+    }
+    char former[4096];
+    (void)snprintf(former, sizeof former, "%s.1", log->path);
+    (void)rename(log->path, former);
+    FILE *fresh = open_log(log->path);
+    if (fresh != NULL) {
+        (void)fclose(log->file);
+        log->file = fresh;
+    }
+}
+
+static void write_log(void *context, reha_log_level level, const char *event, const char *fields)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    server_log *log = context;
+    char stamp[REHA_TIMESTAMP_BYTES];
+    reha_clock_timestamp(stamp);
+    reha_mutex_lock(log->lock);
+    rotate(log);
+    (void)fprintf(log->file, "%s level=%s event=%s %s\n", stamp, names[level], event, fields);
+    (void)fflush(log->file);
+    reha_mutex_unlock(log->lock);
+}
+
+static reha_status begin_log(const serve_arguments *given, const char *home, server_log *log, reha_error *err)
+{
+    REHA_TRY(reha_mutex_new(&log->lock, err));
+    log->file = stderr;
+    if (given->log == NULL || given->log[0] != '-' || given->log[1] != '\0') {
+        log->path = given->log != NULL ? reha_strdup(given->log) : reha_path_join(home, "server.log");
+        if (log->path == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory while opening the log");
+        }
+        FILE *file = open_log(log->path);
+        if (file == NULL) {
+            return reha_fail(err, REHA_E_IO, "%s: the log cannot be written: choose another file with --log", log->path);
+        }
+        log->file = file;
+    }
+    reha_log_set_sink(write_log, log, REHA_LOG_INFO);
+    return REHA_OK;
+}
+
+static void end_log(server_log *log)
+{
+    reha_log_set_sink(NULL, NULL, REHA_LOG_ERROR);
+    if (log->file != NULL && log->file != stderr) {
+        (void)fclose(log->file);
+    }
+    reha_mutex_free(log->lock);
+    reha_free(log->path);
+}
+
+/* --- the clinic -------------------------------------------------------------------------------------------------- */
+
+static reha_status find_home(const char *given, char **out, reha_error *err)
+{
+    const char *user = getenv("HOME");
+    given = given != NULL ? given : getenv("REHASCOPE_HOME");
+    if (given == NULL && (user == NULL || user[0] == '\0')) {
+        return reha_fail(err, REHA_E_ARG, "where shall the records be kept? Give --home DIR");
+    }
+    *out = given != NULL ? reha_strdup(given) : reha_path_join(user, ".local/share/rehascope");
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+}
+
+static reha_status fill_demo(reha_clinic *clinic, const reha_server_options *where, reha_error *err)
+{
+    json_t *state = NULL;
+    if (where->certificate != NULL || where->address != NULL) {
+        return reha_fail(err, REHA_E_ARG, "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
+    }
+    REHA_TRY(reha_clinic_state(clinic, &state, err));
+    const bool is_new = json_is_true(json_object_get(state, "setup_needed"));
+    json_decref(state);
+    if (is_new) {
+        (void)printf("Filling the demonstration clinic with generated patients ...\n");
+        (void)fflush(stdout);
+        REHA_TRY(reha_demo_fill(clinic, err));
+    }
+    (void)printf("Demonstration: sign in as physio, reviewer, researcher, reader or admin; password: %s\n", REHA_DEMO_PASSWORD);
+    return REHA_OK;
+}
+
+static void wait_for_end(reha_server *server)
+{
+    const struct timespec second = {.tv_sec = 1};
+    while (must_stop == 0) {
+        (void)nanosleep(&second, NULL); /* a signal ends it early */
+        (void)reha_server_tick(server);
+    }
+}
+
+static reha_status serve(const serve_arguments *given, const char *home, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_clinic *clinic = NULL;
+    reha_web *web = NULL;
+    reha_server *server = NULL;
+    char *backups = NULL;
+    const reha_clinic_options options = {.home = home, .models_folder = given->models, .with_workers = true};
+    const reha_server_options where = {
+        .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
+    REHA_CHECK(reha_clinic_open(&options, &clinic, err));
+    if (given->demo) {
+        REHA_CHECK(fill_demo(clinic, &where, err));
+    }
+    backups = given->backups != NULL ? reha_strdup(given->backups) : reha_path_join(home, "backups");
+    const reha_web_options web_options = {
+        .clinic = clinic, .loopback_only = given->certificate == NULL, .backup_folder = backups};
+    REHA_CHECK(reha_web_new(&web_options, &web, err));
+    REHA_CHECK(reha_server_open(web, &where, &server, err));
+    reha_log(REHA_LOG_INFO, "server.start", "version=%s port=%d", REHA_VERSION, reha_server_port(server));
+    (void)printf("Rehascope is at %s (Ctrl-C stops it)\nrecords: %s\n", reha_server_address(server), home);
+    if (!reha_assets_complete()) {
+        (void)printf("The pages were left out of this build (npm was absent); the interface under /api/v1 works.\n");
+    }
+    (void)fflush(stdout);
+    wait_for_end(server);
+    reha_log(REHA_LOG_INFO, "server.stop", "version=%s", REHA_VERSION);
+done:
+    reha_server_close(server);
+    reha_web_free(web);
+    reha_clinic_close(clinic);
+    reha_free(backups);
+    return status;
+}
+
+static int run_serve(const app_command *command, int argc, char **argv)
+{
+    serve_arguments given = {.port = DEFAULT_PORT};
+    const char *words[1];
+    int word_count = 0;
+    reha_error err = REHA_ERROR_INIT;
+    char *home = NULL;
+    server_log log = {0};
+    const int code = app_parse(command, argc, argv, &given, words, &word_count);
+    if (code >= 0) {
+        return code;
+    }
+    if ((given.certificate == NULL) != (given.key == NULL)) {
+        (void)fprintf(stderr, "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
+        return EXIT_USAGE;
+    }
+    (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */
+    catch_signals();
+    reha_status status = find_home(given.home, &home, &err);
+    if (status == REHA_OK) {
+        status = reha_folder_make(home, &err);
+    }
+    if (status == REHA_OK) {
+        status = begin_log(&given, home, &log, &err);
+    }
+    if (status == REHA_OK) {
+        status = serve(&given, home, &err);
+    }
+    end_log(&log);
+    reha_free(home);
+    return status == REHA_OK ? EXIT_DONE : app_fail(status, &err);
+}
+
+const app_command app_serve = {.name = "serve",
+                               .arguments = "",
+                               .summary = "the clinic in a browser: records, review, sign-off",
+                               .example = "rehascope serve --home clinic --port 8080",
+                               .options = serve_options,
+                               .words_min = 0,
+                               .words_max = 0,
+                               .run = run_serve};

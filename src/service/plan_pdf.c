@@ -1,0 +1,310 @@
+#include "service/plan_pdf.h"
+
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double A4_WIDTH_PT = 595.28;
+static const double A4_HEIGHT_PT = 841.89;
+static const double MARGIN_PT = 40.0;
+static const unsigned INK = 0x1b2733;
+static const unsigned SOFT = 0x5b6875;
+static const unsigned AMBER = 0x8a5800;
+static const unsigned RED = 0xa4262c;
+static const unsigned GREEN = 0x2b6a3e;
+static const unsigned LINE = 0xd5dbe1;
+enum { TEXT_BYTES = 600 };
+
+typedef struct report {
+    reha_canvas *canvas;
+    const json_t *plan;
+    double y;
+    int page_no;
+} report;
+
+static double inner_width(void)
+{
+    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+}
+
+static void put_text(report *r, double indent, double size, bool bold, unsigned colour, const char *text)
+{
+    const double width = inner_width() - indent;
+    const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = width};
+    r->y += reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT + indent, r->y}, text, &type).y + 1.5;
+}
+
+static void new_page(report *r)
+{
+    char text[200];
+    if (r->page_no > 0) {
+        reha_canvas_next_page(r->canvas);
+    }
+    r->page_no++;
+    const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
+    (void)snprintf(text, sizeof text,
+                   "%s, plan of %s, page %d. Not reviewed: no clinician has signed this. Treatment follows symptoms and "
+                   "function, never the picture alone.",
+                   reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no);
+    (void)reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
+    r->y = MARGIN_PT;
+}
+
+static void ensure(report *r, double height)
+{
+    if (r->y + height > A4_HEIGHT_PT - MARGIN_PT) {
+        new_page(r);
+    }
+}
+
+static void heading(report *r, const char *text, unsigned colour)
+{
+    ensure(r, 60.0);
+    r->y += 6.0;
+    put_text(r, 0.0, 12.0, true, colour, text);
+    reha_canvas_line(r->canvas, (reha_spot){MARGIN_PT, r->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, r->y},
+                     (reha_stroke){reha_rgb(LINE), 0.7, 0.0});
+    r->y += 4.0;
+}
+
+/* "because pain in activity: 6 of 10. Rule knee-oa.x; strong; AAOS ..., section (2021)" */
+static void write_cause(report *r, const json_t *line)
+{
+    char text[TEXT_BYTES] = "";
+    const json_t *because = json_object_get(line, "because");
+    const json_t *source = json_object_get(line, "source");
+    const int year = (int)reha_json_number(source, "year", 0.0);
+    for (size_t i = 0; i < json_array_size(because); i++) {
+        const size_t used = strlen(text);
+        (void)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? "; " : "Because ",
+                       reha_json_string(json_array_get(because, i), "text", ""));
+    }
+    size_t used = strlen(text);
+    (void)snprintf(text + used, sizeof text - used, "%sRule %s. Strength: %s. Source: %s%s%s", used > 0 ? ". " : "",
+                   reha_json_string(line, "rule", ""), reha_json_string(line, "strength", "none printed by the source"),
+                   reha_json_string(source, "title", ""), reha_json_string(source, "section", NULL) != NULL ? ", " : "",
+                   reha_json_string(source, "section", ""));
+    used = strlen(text);
+    if (year > 0) {
+        (void)snprintf(text + used, sizeof text - used, " (%d)", year);
+    }
+    used = strlen(text);
+    if (strcmp(reha_json_string(source, "read", ""), "secondary") == 0) {
+        (void)snprintf(text + used, sizeof text - used, "; read in a secondary source, verify");
+    }
+    put_text(r, 12.0, 7.5, false, SOFT, text);
+}
+
+static void write_edit(report *r, const json_t *line)
+{
+    char text[TEXT_BYTES];
+    const json_t *edited = json_object_get(line, "edited");
+    if (!json_is_object(edited)) {
+        return;
+    }
+    (void)snprintf(text, sizeof text, "Edited by %s%s: %s%s", reha_json_string(edited, "by", "a clinician"),
+                   strcmp(reha_json_string(line, "state", ""), "removed") == 0 ? " (left out)" : "",
+                   reha_json_string(edited, "reason", ""),
+                   json_object_get(line, "kept") != NULL ? " (no rule makes this line)" : "");
+    put_text(r, 12.0, 8.5, true, AMBER, text);
+}
+
+static void write_line(report *r, const json_t *line)
+{
+    char text[TEXT_BYTES];
+    const json_t *dose = json_object_get(line, "dose");
+    const char *title = reha_json_string(line, "title", NULL);
+    ensure(r, json_is_object(dose) ? 66.0 : 40.0);
+    (void)snprintf(text, sizeof text, "%s%s%s", title != NULL ? title : "", title != NULL ? ". " : "",
+                   reha_json_string(line, "text", ""));
+    reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 6.0}, 1.8, reha_rgb(INK));
+    put_text(r, 12.0, 9.5, false, INK, text);
+    if (json_is_object(dose)) {
+        (void)snprintf(text, sizeof text, "%s (%s; level %lld of %lld)", reha_json_string(dose, "text", ""),
+                       reha_json_string(dose, "type", ""), (long long)reha_json_number(dose, "level", 0.0) + 1,
+                       (long long)reha_json_number(dose, "levels", 0.0));
+        put_text(r, 12.0, 9.0, true, INK, text);
+        (void)snprintf(text, sizeof text, "Intensity: %s. On: %s. Back: %s.", reha_json_string(dose, "intensity", ""),
+                       reha_json_string(dose, "progression", ""), reha_json_string(dose, "regression", ""));
+        put_text(r, 12.0, 8.0, false, SOFT, text);
+    }
+    write_edit(r, line);
+    write_cause(r, line);
+    r->y += 3.0;
+}
+
+static void write_list(report *r, const char *title, unsigned colour, const json_t *lines)
+{
+    if (json_array_size(lines) > 0) {
+        heading(r, title, colour);
+    }
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        write_line(r, json_array_get(lines, i));
+    }
+}
+
+/* Every red flag with its state; what is absent in a few words, what is present in full. */
+static void write_red_flags(report *r)
+{
+    static const char *const states[] = {"present", "not-asked", "absent"};
+    static const char *const words[] = {"PRESENT", "NOT ASKED", "absent"};
+    const unsigned colours[] = {RED, AMBER, GREEN};
+    const json_t *flags = json_object_get(r->plan, "red_flags");
+    heading(r, "Red flags", RED);
+    for (int s = 0; s < 3; s++) {
+        for (size_t i = 0; i < json_array_size(flags); i++) {
+            const json_t *flag = json_array_get(flags, i);
+            char text[TEXT_BYTES];
+            if (strcmp(reha_json_string(flag, "state", ""), states[s]) == 0) {
+                ensure(r, 16.0);
+                (void)snprintf(text, sizeof text, "%s: %s", words[s], reha_json_string(flag, "text", ""));
+                put_text(r, 0.0, s == 2 ? 8.0 : 9.5, s == 0, colours[s], text);
+            }
+        }
+    }
+}
+
+static void write_questions(report *r)
+{
+    const json_t *questions = json_object_get(r->plan, "questions");
+    if (json_array_size(questions) > 0) {
+        heading(r, "To ask or measure", AMBER);
+    }
+    for (size_t i = 0; i < json_array_size(questions); i++) {
+        const json_t *one = json_array_get(questions, i);
+        char text[TEXT_BYTES];
+        ensure(r, 14.0);
+        (void)snprintf(text, sizeof text, "%s (for %s)%s", reha_json_string(one, "text", ""), reha_json_string(one, "for", ""),
+                       json_is_true(json_object_get(one, "safety")) ? ": needed for safety" : "");
+        put_text(r, 0.0, 9.0, json_is_true(json_object_get(one, "safety")), INK, text);
+    }
+}
+
+static void write_criteria(report *r, const json_t *phase)
+{
+    const json_t *criteria = json_object_get(json_object_get(phase, "advance"), "all_of");
+    if (json_array_size(criteria) == 0) {
+        return;
+    }
+    ensure(r, 30.0);
+    put_text(r, 0.0, 9.5, true, INK, "Next phase when");
+    for (size_t i = 0; i < json_array_size(criteria); i++) {
+        const json_t *one = json_array_get(criteria, i);
+        char text[TEXT_BYTES];
+        (void)snprintf(text, sizeof text, "%s: %s", reha_json_string(one, "state", ""), reha_json_string(one, "text", ""));
+        ensure(r, 14.0);
+        put_text(r, 12.0, 9.0, false, INK, text);
+    }
+}
+
+static void write_phase(report *r, const json_t *phase)
+{
+    char text[TEXT_BYTES];
+    const json_t *weeks = json_object_get(phase, "weeks");
+    const char *state = reha_json_string(phase, "state", "");
+    (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %lld to %lld)", reha_json_string(phase, "title", ""),
+                   state, (long long)json_number_value(json_array_get(weeks, 0)),
+                   (long long)json_number_value(json_array_get(weeks, 1)));
+    heading(r, text, INK);
+    if (strcmp(state, "done") == 0) {
+        return;
+    }
+    put_text(r, 0.0, 9.0, false, SOFT, reha_json_string(phase, "focus", ""));
+    write_list(r, "Goals", INK, json_object_get(phase, "goals"));
+    write_list(r, "Exercises", INK, json_object_get(phase, "exercises"));
+    write_list(r, "Advice", INK, json_object_get(phase, "advice"));
+    write_criteria(r, phase);
+}
+
+static void write_withheld(report *r)
+{
+    const json_t *withheld = json_object_get(r->plan, "withheld");
+    if (json_array_size(withheld) > 0) {
+        heading(r, "Withheld", RED);
+    }
+    for (size_t i = 0; i < json_array_size(withheld); i++) {
+        const json_t *one = json_array_get(withheld, i);
+        char text[TEXT_BYTES];
+        ensure(r, 16.0);
+        (void)snprintf(text, sizeof text, "%s Why: %s (rule %s)", reha_json_string(one, "text", ""),
+                       reha_json_string(one, "why", ""), reha_json_string(one, "by", ""));
+        put_text(r, 0.0, 9.0, false, INK, text);
+        write_edit(r, one);
+    }
+}
+
+static void write_changes(report *r)
+{
+    const json_t *changes = json_object_get(r->plan, "changes");
+    if (json_array_size(changes) > 0) {
+        heading(r, "Changed since the last plan", INK);
+    }
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        ensure(r, 14.0);
+        put_text(r, 0.0, 9.5, false, INK, reha_json_string(json_array_get(changes, i), "text", ""));
+    }
+}
+
+static void write_head(report *r)
+{
+    char text[TEXT_BYTES];
+    const char *status = reha_json_string(r->plan, "status", "");
+    const bool is_stopped = strcmp(status, "doctor-today") == 0;
+    put_text(r, 0.0, 9.0, true, AMBER, "NOT REVIEWED");
+    (void)snprintf(text, sizeof text, "Rehabilitation plan: %s",
+                   reha_json_string(json_object_get(r->plan, "guideline"), "title", ""));
+    put_text(r, 0.0, 16.0, true, INK, text);
+    (void)snprintf(text, sizeof text, "Date %s. Side: %s. Rules of %s.", reha_json_string(r->plan, "date", ""),
+                   reha_json_string(r->plan, "side", ""),
+                   reha_json_string(json_object_get(r->plan, "guideline"), "version", ""));
+    put_text(r, 0.0, 9.0, false, SOFT, text);
+    put_text(r, 0.0, 11.0, true, is_stopped ? RED : strcmp(status, "ready") == 0 ? GREEN : AMBER,
+             is_stopped                     ? "To a doctor today: no exercises in this plan."
+             : strcmp(status, "ready") == 0 ? "Ready for review."
+                                            : "Safety questions are open: ask them before the first session.");
+}
+
+static void write_report(report *r)
+{
+    const json_t *phases = json_object_get(r->plan, "phases");
+    const json_t *imaging = json_object_get(r->plan, "imaging");
+    const json_t *again = json_object_get(r->plan, "reassess");
+    new_page(r);
+    write_head(r);
+    write_red_flags(r);
+    write_questions(r);
+    write_changes(r);
+    write_withheld(r);
+    write_list(r, "Blocked", RED, json_object_get(r->plan, "blocks"));
+    write_list(r, "Take care", AMBER, json_object_get(r->plan, "precautions"));
+    write_list(r, "Referral", AMBER, json_object_get(r->plan, "referrals"));
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        write_phase(r, json_array_get(phases, i));
+    }
+    write_list(r, "What not to do", INK, json_object_get(r->plan, "avoid"));
+    if (json_is_object(imaging)) {
+        heading(r, "Imaging", INK);
+        write_line(r, imaging);
+    }
+    if (json_is_object(again)) {
+        heading(r, "Next visit", INK);
+        write_line(r, again);
+    }
+}
+
+reha_status reha_plan_report_pdf(const json_t *plan, const char *path, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    report r = {.plan = plan};
+    const reha_pdf_facts facts = {.title = "Rehabilitation plan (not reviewed)",
+                                  .author = "rehascope " REHA_VERSION,
+                                  .subject = "Made from rules for a clinician to check"};
+    REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &r.canvas, err));
+    write_report(&r);
+    REHA_CHECK(reha_canvas_save(r.canvas, path, err));
+done:
+    reha_canvas_free(r.canvas);
+    return status;
+}

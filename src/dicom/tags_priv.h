@@ -11,6 +11,7 @@
 #define REHA_DICOM_TAGS(X)                                                                         \
     X(TRANSFER_SYNTAX_UID, 0x00020010, 'U', 'I')                                                  \
     X(SPECIFIC_CHARACTER_SET, 0x00080005, 'C', 'S')                                               \
+    X(IMAGE_TYPE, 0x00080008, 'C', 'S')                                                           \
     X(SOP_CLASS_UID, 0x00080016, 'U', 'I')                                                        \
     X(SOP_INSTANCE_UID, 0x00080018, 'U', 'I')                                                     \
     X(STUDY_DATE, 0x00080020, 'D', 'A')                                                           \
@@ -22,8 +23,14 @@
     X(CODE_MEANING, 0x00080104, 'L', 'O')                                                         \
     X(MANUFACTURER_MODEL_NAME, 0x00081090, 'L', 'O')                                              \
     X(ANATOMIC_REGION_SEQUENCE, 0x00082218, 'S', 'Q')                                             \
+    X(FRAME_TYPE, 0x00089007, 'C', 'S')                                                           \
     X(PATIENT_ID, 0x00100020, 'L', 'O')                                                           \
     X(BODY_PART_EXAMINED, 0x00180015, 'C', 'S')                                                   \
+    X(SLICE_THICKNESS, 0x00180050, 'D', 'S')                                                      \
+    X(REPETITION_TIME, 0x00180080, 'D', 'S')                                                      \
+    X(ECHO_TIME, 0x00180081, 'D', 'S')                                                            \
+    X(MAGNETIC_FIELD_STRENGTH, 0x00180087, 'D', 'S')                                              \
+    X(SPACING_BETWEEN_SLICES, 0x00180088, 'D', 'S')                                               \
     X(DISTANCE_SOURCE_TO_DETECTOR, 0x00181110, 'D', 'S')                                          \
     X(DISTANCE_SOURCE_TO_PATIENT, 0x00181111, 'D', 'S')                                           \
     X(ESTIMATED_MAGNIFICATION, 0x00181114, 'D', 'S')                                              \
@@ -42,13 +49,23 @@
     X(PHYSICAL_UNITS_Y, 0x00186026, 'U', 'S')                                                     \
     X(PHYSICAL_DELTA_X, 0x0018602C, 'F', 'D')                                                     \
     X(PHYSICAL_DELTA_Y, 0x0018602E, 'F', 'D')                                                     \
+    X(EFFECTIVE_ECHO_TIME, 0x00189082, 'F', 'D')                                                  \
+    X(MR_ECHO_SEQUENCE, 0x00189114, 'S', 'Q')                                                     \
+    X(MR_IMAGE_FRAME_TYPE_SEQUENCE, 0x00189226, 'S', 'Q')                                         \
     X(STUDY_INSTANCE_UID, 0x0020000D, 'U', 'I')                                                   \
     X(SERIES_INSTANCE_UID, 0x0020000E, 'U', 'I')                                                  \
+    X(SERIES_NUMBER, 0x00200011, 'I', 'S')                                                        \
+    X(INSTANCE_NUMBER, 0x00200013, 'I', 'S')                                                      \
     X(PATIENT_ORIENTATION, 0x00200020, 'C', 'S')                                                  \
+    X(IMAGE_POSITION_PATIENT, 0x00200032, 'D', 'S')                                               \
+    X(IMAGE_ORIENTATION_PATIENT, 0x00200037, 'D', 'S')                                            \
     X(LATERALITY, 0x00200060, 'C', 'S')                                                           \
     X(IMAGE_LATERALITY, 0x00200062, 'C', 'S')                                                     \
+    X(TEMPORAL_POSITION_IDENTIFIER, 0x00200100, 'I', 'S')                                         \
     X(FRAME_ANATOMY_SEQUENCE, 0x00209071, 'S', 'Q')                                               \
     X(FRAME_LATERALITY, 0x00209072, 'C', 'S')                                                     \
+    X(PLANE_POSITION_SEQUENCE, 0x00209113, 'S', 'Q')                                              \
+    X(PLANE_ORIENTATION_SEQUENCE, 0x00209116, 'S', 'Q')                                           \
     X(SAMPLES_PER_PIXEL, 0x00280002, 'U', 'S')                                                    \
     X(PHOTOMETRIC_INTERPRETATION, 0x00280004, 'C', 'S')                                           \
     X(PLANAR_CONFIGURATION, 0x00280006, 'U', 'S')                                                 \

@@ -1,4 +1,5 @@
 #include "app/commands.h"
+#include "app/outcome.h"
 #include "app/terminal.h"
 #include "base/memory.h"
 
@@ -18,7 +19,7 @@ typedef struct evaluate_arguments {
 } evaluate_arguments;
 
 static const app_option evaluate_options[] = {
-    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv: path,knee_id,patient_id,side,split,kl)", offsetof(evaluate_arguments, data), 0, 0},
+    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv: path,knee_id,patient_id,side,split,kl); of an outcome: CSV, zip or folder", offsetof(evaluate_arguments, data), 0, 0},
     {"split", APP_TEXT, "NAME", "only rows of this split (default: all)", offsetof(evaluate_arguments, split), 0, 0},
     {"predictions", APP_TEXT, "FILE", "write a CSV row per image", offsetof(evaluate_arguments, predictions), 0, 0},
     {"json", APP_FLAG, NULL, "the report as JSON on standard output", offsetof(evaluate_arguments, json), 0, 0},
@@ -66,6 +67,17 @@ static void print_report(const json_t *report)
                  reha_json_number(json_object_get(report, "baseline"), "accuracy", (double)NAN));
 }
 
+static int evaluate_outcome(const evaluate_arguments *given, const char *task)
+{
+    return app_outcome_evaluate(&(app_outcome_arguments){.task = task,
+                                                         .data = given->data,
+                                                         .predictions = given->predictions,
+                                                         .models = given->models,
+                                                         .model = given->model,
+                                                         .bootstrap_rounds = given->rounds >= 0 ? given->rounds : 1000,
+                                                         .json = given->json});
+}
+
 static int run_evaluate(const app_command *command, int argc, char **argv)
 {
     evaluate_arguments given = {.rounds = -1};
@@ -84,6 +96,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         (void)fprintf(stderr, "rehascope %s: %s needed\nSee: rehascope %s --help\n", command->name,
                       is_calibration ? "--data and --model are" : "--data is", command->name);
         return EXIT_USAGE;
+    }
+    if (!is_calibration && app_is_outcome(words[0])) {
+        return evaluate_outcome(&given, words[0]);
     }
     reha_status status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
     if (status == REHA_OK) {

@@ -1,4 +1,5 @@
 #include "app/commands.h"
+#include "app/outcome.h"
 #include "app/terminal.h"
 #include "base/memory.h"
 #include "service/analyse.h"
@@ -12,6 +13,7 @@ typedef struct train_arguments {
     const char *backbone;
     const char *base;
     const char *network;
+    const char *target;
     int seed;
     int threads;
     int epochs;
@@ -21,11 +23,12 @@ typedef struct train_arguments {
 } train_arguments;
 
 static const app_option train_options[] = {
-    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv)", offsetof(train_arguments, data), 0, 0},
+    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv); of an outcome: CSV, zip or folder", offsetof(train_arguments, data), 0, 0},
     {"out", APP_TEXT, "DIR", "where the model and its card go", offsetof(train_arguments, out), 0, 0},
     {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)", offsetof(train_arguments, backbone), 0, 0},
     {"base", APP_TEXT, "DIR", "model to take the other networks from (default: the installed one)", offsetof(train_arguments, base), 0, 0},
     {"network", APP_TEXT, "NAME", "knee-oa: resnet50 (default) or mobilenetv2", offsetof(train_arguments, network), 0, 0},
+    {"target", APP_TEXT, "COLUMN", "outcome: the column of your own table to predict", offsetof(train_arguments, target), 0, 0},
     {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)", offsetof(train_arguments, epochs), 1, 1000},
     {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer", offsetof(train_arguments, minutes), 0.01, 100000},
     {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)", offsetof(train_arguments, seed), 0, 2147483647},
@@ -42,6 +45,25 @@ static void quote_command(int argc, char **argv, char *out, size_t out_bytes)
     }
 }
 
+static int train_outcome(const train_arguments *given, const char *task, int argc, char **argv)
+{
+    char command[512];
+    const bool is_own = !reha_outcome_is_task(task);
+    if (given->data == NULL || given->out == NULL || (is_own && given->target == NULL)) {
+        (void)fprintf(stderr, "rehascope train: --data and --out are needed%s\nSee: rehascope train --help\n",
+                      is_own ? ", and --target" : "");
+        return EXIT_USAGE;
+    }
+    quote_command(argc, argv, command, sizeof command);
+    return app_outcome_train(&(app_outcome_arguments){.task = task,
+                                                      .data = given->data,
+                                                      .out = given->out,
+                                                      .target = given->target,
+                                                      .command = command,
+                                                      .bootstrap_rounds = 500,
+                                                      .seed = given->seed});
+}
+
 static int run_train(const app_command *command, int argc, char **argv)
 {
     train_arguments given = {.seed = 1};
@@ -51,6 +73,9 @@ static int run_train(const app_command *command, int argc, char **argv)
     const int code = app_parse(command, argc, argv, &given, words, &word_count);
     if (code >= 0) {
         return code;
+    }
+    if (app_is_outcome(words[0])) {
+        return train_outcome(&given, words[0], argc, argv);
     }
     const reha_recogniser *recogniser = reha_recogniser_find(words[0]);
     if (recogniser == NULL || recogniser->train == NULL) {

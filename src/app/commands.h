@@ -9,6 +9,7 @@ extern const app_command app_train;
 extern const app_command app_evaluate;
 extern const app_command app_calibrate;
 extern const app_command app_audit_data;
+extern const app_command app_predict;
 extern const app_command app_plan;
 extern const app_command app_model;
 extern const app_command app_compare;

@@ -11,6 +11,7 @@ extern const app_command app_calibrate;
 extern const app_command app_audit_data;
 extern const app_command app_predict;
 extern const app_command app_plan;
+extern const app_command app_drift;
 extern const app_command app_model;
 extern const app_command app_compare;
 extern const app_command app_phantom;

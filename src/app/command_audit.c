@@ -20,8 +20,11 @@ static void print_report(const json_t *report)
     const char *name = NULL;
     json_t *split = NULL;
     const json_t *problems = json_object_get(report, "problems");
-    (void)printf("%s: %lld images of %lld patients\n", reha_json_string(report, "data", ""),
-                 (long long)reha_json_number(report, "n", 0.0), (long long)reha_json_number(report, "patients", 0.0));
+    const bool has_groups = json_object_get(report, "groups") != NULL; /* images that belong together, not patients */
+    (void)printf("%s: %lld images of %lld %s\n", reha_json_string(report, "data", ""),
+                 (long long)reha_json_number(report, "n", 0.0),
+                 (long long)reha_json_number(report, has_groups ? "groups" : "patients", 0.0),
+                 has_groups ? "groups" : "patients");
     json_object_foreach(json_object_get(report, "splits"), name, split)
     {
         (void)printf("  %-10s n %6lld   by grade", name, (long long)reha_json_number(split, "n", 0.0));
@@ -32,7 +35,9 @@ static void print_report(const json_t *report)
         (void)printf("   right %lld, left %lld\n", (long long)reha_json_number(split, "right", 0.0),
                      (long long)reha_json_number(split, "left", 0.0));
     }
-    (void)printf("  brightness alone against disease: AUC %.3f\n", reha_json_number(report, "brightness_auc", 0.5));
+    if (json_object_get(report, "brightness_auc") != NULL) {
+        (void)printf("  brightness alone against disease: AUC %.3f\n", reha_json_number(report, "brightness_auc", 0.5));
+    }
     for (size_t i = 0; i < json_array_size(problems); i++) {
         const json_t *one = json_array_get(problems, i);
         const json_t *examples = json_object_get(one, "examples");

@@ -36,6 +36,23 @@ static void print_estimate(const json_t *metrics, const char *key, const char *l
                  reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
 }
 
+/* Any report: each figure with its interval. */
+static void print_figures(const json_t *report)
+{
+    const char *name = NULL;
+    json_t *figure = NULL;
+    json_t *metrics = json_object_get(report, "metrics");
+    (void)printf("%s, split %s: %lld images of %lld groups\n", reha_json_string(report, "data", ""),
+                 reha_json_string(report, "split", ""), (long long)reha_json_number(metrics, "n", 0.0),
+                 (long long)reha_json_number(metrics, "groups", 0.0));
+    json_object_foreach(metrics, name, figure)
+    {
+        if (json_is_object(figure)) {
+            print_estimate(metrics, name, name);
+        }
+    }
+}
+
 static void print_report(const json_t *report)
 {
     static const char *const figures[][2] = {{"accuracy", "accuracy"},
@@ -48,6 +65,10 @@ static void print_report(const json_t *report)
     const json_t *metrics = json_object_get(report, "metrics");
     const json_t *recall = json_object_get(metrics, "recall_by_grade");
     const json_t *coverage = json_object_get(metrics, "coverage_by_grade");
+    if (recall == NULL) {
+        print_figures(report);
+        return;
+    }
     (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n", reha_json_string(report, "data", ""),
                  reha_json_string(report, "split", ""), (long long)reha_json_number(metrics, "n", 0.0),
                  (long long)reha_json_number(metrics, "patients", 0.0),

@@ -43,6 +43,17 @@ reha_status reha_muscle_card_load(const char *folder, json_t **out, reha_error *
     return REHA_OK;
 }
 
+reha_status reha_muscle_card_save(const char *folder, const json_t *card, reha_error *err)
+{
+    char *path = reha_path_join(folder, "card.json");
+    if (path == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    const reha_status status = reha_json_save(path, card, err);
+    reha_free(path);
+    return status;
+}
+
 reha_status reha_muscle_card_write(const char *base_folder, const char *out_folder, json_t *training, reha_error *err)
 {
     json_t *card = NULL;
@@ -52,14 +63,13 @@ reha_status reha_muscle_card_write(const char *base_folder, const char *out_fold
         REHA_TRY(reha_muscle_card_load(base_folder, &card, err));
     }
     (void)json_object_del(card, "metrics");
-    char *path = reha_path_join(out_folder, "card.json");
+    (void)json_object_del(card, "measurement_error_95");
     reha_status status = REHA_OK;
-    if (card == NULL || path == NULL || json_object_set(card, "training", training) != 0) {
+    if (card == NULL || json_object_set(card, "training", training) != 0) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
     } else {
-        status = reha_json_save(path, card, err);
+        status = reha_muscle_card_save(out_folder, card, err);
     }
-    reha_free(path);
     json_decref(card);
     return status;
 }

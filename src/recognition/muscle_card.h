@@ -13,5 +13,6 @@ REHA_MUST_USE reha_status reha_muscle_card_write(const char *base_folder, const 
 
 /* Reads and checks it. New reference. */
 REHA_MUST_USE reha_status reha_muscle_card_load(const char *folder, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status reha_muscle_card_save(const char *folder, const json_t *card, reha_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "image/statistics.h"
+#include "recognition/muscle_card.h"
 #include "recognition/muscle_data.h"
 #include "recognition/sampling.h"
 
@@ -415,5 +416,35 @@ done:
     reha_text_clear(&run.table);
     reha_free(run.values);
     reha_muscle_data_clear(&run.data);
+    return status;
+}
+
+static double p95_of(const json_t *metrics, const char *key)
+{
+    return reha_json_number(json_object_get(metrics, key), "p95", (double)NAN);
+}
+
+reha_status reha_muscle_calibrate(reha_model *model, const char *model_folder, const reha_evaluate_options *options,
+                                  const reha_progress *progress, json_t **report, reha_error *err)
+{
+    REHA_TRY(reha_muscle_evaluate(model, options, progress, report, err));
+    json_t *metrics = json_object_get(*report, "metrics");
+    const double aponeurosis = fmax(p95_of(metrics, figure_names[SUPERFICIAL_ANGLE]), p95_of(metrics, figure_names[DEEP_ANGLE]));
+    json_t *errors = json_pack("{s:o, s:o, s:o}", "fascicle_angle_deg",
+                               reha_json_real(p95_of(metrics, figure_names[FASCICLE_ANGLE])), "aponeurosis_angle_deg",
+                               reha_json_real(aponeurosis), "thickness_ratio",
+                               reha_json_real(p95_of(metrics, figure_names[THICKNESS])));
+    reha_status status = REHA_OK;
+    if (json_object_set_new(model->card, "measurement_error_95", errors) != 0 ||
+        json_object_set(model->card, "metrics", metrics) != 0 ||
+        json_object_set_new(metrics, "split", json_string(options->split != NULL ? options->split : "all")) != 0) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
+    } else {
+        status = reha_muscle_card_save(model_folder, model->card, err);
+    }
+    if (status != REHA_OK) {
+        json_decref(*report);
+        *report = NULL;
+    }
     return status;
 }

@@ -208,8 +208,8 @@ static void add_lengths(const muscle_case *work, reha_region *region)
     const double error = hypot(m->length_px * relative, Z95 * m->length_sd_px / 3.0);
     add_length(work, region, "fascicle-length", "Fascicle length, straight", m->length_px, error, source);
     add_length(work, region, "fascicle-length-curved", "Fascicle length along its curve", m->length_curved_px, error, source);
-    (void)add(region, "fascicle-length-extrapolated", "Share of the fascicle length outside of the image", "1",
-              m->length_outside, (double)NAN, "");
+    (void)add(region, "fascicle-length-extrapolated", "Share of the fascicle length outside of the image", "%",
+              100.0 * m->length_outside, (double)NAN, "");
     reha_finding *echo = add(region, "echo-intensity", "Echo intensity of the belly", "{grey}", m->echo_mean, (double)NAN, "");
     if (echo != NULL && isfinite(m->echo_sd)) {
         (void)snprintf(echo->evidence, sizeof echo->evidence,
@@ -452,4 +452,6 @@ const reha_recogniser reha_recogniser_muscle_us = {
     .card = card,
     .train = reha_muscle_train,
     .evaluate = reha_muscle_evaluate,
+    .calibrate = reha_muscle_calibrate,
+    .audit = reha_muscle_audit,
 };

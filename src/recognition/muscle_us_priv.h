@@ -36,5 +36,13 @@ void reha_muscle_maps_clear(reha_muscle_maps *maps);
 /* `evaluate muscle-us` (muscle_evaluate.c). */
 REHA_MUST_USE reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options *options,
                                                const reha_progress *progress, json_t **report, reha_error *err);
+/* `audit-data muscle-us` (muscle_audit.c). */
+REHA_MUST_USE reha_status reha_muscle_audit(const char *data_folder, reha_load_function load,
+                                            const reha_progress *progress, json_t **out, reha_error *err);
+
+/* `calibrate muscle-us`: the errors in the card become those on the user's own masks (muscle_evaluate.c). */
+REHA_MUST_USE reha_status reha_muscle_calibrate(reha_model *model, const char *model_folder,
+                                                const reha_evaluate_options *options, const reha_progress *progress,
+                                                json_t **report, reha_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "image/load.h"
 #include "recognition/knee_oa.h"
+#include "recognition/muscle_us.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 /* One line per task. */
 static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_knee_oa,
+    &reha_recogniser_muscle_us,
 };
 
 const reha_recogniser *reha_recogniser_at(size_t index)

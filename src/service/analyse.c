@@ -14,11 +14,18 @@
 static const char DEFAULT_TASK[] = "knee-oa";
 enum { PATH_BYTES = 4096, MODEL_FILES_MAX = 64 };
 
+/* Which recogniser an image is handed to when no task was named and the knee's gate says what it is instead. */
+static const char ULTRASOUND_TASK[] = "muscle-us";
+static const char ULTRASOUND_CODE[] = "ultrasound";
+static const char ULTRASOUND_MODALITY[] = "US";
+
 struct reha_analyser {
     const reha_recogniser *recogniser;
     reha_model *model;
     reha_analyser_options options;
     char model_hash[REHA_DIGEST_TEXT_BYTES];
+    reha_analyser *ultrasound;  /* opened when the first such image comes; NULL before, or with a task given */
+    bool is_ultrasound_missing; /* its model is not installed: not tried again */
 };
 
 reha_status reha_models_folder(char **out, reha_error *err)
@@ -111,6 +118,7 @@ void reha_analyser_close(reha_analyser *analyser)
         if (analyser->model != NULL) {
             analyser->recogniser->close(analyser->model);
         }
+        reha_analyser_close(analyser->ultrasound);
         reha_free(analyser);
     }
 }
@@ -141,6 +149,68 @@ static void add_input_notes(const reha_input *input, reha_analysis *analysis)
     }
 }
 
+static bool has_note(const reha_note *notes, int count, const char *code)
+{
+    for (int i = 0; i < count; i++) {
+        if (notes[i].level == REHA_NOTE_REFUSED && strcmp(notes[i].code, code) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_refused_as_ultrasound(const reha_analysis *analysis)
+{
+    bool found = has_note(analysis->notes, analysis->note_count, ULTRASOUND_CODE);
+    for (int i = 0; i < analysis->region_count; i++) {
+        found = found || has_note(analysis->regions[i].notes, analysis->regions[i].note_count, ULTRASOUND_CODE);
+    }
+    return found && !analysis->is_accepted;
+}
+
+/* The recogniser for ultrasound, or NULL where its model is not installed or a task was named. */
+static reha_analyser *ultrasound_analyser(reha_analyser *analyser)
+{
+    if (analyser->options.task != NULL || analyser->options.model_folder != NULL || analyser->is_ultrasound_missing) {
+        return NULL;
+    }
+    if (analyser->ultrasound == NULL) {
+        reha_analyser_options how = analyser->options;
+        how.task = ULTRASOUND_TASK;
+        analyser->is_ultrasound_missing = reha_analyser_open(&how, &analyser->ultrasound, NULL) != REHA_OK;
+    }
+    return analyser->ultrasound;
+}
+
+/* By one recogniser; the model's hash is that of the one which answered. */
+static reha_status analyse_by(const reha_analyser *analyser, const reha_input *input, reha_analysis **out,
+                              reha_error *err)
+{
+    const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
+                                      .side_hint = input->side_hint,
+                                      .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
+    REHA_TRY(analyser->recogniser->analyse(analyser->model, input->image, &input->facts, &how, out, err));
+    memcpy((*out)->model_hash, analyser->model_hash, sizeof analyser->model_hash);
+    return REHA_OK;
+}
+
+/* By what the image is: the file's modality first, then the picture as the gate sees it. */
+static reha_status analyse_input(reha_analyser *analyser, const reha_input *input, reha_analysis **out, reha_error *err)
+{
+    const bool says_ultrasound = strcmp(input->facts.modality, ULTRASOUND_MODALITY) == 0;
+    const reha_analyser *other = says_ultrasound ? ultrasound_analyser(analyser) : NULL;
+    if (other != NULL) {
+        return analyse_by(other, input, out, err);
+    }
+    REHA_TRY(analyse_by(analyser, input, out, err));
+    if (is_refused_as_ultrasound(*out) && (other = ultrasound_analyser(analyser)) != NULL) {
+        reha_analysis_free(*out);
+        *out = NULL;
+        return analyse_by(other, input, out, err);
+    }
+    return REHA_OK;
+}
+
 /* `input` was read with out->status; its image moves to *out if it is to be kept. */
 static void run_input(reha_analyser *analyser, reha_input *input, bool keep_image, reha_case *out)
 {
@@ -149,15 +219,10 @@ static void run_input(reha_analyser *analyser, reha_input *input, bool keep_imag
             input->image->spacing = (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px,
                                                    REHA_SPACING_USER};
         }
-        const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
-                                          .side_hint = input->side_hint,
-                                          .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
         memcpy(out->digest, input->digest, sizeof out->digest);
-        out->status = analyser->recogniser->analyse(analyser->model, input->image, &input->facts, &how, &out->analysis,
-                                                    &out->error);
+        out->status = analyse_input(analyser, input, &out->analysis, &out->error);
     }
     if (out->status == REHA_OK) {
-        memcpy(out->analysis->model_hash, analyser->model_hash, sizeof analyser->model_hash);
         add_input_notes(input, out->analysis);
         if (keep_image) {
             out->image = input->image;
@@ -237,6 +302,37 @@ static void add_measure(reha_text *line, const reha_region *region, const char *
     reha_text_add(line, is_mm ? " mm" : " of plateau width");
 }
 
+/* "thickness 21.3 ± 0.9 mm, fascicles 18.2 ± 3.1 deg, ..." */
+static void add_muscle(reha_text *line, const reha_region *region)
+{
+    static const char *const figures[][2] = {{"thickness", "thickness"},
+                                             {"pennation", "pennation"},
+                                             {"fascicle-length", "fascicle length"}};
+    const char *comma = "";
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        char px_key[40];
+        (void)snprintf(px_key, sizeof px_key, "%s-px", figures[i][0]);
+        const reha_finding *finding = reha_region_find(region, figures[i][0]);
+        if (finding != NULL && !isfinite(finding->measure.value)) {
+            finding = reha_region_find(region, px_key);
+        }
+        if (finding != NULL && isfinite(finding->measure.value)) {
+            reha_text_addf(line, "%s%s %.1f", comma, figures[i][1], finding->measure.value);
+            if (isfinite(finding->measure.error)) {
+                reha_text_addf(line, " ± %.1f", finding->measure.error);
+            }
+            reha_text_addf(line, " %s", finding->measure.unit);
+            comma = ", ";
+        }
+    }
+    reha_text_add(line, comma[0] != '\0' ? "" : "nothing could be measured");
+    for (int i = 0; i < region->note_count; i++) {
+        if (region->notes[i].level == REHA_NOTE_WARNING) {
+            reha_text_addf(line, " [%s]", region->notes[i].code);
+        }
+    }
+}
+
 static void add_region(reha_text *line, const reha_region *region)
 {
     if (!region->is_accepted) {
@@ -281,7 +377,12 @@ reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
     }
     for (int i = 0; i < analysis->region_count; i++) {
         reha_text_add(&line, i > 0 ? "; " : "");
-        add_region(&line, &analysis->regions[i]);
+        if (strcmp(analysis->task, ULTRASOUND_TASK) == 0) {
+            reha_text_add(&line, "muscle: ");
+            add_muscle(&line, &analysis->regions[i]);
+        } else {
+            add_region(&line, &analysis->regions[i]);
+        }
     }
     if (analysis->was_inverted) {
         reha_text_add(&line, " [photometric inversion corrected]");

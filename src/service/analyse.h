@@ -8,7 +8,7 @@
 typedef struct reha_analyser reha_analyser; /* a loaded recogniser; one thread at a time */
 
 typedef struct reha_analyser_options {
-    const char *task;           /* NULL: the recogniser that accepts the image: for now "knee-oa" */
+    const char *task;           /* NULL: by what the image is: "knee-oa", or "muscle-us" for ultrasound */
     const char *models_folder;  /* holds <task>/<version>/ */
     const char *model_folder;   /* exactly this model; NULL: the newest */
     int threads;                /* 0: all processors */
@@ -19,6 +19,7 @@ typedef struct reha_analyser_options {
 REHA_MUST_USE reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out,
                                              reha_error *err);
 void reha_analyser_close(reha_analyser *analyser);
+/* The task's own; without a task the one that is asked first. An analysis names the model that made it. */
 const reha_recogniser *reha_analyser_recogniser(const reha_analyser *analyser);
 reha_model *reha_analyser_model(reha_analyser *analyser); /* borrowed */
 const char *reha_analyser_model_hash(const reha_analyser *analyser);

@@ -32,10 +32,10 @@ static void add_measure(reha_text *html, const reha_measure *measure)
     if (!isfinite(measure->value)) {
         reha_text_add(html, "not measured");
     } else {
-        const bool is_mm = strcmp(measure->unit, "mm") == 0;
-        reha_text_addf(html, is_mm ? "%.2f" : "%.3f", measure->value);
+        const bool is_ratio = strcmp(measure->unit, "1") == 0;
+        reha_text_addf(html, is_ratio ? "%.3f" : "%.2f", measure->value);
         if (isfinite(measure->error)) {
-            reha_text_addf(html, is_mm ? " ± %.2f" : " ± %.3f", measure->error);
+            reha_text_addf(html, is_ratio ? " ± %.3f" : " ± %.2f", measure->error);
         }
         reha_text_add(html, " ");
         reha_text_add_html(html, strcmp(measure->unit, "1") == 0 ? "(ratio)" : measure->unit);
@@ -92,6 +92,15 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
         return REHA_OK;
     }
     REHA_TRY(reha_figure_png(result, &png, &png_bytes, err));
+    if (strcmp(result->analysis->task, "muscle-us") == 0) {
+        reha_text_add(html, "<img alt=\"The ultrasound image with what was measured\" src=\"data:image/png;base64,");
+        reha_text_add_base64(html, png, png_bytes);
+        reha_text_add(html, "\">\n<p><small>Superficial aponeurosis (yellow), deep aponeurosis (blue), direction of the "
+                            "fascicles from one to the other (green), thickness (red, dashed). Dashed grey: the tissue "
+                            "that was looked at.</small></p>\n");
+        reha_free(png);
+        return REHA_OK;
+    }
     reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
                         "and the charts described in the table\" src=\"data:image/png;base64,");
     reha_text_add_base64(html, png, png_bytes);
@@ -103,9 +112,10 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
     return REHA_OK;
 }
 
-static void add_region(reha_text *html, const reha_region *region)
+static void add_region(reha_text *html, const reha_region *region, bool is_muscle)
 {
-    reha_text_addf(html, "<h3>%s knee <small>(side: ", reha_side_text(region->side));
+    reha_text_addf(html, is_muscle ? "<h3>Muscle, side %s <small>(" : "<h3>%s knee <small>(side: ",
+                   reha_side_text(region->side));
     reha_text_add_html(html, region->side_source);
     reha_text_add(html, ")</small></h3>\n");
     add_notes(html, region->notes, region->note_count);
@@ -135,7 +145,7 @@ static reha_status add_case(reha_text *html, const reha_case *result, size_t ind
     add_notes(html, analysis->notes, analysis->note_count);
     REHA_TRY(add_picture(html, result, err));
     for (int i = 0; i < analysis->region_count; i++) {
-        add_region(html, &analysis->regions[i]);
+        add_region(html, &analysis->regions[i], strcmp(analysis->task, "muscle-us") == 0);
     }
     reha_text_addf(html, "<p><small>%u × %u px; scale: %s; model ", analysis->width_px, analysis->height_px,
                    reha_spacing_source_text(analysis->spacing.source));

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "service/figure.h"
+#include "service/figure_muscle_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -103,13 +103,13 @@ static void value_text(const reha_finding *finding, char *out, size_t out_bytes)
         (void)snprintf(out, out_bytes, "%d  (%.0f %% set: %d to %d)", finding->grade, 100.0 * finding->set_coverage,
                        finding->set_low, finding->set_high);
     } else if (measure->unit != NULL && measure->unit[0] != '\0' && isfinite(measure->value)) {
-        const bool is_mm = strcmp(measure->unit, "mm") == 0;
+        const bool is_fine = strcmp(measure->unit, "1") != 0;
         const char *unit = strcmp(measure->unit, "1") == 0 ? "of plateau width" : measure->unit;
         if (isfinite(measure->error)) {
-            (void)snprintf(out, out_bytes, is_mm ? "%.2f ± %.2f %s" : "%.3f ± %.3f %s", measure->value,
+            (void)snprintf(out, out_bytes, is_fine ? "%.2f ± %.2f %s" : "%.3f ± %.3f %s", measure->value,
                            measure->error, unit);
         } else {
-            (void)snprintf(out, out_bytes, is_mm ? "%.2f %s" : "%.3f %s", measure->value, unit);
+            (void)snprintf(out, out_bytes, is_fine ? "%.2f %s" : "%.3f %s", measure->value, unit);
         }
     } else if (isfinite(finding->probability)) {
         (void)snprintf(out, out_bytes, "%.0f %%", 100.0 * finding->probability);
@@ -145,6 +145,24 @@ static void write_finding(page *at, const reha_finding *finding, const char *nam
     reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y},
                      (reha_stroke){reha_rgb(LINE), 0.5, 0.0});
     at->y += 3.0;
+}
+
+static void write_muscle(page *at, const reha_case *result, const reha_region *region, const char *name)
+{
+    const double picture = 330.0;
+    ensure_room(at, region->is_accepted ? picture + 150.0 : 60.0, name);
+    write_line(at, 12.0, true, INK, "Muscle architecture");
+    write_notes(at, region->notes, region->note_count, name);
+    if (!region->is_accepted || result->image == NULL) {
+        return;
+    }
+    reha_figure_muscle(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    at->y += picture + 8.0;
+    reha_figure_thickness(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), 105.0}, region);
+    at->y += 115.0;
+    for (int i = 0; i < region->finding_count; i++) {
+        write_finding(at, &region->findings[i], name);
+    }
 }
 
 static void write_region(page *at, const reha_case *result, const reha_region *region, const char *name)
@@ -201,7 +219,11 @@ static void write_case(page *at, const reha_case *result)
         if (i > 0) {
             next_page(at, name);
         }
-        write_region(at, result, &analysis->regions[i], name);
+        if (strcmp(analysis->task, "muscle-us") == 0) {
+            write_muscle(at, result, &analysis->regions[i], name);
+        } else {
+            write_region(at, result, &analysis->regions[i], name);
+        }
     }
 }
 

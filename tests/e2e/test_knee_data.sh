@@ -8,8 +8,8 @@ run 0 analyse "$REHA_DATA/knee_radiographs/images/N10.jpg"
 says out 'KL [0-4]'
 hand=$(find "$REHA_DATA/fracture_xray/images" -name '*.jpg' | sort | head -n 1)
 ultrasound=$(find "$REHA_DATA/muscle_ultrasound/aponeurosis/images" -name '*.jpg' | sort | head -n 1)
-run 1 analyse "$hand" "$ultrasound" "$REHA_DATA/dicom/examples/RG2_JPLL.dcm" "$REHA_DATA/dicom/examples/dcm4che_YBR_422.dcm" \
-    "$REHA_DATA/dicom/transfer_syntaxes/TestPattern_RGB.dcm" "$REHA_DATA/dicom/examples/wrist_MR01.dcm"
+run 1 analyse --task knee-oa "$hand" "$ultrasound" "$REHA_DATA/dicom/examples/RG2_JPLL.dcm" \
+    "$REHA_DATA/dicom/examples/dcm4che_YBR_422.dcm" "$REHA_DATA/dicom/transfer_syntaxes/TestPattern_RGB.dcm" "$REHA_DATA/dicom/examples/wrist_MR01.dcm"
 [ "$(grep -c 'refused: ' "$work/out")" -eq 6 ] || { fail "not all of six wrong images were refused"; cat "$work/out"; }
 
 # 80 validation knees through `evaluate`.

@@ -108,6 +108,10 @@ static int check_usage(const compare_arguments *given, reha_compare_options *opt
         (void)fprintf(stderr, "rehascope compare: --report must end in .html or .pdf: %s\n", given->report);
         return EXIT_USAGE;
     }
+    if (given->setting != NULL && !reha_setting_is_known(given->setting)) {
+        (void)fprintf(stderr, "rehascope compare: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n", given->setting);
+        return EXIT_USAGE;
+    }
     options->kind = REHA_REGISTER_SIMILARITY;
     for (int i = 0; given->registration != NULL && i < 3; i++) {
         if (strcmp(given->registration, kinds[i]) == 0) {

@@ -113,6 +113,17 @@ reha_status reha_score_check(const reha_instrument *instrument, double value, re
                      instrument->low, instrument->high, instrument->unit);
 }
 
+bool reha_setting_is_known(const char *setting)
+{
+    static const char *const settings[] = {"any", "surgical", "non-surgical", "same-rater", "other-rater"};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (strcmp(settings[i], setting) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const reha_threshold *reha_threshold_choose(const reha_threshold *items, size_t count, const char *setting)
 {
     const reha_threshold *first = NULL;

@@ -84,6 +84,8 @@ size_t reha_scores_count(const reha_scores *scores);
 const reha_instrument *reha_scores_at(const reha_scores *scores, size_t index);
 const reha_instrument *reha_scores_find(const reha_scores *scores, const char *key); /* any case; NULL if unknown */
 
+/* True for a word that thresholds may carry: so that a slip is told instead of passed over. */
+bool reha_setting_is_known(const char *setting);
 /* The threshold for a setting: the first of that setting, else the first of "any", else the first; entries that
  * have only a range are passed over. `setting` NULL: the first. NULL if none has a number. */
 const reha_threshold *reha_threshold_choose(const reha_threshold *items, size_t count, const char *setting);

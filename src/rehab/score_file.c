@@ -43,7 +43,6 @@ static reha_status read_threshold(const json_t *from, reha_threshold *out, reha_
 {
     static const word kinds[] = {
         {"absolute", REHA_ABSOLUTE}, {"percent", REHA_PERCENT}, {"percent-of-range", REHA_PERCENT_OF_RANGE}};
-    static const word settings[] = {{"any", 0}, {"surgical", 0}, {"non-surgical", 0}, {"same-rater", 0}, {"other-rater", 0}};
     static const word sures[] = {{"A", 0}, {"B", 0}, {"C", 0}, {"K", 0}};
     const char *text = NULL;
     int kind = 0;
@@ -56,7 +55,9 @@ static reha_status read_threshold(const json_t *from, reha_threshold *out, reha_
     REHA_TRY(FIND_WORD(kinds, text, "kind", &kind, err));
     out->kind = (reha_threshold_kind)kind;
     REHA_TRY(reha_json_need_string(from, "setting", &out->setting, err));
-    REHA_TRY(FIND_WORD(settings, out->setting, "setting", &kind, err));
+    if (!reha_setting_is_known(out->setting)) {
+        return reha_fail(err, REHA_E_FORMAT, "setting: '%.40s' is no known word", out->setting);
+    }
     REHA_TRY(reha_json_need_string(from, "sure", &out->sure, err));
     REHA_TRY(FIND_WORD(sures, out->sure, "sure", &kind, err));
     REHA_TRY(reha_json_need_string(from, "population", &out->population, err));

@@ -56,7 +56,7 @@ static reha_status check_options(const reha_graph *graph, const reha_trainer_opt
         REHA_TRY(check_range("weight of a loss", loss->weight, 0.0F, 1e6F, err));
         REHA_TRY(check_range("label_smoothing", loss->label_smoothing, 0.0F, 0.999F, err));
         const reha_shape shape = reha_graph_node(graph, reha_graph_output(graph, loss->output))->shape;
-        if ((int)loss->kind < 0 || loss->kind > REHA_LOSS_HEATMAP ||
+        if ((int)loss->kind < 0 || loss->kind > REHA_LOSS_HUBER_KNOWN ||
             reha_loss_target_count(loss->kind, shape) == 0) {
             return reha_fail(err, REHA_E_ARG, "loss %d does not fit the shape of output %s", i,
                              reha_graph_output_name(graph, loss->output));

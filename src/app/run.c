@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const app_command *const commands[] = {&app_analyse, &app_compare, &app_train,   &app_evaluate, &app_calibrate, &app_audit_data,
+static const app_command *const commands[] = {&app_analyse, &app_compare, &app_scores, &app_train,   &app_evaluate, &app_calibrate, &app_audit_data,
                                               &app_predict, &app_drift,   &app_model,   &app_plan,    &app_phantom, &app_doctor,   &app_version};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

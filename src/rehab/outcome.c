@@ -29,8 +29,9 @@ reha_status reha_outcome_expect(reha_outcome_model *model, const float *x, size_
         REHA_TRY(reha_boost_predict(model->boost, x, rows, 0, out, err));
     }
     for (size_t i = 0; i < rows; i++) {
-        out[i] = within(model, model->boost != NULL ? out[i]
-                                                    : reha_linear_predict(&model->linear, x + i * model->feature_count));
+        const double raw =
+            model->boost != NULL ? out[i] : reha_linear_predict(&model->linear, x + i * model->feature_count);
+        out[i] = within(model, raw + model->shift);
     }
     return REHA_OK;
 }
@@ -98,7 +99,7 @@ reha_status reha_outcome_predict(reha_outcome_model *model, const float *x, reha
         contribution[model->feature_count] = model->linear.base;
     }
     reha_outcome_describe(model, x, expected, out);
-    double sum = contribution[model->feature_count];
+    double sum = contribution[model->feature_count] + model->shift;
     out->base = sum;
     for (size_t j = 0; j < model->feature_count; j++) {
         out->contribution[j] = contribution[j];

@@ -58,6 +58,7 @@ typedef struct reha_outcome_model {
     size_t rows;             /* of training */
     reha_linear linear;
     reha_boost *boost;       /* NULL: the regression predicts */
+    double shift;            /* added to both: the level of the most recent period of the training rows */
     reha_spread spread;
     size_t stratum_count;
     reha_outcome_stratum *strata; /* owned */

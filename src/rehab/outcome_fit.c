@@ -217,30 +217,57 @@ static void cut_axes(reha_outcome_model *model, const double *expected, size_t r
     }
 }
 
+/* Expected outcomes at the level of their own period; returns the shift to the level of the latest. */
+static double anchor(const reha_table *table, const double *expected, double *out)
+{
+    enum { PERIODS_MAX = 64 };
+    double error[PERIODS_MAX] = {0.0};
+    size_t rows[PERIODS_MAX] = {0};
+    uint32_t first = UINT32_MAX;
+    uint32_t last = 0;
+    memcpy(out, expected, table->row_count * sizeof *out);
+    for (size_t i = 0; i < table->row_count; i++) {
+        first = table->period[i] < first ? table->period[i] : first;
+        last = table->period[i] > last ? table->period[i] : last;
+    }
+    if (first == last || last - first >= PERIODS_MAX) {
+        return 0.0; /* one level, or numbers that are no years */
+    }
+    for (size_t i = 0; i < table->row_count; i++) {
+        error[table->period[i] - first] += table->y[i] - expected[i];
+        rows[table->period[i] - first]++;
+    }
+    for (size_t i = 0; i < table->row_count; i++) {
+        out[i] += error[table->period[i] - first] / (double)rows[table->period[i] - first];
+    }
+    return error[last - first] / (double)rows[last - first];
+}
+
 static reha_status fit_rest(reha_outcome_model *model, const reha_table *table, const reha_outcome_fit_options *options,
                             const double *expected, unseen *seen, reha_outcome_choice *choice, reha_error *err)
 {
     reha_status status = REHA_OK;
     double low = 0.0;
     double high = 0.0;
-    double *work = reha_alloc_zero(table->row_count, sizeof *work);
-    if (work == NULL) {
+    double *level = reha_alloc_zero(2 * table->row_count, sizeof *level);
+    if (level == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
-    REHA_CHECK(reha_spread_fit(table, expected, model->design.low, model->design.high, &model->spread, err));
-    cut_axes(model, expected, table->row_count, work);
-    REHA_CHECK(reha_outcome_add_strata(model, table, expected, err));
+    model->shift = anchor(table, expected, level);
+    REHA_CHECK(reha_spread_fit(table, level, model->design.low, model->design.high, &model->spread, err));
+    cut_axes(model, level, table->row_count, level + table->row_count);
+    REHA_CHECK(reha_outcome_add_strata(model, table, level, err));
     const unsigned all = (1U << model->design.axis_count) - 1U;
     for (size_t i = 0; i < table->row_count; i++) {
         const reha_outcome_stratum *naive =
-            reha_outcome_stratum_of(model, table->x + i * table->feature_count, expected[i], all & ~1U);
+            reha_outcome_stratum_of(model, table->x + i * table->feature_count, level[i], all & ~1U);
         seen->naive[i] = naive != NULL ? naive->mean : model->linear.base;
     }
     choice->rmse_naive = rmse(table, seen->naive);
     REHA_CHECK(compare(table, seen->naive, expected, options, &low, &high, err));
     model->beats_naive = low > 0.0;
 done:
-    reha_free(work);
+    reha_free(level);
     return status;
 }
 

@@ -3,7 +3,10 @@
  * All rows of one patient fall into one of five folds; each row is predicted by models that have not seen its fold.
  * On these predictions it is decided whether boosted trees beat the regression clearly (95 % interval of the
  * difference of squared errors, by a bootstrap of patients, below zero), how many trees, whether the model beats the
- * naive prediction, and the distribution and intervals are fitted. The kept model then learns from all rows. */
+ * naive prediction, and the distribution and intervals are fitted. The kept model then learns from all rows.
+ *
+ * Outcomes drift from year to year. Where the rows are of several periods, each period's mean error on unseen folds is
+ * taken out before the distribution is fitted, and that of the latest period is added to every prediction. */
 #ifndef REHA_REHAB_OUTCOME_FIT_H
 #define REHA_REHAB_OUTCOME_FIT_H
 

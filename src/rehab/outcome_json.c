@@ -63,7 +63,7 @@ static reha_status model_to_json(const reha_outcome_model *model, json_t **out, 
     REHA_CHECK(reha_features_to_json(model->features, model->feature_count, &features, err));
     REHA_CHECK(reha_linear_to_json(&model->linear, model->features, &linear, err));
     REHA_CHECK(reha_spread_to_json(&model->spread, model->features, &spread, err));
-    *out = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:o, s:o, s:b, s:o, s:o, s:O, s:O, s:O}",
+    *out = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:o, s:o, s:b, s:o, s:o, s:O, s:O, s:O, s:f}",
                      "format", FORMAT, "format_version", FORMAT_VERSION, "task", model->design.task, "title",
                      model->design.title, "target", model->design.target, "unit", model->design.unit, "low",
                      reha_json_real(model->spread.low), "high", reha_json_real(model->spread.high), "trees",
@@ -71,7 +71,7 @@ static reha_status model_to_json(const reha_outcome_model *model, json_t **out, 
                      goals_to_json(&model->design), "axes", axes_to_json(model), "beats_naive",
                      model->beats_naive ? 1 : 0, "strata", strata_to_json(model), "note",
                      json_string("counts and summaries only: no row of a patient"), "features", features, "regression",
-                     linear, "distribution", spread);
+                     linear, "distribution", spread, "level_shift", model->shift);
     if (*out == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
     }
@@ -254,6 +254,7 @@ static reha_status read_model(const json_t *object, reha_outcome_model *model, r
     REHA_TRY(reha_json_need_number(object, "low", &design->low, err));
     REHA_TRY(reha_json_need_number(object, "high", &design->high, err));
     REHA_TRY(reha_json_need_number(object, "rows", &rows, err));
+    REHA_TRY(reha_json_need_number(object, "level_shift", &model->shift, err));
     model->rows = rows >= 0.0 && rows < 1e9 ? (size_t)rows : 0;
     model->beats_naive = json_is_true(json_object_get(object, "beats_naive"));
     REHA_TRY(reha_features_from_json(json_object_get(object, "features"), &model->features, &model->feature_count, err));

@@ -1,7 +1,6 @@
 /* Training of outcome models: the years of the NHS, or a clinic's own table; and their cards. */
 #include "service/outcome_priv.h"
 
-#include "base/clock.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -71,16 +70,14 @@ static reha_status save_card(const char *folder, const json_t *card, reha_error 
 static json_t *new_card(const reha_outcome_model *model, const reha_outcome_options *options, const char *name,
                         json_t *training, json_t *metrics)
 {
-    char made[REHA_TIMESTAMP_BYTES];
-    reha_clock_timestamp(made);
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "format",
+    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "format",
                      "rehascope-model-card", "format_version", 1, "name", name, "version", "1", "task",
                      model->design.task, "title", model->design.title, "status", "research only", "target",
                      model->design.target, "not_for",
                      "Deciding whether someone gets an operation, rationing care, or patients outside the ranges in "
                      "model.json (these are refused).",
                      "privacy", "No row of a patient is in the model: counts, coefficients, trees and summaries of at least 20.",
-                     "made", made, "command", options->command != NULL ? options->command : "", "training", training,
+                     "command", options->command != NULL ? options->command : "", "training", training,
                      "metrics", metrics);
 }
 
@@ -143,7 +140,7 @@ static reha_status compare_kinds(reha_outcome_model *model, const reha_table *re
     REHA_CHECK(reha_outcome_expect(model, rest->x, n, trees, err));
     for (size_t i = 0; i < n; i++) {
         const double plain = reha_linear_predict(&model->linear, rest->x + i * rest->feature_count);
-        const double bounded = fmin(model->spread.high, fmax(model->spread.low, plain));
+        const double bounded = fmin(model->spread.high, fmax(model->spread.low, plain + model->shift));
         const double one = (bounded - rest->y[i]) * (bounded - rest->y[i]);
         const double other = (trees[i] - rest->y[i]) * (trees[i] - rest->y[i]);
         sums[0] += one;

@@ -10,7 +10,7 @@ static const unsigned BLUE = 0x1f77b4;
 static const unsigned GREEN = 0x1d6b36;
 static const unsigned AMBER = 0xd98c00;
 static const unsigned LINE = 0xd5dbe1;
-enum { TICKS = 4 };
+enum { TICKS_AIM = 4 };
 
 /* Days and values onto the canvas. */
 typedef struct axes {
@@ -41,28 +41,41 @@ static axes axes_of(reha_rect box, const reha_score_series *series)
         at.day_high = fmax(at.day_high, series->visits[i].day);
         widen(&at, series->visits[i].value);
     }
+    const double half = latest->sdc / sqrt(2.0);
+    for (size_t i = 0; i < series->count; i++) {
+        widen(&at, series->visits[i].value - half);
+        widen(&at, series->visits[i].value + half);
+    }
     widen(&at, latest->before + latest->sdc);
     widen(&at, latest->before - latest->sdc);
     widen(&at, latest->before + series->instrument->better * latest->mic);
     const double room = 0.08 * fmax(at.high - at.low, 1e-6);
     at.low = fmax(at.low - room, series->instrument->low - room);
-    at.high = fmin(at.high + room, series->instrument->high + room);
+    at.high = fmin(at.high + room, series->instrument->high + room); /* no room beyond the scale's ends */
     const double days = fmax(at.day_high - at.day_low, 1.0);
     at.day_low -= 0.04 * days;
     at.day_high += 0.04 * days;
     return at;
 }
 
+/* 1, 2 or 5 times a power of ten. */
+static double round_step(double step)
+{
+    const double power = pow(10.0, floor(log10(step)));
+    const double digit = step / power;
+    return power * (digit < 1.5 ? 1.0 : digit < 3.5 ? 2.0 : digit < 7.5 ? 5.0 : 10.0);
+}
+
 static void draw_scale(reha_canvas *canvas, const axes *at, const reha_score_series *series, double size)
 {
     char text[48];
     reha_type type = {.size = size, .colour = reha_rgb(SOFT), .align = REHA_ALIGN_RIGHT};
-    for (int i = 0; i <= TICKS; i++) {
-        const double value = at->low + (at->high - at->low) * i / TICKS;
+    const double step = round_step((at->high - at->low) / TICKS_AIM);
+    for (double value = ceil(at->low / step) * step; value <= at->high; value += step) {
         const reha_spot spot = place(at, at->day_low, value);
         reha_canvas_line(canvas, spot, (reha_spot){at->box.x + at->box.width, spot.y},
                          (reha_stroke){reha_rgb(LINE), 0.5, 0.0});
-        (void)snprintf(text, sizeof text, "%.3g", value);
+        (void)snprintf(text, sizeof text, "%.4g", fabs(value) < 1e-9 * step ? 0.0 : value);
         (void)reha_canvas_text(canvas, (reha_spot){at->box.x - 0.4 * size, spot.y - 0.6 * size}, text, &type);
     }
     type.align = REHA_ALIGN_CENTRE;
@@ -120,7 +133,7 @@ static void draw_visits(reha_canvas *canvas, const axes *at, const reha_score_se
 
 void reha_score_plot(reha_canvas *canvas, reha_rect frame, const reha_score_series *series)
 {
-    const double size = fmin(frame.height / 16.0, 12.0);
+    const double size = fmin(frame.height / 20.0, frame.width / 70.0);
     const reha_type title = {.size = 1.1 * size, .bold = true, .colour = reha_rgb(INK), .wrap_width = frame.width, .lines_max = 1};
     const reha_type legend = {.size = size, .colour = reha_rgb(SOFT), .wrap_width = frame.width, .lines_max = 1};
     char text[160];

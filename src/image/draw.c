@@ -1,6 +1,7 @@
 /* Canvas, images and shapes on cairo. Text is in draw_text.c. */
 #include "image/draw.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/canvas_priv.h"
@@ -331,6 +332,45 @@ static uint32_t shade_gray(float value, const float range[2])
 void reha_canvas_gray(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high)
 {
     paint_image(canvas, image, box, shade_gray, (const float[2]){low, high});
+}
+
+static cairo_status_t read_png(void *closure, unsigned char *data, unsigned int length)
+{
+    reha_bytes *left = closure;
+    reha_bytes part;
+    if (!reha_bytes_take(left, length, &part)) {
+        return CAIRO_STATUS_READ_ERROR;
+    }
+    memcpy(data, part.data, length);
+    return CAIRO_STATUS_SUCCESS;
+}
+
+reha_rect reha_canvas_png(reha_canvas *canvas, const uint8_t *png, size_t png_bytes, reha_rect frame)
+{
+    reha_bytes left = {png, png_bytes};
+    reha_rect box = {frame.x, frame.y, 0.0, 0.0};
+    if (!reha_canvas_is_usable(canvas)) {
+        return box;
+    }
+    cairo_surface_t *picture = cairo_image_surface_create_from_png_stream(read_png, &left);
+    const double width = cairo_image_surface_get_width(picture);
+    const double height = cairo_image_surface_get_height(picture);
+    if (cairo_surface_status(picture) != CAIRO_STATUS_SUCCESS || !(width >= 1.0 && height >= 1.0)) {
+        reha_canvas_fail(canvas, REHA_E_FORMAT, "a picture of the page is no PNG");
+        cairo_surface_destroy(picture);
+        return box;
+    }
+    const double ratio = fmin(frame.width / width, frame.height / height);
+    box = (reha_rect){frame.x + 0.5 * (frame.width - ratio * width), frame.y + 0.5 * (frame.height - ratio * height),
+                      ratio * width, ratio * height};
+    cairo_save(canvas->cairo);
+    cairo_translate(canvas->cairo, box.x, box.y);
+    cairo_scale(canvas->cairo, ratio, ratio);
+    cairo_set_source_surface(canvas->cairo, picture, 0.0, 0.0);
+    cairo_paint(canvas->cairo);
+    cairo_restore(canvas->cairo);
+    cairo_surface_destroy(picture);
+    return box;
 }
 
 static uint32_t shade_heat(float value, const float range[2])

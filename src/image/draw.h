@@ -87,6 +87,9 @@ reha_spot reha_canvas_place(const reha_gray *image, reha_rect box, reha_point_px
 
 /* Shows an image: values <= low are black, >= high white. */
 void reha_canvas_gray(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high);
+/* Draws a PNG picture, in its colours, as large as fits into the middle of `frame`; gives the box that it took (empty on a
+ * failure). */
+reha_rect reha_canvas_png(reha_canvas *canvas, const uint8_t *png, size_t png_bytes, reha_rect frame);
 /* Lays a map of 0..1 over it in the colours of reha_heat_colour. Opacity grows with the value up to
  * `opacity`, so that where there is nothing to see the image stays as it was. */
 void reha_canvas_heat(reha_canvas *canvas, const reha_gray *map, reha_rect box, double opacity);

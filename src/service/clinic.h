@@ -248,12 +248,16 @@ REHA_MUST_USE reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor 
 REHA_MUST_USE reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
                                               json_t **out, reha_error *err);
 /* Events since `after` (0: only the newest number): {"last", "lost", "items":[{"no","kind","study_id","image_id","job_id",
- * "state","text"}]}. Waits up to timeout_ms for the first one; empty after that. "lost": some were forgotten, read all
- * again. Numbers grow over restarts. Events hold no patient data; changes of other processes come within 2 s. */
+ * "patient_id","state"}]}. Waits up to timeout_ms for the first one; empty after that. "lost": some were forgotten, read
+ * all again. Numbers grow over restarts. Events hold no patient data. An upload of another process (import) shows when
+ * its analysis starts, within 2 s. */
 REHA_MUST_USE reha_status reha_clinic_events(reha_clinic *clinic, const reha_actor *actor, int64_t after,
                                              int timeout_ms, json_t **out, reha_error *err);
 /* Wakes all waiting in reha_clinic_events, now and from now on: before a server stops. */
 void reha_clinic_wake(reha_clinic *clinic);
+
+/* Waits until no job is queued or running (with_workers): for `worker --once` and tests. */
+REHA_MUST_USE reha_status reha_clinic_drain(reha_clinic *clinic, reha_error *err);
 
 /* --- review, signature, report ------------------------------------------------------------------------------------------------ */
 

@@ -142,6 +142,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         STUDY "FROM study s LEFT JOIN patient p ON p.id = s.patient_id WHERE s.id = ?2",
     [REHA_SQL_STUDY_BY_UID] =
         "SELECT id, patient_id, signed_at FROM study WHERE uid = ?1",
+    [REHA_SQL_STUDY_UID] =
+        "SELECT uid FROM study WHERE id = ?1",
     [REHA_SQL_STUDY_ADD] =
         "INSERT INTO study (id, patient_id, episode_id, uid, modality, body_part, image_date, received_at) "
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -182,6 +184,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "INSERT INTO job (id, image_id, created_at) VALUES (?1, ?2, ?3)",
     [REHA_SQL_JOB_OPEN] =
         "SELECT COUNT(*) FROM job WHERE image_id = ?1 AND state IN ('queued', 'running')",
+    [REHA_SQL_JOBS_OPEN] =
+        "SELECT COUNT(*) FROM job WHERE state IN ('queued', 'running')",
     [REHA_SQL_JOBS_WAITING] =
         "SELECT COUNT(*) FROM job WHERE state = 'queued'",
     [REHA_SQL_JOB_CLAIM] =
@@ -192,7 +196,7 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_JOB_END] =
         "UPDATE job SET state = ?2, text = ?3, ended_at = ?4 WHERE id = ?1 AND state = 'running'",
     [REHA_SQL_JOBS_REQUEUE] =
-        "UPDATE job SET state = 'queued', started_at = NULL WHERE state = 'running'",
+        "UPDATE job SET state = 'queued', started_at = NULL, tries = MAX(tries - 1, 0) WHERE state = 'running'",
     [REHA_SQL_UPLOAD] =
         "SELECT digest, answer AS \"answer:json\" FROM upload WHERE user_id = ?1 AND key = ?2",
     [REHA_SQL_UPLOAD_ADD] =

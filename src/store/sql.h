@@ -40,6 +40,7 @@ typedef enum reha_sql {
     REHA_SQL_STUDY_COUNTS,
     REHA_SQL_STUDY, /* identity, id */
     REHA_SQL_STUDY_BY_UID, /* uid */
+    REHA_SQL_STUDY_UID, /* id */
     REHA_SQL_STUDY_ADD, /* id, patient, episode, uid, modality, body part, image date, time */
     REHA_SQL_STUDY_ASSIGN, /* id, patient, episode */
     REHA_SQL_STUDY_SIGNED, /* id, name or null, time or null */
@@ -54,6 +55,7 @@ typedef enum reha_sql {
     REHA_SQL_JOB_NEWEST, /* image */
     REHA_SQL_JOB_ADD, /* id, image, time */
     REHA_SQL_JOB_OPEN, /* image */
+    REHA_SQL_JOBS_OPEN,
     REHA_SQL_JOBS_WAITING,
     REHA_SQL_JOB_CLAIM, /* time: the oldest that waits */
     REHA_SQL_JOB_END, /* id, state, text, time */

@@ -1,0 +1,173 @@
+#include "service/clinic_priv.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILES_MAX = 4, COPY_BYTES_MAX = 0x7fffffff };
+
+static bool is_absent_or_empty(const char *folder)
+{
+    reha_paths files = {0};
+    struct stat info;
+    if (stat(folder, &info) != 0) {
+        return errno == ENOENT;
+    }
+    const bool is_empty = S_ISDIR(info.st_mode) && reha_folder_list(folder, FILES_MAX, &files, NULL) == REHA_OK &&
+                          files.count == 0;
+    reha_paths_clear(&files);
+    return is_empty;
+}
+
+/* A sealed file as it is; owner only. */
+static reha_status copy_file(const char *from, const char *to, int64_t *bytes_done, reha_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_file_load(from, COPY_BYTES_MAX, &bytes, &count, err));
+    reha_status status = reha_file_save(to, bytes, count, err);
+    if (status == REHA_OK && chmod(to, 0600) != 0) {
+        status = reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", to, strerror(errno));
+    }
+    *bytes_done += (int64_t)count;
+    reha_free(bytes);
+    return status;
+}
+
+static reha_status copy_named(const char *from_folder, const char *to_folder, const char *name, int64_t *bytes_done,
+                              reha_error *err)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+    (void)snprintf(from, sizeof from, "%s/%s", from_folder, name);
+    (void)snprintf(to, sizeof to, "%s/%s", to_folder, name);
+    return copy_file(from, to, bytes_done, err);
+}
+
+static reha_status make_private(const char *folder, reha_error *err)
+{
+    REHA_TRY(reha_folder_make(folder, err));
+    return chmod(folder, 0700) == 0 ? REHA_OK
+                                    : reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", folder, strerror(errno));
+}
+
+/* Every file that the copied records name. Files are never changed, so those of the copy's moment are all there. */
+static reha_status copy_blobs(reha_store *copy, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
+                              reha_error *err)
+{
+    json_t *rows = NULL;
+    json_t *row = NULL;
+    size_t i = 0;
+    reha_status status = REHA_OK;
+    REHA_TRY(reha_store_rows(copy, REHA_SQL_IMAGE_DIGESTS, REHA_BIND_NONE, &rows, err));
+    json_array_foreach(rows, i, row)
+    {
+        char folder[PATH_MAX];
+        char name[PATH_MAX];
+        const char *digest = reha_json_string(row, "digest", "");
+        (void)snprintf(folder, sizeof folder, "%s/blobs/%.2s", to_home, digest);
+        (void)snprintf(name, sizeof name, "blobs/%.2s/%s", digest, digest);
+        REHA_CHECK(make_private(folder, err));
+        REHA_CHECK(copy_named(from_home, to_home, name, bytes, err));
+        (*files)++;
+    }
+done:
+    json_decref(rows);
+    return status;
+}
+
+static reha_status copy_home(reha_store *store, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
+                             reha_error *err)
+{
+    char path[PATH_MAX];
+    reha_store *copy = NULL;
+    REHA_TRY(make_private(to_home, err));
+    /* The head before the records: the copy's chain is then at least as long as it says. */
+    REHA_TRY(copy_named(from_home, to_home, "audit.head", bytes, err));
+    (void)snprintf(path, sizeof path, "%s/records.db", to_home);
+    REHA_TRY(reha_store_copy(store, path, err));
+    REHA_TRY(reha_store_open(path, &copy, err));
+    const reha_status status = copy_blobs(copy, from_home, to_home, files, bytes, err);
+    reha_store_close(copy);
+    REHA_TRY(status);
+    return copy_named(from_home, to_home, "key", bytes, err); /* last: without it a folder is no backup */
+}
+
+reha_status reha_clinic_backup(reha_clinic *clinic, const reha_actor *actor, const char *folder, json_t **out,
+                               reha_error *err)
+{
+    int64_t files = 0;
+    int64_t bytes = 0;
+    clinic_write write;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_ADMINISTER, err));
+    if (folder[0] == '\0' || !is_absent_or_empty(folder)) {
+        return reha_fail(err, REHA_E_CONFLICT, "%s: is not empty; name a new folder for the backup", folder);
+    }
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_TRY(clinic_end(&write, clinic_note(&write, actor, "clinic.backup", "", "", NULL, err), err));
+    reha_store *store = clinic_read(clinic);
+    const reha_status status = copy_home(store, clinic->home, folder, &files, &bytes, err);
+    clinic_read_end(clinic, store);
+    REHA_TRY(status);
+    *out = json_pack("{s:o, s:I, s:I}", "folder", reha_json_text(folder), "blobs", (json_int_t)files, "bytes",
+                     (json_int_t)bytes);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+}
+
+/* A home that is whole: its chain, its records, every file. */
+static reha_status check_home(const char *home, json_t **report, reha_error *err)
+{
+    reha_clinic *clinic = NULL;
+    const reha_clinic_options options = {.home = home, .must_exist = true};
+    const reha_actor actor = clinic_system_actor();
+    REHA_TRY(reha_clinic_open(&options, &clinic, err));
+    reha_status status = reha_clinic_audit_verify(clinic, &actor, true, report, err);
+    if (status == REHA_OK && !json_is_true(json_object_get(*report, "ok"))) {
+        status = reha_fail(err, REHA_E_TAMPERED, "the backup is damaged: %.180s", reha_json_string(*report, "fault", ""));
+    }
+    if (status == REHA_OK) {
+        status = reha_clinic_audit_note(clinic, &actor, "clinic.restore", "restored from a backup", err);
+    }
+    reha_clinic_close(clinic);
+    return status;
+}
+
+reha_status reha_clinic_restore(const char *backup_folder, const char *home, json_t **out, reha_error *err)
+{
+    char work[PATH_MAX];
+    char path[PATH_MAX];
+    reha_store *store = NULL;
+    int64_t files = 0;
+    int64_t bytes = 0;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    (void)snprintf(path, sizeof path, "%s/key", backup_folder);
+    if (!reha_path_is_file(path)) {
+        return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no backup of rehascope (it has no key file)", backup_folder);
+    }
+    if (!is_absent_or_empty(home)) {
+        return reha_fail(err, REHA_E_CONFLICT, "%s: is not empty; restore into a new folder", home);
+    }
+    /* Made beside its place and moved there whole: a home is never half restored. */
+    (void)snprintf(work, sizeof work, "%s.restoring", home);
+    if (!is_absent_or_empty(work)) {
+        return reha_fail(err, REHA_E_CONFLICT, "%s: is left of a restore that was stopped; remove it first", work);
+    }
+    (void)snprintf(path, sizeof path, "%s/records.db", backup_folder);
+    REHA_TRY(reha_store_open(path, &store, err));
+    status = copy_home(store, backup_folder, work, &files, &bytes, err);
+    reha_store_close(store);
+    REHA_TRY(status);
+    REHA_TRY(check_home(work, out, err));
+    (void)rmdir(home);
+    if (rename(work, home) != 0) {
+        return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", home, strerror(errno));
+    }
+    return REHA_OK;
+}

@@ -1,0 +1,291 @@
+#include "service/clinic_priv.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHORT_BYTES = 120, LONG_BYTES = 4000, CONTENT_BYTES = 1 << 20 };
+
+/* A list that is never long enough for pages. */
+static reha_status whole_list(reha_clinic *clinic, const reha_actor *actor, reha_sql which, const char *patient_id,
+                              json_t **out, reha_error *err)
+{
+    json_t *patient = NULL;
+    json_t *rows = NULL;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PATIENT, REHA_BIND(clinic_identity(actor), reha_of_text(patient_id)), "patient",
+                        &patient, err));
+    json_decref(patient);
+    REHA_TRY(clinic_rows(clinic, which, REHA_BIND(reha_of_text(patient_id)), &rows, err));
+    *out = json_pack("{s:o, s:n, s:I}", "items", rows, "next", "total", (json_int_t)json_array_size(rows));
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a list");
+}
+
+reha_status reha_clinic_series(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, json_t **out,
+                               reha_error *err)
+{
+    json_t *patient = NULL;
+    json_t *measurements = NULL;
+    json_t *scores = NULL;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_CHECK(clinic_row(clinic, REHA_SQL_PATIENT, REHA_BIND(clinic_identity(actor), reha_of_text(patient_id)), "patient",
+                          &patient, err));
+    REHA_CHECK(clinic_rows(clinic, REHA_SQL_SERIES_MEASUREMENTS, REHA_BIND(reha_of_text(patient_id)), &measurements, err));
+    REHA_CHECK(clinic_rows(clinic, REHA_SQL_SCORES, REHA_BIND(reha_of_text(patient_id)), &scores, err));
+    *out = json_pack("{s:O, s:O}", "measurements", measurements, "scores", scores);
+    status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a series");
+done:
+    json_decref(patient);
+    json_decref(measurements);
+    json_decref(scores);
+    return status;
+}
+
+/* An episode must be the patient's own. */
+static reha_status check_episode(reha_store *store, const char *patient_id, const char *episode_id, reha_error *err)
+{
+    json_t *row = NULL;
+    if (episode_id == NULL) {
+        return REHA_OK;
+    }
+    reha_status status = reha_store_row(store, REHA_SQL_EPISODE, REHA_BIND(reha_of_text(episode_id)), &row, err);
+    if (status == REHA_E_NOT_FOUND ||
+        (status == REHA_OK && strcmp(reha_json_string(row, "patient_id", ""), patient_id) != 0)) {
+        status = reha_fail(err, REHA_E_NOT_FOUND, "the patient has no such episode");
+    }
+    json_decref(row);
+    return status;
+}
+
+static reha_status check_patient(reha_store *store, const char *patient_id, reha_error *err)
+{
+    json_t *row = NULL;
+    const reha_status status =
+        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text(patient_id)), &row, err);
+    json_decref(row);
+    return status == REHA_E_NOT_FOUND ? reha_fail(err, status, "no such patient") : status;
+}
+
+reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const json_t *in,
+                                  json_t **out, reha_error *err)
+{
+    const char *instrument = NULL, *unit = NULL, *date = NULL, *side = NULL, *episode = NULL, *note = NULL;
+    double value = 0.0;
+    char id[REHA_IDENTIFIER_BYTES];
+    char now[REHA_TIMESTAMP_BYTES];
+    clinic_write write;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
+    REHA_TRY(clinic_check_members(in, "instrument value unit date side episode_id note", err));
+    REHA_TRY(clinic_text(in, "instrument", true, SHORT_BYTES, &instrument, err));
+    REHA_TRY(clinic_number(in, "value", true, -1e9, 1e9, &value, err));
+    REHA_TRY(clinic_text(in, "unit", false, SHORT_BYTES, &unit, err));
+    REHA_TRY(clinic_date(in, "date", true, &date, err));
+    REHA_TRY(clinic_word(in, "side", false, "left right both", &side, err));
+    REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
+    REHA_TRY(clinic_text(in, "note", false, LONG_BYTES, &note, err));
+    reha_identifier_new(id);
+    reha_clock_timestamp(now);
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(check_patient(write.store, patient_id, err));
+    REHA_CHECK(check_episode(write.store, patient_id, episode, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SCORE_ADD,
+                             REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode),
+                                       reha_of_text(instrument), reha_of_real(value), reha_of_text(unit), reha_of_text(side),
+                                       reha_of_text(date), reha_of_text(note), reha_of_text(actor->user_id), reha_of_text(now)),
+                             NULL, err));
+    REHA_CHECK(clinic_note(&write, actor, "score.add", "score", id, json_pack("{s:s}", "patient_id", patient_id), err));
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), out, err));
+done:
+    return clinic_end_with(&write, status, out, err);
+}
+
+reha_status reha_clinic_score_withdraw(reha_clinic *clinic, const reha_actor *actor, const char *id, const json_t *in,
+                                       json_t **out, reha_error *err)
+{
+    const char *reason = NULL;
+    int64_t changed = 0;
+    clinic_write write;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
+    REHA_TRY(clinic_check_members(in, "reason", err));
+    REHA_TRY(clinic_text(in, "reason", true, LONG_BYTES, &reason, err));
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    status = reha_store_row(write.store, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), out, err);
+    if (status == REHA_E_NOT_FOUND) {
+        (void)reha_fail(err, status, "no such score");
+    }
+    REHA_CHECK(status);
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SCORE_WITHDRAW, REHA_BIND(reha_of_text(id), reha_of_text(reason)), &changed,
+                             err));
+    if (changed == 0) {
+        status = reha_fail(err, REHA_E_CONFLICT, "the score was withdrawn already");
+        goto done;
+    }
+    REHA_CHECK(clinic_note(&write, actor, "score.withdraw", "score", id, NULL, err));
+    json_decref(*out);
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), out, err));
+done:
+    return clinic_end_with(&write, status, out, err);
+}
+
+/* --- plans and predictions -------------------------------------------------------------------------------------- */
+
+/* The content as it is stored; free() it. */
+static reha_status content_text(const json_t *in, char **out, reha_error *err)
+{
+    const json_t *content = json_object_get(in, "content");
+    *out = NULL;
+    if (!json_is_object(content)) {
+        return reha_fail(err, REHA_E_ARG, "'content' must be an object");
+    }
+    *out = json_dumps(content, JSON_COMPACT);
+    if (*out == NULL || strlen(*out) > CONTENT_BYTES) {
+        free(*out); /* allowed: jansson's */
+        *out = NULL;
+        return reha_fail(err, REHA_E_LIMIT, "'content' is larger than %d bytes", CONTENT_BYTES);
+    }
+    return REHA_OK;
+}
+
+reha_status reha_clinic_plans(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, json_t **out,
+                              reha_error *err)
+{
+    size_t i = 0;
+    json_t *plan = NULL;
+    REHA_TRY(whole_list(clinic, actor, REHA_SQL_PLANS, patient_id, out, err));
+    reha_status status = REHA_OK;
+    json_array_foreach(json_object_get(*out, "items"), i, plan)
+    {
+        json_t *versions = NULL;
+        REHA_CHECK(clinic_rows(clinic, REHA_SQL_PLAN_VERSIONS, REHA_BIND(reha_of_text(reha_json_string(plan, "id", ""))),
+                               &versions, err));
+        (void)json_object_set_new(plan, "versions", versions);
+    }
+    status = clinic_saw(clinic, actor, "plan.see", "patient", patient_id, err);
+done:
+    if (status != REHA_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+reha_status reha_clinic_plan(reha_clinic *clinic, const reha_actor *actor, const char *id, int64_t version, json_t **out,
+                             reha_error *err)
+{
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(version)), "plan", out, err));
+    return clinic_saw(clinic, actor, "plan.see", "plan", id, err);
+}
+
+static reha_status next_version(reha_store *store, const char *patient_id, const char *id, int64_t if_version,
+                                int64_t *version, reha_error *err)
+{
+    json_t *row = NULL;
+    int64_t changed = 0;
+    reha_status status = reha_store_row(store, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(-1)), &row, err);
+    if (status == REHA_E_NOT_FOUND ||
+        (status == REHA_OK && strcmp(reha_json_string(row, "patient_id", ""), patient_id) != 0)) {
+        status = reha_fail(err, REHA_E_NOT_FOUND, "the patient has no such plan");
+    }
+    REHA_CHECK(status);
+    REHA_CHECK(clinic_version(row, if_version, err));
+    *version = json_integer_value(json_object_get(row, "version"));
+    REHA_CHECK(reha_store_do(store, REHA_SQL_PLAN_NEXT, REHA_BIND(reha_of_text(id), reha_of_int(*version)), &changed, err));
+    (*version)++;
+done:
+    json_decref(row);
+    return status;
+}
+
+reha_status reha_clinic_plan_save(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const char *id,
+                                  int64_t if_version, const json_t *in, json_t **out, reha_error *err)
+{
+    const char *episode = NULL, *reason = NULL;
+    char *content = NULL;
+    char made[REHA_IDENTIFIER_BYTES];
+    char now[REHA_TIMESTAMP_BYTES];
+    int64_t version = 1;
+    clinic_write write = {.store = NULL};
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
+    REHA_TRY(clinic_check_members(in, "content episode_id reason", err));
+    REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
+    REHA_TRY(clinic_text(in, "reason", false, LONG_BYTES, &reason, err));
+    REHA_TRY(content_text(in, &content, err));
+    reha_identifier_new(made);
+    reha_clock_timestamp(now);
+    REHA_CHECK(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(check_patient(write.store, patient_id, err));
+    REHA_CHECK(check_episode(write.store, patient_id, episode, err));
+    if (id == NULL) {
+        id = made;
+        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_ADD,
+                                 REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode)), NULL, err));
+        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_NEXT, REHA_BIND(reha_of_text(id), reha_of_int(0)), NULL, err));
+    } else {
+        REHA_CHECK(next_version(write.store, patient_id, id, if_version, &version, err));
+    }
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_VERSION_ADD,
+                             REHA_BIND(reha_of_text(id), reha_of_int(version), reha_of_text(content), reha_of_text(reason),
+                                       reha_of_text(actor->user_id), reha_of_text(now)),
+                             NULL, err));
+    REHA_CHECK(clinic_note(&write, actor, "plan.save", "plan", id,
+                           json_pack("{s:s, s:I}", "patient_id", patient_id, "version", (json_int_t)version), err));
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(version)), out, err));
+done:
+    free(content); /* allowed: jansson's */
+    return clinic_end_with(&write, status, out, err);
+}
+
+reha_status reha_clinic_predictions(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, json_t **out,
+                                    reha_error *err)
+{
+    return whole_list(clinic, actor, REHA_SQL_PREDICTIONS, patient_id, out, err);
+}
+
+reha_status reha_clinic_prediction_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                       const json_t *in, json_t **out, reha_error *err)
+{
+    const char *outcome = NULL, *model = NULL, *model_hash = NULL, *episode = NULL;
+    char *content = NULL;
+    char id[REHA_IDENTIFIER_BYTES];
+    char now[REHA_TIMESTAMP_BYTES];
+    clinic_write write = {.store = NULL};
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
+    REHA_TRY(clinic_check_members(in, "outcome content model model_hash episode_id", err));
+    REHA_TRY(clinic_text(in, "outcome", true, SHORT_BYTES, &outcome, err));
+    REHA_TRY(clinic_text(in, "model", false, SHORT_BYTES, &model, err));
+    REHA_TRY(clinic_text(in, "model_hash", false, SHORT_BYTES, &model_hash, err));
+    REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
+    REHA_TRY(content_text(in, &content, err));
+    reha_identifier_new(id);
+    reha_clock_timestamp(now);
+    REHA_CHECK(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(check_patient(write.store, patient_id, err));
+    REHA_CHECK(check_episode(write.store, patient_id, episode, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_PREDICTION_ADD,
+                             REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode),
+                                       reha_of_text(outcome), reha_of_text(content), reha_of_text(model),
+                                       reha_of_text(model_hash), reha_of_text(actor->user_id), reha_of_text(now)),
+                             NULL, err));
+    REHA_CHECK(clinic_note(&write, actor, "prediction.add", "prediction", id, json_pack("{s:s}", "patient_id", patient_id),
+                           err));
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_PREDICTION, REHA_BIND(reha_of_text(id)), out, err));
+done:
+    free(content); /* allowed: jansson's */
+    return clinic_end_with(&write, status, out, err);
+}

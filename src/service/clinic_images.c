@@ -1,0 +1,122 @@
+#include "service/clinic_priv.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PICTURE_BYTES_MAX = 64 << 20, SIDE_MAX_PX = 20000 };
+
+static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t **row, uint8_t **bytes, size_t *count,
+                              reha_error *err)
+{
+    REHA_TRY(clinic_row(clinic, REHA_SQL_IMAGE, REHA_BIND(reha_of_text(image_id)), "image", row, err));
+    const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(*row, "digest", ""),
+                                              clinic->limits.archive_bytes_max, bytes, count, err);
+    if (status != REHA_OK) {
+        json_decref(*row);
+        *row = NULL;
+        return status == REHA_E_NOT_FOUND ? reha_fail(err, REHA_E_TAMPERED, "the file of the image is missing; restore it "
+                                                                            "from a backup")
+                                          : status;
+    }
+    return REHA_OK;
+}
+
+static json_t *render_request(const json_t *row, const reha_view *view)
+{
+    const json_t *display = json_object_get(json_object_get(row, "facts"), "display");
+    return json_pack("{s:s, s:i, s:f, s:f, s:b, s:f, s:f, s:i}", "op", "render", "frame", (int)view->frame_idx, "center",
+                     view->window_center, "width", view->window_width, "modality_values", view->modality_values ? 1 : 0,
+                     "slope", reha_json_number(display, "slope", 1.0), "intercept",
+                     reha_json_number(display, "intercept", 0.0), "side_max_px", (int)view->side_max_px);
+}
+
+/* The same request on the same content is the same picture, by any version that says so here. */
+static void make_etag(const json_t *row, const reha_view *view, char etag[REHA_TOKEN_BYTES + 2])
+{
+    char text[256];
+    char digest[REHA_DIGEST_TEXT_BYTES];
+    const int length = snprintf(text, sizeof text, "1|%s|%u|%.9g|%.9g|%d|%u", reha_json_string(row, "digest", ""),
+                                view->frame_idx, view->window_center, view->window_width, view->modality_values ? 1 : 0,
+                                view->side_max_px);
+    reha_digest_bytes(text, (size_t)length, digest);
+    (void)snprintf(etag, REHA_TOKEN_BYTES + 2, "\"%.40s\"", digest);
+}
+
+reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                  const reha_view *view, uint8_t **out, size_t *out_bytes, char etag[REHA_TOKEN_BYTES + 2],
+                                  reha_error *err)
+{
+    json_t *row = NULL;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    reha_sandbox_answer answer = {.json = NULL};
+    reha_status status = REHA_OK;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    if (view->side_max_px > SIDE_MAX_PX || !(view->window_width >= 0.0)) {
+        return reha_fail(err, REHA_E_ARG, "the window's width and the size must not be negative, the size at most %d px",
+                         SIDE_MAX_PX);
+    }
+    REHA_TRY(load_image(clinic, image_id, &row, &bytes, &count, err));
+    json_t *request = render_request(row, view);
+    REHA_CHECK(clinic_saw(clinic, actor, "image.see", "image", image_id, err));
+    REHA_CHECK(clinic_view(clinic, request, bytes, count, &answer, err));
+    if (answer.part_count != 1) {
+        status = reha_fail(err, REHA_E_INTERNAL, "the worker gave no picture");
+        goto done;
+    }
+    *out = answer.parts[0].bytes;
+    *out_bytes = answer.parts[0].count;
+    answer.parts[0].bytes = NULL;
+    if (etag != NULL) {
+        make_etag(row, view, etag);
+    }
+done:
+    reha_sandbox_answer_clear(&answer);
+    json_decref(request);
+    json_decref(row);
+    reha_free(bytes);
+    return status;
+}
+
+reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id, uint8_t **out,
+                                    size_t *out_bytes, reha_error *err)
+{
+    json_t *row = NULL;
+    clinic_write write;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(clinic_may(actor, REHA_MAY_EXPORT, err));
+    /* The file may hold the patient's name: without the permission it stays here. */
+    REHA_TRY(clinic_may(actor, REHA_MAY_IDENTITY, err));
+    REHA_TRY(load_image(clinic, image_id, &row, out, out_bytes, err));
+    json_decref(row);
+    reha_status status = clinic_begin(clinic, true, &write, err);
+    if (status == REHA_OK) {
+        status = clinic_end(&write, clinic_note(&write, actor, "image.export", "image", image_id, NULL, err), err);
+    }
+    if (status != REHA_OK) {
+        reha_free(*out);
+        *out = NULL;
+        *out_bytes = 0;
+    }
+    return status;
+}
+
+reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id, const char *name,
+                                       uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    json_t *row = NULL;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(id), reha_of_text(name)), "picture of this result",
+                        &row, err));
+    const reha_status status =
+        reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX, out, out_bytes, err);
+    json_decref(row);
+    return status;
+}

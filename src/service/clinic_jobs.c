@@ -1,0 +1,382 @@
+#include "service/clinic_priv.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { TRIES = 2, POLL_MS = 1000 };
+
+/* --- the queue -------------------------------------------------------------------------------------------------- */
+
+reha_status clinic_job_add(clinic_write *write, const char *image_id, char job_id[REHA_ID_BYTES], reha_error *err)
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    reha_identifier_new(job_id);
+    reha_clock_timestamp(now);
+    return reha_store_do(write->store, REHA_SQL_JOB_ADD,
+                         REHA_BIND(reha_of_text(job_id), reha_of_text(image_id), reha_of_text(now)), NULL, err);
+}
+
+void clinic_job_wake(reha_clinic *clinic)
+{
+    reha_mutex_lock(clinic->event_lock);
+    reha_condition_wake_all(clinic->job_came);
+    reha_mutex_unlock(clinic->event_lock);
+}
+
+reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+{
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    return clinic_row(clinic, REHA_SQL_JOB, REHA_BIND(reha_of_text(id)), "job", out, err);
+}
+
+static reha_status check_again(reha_store *store, const reha_actor *actor, const char *image_id, char study_id[REHA_ID_BYTES],
+                               reha_error *err)
+{
+    json_t *image = NULL;
+    json_t *study = NULL;
+    int64_t open = 0;
+    reha_status status = reha_store_row(store, REHA_SQL_IMAGE, REHA_BIND(reha_of_text(image_id)), &image, err);
+    if (status == REHA_E_NOT_FOUND) {
+        return reha_fail(err, status, "no such image");
+    }
+    REHA_CHECK(status);
+    (void)snprintf(study_id, REHA_ID_BYTES, "%s", reha_json_string(image, "study_id", ""));
+    REHA_CHECK(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(clinic_identity(actor), reha_of_text(study_id)), &study, err));
+    REHA_CHECK(reha_store_number(store, REHA_SQL_JOB_OPEN, REHA_BIND(reha_of_text(image_id)), &open, err));
+    if (strcmp(reha_json_string(study, "status", ""), "signed") == 0) {
+        status = reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
+    } else if (open > 0) {
+        status = reha_fail(err, REHA_E_CONFLICT, "the image is waiting for its analysis already");
+    }
+done:
+    json_decref(image);
+    json_decref(study);
+    return status;
+}
+
+reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id, json_t **out,
+                                reha_error *err)
+{
+    char job_id[REHA_ID_BYTES] = "";
+    char study_id[REHA_ID_BYTES] = "";
+    clinic_write write;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_UPLOAD, err));
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(check_again(write.store, actor, image_id, study_id, err));
+    REHA_CHECK(clinic_job_add(&write, image_id, job_id, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_CHECK(clinic_note(&write, actor, "image.analyse", "image", image_id, NULL, err));
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_JOB, REHA_BIND(reha_of_text(job_id)), out, err));
+done:
+    status = clinic_end_with(&write, status, out, err);
+    if (status == REHA_OK) {
+        clinic_event_add(clinic, "job", study_id, image_id, job_id, "queued");
+        clinic_job_wake(clinic);
+    }
+    return status;
+}
+
+/* --- storing a result ----------------------------------------------------------------------------------------------- */
+
+typedef struct work { /* one job that was claimed */
+    char job_id[REHA_ID_BYTES], image_id[REHA_ID_BYTES], study_id[REHA_ID_BYTES];
+    char digest[REHA_DIGEST_TEXT_BYTES];
+    char side_hint[16];
+    int64_t tries;
+} work;
+
+static reha_status store_measurements(clinic_write *write, const char *result_id, int region_idx, const json_t *region,
+                                      reha_error *err)
+{
+    const json_t *findings = json_object_get(region, "findings");
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        const json_t *measure = json_object_get(finding, "measure");
+        const json_t *grading = json_object_get(finding, "grading");
+        const json_t *value = json_is_object(measure) ? json_object_get(measure, "value")
+                              : json_is_object(grading) ? json_object_get(grading, "grade")
+                                                        : json_object_get(finding, "probability");
+        const char *unit = json_is_object(measure) ? reha_json_string(measure, "unit", "1") : json_is_object(grading) ? "{grade}" : "1";
+        if (!json_is_number(value)) {
+            continue; /* not measured: the result says why */
+        }
+        REHA_TRY(reha_store_do(write->store, REHA_SQL_MEASUREMENT_ADD,
+                               REHA_BIND(reha_of_text(result_id), reha_of_int(region_idx),
+                                         reha_of_text(reha_json_string(finding, "key", "")),
+                                         reha_of_text(reha_json_string(finding, "label", "")),
+                                         reha_of_text(reha_json_string(region, "side", "unknown")),
+                                         reha_of_real(json_number_value(value)), reha_of_text(unit),
+                                         reha_of_real(reha_json_number(measure, "error_95", (double)NAN))),
+                               NULL, err));
+    }
+    return REHA_OK;
+}
+
+static int count_findings(const json_t *analysis)
+{
+    size_t count = 0;
+    const json_t *regions = json_object_get(analysis, "regions");
+    for (size_t i = 0; i < json_array_size(regions); i++) {
+        count += json_array_size(json_object_get(json_array_get(regions, i), "findings"));
+    }
+    return (int)count;
+}
+
+static reha_status store_result(clinic_write *write, const work *job, const json_t *answer, const char *result_id,
+                                reha_error *err)
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    const json_t *analysis = json_object_get(answer, "analysis");
+    const json_t *model = json_object_get(analysis, "model");
+    const json_t *regions = json_object_get(analysis, "regions");
+    const bool is_accepted = json_is_true(json_object_get(answer, "accepted"));
+    char *text = json_dumps(analysis, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if (text == NULL || !json_is_array(regions)) {
+        free(text); /* allowed: jansson's */
+        return reha_fail(err, REHA_E_FORMAT, "the worker's answer makes no sense");
+    }
+    reha_clock_timestamp(now);
+    const reha_status status = reha_store_do(
+        write->store, REHA_SQL_RESULT_ADD,
+        REHA_BIND(reha_of_text(result_id), reha_of_text(job->image_id), reha_of_text(now), reha_of_text(job->digest),
+                  reha_of_text(reha_json_string(model, "name", "")), reha_of_text(reha_json_string(model, "version", "")),
+                  reha_of_text(reha_json_string(model, "hash", "")), reha_of_text("rehascope " REHA_VERSION),
+                  reha_of_int(is_accepted ? 1 : 0), reha_of_text(reha_json_string(answer, "headline", "")),
+                  reha_of_int(is_accepted ? count_findings(analysis) : 0), reha_of_text(text)),
+        NULL, err);
+    free(text); /* allowed: jansson's */
+    REHA_TRY(status);
+    for (size_t i = 0; i < json_array_size(regions); i++) {
+        REHA_TRY(store_measurements(write, result_id, (int)i, json_array_get(regions, i), err));
+    }
+    return REHA_OK;
+}
+
+static reha_status store_pictures(reha_clinic *clinic, const reha_sandbox_answer *answer,
+                                  char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES], reha_error *err)
+{
+    for (size_t i = 0; i < answer->part_count; i++) {
+        REHA_TRY(reha_blobs_put(clinic->blobs, answer->parts[i].bytes, answer->parts[i].count, digests[i], err));
+    }
+    return REHA_OK;
+}
+
+static reha_status end_job(clinic_write *write, const work *job, const char *state, const char *text, reha_error *err)
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    const reha_actor system = clinic_system_actor();
+    reha_clock_timestamp(now);
+    REHA_TRY(reha_store_do(write->store, REHA_SQL_JOB_END,
+                           REHA_BIND(reha_of_text(job->job_id), reha_of_text(state), reha_of_text(text), reha_of_text(now)),
+                           NULL, err));
+    REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(job->study_id)), NULL, err));
+    return clinic_note(write, &system, strcmp(state, "done") == 0 ? "job.done" : "job.failed", "image", job->image_id,
+                       json_pack("{s:s, s:s}", "job_id", job->job_id, "state", state), err);
+}
+
+/* Pictures first, then everything that names them in one transaction: a half result is never visible. */
+static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_sandbox_answer *answer, reha_error *err)
+{
+    char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES];
+    char result_id[REHA_IDENTIFIER_BYTES];
+    clinic_write write;
+    reha_status status = REHA_OK;
+    REHA_TRY(store_pictures(clinic, answer, digests, err));
+    reha_identifier_new(result_id);
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(store_result(&write, job, answer->json, result_id, err));
+    for (size_t i = 0; i < answer->part_count; i++) {
+        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PICTURE_ADD,
+                                 REHA_BIND(reha_of_text(result_id), reha_of_text(answer->parts[i].name),
+                                           reha_of_text(digests[i])),
+                                 NULL, err));
+    }
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_IMAGE_RESULT, REHA_BIND(reha_of_text(job->image_id), reha_of_text(result_id)),
+                             NULL, err));
+    REHA_CHECK(end_job(&write, job, "done", NULL, err));
+done:
+    return clinic_end(&write, status, err);
+}
+
+static void give_up(reha_clinic *clinic, const work *job, const reha_error *fault, bool again)
+{
+    clinic_write write;
+    reha_error err = REHA_ERROR_INIT;
+    reha_status status = clinic_begin(clinic, true, &write, &err);
+    if (status == REHA_OK) {
+        status = again ? reha_store_do(write.store, REHA_SQL_JOB_END,
+                                       REHA_BIND(reha_of_text(job->job_id), reha_of_text("queued"), reha_of_text(fault->text),
+                                                 reha_of_text(NULL)),
+                                       NULL, &err)
+                       : end_job(&write, job, "failed", fault->text, &err);
+        status = clinic_end(&write, status, &err);
+    }
+    if (status != REHA_OK) { /* it stays "running" and is queued again at the next start */
+        reha_log(REHA_LOG_ERROR, "job.unrecorded", "job=%s status=%s", job->job_id, reha_status_name(status));
+    }
+}
+
+/* --- working -------------------------------------------------------------------------------------------------------------- */
+
+static bool claim(reha_clinic *clinic, work *out)
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    clinic_write write;
+    json_t *row = NULL;
+    int64_t waiting = 0;
+    reha_store *store = clinic_read(clinic);
+    const reha_status counted = reha_store_number(store, REHA_SQL_JOBS_WAITING, REHA_BIND_NONE, &waiting, NULL);
+    clinic_read_end(clinic, store);
+    if (counted != REHA_OK || waiting == 0 || clinic_begin(clinic, true, &write, NULL) != REHA_OK) {
+        return false;
+    }
+    reha_clock_timestamp(now);
+    reha_status status = reha_store_row(write.store, REHA_SQL_JOB_CLAIM, REHA_BIND(reha_of_text(now)), &row, NULL);
+    status = clinic_end(&write, status, NULL);
+    if (status == REHA_OK) {
+        *out = (work){.tries = json_integer_value(json_object_get(row, "tries"))};
+        (void)snprintf(out->job_id, sizeof out->job_id, "%s", reha_json_string(row, "id", ""));
+        (void)snprintf(out->image_id, sizeof out->image_id, "%s", reha_json_string(row, "image_id", ""));
+        (void)snprintf(out->study_id, sizeof out->study_id, "%s", reha_json_string(row, "study_id", ""));
+        (void)snprintf(out->digest, sizeof out->digest, "%s", reha_json_string(row, "digest", ""));
+        (void)snprintf(out->side_hint, sizeof out->side_hint, "%s", reha_json_string(row, "side_hint", ""));
+    }
+    json_decref(row);
+    return status == REHA_OK;
+}
+
+static reha_status analyse(reha_clinic *clinic, reha_sandbox *sandbox, const work *job, reha_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    reha_sandbox_answer answer = {.json = NULL};
+    json_t *request = json_pack("{s:s, s:s}", "op", "analyse", "name", job->side_hint);
+    reha_status status = REHA_OK;
+    REHA_CHECK(reha_blobs_get(clinic->blobs, job->digest, clinic->limits.archive_bytes_max, &bytes, &count, err));
+    REHA_CHECK(reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err));
+    status = keep_result(clinic, job, &answer, err);
+done:
+    reha_sandbox_answer_clear(&answer);
+    json_decref(request);
+    reha_free(bytes);
+    return status;
+}
+
+static void do_job(reha_clinic *clinic, reha_sandbox *sandbox, const work *job)
+{
+    reha_error err = REHA_ERROR_INIT;
+    const double start_ms = reha_clock_ms();
+    clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, "running");
+    const reha_status status = analyse(clinic, sandbox, job, &err);
+    const bool again = status != REHA_OK && job->tries < TRIES;
+    if (status != REHA_OK) {
+        give_up(clinic, job, &err, again);
+    }
+    const char *state = status == REHA_OK ? "done" : again ? "queued" : "failed";
+    clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, state);
+    clinic_event_add(clinic, "study", job->study_id, NULL, NULL, "changed");
+    reha_log(status == REHA_OK ? REHA_LOG_INFO : REHA_LOG_WARN, "job.ended", "job=%s image=%s state=%s try=%d status=%s ms=%.0f",
+             job->job_id, job->image_id, state, (int)job->tries, reha_status_name(status), reha_clock_ms() - start_ms);
+}
+
+static void supervise(void *context)
+{
+    reha_clinic *clinic = context;
+    reha_sandbox *sandbox = NULL;
+    const reha_sandbox_options how = {.program = clinic->program,
+                                      .models_folder = clinic->models_folder,
+                                      .memory_bytes = clinic->limits.worker_memory_bytes,
+                                      .cpu_s = clinic->limits.worker_cpu_s,
+                                      .wall_s = clinic->limits.worker_wall_s};
+    if (reha_sandbox_new(&how, &sandbox, NULL) != REHA_OK) {
+        reha_log(REHA_LOG_ERROR, "worker.unstartable", "reason=memory");
+        return;
+    }
+    for (;;) {
+        work job;
+        reha_mutex_lock(clinic->event_lock);
+        const bool is_over = clinic->is_stopping;
+        reha_mutex_unlock(clinic->event_lock);
+        if (is_over) {
+            break;
+        }
+        if (claim(clinic, &job)) {
+            do_job(clinic, sandbox, &job);
+            continue;
+        }
+        reha_mutex_lock(clinic->event_lock);
+        if (!clinic->is_stopping) { /* jobs of other processes are found by looking again */
+            (void)reha_condition_wait(clinic->job_came, clinic->event_lock, POLL_MS);
+        }
+        reha_mutex_unlock(clinic->event_lock);
+    }
+    reha_sandbox_free(sandbox);
+}
+
+reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)
+{
+    char path[PATH_MAX];
+    clinic_write write;
+    int64_t requeued = 0;
+    (void)snprintf(path, sizeof path, "%s/worker.lock", clinic->home);
+    clinic->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (clinic->lock_fd < 0) {
+        return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", path, strerror(errno));
+    }
+    if (flock(clinic->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return reha_fail(err, REHA_E_CONFLICT, "%s: another process works on this home's jobs already", clinic->home);
+    }
+    /* Whoever holds the lock is the only one who works: what is "running" was left by a dead process. */
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_TRY(clinic_end(&write, reha_store_do(write.store, REHA_SQL_JOBS_REQUEUE, REHA_BIND_NONE, &requeued, err), err));
+    if (requeued > 0) {
+        reha_log(REHA_LOG_INFO, "job.requeued", "count=%lld", (long long)requeued);
+    }
+    return reha_thread_start(supervise, clinic, &clinic->supervisor, err);
+}
+
+void clinic_workers_stop(reha_clinic *clinic)
+{
+    if (clinic->supervisor != NULL) {
+        reha_mutex_lock(clinic->event_lock);
+        clinic->is_stopping = true;
+        reha_condition_wake_all(clinic->job_came);
+        reha_mutex_unlock(clinic->event_lock);
+        reha_thread_join(clinic->supervisor);
+        clinic->supervisor = NULL;
+    }
+    if (clinic->lock_fd >= 0) {
+        (void)close(clinic->lock_fd);
+        clinic->lock_fd = -1;
+    }
+}
+
+reha_status reha_clinic_drain(reha_clinic *clinic, reha_error *err)
+{
+    int64_t open = 1;
+    while (open > 0) {
+        reha_store *store = clinic_read(clinic);
+        const reha_status status = reha_store_number(store, REHA_SQL_JOBS_OPEN, REHA_BIND_NONE, &open, err);
+        clinic_read_end(clinic, store);
+        REHA_TRY(status);
+        if (open > 0) {
+            reha_mutex_lock(clinic->event_lock);
+            (void)reha_condition_wait(clinic->event_came, clinic->event_lock, POLL_MS);
+            reha_mutex_unlock(clinic->event_lock);
+        }
+    }
+    return REHA_OK;
+}

@@ -1,0 +1,147 @@
+/* What the files of the clinic's use cases share: the handle, transactions with their audit events, checked inputs. */
+#ifndef REHA_SERVICE_CLINIC_PRIV_H
+#define REHA_SERVICE_CLINIC_PRIV_H
+
+#include "base/sync.h"
+#include "service/clinic.h"
+#include "service/sandbox.h"
+#include "store/audit.h"
+#include "store/blob.h"
+#include "store/store.h"
+
+#include <limits.h>
+
+enum { CLINIC_READERS = 4, CLINIC_SEEN = 1024, CLINIC_EVENTS = 1024, CLINIC_VIEWERS = 2 };
+
+typedef struct clinic_event {
+    int64_t no;
+    const char *kind; /* static */
+    char study_id[REHA_ID_BYTES], image_id[REHA_ID_BYTES], job_id[REHA_ID_BYTES], patient_id[REHA_ID_BYTES];
+    const char *state; /* static; NULL: none */
+} clinic_event;
+
+typedef struct clinic_seen { /* "this session saw this lately": such a look is in the audit log already */
+    uint64_t what;
+    double at_ms;
+} clinic_seen;
+
+struct reha_clinic {
+    char home[PATH_MAX - 256];
+    reha_clinic_limits limits;
+    char *models_folder; /* owned */
+    char *program;       /* owned */
+    reha_keys keys;
+    reha_blobs *blobs;
+    reha_mutex *write_lock; /* guards writer */
+    reha_store *writer;
+    reha_mutex *read_lock; /* guards reader_is_busy */
+    reha_condition *reader_free;
+    reha_store *readers[CLINIC_READERS];
+    bool reader_is_busy[CLINIC_READERS];
+    reha_mutex *hash_lock; /* one password at a time: 64 MiB and 0.1 s each */
+    reha_mutex *event_lock; /* guards the events, what was seen, the worker's flags */
+    reha_condition *event_came;
+    clinic_event events[CLINIC_EVENTS];
+    int64_t event_first, event_last; /* numbers of this process are after event_first */
+    bool is_waking;
+    clinic_seen seen[CLINIC_SEEN];
+    reha_mutex *view_lock[CLINIC_VIEWERS]; /* each guards its sandbox */
+    reha_sandbox *viewers[CLINIC_VIEWERS];
+    unsigned view_turn;
+    reha_thread *supervisor; /* NULL without workers */
+    reha_condition *job_came; /* with event_lock */
+    bool is_stopping;
+    int lock_fd; /* of the one process that works on jobs; -1 */
+};
+
+/* --- roles -------------------------------------------------------------------------------------------------- */
+
+REHA_MUST_USE reha_status clinic_may(const reha_actor *actor, reha_permission permission, reha_error *err);
+static inline reha_value clinic_identity(const reha_actor *actor) /* whether names may be read: ?1 of the statements */
+{
+    return reha_of_int(reha_role_may(actor->role, REHA_MAY_IDENTITY) ? 1 : 0);
+}
+
+/* --- reading and writing ------------------------------------------------------------------------------------------ */
+
+reha_store *clinic_read(reha_clinic *clinic); /* waits for a free connection */
+void clinic_read_end(reha_clinic *clinic, reha_store *store);
+/* One read with one statement, for use cases that are no more than that. */
+REHA_MUST_USE reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
+                                      json_t **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
+                                     const char *what, json_t **out, reha_error *err);
+
+typedef struct clinic_write {
+    reha_clinic *clinic;
+    reha_store *store; /* NULL: not begun */
+    reha_audit_head head;
+} clinic_write;
+/* Takes the writing lock; every path after it must reach clinic_end. */
+REHA_MUST_USE reha_status clinic_begin(reha_clinic *clinic, bool durable, clinic_write *out, reha_error *err);
+/* The audit event of this change; `detail` (may be NULL) is taken, holds ids and words only, never a name. */
+REHA_MUST_USE reha_status clinic_note(clinic_write *write, const reha_actor *actor, const char *action, const char *entity,
+                                      const char *id, json_t *detail, reha_error *err);
+/* Commits if status is REHA_OK, else undoes; gives the lock back; returns the status of it all. */
+REHA_MUST_USE reha_status clinic_end(clinic_write *write, reha_status status, reha_error *err);
+/* As clinic_end; on failure the output is given up. */
+REHA_MUST_USE reha_status clinic_end_with(clinic_write *write, reha_status status, json_t **out, reha_error *err);
+/* An audit event of its own for something that was seen; the same look again within 10 minutes is none. */
+REHA_MUST_USE reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char *action, const char *entity,
+                                     const char *id, reha_error *err);
+
+/* --- checked inputs: the text of a fault names the member ------------------------------------------------------------ */
+
+/* `members`: "name password role", all that may occur. */
+REHA_MUST_USE reha_status clinic_check_members(const json_t *in, const char *members, reha_error *err);
+/* *out is NULL if absent, null or "" (an error if `needed`); otherwise borrowed, at most `bytes_max`, no control
+ * characters other than line ends. */
+REHA_MUST_USE reha_status clinic_text(const json_t *in, const char *key, bool needed, size_t bytes_max, const char **out,
+                                      reha_error *err);
+REHA_MUST_USE reha_status clinic_date(const json_t *in, const char *key, bool needed, const char **out, reha_error *err);
+/* One of the words; "" separated by blanks. */
+REHA_MUST_USE reha_status clinic_word(const json_t *in, const char *key, bool needed, const char *words, const char **out,
+                                      reha_error *err);
+/* NaN if absent or null. */
+REHA_MUST_USE reha_status clinic_number(const json_t *in, const char *key, bool needed, double low, double high,
+                                        double *out, reha_error *err);
+REHA_MUST_USE reha_status clinic_version(const json_t *row, int64_t if_version, reha_error *err);
+bool clinic_is_date(const char *text);
+int clinic_limit(const reha_clinic *clinic, const reha_query *query);
+/* {"items","next","total"}; takes `rows`, cut to `limit` (one more was asked for); `cursor` makes the next cursor from the
+ * last kept row. */
+REHA_MUST_USE reha_status clinic_page(json_t *rows, int limit, int64_t total, const char *cursor_of(const json_t *row, char *text),
+                                      json_t **out, reha_error *err);
+enum { CLINIC_CURSOR_BYTES = 64 };
+
+/* --- shared pieces ---------------------------------------------------------------------------------------------------- */
+
+void clinic_event_add(reha_clinic *clinic, const char *kind, const char *study_id, const char *image_id,
+                      const char *job_id, const char *state);
+/* Runs one request in a sandbox for looking at images (no models). */
+REHA_MUST_USE reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *bytes, size_t count,
+                                      reha_sandbox_answer *out, reha_error *err);
+/* The study as clinic.h gives it, without a check or an audit event. */
+REHA_MUST_USE reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id, json_t **out,
+                                            reha_error *err);
+/* A result with reviews and pictures. */
+REHA_MUST_USE reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err);
+/* In a transaction: a patient; `external_mac` (may be NULL) stands for the identity of another system. */
+REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in,
+                                              const char *external_mac, char id[REHA_ID_BYTES], reha_error *err);
+/* In a transaction: one more job for an image. */
+REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, char job_id[REHA_ID_BYTES],
+                                         reha_error *err);
+void clinic_job_wake(reha_clinic *clinic);
+REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);
+void clinic_workers_stop(reha_clinic *clinic);
+/* One file of known content: stored, duplicate or refused; *item is always made (an upload answer's item), and the status
+ * is that of our own faults only. */
+REHA_MUST_USE reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
+                                        const char *name, const uint8_t *bytes, size_t count, char study_id[REHA_ID_BYTES],
+                                        json_t **item, reha_error *err);
+/* Adds up the items of an answer: REHA_OK if one was stored or known, else the first item's error. */
+REHA_MUST_USE reha_status clinic_answer(json_t *items, json_t **out, reha_error *err);
+reha_actor clinic_system_actor(void);
+
+#endif

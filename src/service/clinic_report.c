@@ -1,0 +1,207 @@
+#include "service/clinic_report_priv.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PICTURE_BYTES_MAX = 64 << 20, DATE_CHARS = 10 };
+
+bool report_is_signed(const json_t *study)
+{
+    return json_is_object(json_object_get(study, "signature"));
+}
+
+void report_banner(const json_t *study, char *out, size_t out_bytes)
+{
+    const json_t *signature = json_object_get(study, "signature");
+    if (!report_is_signed(study)) {
+        (void)snprintf(out, out_bytes, "Not reviewed: computer-made findings that no clinician has signed.");
+        return;
+    }
+    (void)snprintf(out, out_bytes, "Signed by %s (%s) on %.*s.", reha_json_string(signature, "user_name", ""),
+                   reha_json_string(signature, "role", ""), DATE_CHARS, reha_json_string(signature, "signed_at", ""));
+}
+
+void report_patient(const json_t *study, char *out, size_t out_bytes)
+{
+    const json_t *patient = json_object_get(study, "patient");
+    const char *name = reha_json_string(patient, "name", NULL);
+    if (!json_is_object(patient)) {
+        (void)snprintf(out, out_bytes, "not filed under a patient yet");
+        return;
+    }
+    (void)snprintf(out, out_bytes, "%s%s%s", reha_json_string(patient, "pseudonym", ""), name != NULL ? ", " : "",
+                   name != NULL ? name : "");
+}
+
+static void software_text(const json_t *finding, char *out, size_t out_bytes)
+{
+    const json_t *grading = json_object_get(finding, "grading");
+    const json_t *measure = json_object_get(finding, "measure");
+    const json_t *set = json_object_get(grading, "prediction_set");
+    const double probability = reha_json_number(finding, "probability", (double)NAN);
+    out[0] = '\0';
+    if (json_is_object(grading) && json_is_number(json_object_get(grading, "grade"))) {
+        int used = snprintf(out, out_bytes, "%d", (int)reha_json_number(grading, "grade", 0.0));
+        if (json_is_object(set)) {
+            (void)snprintf(out + used, out_bytes - (size_t)used, " (%.0f %% set: %d to %d)",
+                           100.0 * reha_json_number(set, "coverage", 0.0), (int)reha_json_number(set, "low", 0.0),
+                           (int)reha_json_number(set, "high", 0.0));
+        }
+    } else if (json_is_object(measure)) {
+        const double value = reha_json_number(measure, "value", (double)NAN);
+        const double error = reha_json_number(measure, "error_95", (double)NAN);
+        const char *unit = reha_json_string(measure, "unit", "");
+        if (!isfinite(value)) {
+            (void)snprintf(out, out_bytes, "not measured");
+        } else if (isfinite(error)) {
+            (void)snprintf(out, out_bytes, "%.3g \xc2\xb1 %.2g %s", value, error, strcmp(unit, "1") == 0 ? "(ratio)" : unit);
+        } else {
+            (void)snprintf(out, out_bytes, "%.3g %s", value, strcmp(unit, "1") == 0 ? "(ratio)" : unit);
+        }
+    } else if (isfinite(probability)) {
+        (void)snprintf(out, out_bytes, "%.0f %%", 100.0 * probability);
+    }
+}
+
+static const json_t *find_review(const json_t *result, int region_idx, const char *key)
+{
+    const json_t *reviews = json_object_get(result, "reviews");
+    for (size_t i = 0; i < json_array_size(reviews); i++) {
+        const json_t *review = json_array_get(reviews, i);
+        if ((int)reha_json_number(review, "region", -1.0) == region_idx &&
+            strcmp(reha_json_string(review, "finding", ""), key) == 0) {
+            return review;
+        }
+    }
+    return NULL;
+}
+
+report_row report_make_row(const json_t *result, int region_idx, const json_t *finding)
+{
+    report_row row = {.human = "no decision"};
+    const char *key = reha_json_string(finding, "key", "");
+    const json_t *review = find_review(result, region_idx, key);
+    (void)snprintf(row.label, sizeof row.label, "%s", reha_json_string(finding, "label", key));
+    software_text(finding, row.software, sizeof row.software);
+    row.evidence = reha_json_string(finding, "evidence", NULL);
+    row.research_only = json_is_true(json_object_get(finding, "research_only"));
+    if (review != NULL) {
+        const char *decision = reha_json_string(review, "decision", "");
+        if (strcmp(decision, "amend") == 0) {
+            (void)snprintf(row.human, sizeof row.human, "amended to %.4g", reha_json_number(review, "value", (double)NAN));
+        } else {
+            (void)snprintf(row.human, sizeof row.human, "%s", strcmp(decision, "accept") == 0 ? "accepted" : "rejected");
+        }
+        (void)snprintf(row.who, sizeof row.who, "%s, %.*s", reha_json_string(review, "user_name", ""), DATE_CHARS,
+                       reha_json_string(review, "created_at", ""));
+        row.reason = reha_json_string(review, "reason", NULL);
+    }
+    return row;
+}
+
+/* --- the use case -------------------------------------------------------------------------------------------------- */
+
+static reha_status load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out, size_t *count,
+                                 reha_error *err)
+{
+    const json_t *images = json_object_get(study, "images");
+    *count = json_array_size(images);
+    *out = reha_alloc_zero(*count + 1, sizeof **out);
+    if (*out == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a report");
+    }
+    for (size_t i = 0; i < *count; i++) {
+        json_t *row = NULL;
+        const char *result = reha_json_string(json_object_get(json_array_get(images, i), "result"), "id", NULL);
+        if (result == NULL || clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(result), reha_of_text("overlay")),
+                                         "picture", &row, NULL) != REHA_OK) {
+            continue;
+        }
+        const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX,
+                                                  &(*out)[i].png, &(*out)[i].png_bytes, err);
+        json_decref(row);
+        REHA_TRY(status);
+    }
+    return REHA_OK;
+}
+
+static reha_status report_json(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    char banner[300];
+    report_banner(source->study, banner, sizeof banner);
+    json_t *document = json_pack("{s:s, s:s, s:b, s:s, s:s, s:O}", "schema", "rehascope/study-report/1", "software",
+                                 "rehascope " REHA_VERSION, "reviewed", report_is_signed(source->study) ? 1 : 0, "status",
+                                 banner, "made_at", source->made_at, "study", source->study);
+    const reha_status status = reha_json_format(document, (char **)out, err);
+    json_decref(document);
+    *out_bytes = status == REHA_OK ? strlen((char *)*out) : 0;
+    return status;
+}
+
+static reha_status write_report(const report_source *source, reha_report_format format, uint8_t **out, size_t *out_bytes,
+                                reha_error *err)
+{
+    switch (format) {
+    case REHA_REPORT_HTML:
+        return report_html(source, out, out_bytes, err);
+    case REHA_REPORT_PDF:
+        return report_pdf(source, out, out_bytes, err);
+    case REHA_REPORT_JSON:
+        return report_json(source, out, out_bytes, err);
+    default:
+        return reha_fail(err, REHA_E_ARG, "reports are HTML, PDF or JSON");
+    }
+}
+
+reha_status reha_clinic_report(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                               reha_report_format format, uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    static const char *const names[] = {"html", "pdf", "json"};
+    json_t *study = NULL;
+    json_t *state = NULL;
+    report_picture *pictures = NULL;
+    size_t count = 0;
+    char now[REHA_TIMESTAMP_BYTES];
+    clinic_write write;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(clinic_may(actor, REHA_MAY_EXPORT, err));
+    reha_store *store = clinic_read(clinic);
+    status = clinic_study_read(store, actor, study_id, &study, err);
+    clinic_read_end(clinic, store);
+    REHA_CHECK(status);
+    REHA_CHECK(reha_clinic_state(clinic, &state, err));
+    REHA_CHECK(load_pictures(clinic, study, &pictures, &count, err));
+    reha_clock_timestamp(now);
+    const report_source source = {.study = study,
+                                  .pictures = pictures,
+                                  .clinic_name = reha_json_string(state, "clinic_name", NULL),
+                                  .made_at = now};
+    REHA_CHECK(write_report(&source, format, out, out_bytes, err));
+    REHA_CHECK(clinic_begin(clinic, true, &write, err));
+    status = clinic_end(&write,
+                        clinic_note(&write, actor, "study.export", "study", study_id,
+                                    json_pack("{s:s, s:b}", "format", names[format], "signed", report_is_signed(study) ? 1 : 0),
+                                    err),
+                        err);
+done:
+    if (status != REHA_OK) {
+        reha_free(*out);
+        *out = NULL;
+        *out_bytes = 0;
+    }
+    for (size_t i = 0; i < count && pictures != NULL; i++) {
+        reha_free(pictures[i].png);
+    }
+    reha_free(pictures);
+    json_decref(study);
+    json_decref(state);
+    return status;
+}

@@ -1,0 +1,179 @@
+#include "service/clinic_report_priv.h"
+
+#include "base/memory.h"
+#include "image/draw.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double A4_WIDTH_PT = 595.28;
+static const double A4_HEIGHT_PT = 841.89;
+static const double MARGIN_PT = 40.0;
+static const double PICTURE_PT = 230.0;
+static const unsigned INK = 0x1b2733;
+static const unsigned SOFT = 0x5b6875;
+static const unsigned AMBER = 0x8a5800;
+static const unsigned GREEN = 0x1d6b36;
+static const unsigned RED = 0xa4262c;
+
+typedef struct sheet {
+    reha_canvas *canvas;
+    const report_source *source;
+    double y;
+    int page_no;
+} sheet;
+
+static double text_width(void)
+{
+    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+}
+
+static void write_at(sheet *at, double x, double width, double size, bool bold, unsigned colour, const char *text)
+{
+    const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = width};
+    at->y += reha_canvas_text(at->canvas, (reha_spot){x, at->y}, text, &type).y + 2.0;
+}
+
+static void write_line(sheet *at, double size, bool bold, unsigned colour, const char *text)
+{
+    write_at(at, MARGIN_PT, text_width(), size, bold, colour, text);
+}
+
+/* What every page says: the state of the review above, the origin below. */
+static void head_and_foot(sheet *at)
+{
+    char text[400];
+    const bool is_signed = report_is_signed(at->source->study);
+    const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
+    at->page_no++;
+    (void)snprintf(text, sizeof text, "Rehascope %s, %s, page %d.%s Decision support; treatment follows symptoms and function.",
+                   REHA_VERSION, at->source->made_at, at->page_no, is_signed ? "" : " Not reviewed.");
+    (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
+    at->y = MARGIN_PT;
+    report_banner(at->source->study, text, sizeof text);
+    write_line(at, 10.0, true, is_signed ? GREEN : AMBER, text);
+    at->y += 4.0;
+}
+
+static void ensure_room(sheet *at, double height)
+{
+    if (at->y + height > A4_HEIGHT_PT - MARGIN_PT) {
+        reha_canvas_next_page(at->canvas);
+        head_and_foot(at);
+    }
+}
+
+static void write_pair(sheet *at, const char *name, const char *value)
+{
+    char text[600];
+    if (value != NULL && value[0] != '\0') {
+        (void)snprintf(text, sizeof text, "%s: %.500s", name, value);
+        ensure_room(at, 30.0);
+        write_line(at, 9.5, false, INK, text);
+    }
+}
+
+static void write_row(sheet *at, const report_row *row)
+{
+    char text[400];
+    const double column = text_width() / 3.0;
+    ensure_room(at, 52.0);
+    const double top = at->y;
+    (void)snprintf(text, sizeof text, "%s%s", row->label, row->research_only ? " (research only)" : "");
+    write_at(at, MARGIN_PT, column - 8.0, 9.0, true, INK, text);
+    double low = at->y;
+    at->y = top;
+    write_at(at, MARGIN_PT + column, column - 8.0, 9.0, false, INK, row->software);
+    low = fmax(low, at->y);
+    at->y = top;
+    (void)snprintf(text, sizeof text, "%s%s%s", row->human, row->who[0] != '\0' ? " by " : "", row->who);
+    write_at(at, MARGIN_PT + 2.0 * column, column, 9.0, true, INK, text);
+    if (row->reason != NULL) {
+        write_at(at, MARGIN_PT + 2.0 * column, column, 8.0, false, INK, row->reason);
+    }
+    at->y = fmax(low, at->y);
+    if (row->evidence != NULL) {
+        write_line(at, 7.5, false, SOFT, row->evidence);
+    }
+    at->y += 3.0;
+}
+
+static void write_notes(sheet *at, const json_t *notes)
+{
+    for (size_t i = 0; i < json_array_size(notes); i++) {
+        const json_t *note = json_array_get(notes, i);
+        const bool is_refusal = strcmp(reha_json_string(note, "level", ""), "refused") == 0;
+        ensure_room(at, 26.0);
+        write_line(at, 8.5, false, is_refusal ? RED : SOFT, reha_json_string(note, "text", ""));
+    }
+}
+
+static void write_image(sheet *at, const json_t *image, const report_picture *picture, size_t no)
+{
+    char text[400];
+    const json_t *result = json_object_get(image, "result");
+    const json_t *analysis = json_object_get(result, "analysis");
+    const json_t *regions = json_object_get(analysis, "regions");
+    ensure_room(at, picture->png != NULL ? PICTURE_PT + 60.0 : 60.0);
+    (void)snprintf(text, sizeof text, "Image %zu", no);
+    write_line(at, 12.0, true, INK, text);
+    if (!json_is_object(result)) {
+        (void)snprintf(text, sizeof text, "Not analysed: %.300s",
+                       reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended"));
+        write_line(at, 9.5, false, RED, text);
+        return;
+    }
+    if (picture->png != NULL) {
+        const reha_rect box = reha_canvas_png(at->canvas, picture->png, picture->png_bytes,
+                                              (reha_rect){MARGIN_PT, at->y, text_width(), PICTURE_PT});
+        at->y = box.y + box.height + 6.0;
+    }
+    write_notes(at, json_object_get(analysis, "notes"));
+    for (size_t i = 0; i < json_array_size(regions); i++) {
+        const json_t *region = json_array_get(regions, i);
+        const json_t *findings = json_object_get(region, "findings");
+        ensure_room(at, 60.0);
+        (void)snprintf(text, sizeof text, "Side: %s", reha_json_string(region, "side", "unknown"));
+        write_line(at, 10.0, true, INK, text);
+        write_notes(at, json_object_get(region, "notes"));
+        for (size_t k = 0; k < json_array_size(findings); k++) {
+            const report_row row = report_make_row(result, (int)i, json_array_get(findings, k));
+            write_row(at, &row);
+        }
+    }
+    (void)snprintf(text, sizeof text, "Model %.60s %.30s (%.12s); %.40s; image %.12s; analysed %s",
+                   reha_json_string(result, "model", ""), reha_json_string(result, "model_version", ""),
+                   reha_json_string(result, "model_hash", ""), reha_json_string(result, "software", ""),
+                   reha_json_string(result, "input_digest", ""), reha_json_string(result, "created_at", ""));
+    ensure_room(at, 20.0);
+    write_line(at, 7.5, false, SOFT, text);
+    at->y += 6.0;
+}
+
+reha_status report_pdf(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    char patient[300];
+    const json_t *study = source->study;
+    const json_t *images = json_object_get(study, "images");
+    const bool is_signed = report_is_signed(study);
+    const reha_pdf_facts facts = {.title = is_signed ? "Rehascope report" : "Rehascope report (not reviewed)",
+                                  .author = "rehascope " REHA_VERSION,
+                                  .subject = "Findings of images and a clinician's decisions",
+                                  .created = source->made_at};
+    sheet at = {.source = source};
+    REHA_TRY(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
+    head_and_foot(&at);
+    write_line(&at, 15.0, true, INK, source->clinic_name != NULL ? source->clinic_name : "Rehascope report");
+    report_patient(study, patient, sizeof patient);
+    write_pair(&at, "Patient", patient);
+    write_pair(&at, "Image date", reha_json_string(study, "image_date", NULL));
+    write_pair(&at, "Body part", reha_json_string(study, "body_part", NULL));
+    write_pair(&at, "Comment", reha_json_string(json_object_get(study, "signature"), "comment", NULL));
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        write_image(&at, json_array_get(images, i), &source->pictures[i], i + 1);
+    }
+    const reha_status status = reha_canvas_encode(at.canvas, out, out_bytes, err);
+    reha_canvas_free(at.canvas);
+    return status;
+}

@@ -1,0 +1,39 @@
+/* The report of a study: what the software said, what was decided, and by whom, as rows that both formats print. */
+#ifndef REHA_SERVICE_CLINIC_REPORT_PRIV_H
+#define REHA_SERVICE_CLINIC_REPORT_PRIV_H
+
+#include "service/clinic_priv.h"
+
+typedef struct report_row {
+    char label[120];
+    char software[120]; /* "2 (90 % set: 1 to 3)", "3.42 ± 0.40 mm" */
+    char human[160];    /* "accepted", "amended to 3", "rejected", "no decision" */
+    char who[160];      /* "A. Clinician, 2026-01-31" */
+    const char *reason;   /* borrowed; may be NULL */
+    const char *evidence; /* borrowed; may be NULL */
+    bool research_only;
+} report_row;
+
+typedef struct report_picture {
+    uint8_t *png; /* owned; NULL: none */
+    size_t png_bytes;
+} report_picture;
+
+typedef struct report_source {
+    const json_t *study; /* as clinic.h gives it */
+    const report_picture *pictures; /* one for each image: the composed figure */
+    const char *clinic_name;        /* may be NULL */
+    const char *made_at;
+} report_source;
+
+bool report_is_signed(const json_t *study);
+/* "Not reviewed: ..." or "Signed by ... on ...". */
+void report_banner(const json_t *study, char *out, size_t out_bytes);
+/* Whose study it is: "P-ABC123, Name", or that it is nobody's yet. */
+void report_patient(const json_t *study, char *out, size_t out_bytes);
+/* Row of one finding of a result. */
+report_row report_make_row(const json_t *result, int region_idx, const json_t *finding);
+REHA_MUST_USE reha_status report_html(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err);
+REHA_MUST_USE reha_status report_pdf(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err);
+
+#endif

@@ -1,0 +1,162 @@
+/* The side of a sandbox that touches foreign bytes. Everything before `lock_down` is our own business; everything after
+ * it may be under the control of the file. */
+#include "service/sandbox.h"
+
+#include "base/memory.h"
+#include "service/sandbox_child_priv.h"
+
+#include <errno.h>
+#include <math.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { REQUEST_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, LINK_FD = STDIN_FILENO };
+
+#if defined(__SANITIZE_ADDRESS__)
+static const bool is_sanitized = true; /* its shadow memory needs terabytes of addresses */
+#else
+static const bool is_sanitized = false;
+#endif
+
+/* Memory, the link, clocks, and the end. Everything that is not named here kills the process; what libraries try
+ * harmlessly (to open a font, to look at a terminal) is refused with an error instead. */
+static int allow_calls(scmp_filter_ctx filter)
+{
+    static const int allowed[] = {
+        SCMP_SYS(read),         SCMP_SYS(write),          SCMP_SYS(recvfrom),        SCMP_SYS(sendto),
+        SCMP_SYS(close),        SCMP_SYS(lseek),          SCMP_SYS(fstat),           SCMP_SYS(brk),
+        SCMP_SYS(mmap),         SCMP_SYS(munmap),         SCMP_SYS(mremap),          SCMP_SYS(mprotect),
+        SCMP_SYS(madvise),      SCMP_SYS(futex),          SCMP_SYS(clock_gettime),   SCMP_SYS(clock_getres),
+        SCMP_SYS(gettimeofday), SCMP_SYS(time),           SCMP_SYS(getrandom),       SCMP_SYS(sched_yield),
+        SCMP_SYS(getpid),       SCMP_SYS(gettid),         SCMP_SYS(tgkill),          SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),     SCMP_SYS(sched_getaffinity),
+        SCMP_SYS(getrusage),    SCMP_SYS(sysinfo),        SCMP_SYS(exit),            SCMP_SYS(exit_group),
+        SCMP_SYS(nanosleep),    SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(rseq)};
+    static const int refused[] = {SCMP_SYS(openat),     SCMP_SYS(open),   SCMP_SYS(access),     SCMP_SYS(faccessat),
+                                  SCMP_SYS(faccessat2), SCMP_SYS(stat),   SCMP_SYS(newfstatat), SCMP_SYS(statx),
+                                  SCMP_SYS(readlink),   SCMP_SYS(ioctl),  SCMP_SYS(uname),      SCMP_SYS(getcwd),
+                                  SCMP_SYS(prlimit64),  SCMP_SYS(getuid), SCMP_SYS(geteuid),    SCMP_SYS(fcntl),
+                                  SCMP_SYS(readlinkat), SCMP_SYS(sched_setaffinity), SCMP_SYS(prctl)};
+    int code = 0;
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) != 0 ? -1 : code;
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0) != 0 ? -1 : code;
+    }
+    return code;
+}
+
+static bool set_limit(int which, rlim_t value)
+{
+    const struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
+    return setrlimit((__rlimit_resource_t)which, &limit) == 0;
+}
+
+static reha_status lock_down(size_t memory_bytes, double cpu_s, reha_error *err)
+{
+    if (!set_limit(RLIMIT_CORE, 0) || !set_limit(RLIMIT_FSIZE, 0) || !set_limit(RLIMIT_CPU, (rlim_t)cpu_s) ||
+        (!is_sanitized && !set_limit(RLIMIT_AS, memory_bytes))) {
+        return reha_fail(err, REHA_E_INTERNAL, "the worker's limits cannot be set: %s", strerror(errno));
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    const bool is_locked = filter != NULL && allow_calls(filter) == 0 && seccomp_load(filter) == 0;
+    seccomp_release(filter);
+    return is_locked ? REHA_OK : reha_fail(err, REHA_E_INTERNAL, "the worker's system calls cannot be restricted");
+}
+
+static reha_status dispatch(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply, reha_error *err)
+{
+    const char *op = reha_json_string(request->json, "op", "");
+    if (strcmp(op, "inspect") == 0) {
+        return sandbox_inspect(request, reply, err);
+    }
+    if (strcmp(op, "render") == 0) {
+        return sandbox_render(request, reply, err);
+    }
+    if (strcmp(op, "unpack") == 0) {
+        return sandbox_unpack(request, reply, err);
+    }
+    if (strcmp(op, "analyse") == 0 && analyser != NULL) {
+        return sandbox_analyse(analyser, request, reply, err);
+    }
+    return reha_fail(err, REHA_E_UNSUPPORTED, "the worker knows no '%.20s'", op);
+}
+
+reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count, reha_error *err)
+{
+    json_t *head = json_pack("{s:o}", "part", reha_json_text(name));
+    const reha_status status = wire_send(reply->fd, head, bytes, count, (double)INFINITY, err);
+    json_decref(head);
+    return status;
+}
+
+/* One request, then the end: nothing of this process is used again. */
+static int serve_one(reha_analyser *analyser, size_t memory_bytes, double cpu_s)
+{
+    reha_error err = REHA_ERROR_INIT;
+    wire_message request = {.json = NULL};
+    sandbox_reply reply = {.fd = LINK_FD, .done = NULL};
+    reha_status status = lock_down(memory_bytes, cpu_s, &err);
+    if (status == REHA_OK) {
+        status = wire_receive(LINK_FD, REQUEST_BYTES_MAX, (double)INFINITY, &request, &err);
+    }
+    if (status == REHA_OK) {
+        status = dispatch(analyser, &request, &reply, &err);
+    }
+    json_t *end = status == REHA_OK ? json_pack("{s:o?}", "done", reply.done)
+                                    : json_pack("{s:{s:s, s:o}}", "error", "code", reha_status_name(status), "text",
+                                                reha_json_text(err.text));
+    return end != NULL && wire_send(LINK_FD, end, NULL, 0, (double)INFINITY, &err) == REHA_OK ? 0 : 1;
+}
+
+/* What libraries load when first used must be there before files can no longer be opened. */
+static reha_status prepare(const char *models_folder, reha_analyser **out, reha_error *err)
+{
+    *out = NULL;
+    if (models_folder == NULL) {
+        return sandbox_warm_up(NULL, err);
+    }
+    const reha_analyser_options how = {.models_folder = models_folder, .threads = 1, .with_explanation = true};
+    REHA_TRY(reha_analyser_open(&how, out, err));
+    return sandbox_warm_up(*out, err);
+}
+
+int reha_sandbox_main(const char *models_folder, size_t memory_bytes, double cpu_s)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_analyser *analyser = NULL;
+    int code = 0;
+    char go = '\0';
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return 1;
+    }
+    const reha_status status = prepare(models_folder, &analyser, &err);
+    json_t *hello =
+        status == REHA_OK ? json_pack("{s:b}", "ready", 1) : json_pack("{s:o}", "error", reha_json_text(err.text));
+    if (wire_send(LINK_FD, hello, NULL, 0, (double)INFINITY, &err) != REHA_OK || status != REHA_OK) {
+        code = 1;
+    }
+    json_decref(hello);
+    while (code == 0 && recv(LINK_FD, &go, 1, 0) == 1 && go == WIRE_GO) {
+        int how = 0;
+        const pid_t child = fork();
+        if (child == 0) {
+            _exit(serve_one(analyser, memory_bytes, cpu_s));
+        }
+        while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR) {
+        }
+        /* After a child that failed, the link may hold half a message: end, and be started anew. */
+        code = child < 0 ? 1 : WIFSIGNALED(how) ? SIGNAL_EXIT + WTERMSIG(how) : WEXITSTATUS(how);
+    }
+    reha_analyser_close(analyser);
+    return code;
+}

@@ -1,0 +1,29 @@
+/* What a sandboxed child can be asked to do. */
+#ifndef REHA_SERVICE_SANDBOX_CHILD_PRIV_H
+#define REHA_SERVICE_SANDBOX_CHILD_PRIV_H
+
+#include "service/analyse.h"
+#include "service/sandbox_wire_priv.h"
+
+typedef struct sandbox_reply {
+    int fd;
+    json_t *done; /* of the end message; taken; NULL: null */
+} sandbox_reply;
+REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count,
+                                       reha_error *err);
+
+/* Before the lock: every library once, on images of our own. `analyser` may be NULL. */
+REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_error *err);
+
+/* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file: {"kind":"dicom"|"wrapped"|"archive","facts","study_uid",
+ * "sop_uid","patient_id"?,"image_date"}; part "dicom" where a picture was wrapped. */
+REHA_MUST_USE reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, reha_error *err);
+/* {"frame","center","width","modality_values","slope","intercept","side_max_px"} and a DICOM file: part "png". */
+REHA_MUST_USE reha_status sandbox_render(const wire_message *request, sandbox_reply *reply, reha_error *err);
+/* {"entries_max","bytes_max","ratio_max"} and a zip: a part for each file that may be an image; done: {"skipped"}. */
+REHA_MUST_USE reha_status sandbox_unpack(const wire_message *request, sandbox_reply *reply, reha_error *err);
+/* {"name"} and a DICOM file: {"analysis","headline","accepted"}; parts "overlay", "map-0", ... */
+REHA_MUST_USE reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply,
+                                          reha_error *err);
+
+#endif

@@ -184,6 +184,19 @@ json_t *reha_plan_questions_(plan_maker *m, bool *asks_safety)
     return list;
 }
 
+/* An "avoid" that a recommendation of higher priority overrules for this patient would contradict the plan. */
+static bool is_overruled(const plan_maker *m, const reha_rule *avoid)
+{
+    for (size_t i = 0; avoid->kind == REHA_RULE_AVOID && i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        if (m->concerns[i] && m->truths[i] == REHA_TRUE && reha_plan_in_phase_(rule, m->phase) &&
+            rule->priority > avoid->priority && reha_rule_forbids(avoid, rule)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Lists of one kind ------------------------------------------------------------------------------------ */
 
 json_t *reha_plan_of_kind_(plan_maker *m, reha_rule_kind kind)
@@ -193,7 +206,7 @@ json_t *reha_plan_of_kind_(plan_maker *m, reha_rule_kind kind)
         const reha_rule *rule = &m->g->rules[i];
         const bool is_held = rule->hold_if_unknown && m->truths[i] == REHA_UNKNOWN;
         if (rule->kind == kind && m->concerns[i] && (m->truths[i] == REHA_TRUE || is_held) &&
-            reha_plan_in_phase_(rule, m->phase)) {
+            reha_plan_in_phase_(rule, m->phase) && !is_overruled(m, rule)) {
             json_t *line = reha_plan_line_(m, rule);
             if (is_held) {
                 reha_plan_put_(m, line, "held_until_known", json_true());
@@ -294,7 +307,8 @@ static bool fires(const plan_maker *m, size_t index)
         return rule->at_start == (m->phase_before < 0);
     }
     const bool is_wanted = rule->kind == REHA_RULE_EXERCISE || rule->kind == REHA_RULE_ADVICE;
-    return !is_wanted || (!m->is_stopped && reha_plan_withheld_by_(m, rule, m->phase) == NULL);
+    return (!is_wanted && !is_overruled(m, rule)) ||
+           (is_wanted && !m->is_stopped && reha_plan_withheld_by_(m, rule, m->phase) == NULL);
 }
 
 json_t *reha_plan_rules_(plan_maker *m)

@@ -166,12 +166,19 @@ void reha_plan_figure(reha_canvas *canvas, reha_rect box, const json_t *figures,
     const json_t *poses = json_object_get(figure, "poses");
     const json_t *props = json_object_get(figure, "props");
     const json_t *floor = json_object_get(figure, "floor");
-    const double scale = fmin(box.width / FIELD_WIDTH, box.height / FIELD_HEIGHT);
-    const pen p = {canvas, box.x + 0.5 * (box.width - scale * FIELD_WIDTH),
-                   box.y + 0.5 * (box.height - scale * FIELD_HEIGHT), scale};
+    double view[4] = {0.0, 0.0, FIELD_WIDTH, FIELD_HEIGHT}; /* the part of the field that is shown */
     if (figure == NULL) {
         return;
     }
+    if (reha_json_need_numbers(figure, "view", 4, view, NULL) != REHA_OK || !(view[2] > 0.0 && view[3] > 0.0)) {
+        view[0] = 0.0;
+        view[1] = 0.0;
+        view[2] = FIELD_WIDTH;
+        view[3] = FIELD_HEIGHT;
+    }
+    const double scale = fmin(box.width / view[2], box.height / view[3]);
+    const pen p = {canvas, box.x + 0.5 * (box.width - scale * view[2]) - scale * view[0],
+                   box.y + 0.5 * (box.height - scale * view[3]) - scale * view[1], scale};
     if (json_is_number(floor)) {
         draw_line(&p, 2.0, json_number_value(floor) + 2.0, 98.0, json_number_value(floor) + 2.0, 1.0, PROP);
     }

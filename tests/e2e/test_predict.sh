@@ -1,0 +1,98 @@
+# Outcome prediction: the shipped models on the documented examples, refusals by name, and a clinic's own table from
+# training to prediction.
+. "$(dirname "$0")/lib.sh"
+export REHASCOPE_MODELS=$REHA_SOURCE/models
+examples=$REHA_SOURCE/docs/formats/examples
+
+for joint in knee hip; do
+    input=$examples/$joint-replacement.json
+    run 0 predict $joint-replacement --input "$input" --why
+    says out 'points expected$'
+    says out '5 in 10 such patients end between'
+    says out 'improvement that matters'
+    says out 'acceptable symptoms .*[0-9]+ %'
+    says out 'about 3 years'
+    says out 'plain group mean'
+    says out 'similar patients fared'
+    says out 'research only'
+    says out '^Why: all patients'
+    run 0 predict $joint-replacement --input "$input" --json
+    says out '"expected": [0-9.]+'
+    says out '"hash": "[0-9a-f]{64}"'
+done
+
+input=$examples/knee-replacement.json
+grep -v '"depression"' "$input" >"$work/missing.json"
+run 1 predict knee-replacement --input "$work/missing.json"
+says err "'depression' .* is missing"
+sed 's/"sex"/"gender"/' "$input" >"$work/unknown.json"
+run 1 predict knee-replacement --input "$work/unknown.json"
+says err "'gender' is no input"
+sed 's/"60 to 69"/"20 to 29"/' "$input" >"$work/outside.json"
+run 1 predict knee-replacement --input "$work/outside.json"
+says err "outside the range of the model"
+sed 's/"eq_vas": 70/"eq_vas": 170/' "$input" >"$work/vas.json"
+run 1 predict knee-replacement --input "$work/vas.json"
+says err "eq_vas 170: outside the range"
+head -c 100 "$input" >"$work/cut.json"
+run 1 predict knee-replacement --input "$work/cut.json"
+says err 'JSON line'
+run 1 predict knee-replacement --input "$work/none.json"
+run 1 predict hip-replacement --input "$input"
+says err 'oks_pain'
+run 1 predict shoulder-replacement --input "$input"
+says err "no outcome 'shoulder-replacement'"
+run 1 predict hip-replacement --input "$input" --model "$REHA_SOURCE/models/outcome-knee-replacement/1"
+says err "a model of 'knee-replacement'"
+run 2 predict knee-replacement
+says err '--input is needed'
+
+# A clinic's own table: walking distance from age, pain and walking aid; two visits per patient.
+awk 'BEGIN { srand(3); print "patient_id,age,pain,aid,ward,surname,distance"
+    for (i = 0; i < 600; i++) { age = 40 + int(rand() * 40); pain = int(rand() * 11); aid = rand() < 0.3 ? "stick" : "none"
+        d = 600 - 3 * age - 15 * pain - (aid == "stick" ? 60 : 0) + 40 * (rand() + rand() + rand() - 1.5)
+        printf "P%d,%s,%d,%s,one,Person%d,%s\n", i / 2, i % 40 ? age : "*", pain, aid, i, i % 100 ? sprintf("%.1f", d) : "" } }' >"$work/own.csv"
+run 0 train outcome --data "$work/own.csv" --target distance --out "$work/model"
+says out 'age +used as number; not known 15 \(suppressed 15\)'
+says out 'ward +left out: constant'
+says out 'surname +left out: text with more than 24 values'
+says out 'R2 of the model'
+for file in model.json card.json; do
+    [ -s "$work/model/$file" ] || fail "training left no $file"
+done
+grep -q 'Person' "$work/model/model.json" "$work/model/card.json" && fail "a name is in the model"
+run 0 train outcome --data "$work/own.csv" --target distance --out "$work/again"
+cmp -s "$work/model/model.json" "$work/again/model.json" || fail "the same seed gave another model"
+printf '{"age": 60, "pain": 5, "aid": "stick"}' >"$work/own.json"
+run 0 predict outcome --model "$work/model" --input "$work/own.json" --why
+says out '^distance: [0-9.]+ units of the table expected'
+says out 'pain: 5'
+run 1 predict outcome --input "$work/own.json"
+says err '--model DIR'
+printf '{"age": 99, "pain": 5, "aid": "stick"}' >"$work/own.json"
+run 1 predict outcome --model "$work/model" --input "$work/own.json"
+says err 'age 99: outside the range'
+run 0 evaluate outcome --model "$work/model" --data "$work/own.csv" --rounds 20 --predictions "$work/p.csv"
+says out '^  all +[0-9]+'
+[ "$(wc -l <"$work/p.csv")" -eq 595 ] || fail "not one prediction for each of 594 rows with an outcome"
+run 2 train outcome --data "$work/own.csv" --out "$work/model"
+says err '--target'
+run 1 train outcome --data "$work/own.csv" --target speed --out "$work/model"
+says err "'speed' is missing"
+head -50 "$work/own.csv" >"$work/few.csv"
+run 1 train outcome --data "$work/few.csv" --target distance --out "$work/few"
+says err 'at least'
+printf 'a,distance\n1,2\n3\n' >"$work/bad.csv"
+run 1 train outcome --data "$work/bad.csv" --target distance --out "$work/bad"
+says err 'bad.csv: line 3: 1 fields'
+run 1 evaluate knee-replacement --data "$work/own.csv"
+says err 'no table with the columns'
+
+if [ -d "$REHA_DATA/outcomes_nhs_proms" ]; then
+    run 0 evaluate knee-replacement --data "$REHA_DATA/outcomes_nhs_proms/knee_2017-18.csv.zip" --rounds 20
+    says out 'R2 of the model, same rows +0\.2'
+    says out 'procedure: revision'
+else
+    echo "the shared data are absent: evaluation on a year of the NHS is left out"
+fi
+finish

@@ -1,0 +1,296 @@
+/* False alarms and power of `compare`: looks at knees in which nothing changed (random turn, enlargement, shift, exposure and
+ * noise), and at the same with a change of 1.5 times the smallest detectable one.
+ *
+ *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]   real knees of split val, other ones than repeat_bench took;
+ *                                                                  5 looks each; the change is added to the reading
+ *     change_bench phantom [KNEES] [MODELS] [SCORES]               drawn knees: other texture, place and exposure; the
+ *                                                                  change is drawn
+ *
+ * "reading alone" leaves out the published error of positioning, which looks at one film cannot have. One thread. */
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "image/load.h"
+#include "image/resample.h"
+#include "recognition/knee_phantom.h"
+#include "rehab/change_films.h"
+#include "service/analyse.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOKS = 5, MEASURES = 3 };
+static const char *const keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "kl-grade"};
+static const double FACTOR = 1.5;
+
+typedef struct tally {
+    int pairs, refused;
+    int count[MEASURES], alarms[MEASURES], alone[MEASURES], alone_count[MEASURES], found[MEASURES], found_of[MEASURES];
+    double sdc_sum[MEASURES];
+} tally;
+
+typedef struct bench {
+    reha_analyser *analyser;
+    reha_scores *scores;
+    reha_random random;
+    tally stated, open; /* one set-up stated; nothing known */
+} bench;
+
+/* ---- one pair ---- */
+
+static bool is_real(reha_verdict verdict)
+{
+    return verdict == REHA_IMPROVED || verdict == REHA_WORSENED || verdict == REHA_DIFFERENT;
+}
+
+static const reha_compared *find(const reha_films *films, const char *key)
+{
+    for (int i = 0; films->pair_count > 0 && i < films->pairs[0].measure_count; i++) {
+        if (strcmp(films->pairs[0].measures[i].key, key) == 0) {
+            return &films->pairs[0].measures[i];
+        }
+    }
+    return NULL;
+}
+
+static reha_status judge(const bench *b, json_t *first, json_t *second, bool is_stated, reha_films *out, reha_error *err)
+{
+    const reha_visit before = {first, "", "", "", ""};
+    const reha_visit after = {second, "", "", "", ""};
+    const reha_film_options how = {.is_setup_stated = is_stated};
+    return reha_films_compare(&before, &after, b->scores, &how, out, err);
+}
+
+static void count(tally *to, const reha_films *films, double added)
+{
+    to->pairs++;
+    if (films->is_refused) {
+        to->refused++;
+        return;
+    }
+    for (int k = 0; k < MEASURES; k++) {
+        const reha_compared *one = find(films, keys[k]);
+        if (one == NULL || (isnan(one->change.sdc) && one->change.verdict == REHA_CANNOT_TELL)) {
+            continue;
+        }
+        to->count[k]++;
+        to->alarms[k] += is_real(one->change.verdict) ? 1 : 0;
+        if (isfinite(one->change.sdc)) {
+            to->sdc_sum[k] += one->change.sdc;
+            to->alone_count[k]++;
+            to->alone[k] += fabs(one->change.difference) > one->change.sdc_reading ? 1 : 0;
+            to->found_of[k] += added > 0.0 ? 1 : 0;
+            to->found[k] += added > 0.0 && one->change.difference - added * one->change.sdc < -one->change.sdc ? 1 : 0;
+        }
+    }
+}
+
+static reha_status read(const bench *b, const reha_gray *image, const reha_acquisition *facts, reha_side side, json_t **out,
+                        reha_error *err)
+{
+    reha_analysis *analysis = NULL;
+    const reha_analyse_options how = {.side_hint = side, .side_source = "known"};
+    REHA_TRY(reha_analyser_recogniser(b->analyser)
+                 ->analyse(reha_analyser_model(b->analyser), image, facts, &how, &analysis, err));
+    const reha_status status = reha_analysis_to_json(analysis, out, err);
+    reha_analysis_free(analysis);
+    return status;
+}
+
+/* ---- real knees ---- */
+
+static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_error *err)
+{
+    reha_random *r = &b->random;
+    const reha_point_px middle = {0.5 * (image->width_px - 1.0), 0.5 * (image->height_px - 1.0)};
+    const reha_point_px moved = {middle.x_px + reha_random_range(r, -6.0, 6.0), middle.y_px + reha_random_range(r, -6.0, 6.0)};
+    const double scale = reha_random_range(r, 0.94, 1.06);
+    const double exponent = exp(reha_random_range(r, -0.3, 0.3));
+    const double noise = reha_random_range(r, 0.0, 3.0);
+    const reha_affine map = reha_affine_similarity(1.0 / scale, reha_random_range(r, -5.0, 5.0), moved, middle);
+    REHA_TRY(reha_gray_warp(image, map, image->width_px, image->height_px, REHA_SAMPLING_CUBIC,
+                            (reha_fill){REHA_EDGE_REPEAT, 0.0F}, out, err));
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        const double value = 255.0 * pow(fmin(fmax((double)(*out)->pixels[i] / 255.0, 0.0), 1.0), exponent);
+        (*out)->pixels[i] = (float)round(fmin(fmax(value + noise * reha_random_normal(r), 0.0), 255.0));
+    }
+    return REHA_OK;
+}
+
+static reha_status real_knee(bench *b, const char *path, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_gray *image = NULL;
+    json_t *first = NULL;
+    reha_acquisition facts;
+    REHA_TRY(reha_image_load(path, NULL, &image, &facts, err));
+    REHA_CHECK(read(b, image, &facts, reha_side_from_name(path), &first, err));
+    for (int i = 0; i < LOOKS; i++) {
+        reha_gray *seen = NULL;
+        json_t *second = NULL;
+        reha_films stated;
+        reha_films open;
+        status = another_look(b, image, &seen, err);
+        status = status == REHA_OK ? read(b, seen, &facts, reha_side_from_name(path), &second, err) : status;
+        status = status == REHA_OK ? judge(b, first, second, true, &stated, err) : status;
+        status = status == REHA_OK ? judge(b, first, second, false, &open, err) : status;
+        if (status == REHA_OK) {
+            count(&b->stated, &stated, FACTOR);
+            count(&b->open, &open, FACTOR);
+        }
+        reha_gray_free(seen);
+        json_decref(second);
+        REHA_CHECK(status);
+    }
+done:
+    reha_gray_free(image);
+    json_decref(first);
+    return status;
+}
+
+static reha_status real_knees(bench *b, const char *folder, size_t knees, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_csv *labels = NULL;
+    char *table = reha_path_join(folder, "labels.csv");
+    size_t seen = 0;
+    size_t rows = 0;
+    REHA_CHECK(reha_csv_load(table, &labels, err));
+    const int split = reha_csv_find(labels, "split");
+    for (size_t i = 0; i < reha_csv_rows(labels); i++) {
+        rows += strcmp(reha_csv_get(labels, i, split), "val") == 0 ? 1 : 0;
+    }
+    const size_t step = rows / knees > 0 ? 5 * ((rows / knees + 4) / 5) : 5; /* repeat_bench took every fifth, from the first */
+    for (size_t i = 0; i < reha_csv_rows(labels); i++) {
+        if (strcmp(reha_csv_get(labels, i, split), "val") != 0 || seen++ % step != 3) {
+            continue;
+        }
+        char *path = reha_path_join(folder, reha_csv_get(labels, i, reha_csv_find(labels, "path")));
+        status = real_knee(b, path, err);
+        reha_free(path);
+        REHA_CHECK(status);
+    }
+done:
+    reha_csv_free(labels);
+    reha_free(table);
+    return status;
+}
+
+/* ---- drawn knees ---- */
+
+static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t seed, bool as_first, json_t **out,
+                         reha_error *err)
+{
+    reha_gray *image = NULL;
+    reha_random *r = &b->random;
+    reha_acquisition facts = reha_acquisition_unknown();
+    reha_phantom_spec spec = reha_phantom_crop(REHA_SIDE_RIGHT, seed);
+    spec.is_spacing_known = true;
+    spec.knees[0].medial_jsw_mm = medial_mm;
+    spec.knees[0].lateral_jsw_mm = lateral_mm;
+    if (!as_first) {
+        spec.knees[0].angle_deg = reha_random_range(r, -4.0, 4.0);
+        spec.knees[0].joint_px.x_px += reha_random_range(r, -6.0, 6.0);
+        spec.knees[0].joint_px.y_px += reha_random_range(r, -6.0, 6.0);
+        spec.exposure = reha_random_range(r, -0.3, 0.3);
+        spec.contrast *= reha_random_range(r, 0.8, 1.2);
+    }
+    REHA_TRY(reha_phantom_draw(&spec, &image, NULL, err));
+    const reha_status status = read(b, image, &facts, REHA_SIDE_RIGHT, out, err);
+    reha_gray_free(image);
+    return status;
+}
+
+/* The knee again, unchanged; and again, its medial space narrower by 1.5 of the SDC that the first pair got. */
+static reha_status drawn_knee(bench *b, uint64_t seed, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    json_t *first = NULL;
+    json_t *still = NULL;
+    json_t *less = NULL;
+    reha_films films;
+    const double medial_mm = reha_random_range(&b->random, 3.0, 5.5);
+    const double lateral_mm = reha_random_range(&b->random, 4.0, 6.5);
+    REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed, true, &first, err));
+    REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed + 1, false, &still, err));
+    REHA_CHECK(judge(b, first, still, true, &films, err));
+    count(&b->stated, &films, 0.0);
+    const reha_compared *medial = find(&films, keys[0]);
+    if (medial != NULL && isfinite(medial->change.sdc) && strcmp(medial->unit, "mm") == 0) {
+        REHA_CHECK(drawn(b, fmax(medial_mm - FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2, false, &less, err));
+        REHA_CHECK(judge(b, first, less, true, &films, err));
+        medial = find(&films, keys[0]);
+        b->stated.found_of[0]++;
+        b->stated.found[0] += medial != NULL && medial->change.verdict == REHA_WORSENED ? 1 : 0;
+    }
+done:
+    json_decref(first);
+    json_decref(still);
+    json_decref(less);
+    return status;
+}
+
+/* ---- report ---- */
+
+static void print(const char *name, const tally *t)
+{
+    (void)printf("%s: %d pairs, %d refused\n", name, t->pairs, t->refused);
+    for (int k = 0; k < MEASURES; k++) {
+        if (t->count[k] == 0) {
+            continue;
+        }
+        (void)printf("  %-16s false alarms %d of %d (%.1f %%)", keys[k], t->alarms[k], t->count[k],
+                     100.0 * t->alarms[k] / t->count[k]);
+        if (t->alone_count[k] > 0) {
+            (void)printf("; reading alone %d (%.1f %%); mean SDC %.4f", t->alone[k],
+                         100.0 * t->alone[k] / t->alone_count[k], t->sdc_sum[k] / t->alone_count[k]);
+        }
+        if (t->found_of[k] > 0) {
+            (void)printf("; 1.5 SDC found %d of %d (%.1f %%)", t->found[k], t->found_of[k],
+                         100.0 * t->found[k] / t->found_of[k]);
+        }
+        (void)printf("\n");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_status status = REHA_OK;
+    const bool is_real_run = argc > 2 && strcmp(argv[1], "real") == 0;
+    const int at = is_real_run ? 3 : 2;
+    if (!is_real_run && (argc < 2 || strcmp(argv[1], "phantom") != 0)) {
+        (void)fprintf(stderr, "usage: change_bench real DATA/knee_xray | phantom [KNEES] [MODELS] [SCORES]\n");
+        return 2;
+    }
+    const size_t knees = argc > at ? (size_t)strtoul(argv[at], NULL, 10) : 40;
+    const reha_analyser_options options = {.models_folder = argc > at + 1 ? argv[at + 1] : "models", .threads = 1};
+    bench *b = reha_alloc_zero(1, sizeof *b);
+    if (b == NULL || knees == 0) {
+        return 2;
+    }
+    b->random = reha_random_init(77, 1);
+    REHA_CHECK(reha_analyser_open(&options, &b->analyser, &err));
+    REHA_CHECK(reha_scores_load(argc > at + 2 ? argv[at + 2] : "guidelines/scores.json", &b->scores, &err));
+    if (is_real_run) {
+        REHA_CHECK(real_knees(b, argv[2], knees, &err));
+        print("same set-up stated", &b->stated);
+        print("nothing known of the set-up", &b->open);
+    } else {
+        for (size_t i = 0; i < knees; i++) {
+            REHA_CHECK(drawn_knee(b, 1000 + 10 * i, &err));
+        }
+        print("drawn knees, same set-up stated", &b->stated);
+    }
+done:
+    if (status != REHA_OK) {
+        (void)fprintf(stderr, "change_bench: %s\n", err.text);
+    }
+    reha_analyser_close(b->analyser);
+    reha_scores_free(b->scores);
+    reha_free(b);
+    return status == REHA_OK ? 0 : 1;
+}

@@ -1,0 +1,225 @@
+/* What training is made of: the labelled folder, the variations, the network's shapes, the card. Needs no data. */
+#include "muscle_picture.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "image/save.h"
+#include "recognition/muscle_augment.h"
+#include "recognition/muscle_card.h"
+#include "recognition/muscle_data.h"
+#include "recognition/muscle_us.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { STORE = REHA_MUSCLE_STORE_PX, MAP = REHA_MUSCLE_MAP_PX, INPUT = REHA_MUSCLE_INPUT_PX };
+static char folder[] = "/tmp/reha-muscle-XXXXXX";
+
+static void save_text(const char *name, const char *text)
+{
+    reha_error err = REHA_ERROR_INIT;
+    char *path = reha_path_join(folder, name);
+    assert_ok(reha_file_save(path, text, strlen(text), &err), &err);
+    reha_free(path);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[64];
+    (void)state;
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+static void groups_are_never_split(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_text table = {0};
+    reha_muscle_data all;
+    reha_muscle_data train;
+    reha_muscle_data val;
+    reha_text_add(&table, "structure,image,mask,similarity_group\n");
+    for (int i = 0; i < 200; i++) {
+        reha_text_addf(&table, "%s,i%d.png,m%d.png,%d\n", i % 3 == 0 ? "fascicle" : "aponeurosis", i, i, i / 4);
+    }
+    save_text("index.csv", table.data);
+    reha_text_clear(&table);
+    assert_ok(reha_muscle_data_load(folder, NULL, &all, &err), &err);
+    assert_ok(reha_muscle_data_load(folder, "train", &train, &err), &err);
+    assert_ok(reha_muscle_data_load(folder, "val", &val, &err), &err);
+    assert_int_equal(all.count, 200);
+    assert_int_equal(all.group_count, 50);
+    assert_int_equal(train.count + val.count, 200);
+    assert_int_equal(train.group_count + val.group_count, 50);
+    assert_true(val.group_count >= 4 && val.group_count <= 17);
+    assert_int_equal(all.items[3].structure, REHA_MUSCLE_FASCICLE);
+    assert_int_equal(all.items[3].group_idx, all.items[0].group_idx);
+    reha_muscle_data_clear(&all);
+    reha_muscle_data_clear(&train);
+    reha_muscle_data_clear(&val);
+    assert_int_equal(reha_muscle_data_load(folder, "test", &val, &err), REHA_E_NOT_FOUND);
+}
+
+static void bad_rows_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row, *says;
+    } rows[] = {{"tendon,a.png,b.png,1\n", "line 2: structure 'tendon'"},
+                {"fascicle,../a.png,b.png,1\n", "line 2: image and mask must be paths inside"},
+                {"fascicle,a.png,/etc/passwd,1\n", "line 2: image and mask must be paths inside"},
+                {"fascicle,,b.png,1\n", "line 2"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_muscle_data data;
+        char text[200];
+        (void)snprintf(text, sizeof text, "structure,image,mask,similarity_group\n%s", rows[i].row);
+        save_text("index.csv", text);
+        assert_int_equal(reha_muscle_data_load(folder, NULL, &data, &err), REHA_E_FORMAT);
+        assert_non_null(strstr(err.text, rows[i].says));
+    }
+    save_text("index.csv", "structure,image,mask\n");
+    reha_error err = REHA_ERROR_INIT;
+    reha_muscle_data data;
+    assert_int_equal(reha_muscle_data_load(folder, NULL, &data, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "similarity_group"));
+}
+
+static void variations_move_picture_and_mask_together(void **state)
+{
+    (void)state;
+    uint8_t *grey = reha_alloc_zero((size_t)STORE * STORE, 1);
+    float *input = reha_alloc((size_t)INPUT * INPUT * sizeof *input);
+    float *targets = reha_alloc((size_t)REHA_MUSCLE_MAPS * MAP * MAP * sizeof *targets);
+    for (int y = 180; y < 220; y++) { /* one bright bar that is its own mask */
+        memset(grey + y * STORE, 255, STORE);
+    }
+    const reha_muscle_stored stored = {grey, grey, 1.0, REHA_MUSCLE_APONEUROSIS};
+    reha_muscle_augment(&stored, NULL, input, targets);
+    assert_true(targets[MAP * MAP] == -1.0F); /* fascicles are not labelled here */
+    assert_true(targets[MAP / 2 * MAP + MAP / 2] == 1.0F && targets[MAP / 4 * MAP] == 0.0F);
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        reha_random random = reha_random_init(seed, 3);
+        double in_mask = 0.0, outside = 0.0;
+        int n_in = 0, n_out = 0;
+        reha_muscle_augment(&stored, &random, input, targets);
+        for (int i = 0; i < MAP * MAP; i++) {
+            const float v = input[i / MAP * 2 * INPUT + i % MAP * 2];
+            assert_true(isfinite(v));
+            in_mask += targets[i] > 0.9F ? (double)v : 0.0;
+            outside += targets[i] < 0.1F ? (double)v : 0.0;
+            n_in += targets[i] > 0.9F ? 1 : 0;
+            n_out += targets[i] < 0.1F ? 1 : 0;
+        }
+        assert_true(n_in > 100 && n_out > 100);
+        assert_true(in_mask / n_in > outside / n_out + 0.8);
+        const float first = input[1000];
+        random = reha_random_init(seed, 3);
+        reha_muscle_augment(&stored, &random, input, targets);
+        assert_true(input[1000] == first); /* the same state, the same picture */
+    }
+    reha_free(grey);
+    reha_free(input);
+    reha_free(targets);
+}
+
+static void the_network_has_the_promised_shapes(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_graph *graph = NULL;
+    assert_ok(reha_muscle_network_new(NULL, 1, &graph, &err), &err);
+    const reha_shape in = reha_graph_node(graph, reha_graph_input(graph, 0))->shape;
+    const reha_shape out = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
+    assert_true(in.dims[1] == 1 && in.dims[2] == INPUT && in.dims[3] == INPUT);
+    assert_true(out.dims[1] == REHA_MUSCLE_MAPS && out.dims[2] == MAP && out.dims[3] == MAP);
+    assert_true(reha_graph_macs(graph) < 1.6e9); /* fast enough for a frame in a tenth of a second */
+    reha_graph_free(graph);
+}
+
+static void a_new_model_takes_over_texts_but_no_figures(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *card = NULL;
+    json_t *training = json_pack("{s:i}", "epochs", 3);
+    save_text("card.json", "{\"format\":\"rehascope-model-card\",\"format_version\":1,\"task\":\"muscle-us\","
+                           "\"licence\":\"kept\",\"metrics\":{\"n\":1},\"measurement_error_95\":{}}");
+    char *out = reha_path_join(folder, "new");
+    assert_ok(reha_folder_make(out, &err), &err);
+    assert_ok(reha_muscle_card_write(folder, out, training, &err), &err);
+    assert_ok(reha_muscle_card_load(out, &card, &err), &err);
+    assert_string_equal(reha_json_string(card, "licence", ""), "kept");
+    assert_null(json_object_get(card, "metrics"));
+    assert_null(json_object_get(card, "measurement_error_95"));
+    assert_true(reha_json_number(json_object_get(card, "training"), "epochs", 0.0) == 3.0);
+    json_decref(card);
+    save_text("card.json", "{\"format\":\"rehascope-model-card\",\"format_version\":1,\"task\":\"knee-oa\"}");
+    assert_int_equal(reha_muscle_card_load(folder, &card, &err), REHA_E_FORMAT);
+    json_decref(training);
+    reha_free(out);
+}
+
+static void save_picture(const reha_gray *image, const char *name)
+{
+    reha_error err = REHA_ERROR_INIT;
+    char *path = reha_path_join(folder, name);
+    assert_ok(reha_image_save_png(image, 8, path, &err), &err);
+    reha_free(path);
+}
+
+/* Two groups share a picture, one mask is empty, one has another size, one file is missing. */
+static void the_audit_finds_what_spoils_training(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    reha_gray *small = NULL;
+    const muscle_picture spec = muscle_picture_default();
+    reha_gray *image = muscle_picture_draw(&spec);
+    save_picture(image, "a.png");
+    save_picture(image, "b.png");
+    for (int i = 0; i < PICTURE_W * PICTURE_H; i++) {
+        image->pixels[i] = 0.0F;
+    }
+    save_picture(image, "empty.png");
+    image->pixels[300 * PICTURE_W + 300] = 255.0F;
+    save_picture(image, "mask.png");
+    assert_ok(reha_gray_new(10, 10, &small, &err), &err);
+    save_picture(small, "small.png");
+    save_text("index.csv", "structure,image,mask,similarity_group\naponeurosis,a.png,mask.png,1\n"
+                           "aponeurosis,b.png,empty.png,2\nfascicle,b.png,small.png,2\nfascicle,gone.png,mask.png,3\n");
+    assert_ok(reha_recogniser_muscle_us.audit(folder, NULL, NULL, &report, &err), &err);
+    const json_t *problems = json_object_get(report, "problems");
+    static const char *const wanted[] = {"unreadable", "other-size", "empty-mask", "copy-across-groups"};
+    assert_int_equal(json_array_size(problems), 4);
+    for (size_t i = 0; i < 4; i++) {
+        const json_t *one = json_array_get(problems, i);
+        assert_string_equal(reha_json_string(one, "code", ""), wanted[i]);
+        assert_true(reha_json_number(one, "count", 0.0) == 1.0);
+    }
+    json_decref(report);
+    reha_gray_free(small);
+    reha_gray_free(image);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_are_never_split),
+        cmocka_unit_test(bad_rows_are_named),
+        cmocka_unit_test(variations_move_picture_and_mask_together),
+        cmocka_unit_test(the_network_has_the_promised_shapes),
+        cmocka_unit_test(a_new_model_takes_over_texts_but_no_figures),
+        cmocka_unit_test(the_audit_finds_what_spoils_training),
+    };
+    return cmocka_run_group_tests_name("muscle training", tests, make_folder, remove_folder);
+}

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/load.h"
+#include "recognition/fracture.h"
 #include "recognition/knee_oa.h"
 #include "recognition/muscle_us.h"
 
@@ -14,6 +15,7 @@
 static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_knee_oa,
     &reha_recogniser_muscle_us,
+    &reha_recogniser_fracture,
 };
 
 const reha_recogniser *reha_recogniser_at(size_t index)

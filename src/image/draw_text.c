@@ -13,12 +13,10 @@ static bool open_text(reha_canvas *canvas)
     if (canvas->context != NULL) {
         return true;
     }
-    PangoFontMap *fonts = pango_cairo_font_map_new();
+    /* The thread's own: fonts are opened once, not once for each canvas. */
+    PangoFontMap *fonts = pango_cairo_font_map_get_default();
     PangoContext *context = fonts != NULL ? pango_font_map_create_context(fonts) : NULL;
     if (context == NULL) {
-        if (fonts != NULL) {
-            g_object_unref(fonts);
-        }
         reha_canvas_fail(canvas, REHA_E_INTERNAL, "no fonts can be used");
         return false;
     }
@@ -30,7 +28,7 @@ static bool open_text(reha_canvas *canvas)
     pango_cairo_context_set_font_options(context, options);
     cairo_font_options_destroy(options);
     pango_context_set_round_glyph_positions(context, FALSE);
-    canvas->fonts = fonts;
+    canvas->fonts = g_object_ref(fonts);
     canvas->context = context;
     return true;
 }

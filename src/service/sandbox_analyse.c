@@ -131,30 +131,25 @@ static reha_status run_once(reha_analyser *analyser, const char *modality, reha_
     return status;
 }
 
-/* Every size and weight of the figures' letters: a font file that is opened first behind the lock would not open. */
-static reha_status warm_letters(reha_error *err)
+/* A canvas with letters of both weights. While it lives, the graphics library keeps their font files open, for all
+ * canvases: behind the lock they could not be opened again. */
+static reha_status hold_letters(reha_canvas **out, reha_error *err)
 {
-    reha_canvas *canvas = NULL;
     uint8_t *png = NULL;
     size_t png_bytes = 0;
-    static const char every[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmnopqrstuvwxyz 0123456789 .,:;%()[]<>=+-*/\xc2\xb1\xc2\xb0";
-    REHA_TRY(reha_canvas_new_picture(WARM_SIDE_PX, WARM_SIDE_PX, reha_rgb(0xffffff), &canvas, err));
+    REHA_TRY(reha_canvas_new_picture(WARM_SIDE_PX, WARM_SIDE_PX, reha_rgb(0xffffff), out, err));
     for (int bold = 0; bold <= 1; bold++) {
         const reha_type type = {.size = 12.0, .bold = bold == 1, .colour = reha_rgb(0)};
-        (void)reha_canvas_text(canvas, (reha_spot){0.0, 0.0}, every, &type);
+        (void)reha_canvas_text(*out, (reha_spot){0.0, 0.0}, "knee 0.9 \xc2\xb1", &type);
     }
-    const reha_status status = reha_canvas_encode(canvas, &png, &png_bytes, err);
+    const reha_status status = reha_canvas_encode(*out, &png, &png_bytes, err);
     reha_free(png);
-    reha_canvas_free(canvas);
     return status;
 }
 
-reha_status sandbox_warm_up(reha_analyser *analyser, reha_error *err)
+reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err)
 {
-    if (analyser == NULL) {
-        return REHA_OK;
-    }
-    REHA_TRY(warm_letters(err));
+    REHA_TRY(hold_letters(letters, err));
     REHA_TRY(run_once(analyser, "", err));
     return run_once(analyser, "US", err);
 }

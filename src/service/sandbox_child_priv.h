@@ -2,6 +2,7 @@
 #ifndef REHA_SERVICE_SANDBOX_CHILD_PRIV_H
 #define REHA_SERVICE_SANDBOX_CHILD_PRIV_H
 
+#include "image/draw.h"
 #include "service/analyse.h"
 #include "service/sandbox_wire_priv.h"
 
@@ -12,8 +13,9 @@ typedef struct sandbox_reply {
 REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count,
                                        reha_error *err);
 
-/* Before the lock: every library once, on images of our own. `analyser` may be NULL. */
-REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_error *err);
+/* Before the lock: every library once, on images of our own. *letters keeps the fonts open:
+ * reha_canvas_free it at the very end. */
+REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err);
 
 /* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file: {"kind":"dicom"|"wrapped"|"archive","facts","study_uid",
  * "sop_uid","patient_id"?,"image_date"}; part "dicom" where a picture was wrapped. */

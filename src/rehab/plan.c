@@ -148,6 +148,26 @@ static void judge_all(plan_maker *m)
     }
 }
 
+/* A plan goes on from one of the same problem, and never backwards in time. */
+static reha_status check_previous(const plan_maker *m, reha_error *err)
+{
+    int days = 0;
+    const char *condition = reha_json_string(m->previous, "condition", "");
+    const char *side = reha_json_string(m->previous, "side", "");
+    const char *date = reha_json_string(m->previous, "date", "");
+    if (m->previous == NULL) {
+        return REHA_OK;
+    }
+    if (strcmp(condition, m->in->condition) != 0 || strcmp(side, m->in->side) != 0) {
+        return reha_fail(err, REHA_E_ARG, "the last plan is for %.40s (%.10s), this input for %s (%s): wrong file?", condition,
+                         side, m->in->condition, m->in->side);
+    }
+    if (!reha_date_days(date, m->in->date, &days) || days < 0) {
+        return reha_fail(err, REHA_E_ARG, "the last plan (%.12s) is later than this one (%s)", date, m->in->date);
+    }
+    return REHA_OK;
+}
+
 static reha_status refuse_contradictions(const plan_maker *m, reha_error *err)
 {
     for (size_t i = 0; i < m->g->rule_count; i++) {
@@ -239,6 +259,7 @@ reha_status reha_plan_make(const reha_plan_request *request, json_t **out, reha_
         goto done;
     }
     m->programme = &m->g->programmes[m->programme_index];
+    REHA_CHECK(check_previous(m, err));
     reha_plan_read_previous_(m);
     judge_all(m);
     REHA_CHECK(refuse_contradictions(m, err));

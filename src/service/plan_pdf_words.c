@@ -153,6 +153,13 @@ static void write_alarm(writer *w, const json_t *plan)
     }
 }
 
+/* Small numbers keep one digit behind the point where they have one; 56.3 points are 56 to a patient. */
+static void write_number(double value, char *out, size_t out_bytes)
+{
+    const bool is_whole = fabs(value - round(value)) < 0.05 || fabs(value) >= 20.0;
+    (void)snprintf(out, out_bytes, is_whole ? "%.0f" : "%.1f", value);
+}
+
 static void write_goals(writer *w, const json_t *plan, const json_t *phase)
 {
     char text[LINE_BYTES];
@@ -170,9 +177,9 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
         char target[24];
         char now[24] = "?";
         const char *key = json_string_value(json_object_get(goal, "patient"));
-        (void)snprintf(target, sizeof target, "%.0f", reha_json_number(goal, "target", 0.0));
+        write_number(reha_json_number(goal, "target", 0.0), target, sizeof target);
         if (json_is_number(json_object_get(goal, "now"))) {
-            (void)snprintf(now, sizeof now, "%.0f", reha_json_number(goal, "now", 0.0));
+            write_number(reha_json_number(goal, "now", 0.0), now, sizeof now);
         }
         write_date(w, reha_json_string(goal, "by", ""), date, sizeof date);
         const char *const pairs[] = {"now", now, "target", target, "date", date, NULL};

@@ -1,0 +1,254 @@
+/* The second visit: edits of a clinician are kept, dangers win over them, changes are told. */
+#include "unit/rehab/plan_cases.h"
+
+static reha_guideline *base;
+
+static int start(void **state)
+{
+    (void)state;
+    base = load_guidelines();
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    reha_guideline_free(base);
+    return 0;
+}
+
+static json_t *input_of(const char *name)
+{
+    char path[300];
+    reha_error err = REHA_ERROR_INIT;
+    json_t *one = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s.json", GOLDEN, name);
+    assert_ok(reha_json_load(path, &one, &err), &err);
+    json_t *input = json_incref(json_object_get(one, "input"));
+    json_decref(one);
+    return input;
+}
+
+static json_t *make(const json_t *input, const json_t *previous)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *plan = NULL;
+    assert_ok(plan_of(base, input, previous, false, &plan, &err), &err);
+    return plan;
+}
+
+static json_t *line_of(const json_t *plan, const char *list, const char *id)
+{
+    const json_t *lines = json_object_get(phase_of(plan, "current"), list);
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        if (strcmp(reha_json_string(json_array_get(lines, i), "line", ""), id) == 0) {
+            return json_array_get(lines, i);
+        }
+    }
+    return NULL;
+}
+
+static reha_status check(const json_t *plan, reha_error *err)
+{
+    char *text = NULL;
+    reha_source_text source = {0};
+    assert_int_equal(reha_json_format(plan, &text, NULL), REHA_OK);
+    reha_status status = reha_source_parse("plan.json", text, &source, err);
+    if (status == REHA_OK) {
+        status = reha_plan_check(&source, err);
+    }
+    reha_source_clear(&source);
+    reha_free(text);
+    return status;
+}
+
+static void edit(json_t *line, const char *key, json_t *value, const char *reason)
+{
+    assert_non_null(line);
+    assert_int_equal(json_object_set_new(line, key, value), 0);
+    if (reason != NULL) {
+        assert_int_equal(json_object_set_new(line, "edited", json_pack("{s:s, s:s}", "reason", reason, "by", "physio 7")), 0);
+    }
+}
+
+static void test_edits_are_kept_with_their_reason(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *plan = make(input, NULL);
+    json_t *bridge = line_of(plan, "exercises", "knee-oa.exercise.bridge");
+    assert_int_equal(json_object_set_new(json_object_get(bridge, "dose"), "repetitions", json_integer(15)), 0);
+    edit(bridge, "text", json_string("Bridge with a ball."), "likes it harder");
+    edit(line_of(plan, "exercises", "knee-oa.exercise.heel-slide"), "state", json_string("removed"), "full motion already");
+    json_t *added = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "line", "clinician.1", "text", "Nordic walking", "kind",
+                              "exercise", "state", "active", "edited", "reason", "own wish", "by", "physio 7");
+    assert_int_equal(json_array_append_new(json_object_get((json_t *)phase_of(plan, "current"), "exercises"), added), 0);
+    assert_ok(check(plan, &err), &err);
+    json_t *next = make(input, plan);
+    const json_t *kept = line_of(next, "exercises", "knee-oa.exercise.bridge");
+    assert_string_equal(reha_json_string(kept, "text", ""), "Bridge with a ball.");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(kept, "dose"), "repetitions")), 15);
+    assert_string_equal(reha_json_string(json_object_get(kept, "edited"), "reason", ""), "likes it harder");
+    assert_string_equal(reha_json_string(json_object_get(kept, "generated"), "text", ""), "Bridge for the buttocks.");
+    assert_string_equal(reha_json_string(line_of(next, "exercises", "knee-oa.exercise.heel-slide"), "state", ""), "removed");
+    assert_non_null(json_object_get(line_of(next, "exercises", "clinician.1"), "kept"));
+    assert_ok(check(next, &err), &err);
+    json_t *third = make(input, next); /* and once more */
+    assert_true(json_equal(line_of(next, "exercises", "clinician.1"), line_of(third, "exercises", "clinician.1")));
+    assert_string_equal(reha_json_string(line_of(third, "exercises", "knee-oa.exercise.bridge"), "text", ""),
+                        "Bridge with a ball.");
+    json_decref(third);
+    json_decref(next);
+    json_decref(plan);
+    json_decref(input);
+}
+
+static void test_an_edit_without_reason_is_refused(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *plan = make(input, NULL);
+    assert_ok(check(plan, &err), &err);
+    json_t *bridge = line_of(plan, "exercises", "knee-oa.exercise.bridge");
+    edit(bridge, "text", json_string("Bridge with a ball."), NULL);
+    assert_int_equal(check(plan, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "'knee-oa.exercise.bridge' was changed without a reason"));
+    assert_non_null(strstr(err.text, "plan.json line "));
+    edit(bridge, "edited", json_object(), NULL);
+    assert_int_equal(check(plan, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "needs its reason"));
+    json_decref(plan);
+    plan = json_pack("{s:s}", "schema", "rehascope/analysis/1");
+    assert_int_equal(check(plan, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "is this a plan?"));
+    json_decref(plan);
+    json_decref(input);
+}
+
+static void test_danger_wins_over_an_edit(void **state)
+{
+    (void)state;
+    json_t *input = input_of("wrist-regain");
+    json_t *plan = make(input, NULL);
+    edit(line_of(plan, "exercises", "wrist-fracture.exercise.grip-squeeze"), "text", json_string("Grip, hard."), "strong hands");
+    assert_int_equal(json_object_set_new(json_object_get(input, "image"), "fracture_union", json_string("not-united")), 0);
+    json_t *next = make(input, plan);
+    assert_null(line_of(next, "exercises", "wrist-fracture.exercise.grip-squeeze"));
+    const json_t *withheld = json_object_get(next, "withheld");
+    bool is_told = false;
+    for (size_t i = 0; i < json_array_size(withheld); i++) {
+        const json_t *one = json_array_get(withheld, i);
+        is_told = is_told || (json_object_get(one, "edited") != NULL &&
+                              strcmp(reha_json_string(one, "by", ""), "wrist-fracture.block.not-united") == 0);
+    }
+    assert_true(is_told);
+    assert_int_equal(json_object_set_new(json_object_get(input, "red_flags"), "rf_infection", json_true()), 0);
+    json_t *stopped = make(input, plan);
+    assert_string_equal(reha_json_string(stopped, "status", ""), "doctor-today");
+    assert_int_equal(json_array_size(json_object_get(phase_of(stopped, "current"), "exercises")), 0);
+    json_decref(stopped);
+    json_decref(next);
+    json_decref(plan);
+    json_decref(input);
+}
+
+static void test_goals_keep_their_baseline(void **state)
+{
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *plan = make(input, NULL);
+    const char *id = "knee-oa.goal.koos-pain";
+    const double target = reha_json_number(line_of(plan, "goals", id), "target", 0.0);
+    assert_true(target > 56.2 && target < 56.4); /* 45 + 11.3 */
+    assert_string_equal(reha_json_string(line_of(plan, "goals", id), "by", ""), "2026-07-24");
+    assert_int_equal(json_object_set_new(json_object_get(input, "scores"), "koos_pain", json_real(50.0)), 0);
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-08-01")), 0);
+    json_t *next = make(input, plan);
+    const json_t *goal = line_of(next, "goals", id);
+    assert_true(reha_json_number(goal, "target", 0.0) < 56.4); /* not 61.3: the goal does not run away */
+    assert_string_equal(reha_json_string(goal, "by", ""), "2026-07-24");
+    assert_string_equal(reha_json_string(goal, "state", ""), "overdue");
+    json_decref(next);
+    json_decref(plan);
+    json_decref(input);
+}
+
+static void test_same_input_same_plan(void **state)
+{
+    (void)state;
+    json_t *input = input_of("knee-oa-many-conditions");
+    json_t *one = make(input, NULL);
+    json_t *other = make(input, NULL);
+    assert_true(json_equal(one, other));
+    assert_int_equal(json_array_size(json_object_get(one, "changes")), 0);
+    json_t *again = make(input, one);
+    assert_int_equal(json_array_size(json_object_get(again, "changes")), 0); /* nothing happened */
+    json_decref(again);
+    json_decref(other);
+    json_decref(one);
+    json_decref(input);
+}
+
+static void test_another_patient_or_time_is_refused(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *out = NULL;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *hip = input_of("hip-oa-typical-calm");
+    json_t *plan = make(input, NULL);
+    assert_int_equal(plan_of(base, hip, plan, false, &out, &err), REHA_E_ARG);
+    assert_non_null(strstr(err.text, "the last plan is for knee-oa"));
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-04-01")), 0);
+    assert_int_equal(plan_of(base, input, plan, false, &out, &err), REHA_E_ARG);
+    assert_non_null(strstr(err.text, "is later than this one"));
+    json_decref(plan);
+    json_decref(hip);
+    json_decref(input);
+}
+
+static void test_memory_failures(void **state)
+{
+    reha_status status = REHA_E_NOMEM;
+    (void)state;
+    json_t *input = input_of("wrist-cast");
+    const size_t before = reha_mem_live_blocks();
+    reha_plan_input *read = reha_alloc_zero(1, sizeof *read);
+    char *text = NULL;
+    assert_int_equal(reha_json_format(input, &text, NULL), REHA_OK);
+    for (long n = 0; status != REHA_OK; n++) {
+        reha_source_text source = {0};
+        json_t *plan = NULL;
+        reha_mem_fail_after(n);
+        status = reha_source_parse("x", text, &source, NULL);
+        if (status == REHA_OK) {
+            status = reha_plan_input_read(&source, &base->facts, read, NULL);
+        }
+        if (status == REHA_OK) {
+            const reha_plan_request request = {.guideline = base, .input = read};
+            status = reha_plan_make(&request, &plan, NULL);
+        }
+        reha_mem_fail_after(-1);
+        assert_true(status == REHA_OK || status == REHA_E_NOMEM);
+        json_decref(plan);
+        reha_source_clear(&source);
+    }
+    reha_free(text);
+    reha_free(read);
+    assert_int_equal(reha_mem_live_blocks(), before);
+    json_decref(input);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_edits_are_kept_with_their_reason),
+                                       cmocka_unit_test(test_an_edit_without_reason_is_refused),
+                                       cmocka_unit_test(test_danger_wins_over_an_edit),
+                                       cmocka_unit_test(test_goals_keep_their_baseline),
+                                       cmocka_unit_test(test_same_input_same_plan),
+                                       cmocka_unit_test(test_another_patient_or_time_is_refused),
+                                       cmocka_unit_test(test_memory_failures)};
+    return cmocka_run_group_tests(tests, start, end);
+}

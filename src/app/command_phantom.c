@@ -5,11 +5,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
+enum { SLICES_MAX = 100 };
+
 typedef struct phantom_arguments {
     int count;
     int seed;
     bool films;
     bool dicom;
+    bool t2;
     double mm_per_px;
 } phantom_arguments;
 
@@ -17,6 +20,7 @@ static const app_option phantom_options[] = {
     {"count", APP_INTEGER, "N", "images, grades 0 to 4 in turn (default 5)", offsetof(phantom_arguments, count), 1, 100000},
     {"films", APP_FLAG, NULL, "whole films with both knees instead of crops", offsetof(phantom_arguments, films), 0, 0},
     {"dicom", APP_FLAG, NULL, "DICOM with its spacing instead of PNG without", offsetof(phantom_arguments, dicom), 0, 0},
+    {"t2", APP_FLAG, NULL, "a multi-echo MR series of tubes of known T2 instead, --count slices", offsetof(phantom_arguments, t2), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "pixel size of films (default 0.2)", offsetof(phantom_arguments, mm_per_px), 0.05, 2},
     {"seed", APP_INTEGER, "N", "of texture and noise (default 1)", offsetof(phantom_arguments, seed), 0, 2147483647},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
@@ -30,6 +34,15 @@ static int run_phantom(const app_command *command, int argc, char **argv)
     const int code = app_parse(command, argc, argv, &given, words, &word_count);
     if (code >= 0) {
         return code;
+    }
+    if (given.t2) {
+        const int slices = given.count < SLICES_MAX ? given.count : SLICES_MAX;
+        const reha_status written = reha_t2_phantoms_write(words[0], slices, (uint64_t)given.seed, &err);
+        if (written != REHA_OK) {
+            return app_fail(written, &err);
+        }
+        (void)printf("%d slices of a multi-echo series, labels.nii.gz and tubes.csv in %s\n", slices, words[0]);
+        return EXIT_DONE;
     }
     const reha_phantoms_options how = {.count = given.count,
                                        .seed = (uint64_t)given.seed,

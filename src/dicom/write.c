@@ -131,6 +131,22 @@ static void put_decimal(writer *w, uint32_t tag, double first, double second)
     put_text(w, tag, "DS", text);
 }
 
+static void put_decimals(writer *w, uint32_t tag, const double *values, size_t count)
+{
+    enum { DECIMAL_MAX = 16 }; /* characters of one decimal string */
+    char text[128] = "";
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        char one[32];
+        if (snprintf(one, sizeof(one), "%.9g", values[i]) > DECIMAL_MAX || !isfinite(values[i])) {
+            fail(w, REHA_E_ARG, "a number is too long or not finite for a DICOM decimal string");
+            return;
+        }
+        length += (size_t)snprintf(text + length, sizeof(text) - length, i > 0 ? "\\%s" : "%s", one);
+    }
+    put_text(w, tag, "DS", text);
+}
+
 static void put_u128(uint32_t limbs[4], char out[40])
 {
     char digits[40];
@@ -230,10 +246,19 @@ static void put_date(writer *w, uint32_t tag, const char *iso)
     put_text(w, tag, "DA", text);
 }
 
+static void put_positive(writer *w, uint32_t tag, double value)
+{
+    if (value > 0.0) {
+        put_decimals(w, tag, &value, 1);
+    }
+}
+
 /* Groups 0008 to 0020. Empty texts are attributes that the standard wants present, if empty. */
 static void put_identification(writer *w, const reha_dicom_image *image, const reha_dicom_ids *ids)
 {
     const reha_acquisition *facts = &image->facts;
+    const reha_dicom_slice *slice = image->slice;
+    char instance[16];
     const bool is_capture = strcmp(ids->sop_class_uid, CLASS_SECONDARY_CAPTURE) == 0;
     put_text(w, TAG_SPECIFIC_CHARACTER_SET, "CS", "ISO_IR 192");
     put_text(w, 0x00080008u, "CS", is_capture ? "DERIVED\\SECONDARY" : "ORIGINAL\\PRIMARY");
@@ -255,6 +280,12 @@ static void put_identification(writer *w, const reha_dicom_image *image, const r
     put_text(w, 0x00100030u, "DA", "");
     put_text(w, 0x00100040u, "CS", "");
     put_checked(w, TAG_BODY_PART_EXAMINED, "CS", facts->body_part, 16);
+    if (slice != NULL) {
+        put_decimals(w, TAG_SLICE_THICKNESS, &slice->thickness_mm, 1);
+        put_positive(w, TAG_REPETITION_TIME, slice->repetition_ms);
+        put_positive(w, TAG_ECHO_TIME, slice->echo_ms);
+        put_decimals(w, TAG_SPACING_BETWEEN_SLICES, &slice->between_mm, 1);
+    }
     if (image->spacing.source == REHA_SPACING_MAGNIFICATION) {
         put_decimal(w, TAG_ESTIMATED_MAGNIFICATION, image->magnification, (double)NAN);
     }
@@ -268,8 +299,16 @@ static void put_identification(writer *w, const reha_dicom_image *image, const r
     put_text(w, TAG_SERIES_INSTANCE_UID, "UI", ids->series_instance_uid);
     put_text(w, 0x00200010u, "SH", "");
     put_text(w, 0x00200011u, "IS", "1");
-    put_text(w, 0x00200013u, "IS", "1");
+    (void)snprintf(instance, sizeof(instance), "%u", slice != NULL ? slice->instance_no : 1u);
+    put_text(w, TAG_INSTANCE_NUMBER, "IS", instance);
     put_text(w, TAG_PATIENT_ORIENTATION, "CS", facts->orientation); /* has a separator of its own */
+    if (slice != NULL) {
+        double axes[6];
+        memcpy(axes, slice->row, sizeof(slice->row));
+        memcpy(axes + 3, slice->column, sizeof(slice->column));
+        put_decimals(w, TAG_IMAGE_POSITION_PATIENT, slice->position_mm, 3);
+        put_decimals(w, TAG_IMAGE_ORIENTATION_PATIENT, axes, 6);
+    }
     put_text(w, TAG_IMAGE_LATERALITY, "CS", side_code(facts->side));
 }
 

@@ -8,6 +8,18 @@
 
 #include "dicom/dicom.h"
 
+/* Where a slice lies in the patient, and its echo: what makes files a series (dicom/series.h). */
+typedef struct reha_dicom_slice {
+    double position_mm[3]; /* centre of the first pixel */
+    double row[3];         /* unit vectors: along a row, and along a column */
+    double column[3];
+    double thickness_mm;
+    double between_mm;     /* from slice to slice */
+    double echo_ms;        /* 0: none is written */
+    double repetition_ms;  /* 0: none is written */
+    uint32_t instance_no;
+} reha_dicom_slice;
+
 typedef struct reha_dicom_image {
     uint32_t width_px;
     uint32_t height_px;
@@ -26,6 +38,7 @@ typedef struct reha_dicom_image {
     double rescale_intercept;
     double window_center;
     double window_width; /* 0: none is written */
+    const reha_dicom_slice *slice; /* borrowed; NULL: no place in the patient */
 } reha_dicom_image;
 
 /* Width, height and pixels zero or NULL, everything else unknown. */

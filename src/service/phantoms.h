@@ -21,4 +21,8 @@ typedef struct reha_phantoms_options {
 REHA_MUST_USE reha_status reha_phantoms_write(const char *folder, const reha_phantoms_options *options,
                                               reha_error *err);
 
+/* Writes a multi-echo MR series of tubes of known T2 into the folder: DICOM files (`slices` x 8 echoes), the tubes as
+ * labels (labels.nii.gz) and their truth (tubes.csv: label,t2_ms). */
+REHA_MUST_USE reha_status reha_t2_phantoms_write(const char *folder, int slices, uint64_t seed, reha_error *err);
+
 #endif

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PANELS_MAX = 36, COLUMNS_MAX = 6, GAP_PX = 14, HEAD_PX = 44, BAR_PX = 120, FOOT_PX = 30 };
+enum { PANELS_MAX = 36, COLUMNS_MAX = 6, GAP_PX = 14, HEAD_PX = 44, BAR_PX = 120, FOOT_PX = 30, TITLE_PX = 22 };
 static const double TYPE_PX = 15.0;
 static const unsigned PAGE = 0x10151a;
 static const unsigned INK = 0xe6ebf0;
@@ -101,6 +101,7 @@ static void draw_letters(reha_canvas *canvas, const reha_volume *grid, reha_rect
             }
             const reha_spot at = axis == 0 ? (reha_spot){end == 0 ? box.x + 5.0 : box.x + box.width - 17.0, box.y + 0.5 * box.height - 9.0}
                                            : (reha_spot){box.x + 0.5 * box.width - 5.0, end == 0 ? box.y + 3.0 : box.y + box.height - 21.0};
+            reha_canvas_fill_box(canvas, (reha_rect){at.x - 3.0, at.y, 18.0, 19.0}, 3.0, (reha_colour){0.0, 0.0, 0.0, 0.6});
             (void)reha_canvas_text(canvas, at, text, &type);
         }
     }
@@ -147,7 +148,7 @@ static reha_status draw_panel(reha_canvas *canvas, const reha_t2_result *result,
     } else {
         (void)snprintf(title, sizeof title, "slice %" PRIu32 ": not measured", k + 1);
     }
-    (void)reha_canvas_text(canvas, (reha_spot){place.x + 6.0, place.y + 4.0}, title, &type);
+    (void)reha_canvas_text(canvas, (reha_spot){box.x, box.y - TITLE_PX + 1.0}, title, &type);
 done:
     reha_gray_free(anatomy);
     reha_gray_free(t2);
@@ -156,7 +157,7 @@ done:
 
 static void draw_scale(reha_canvas *canvas, const layout *shape, double top, double width, const double range_ms[2])
 {
-    const double height = shape->rows * (shape->panel_height_px + GAP_PX) - GAP_PX;
+    const double height = shape->rows * (shape->panel_height_px + TITLE_PX + GAP_PX) - GAP_PX;
     const reha_type type = {.size = TYPE_PX - 2.0, .colour = reha_rgb(INK)};
     const double x = width - BAR_PX + 8.0;
     reha_canvas_value_bar(canvas, (reha_rect){x, top + 34.0, 26.0, fmin(height - 90.0, 360.0)}, range_ms[0], range_ms[1],
@@ -187,7 +188,7 @@ reha_status reha_t2_picture(const reha_t2_result *result, double low_ms, double 
     const layout shape = plan(result->map->t2_ms);
     const double range_ms[2] = {low_ms, high_ms};
     const double width = fmax(GAP_PX + shape.columns * (shape.panel_px + GAP_PX) + BAR_PX, 640.0);
-    const double height = HEAD_PX + fmax(shape.rows * (shape.panel_height_px + GAP_PX), 260.0) + FOOT_PX;
+    const double height = HEAD_PX + fmax(shape.rows * (shape.panel_height_px + TITLE_PX + GAP_PX), 260.0) + FOOT_PX;
     float window[2];
     reha_canvas *canvas = NULL;
     *out = NULL;
@@ -200,7 +201,7 @@ reha_status reha_t2_picture(const reha_t2_result *result, double low_ms, double 
     reha_status status = REHA_OK;
     for (uint32_t p = 0; p < shape.panels && status == REHA_OK; p++) {
         const reha_rect box = {GAP_PX + p % shape.columns * (shape.panel_px + GAP_PX),
-                               HEAD_PX + p / shape.columns * (shape.panel_height_px + GAP_PX), shape.panel_px,
+                               HEAD_PX + TITLE_PX + p / shape.columns * (shape.panel_height_px + TITLE_PX + GAP_PX), shape.panel_px,
                                shape.panel_height_px};
         status = draw_panel(canvas, result, p * shape.stride, box, range_ms, window, err);
     }

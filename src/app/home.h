@@ -1,0 +1,18 @@
+/* What the commands on a clinic's records share. */
+#ifndef REHA_APP_HOME_H
+#define REHA_APP_HOME_H
+
+#include "app/options.h"
+#include "service/clinic.h"
+
+/* `given`, else $REHASCOPE_HOME, else ~/.local/share/rehascope; reha_free. */
+REHA_MUST_USE reha_status app_home(const char *given, char **out, reha_error *err);
+/* Opens the records with owner-only files. `must_exist`: a misspelt --home makes no new clinic. */
+REHA_MUST_USE reha_status app_open_clinic(const char *home, const char *models, bool must_exist, bool with_workers,
+                                          reha_clinic **out, reha_error *err);
+/* From standard input: one line; typed twice without an echo where it is a terminal. */
+REHA_MUST_USE reha_status app_read_password(char *out, size_t out_bytes, reha_error *err);
+
+#define APP_HOME_HELP "the clinic's records (default: $REHASCOPE_HOME, else ~/.local/share/rehascope)"
+
+#endif

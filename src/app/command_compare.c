@@ -20,7 +20,7 @@ typedef struct compare_arguments {
     const char *before_date, *after_date;
     const char *registration;
     bool intensity;
-    const char *setting;
+    const char *setting, *task;
     double mm_per_px;
     const char *models, *model, *guidelines;
     int threads;
@@ -39,6 +39,7 @@ static const app_option compare_options[] = {
     {"setting", APP_TEXT, "WORD", "which published errors: surgical, non-surgical, same-rater, other-rater", AT(setting), 0, 0},
     {"registration", APP_TEXT, "KIND", "rigid, similarity (default) or affine, where no landmarks are at hand", AT(registration), 0, 0},
     {"intensity", APP_FLAG, NULL, "register by mutual information even where there are landmarks", AT(intensity), 0, 0},
+    {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the images are)", AT(task), 0, 0},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", AT(models), 0, 0},
     {"model", APP_TEXT, "DIR", "exactly this model", AT(model), 0, 0},
     {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)", AT(guidelines), 0, 0},
@@ -85,7 +86,7 @@ static void print_comparison(const reha_comparison *comparison, bool why)
     print_checks(films, why);
     for (int i = 0; i < films->pair_count && !films->is_refused; i++) {
         char text[200];
-        (void)printf("%s knee:\n", strcmp(films->pairs[i].side, "unknown") == 0 ? "side unknown," : films->pairs[i].side);
+        (void)printf("%s:\n", strcmp(films->pairs[i].side, "unknown") == 0 ? "side unknown" : films->pairs[i].side);
         for (int k = 0; k < films->pairs[i].measure_count; k++) {
             print_measure(&films->pairs[i].measures[k], why);
         }
@@ -177,7 +178,8 @@ static int run_compare(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    reha_compare_options options = {.model_folder = given.model,
+    reha_compare_options options = {.task = given.task,
+                                    .model_folder = given.model,
                                     .threads = given.threads,
                                     .mm_per_px = given.mm_per_px,
                                     .dates = {given.before_date, given.after_date},

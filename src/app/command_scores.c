@@ -13,7 +13,7 @@
 
 typedef struct scores_arguments {
     bool json, why, list;
-    const char *report, *setting, *guidelines;
+    const char *report, *setting, *mdc, *guidelines;
 } scores_arguments;
 
 static const app_option scores_options[] = {
@@ -21,6 +21,7 @@ static const app_option scores_options[] = {
     {"report", APP_TEXT, "FILE", "write tables and plots: FILE.html or FILE.pdf", offsetof(scores_arguments, report), 0, 0},
     {"why", APP_FLAG, NULL, "all published errors and important changes, and the scoring rules", offsetof(scores_arguments, why), 0, 0},
     {"setting", APP_TEXT, "WORD", "which of them to use: surgical, non-surgical, same-rater, other-rater", offsetof(scores_arguments, setting), 0, 0},
+    {"mdc", APP_TEXT, "KEY=X,...", "your clinic's own measurement errors (95 %), such as nrs-pain=2,odi=9", offsetof(scores_arguments, mdc), 0, 0},
     {"list", APP_FLAG, NULL, "list the instruments with range, error and important change", offsetof(scores_arguments, list), 0, 0},
     {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)", offsetof(scores_arguments, guidelines), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
@@ -174,7 +175,8 @@ static int run_scores(const app_command *command, int argc, char **argv)
     if (status == REHA_OK && given.list) {
         code = print_list(path);
     } else {
-        status = status == REHA_OK ? reha_score_table_load(words[0], path, given.setting, &table, &err) : status;
+        const reha_score_options options = {.scores_path = path, .setting = given.setting, .own_mdc = given.mdc};
+        status = status == REHA_OK ? reha_score_table_load(words[0], &options, &table, &err) : status;
         status = status == REHA_OK ? show(&given, table, &err) : status;
         code = status == REHA_OK ? EXIT_DONE : app_fail(status, &err);
     }

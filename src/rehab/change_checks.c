@@ -257,18 +257,20 @@ static void check_scale(const reha_visit *before, const reha_visit *after, reha_
     const char *a = scale_of(before);
     const char *b = scale_of(after);
     const bool is_detector = strncmp(a, "at detector", 11) == 0;
+    const bool is_knee = strcmp(reha_json_string(before->analysis, "task", ""), "knee-oa") == 0;
+    const char *instead = is_knee ? "widths are compared as shares of the plateau width"
+                                  : "lengths cannot be compared, angles can";
     films->is_mm = false;
     if (strcmp(a, "unknown") == 0 || strcmp(b, "unknown") == 0) {
         reha_films_check(films, REHA_CHECK_WARNING, "spacing",
-                         "the scale of %s unknown: no millimetres; widths are compared as shares of the plateau width",
-                         strcmp(a, b) == 0 ? "both is" : strcmp(a, "unknown") == 0 ? "the first is" : "the second is");
+                         "the scale of %s unknown: no millimetres; %s",
+                         strcmp(a, b) == 0 ? "both is" : strcmp(a, "unknown") == 0 ? "the first is" : "the second is", instead);
     } else if (strcmp(a, b) != 0) {
         reha_films_check(films, REHA_CHECK_WARNING, "spacing",
-                         "millimetres have different sources (%.50s; %.50s): widths are compared as shares of the plateau width",
-                         a, b);
+                         "millimetres have different sources (%.50s; %.50s): %s", a, b, instead);
     } else if (is_detector && !films->is_same_setup) {
         reha_films_check(films, REHA_CHECK_WARNING, "spacing",
-                         "millimetres at the detector, enlargement unknown: widths are compared as shares of the plateau width");
+                         "millimetres at the detector, enlargement unknown: %s", instead);
     } else {
         films->is_mm = true;
         reha_films_check(films, is_detector ? REHA_CHECK_WARNING : REHA_CHECK_OK, "spacing", "millimetres: %.60s%s", a,

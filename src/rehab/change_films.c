@@ -150,6 +150,11 @@ static void doubt_improvement(reha_compared *out)
 static void finish(reha_films *films, reha_compared *out)
 {
     char remark[256];
+    if (strcmp(out->unit, "px") == 0 && !films->is_same_setup) {
+        out->change.verdict = REHA_CANNOT_TELL;
+        say(out, "pixels are no size: another depth or resolution changes them");
+        return;
+    }
     if (films->is_blocked) {
         out->change.verdict = REHA_CANNOT_TELL;
         out->change.importance = REHA_IMPORTANCE_UNKNOWN;
@@ -177,7 +182,7 @@ static reha_compared *add(reha_film_pair *pair, const char *key, const char *lab
                            .grade_after = -1,
                            .set_before = {-1, -1},
                            .set_after = {-1, -1},
-                           .instrument = reha_scores_find(scores, key)};
+                           .instrument = reha_scores_find_measure(scores, key)};
     (void)snprintf(out->key, sizeof out->key, "%s", key);
     (void)snprintf(out->label, sizeof out->label, "%s", label);
     return out;
@@ -233,13 +238,20 @@ static void compare_number(reha_films *films, reha_film_pair *pair, const json_t
     finish(films, out);
 }
 
+/* -1 for what is no grade: results may come from anywhere. */
+static int small_number(const json_t *from, const char *key)
+{
+    const double value = reha_json_number(from, key, -1.0);
+    return value >= 0.0 && value <= 100.0 ? (int)value : -1;
+}
+
 static void read_set(const json_t *grading, int *grade, int set[2])
 {
     const json_t *from = json_object_get(grading, "prediction_set");
-    *grade = json_is_integer(json_object_get(grading, "grade")) ? (int)json_integer_value(json_object_get(grading, "grade")) : -1;
+    *grade = small_number(grading, "grade");
     if (json_is_object(from)) {
-        set[0] = (int)reha_json_number(from, "low", -1.0);
-        set[1] = (int)reha_json_number(from, "high", -1.0);
+        set[0] = small_number(from, "low");
+        set[1] = small_number(from, "high");
     }
 }
 
@@ -303,9 +315,18 @@ static bool is_measured(const json_t *region, const char *key)
     return isfinite(measure_of(find_finding(region, key)).value);
 }
 
-/* The overall minimum says nothing new beside both compartments, and may jump between them. */
+/* The overall minimum says nothing new beside both compartments, and may jump between them; pixels say nothing new beside
+ * millimetres. */
 static bool is_passed_over(const char *key, const side_of *a, const side_of *b)
 {
+    const size_t length = strlen(key);
+    char in_mm[64];
+    if (length > 3 && length < sizeof in_mm && strcmp(key + length - 3, "-px") == 0) {
+        (void)snprintf(in_mm, sizeof in_mm, "%.*s", (int)(length - 3), key);
+        if (is_measured(a->region, in_mm) && is_measured(b->region, in_mm)) {
+            return true;
+        }
+    }
     const bool has_both = is_measured(a->region, "jsw-medial-min") && is_measured(b->region, "jsw-medial-min");
     return strcmp(key, "plateau-width") == 0 || (strcmp(key, "jsw-min") == 0 && has_both);
 }
@@ -364,6 +385,34 @@ static void pair_sides(const json_t *before, const json_t *after, reha_films *fi
     }
 }
 
+/* Sides that nobody stated: the order in the picture is all that there is. */
+static void pair_by_place(const json_t *before, const json_t *after, reha_films *films)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < json_array_size(before) && films->pair_count < REHA_PAIRS_MAX; i++) {
+        if (!json_is_true(json_object_get(json_array_get(before, i), "accepted"))) {
+            continue;
+        }
+        while (k < json_array_size(after) && !json_is_true(json_object_get(json_array_get(after, k), "accepted"))) {
+            k++;
+        }
+        const char *first = region_side(json_array_get(before, i));
+        const char *second = region_side(json_array_get(after, k));
+        films->pairs[films->pair_count++] =
+            (reha_film_pair){.side = strcmp(first, "unknown") == 0 ? second : first, .before_idx = i, .after_idx = k++};
+    }
+}
+
+static bool are_all_unknown(const json_t *regions)
+{
+    for (size_t i = 0; i < json_array_size(regions); i++) {
+        if (strcmp(region_side(json_array_get(regions, i)), "unknown") != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void pair_regions(const json_t *before, const json_t *after, reha_films *films)
 {
     size_t a = 0;
@@ -374,18 +423,19 @@ static void pair_regions(const json_t *before, const json_t *after, reha_films *
                          films->pair_count);
         return;
     }
-    const bool is_one = accepted_count(before, &a) == 1 && accepted_count(after, &b) == 1;
-    const char *first = region_side(json_array_get(before, a));
-    const char *second = region_side(json_array_get(after, b));
-    const bool is_open = strcmp(first, "unknown") == 0 || strcmp(second, "unknown") == 0;
-    if (is_one && is_open) {
-        films->pairs[films->pair_count++] =
-            (reha_film_pair){.side = strcmp(first, "unknown") == 0 ? second : first, .before_idx = a, .after_idx = b};
-        reha_films_check(films, REHA_CHECK_WARNING, "side", "the side of at least one picture is unknown: make sure it is the same");
+    const size_t count = accepted_count(before, &a);
+    const bool is_even = accepted_count(after, &b) == count && count > 0;
+    if (is_even && (count == 1 ? are_all_unknown(before) || are_all_unknown(after)
+                               : are_all_unknown(before) && are_all_unknown(after))) {
+        pair_by_place(before, after, films);
+        reha_films_check(films, REHA_CHECK_WARNING, "side",
+                         count == 1 ? "the side of at least one picture is unknown: make sure it is the same"
+                                    : "the sides are unknown: paired by their place in the picture; make sure it is the same");
     } else {
         reha_films_check(films, REHA_CHECK_REFUSED, "side",
-                         is_one ? "the first shows the %s, the second the %s side" : "no side is recognised in both (%s, %s)",
-                         first, second);
+                         count == 1 && is_even ? "the first shows the %s, the second the %s side"
+                                               : "no side is recognised in both (%s, %s)",
+                         region_side(json_array_get(before, a)), region_side(json_array_get(after, b)));
     }
 }
 

@@ -71,6 +71,7 @@ typedef struct reha_instrument {
     double acquisition_scale; /* divides it to give a ratio: mean length that ratios refer to; NaN */
     double method_sd, method_sd_ratio; /* of the reading against experts, part of its error_95; NaN */
     bool is_image;            /* measured by this software on images */
+    const char *finding;      /* the key under which `analyse` reports it; "": the same as `key` */
     bool cannot_improve;      /* does not get better by nature (joint space, grade): then look for another position */
 } reha_instrument;
 
@@ -83,6 +84,8 @@ void reha_scores_free(reha_scores *scores); /* NULL is fine */
 size_t reha_scores_count(const reha_scores *scores);
 const reha_instrument *reha_scores_at(const reha_scores *scores, size_t index);
 const reha_instrument *reha_scores_find(const reha_scores *scores, const char *key); /* any case; NULL if unknown */
+/* The image measure that a finding of `analyse` is; NULL if there is none. */
+const reha_instrument *reha_scores_find_measure(const reha_scores *scores, const char *finding_key);
 
 /* True for a word that thresholds may carry: so that a slip is told instead of passed over. */
 bool reha_setting_is_known(const char *setting);

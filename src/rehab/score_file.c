@@ -108,7 +108,11 @@ static reha_status read_items(const json_t *items, reha_instrument *out, reha_er
         return reha_fail(err, REHA_E_FORMAT, "items: 1 to %d items with high above low are needed", REHA_ITEMS_MAX);
     }
     out->item_count = (size_t)count;
-    out->item_count_min = (size_t)reha_json_number(items, "count_min", count);
+    const double least = reha_json_number(items, "count_min", count);
+    if (!(least >= 1.0 && least <= count)) {
+        return reha_fail(err, REHA_E_FORMAT, "items.count_min: 1 to %zu, not %g", out->item_count, least);
+    }
+    out->item_count_min = (size_t)least;
     for (size_t i = 0; i < out->item_count; i++) {
         out->item_high[i] = high;
     }
@@ -152,11 +156,11 @@ static reha_status read_rule(const json_t *from, reha_instrument *out, reha_erro
     REHA_TRY(FIND_WORD(rules, kind, "rule.kind", &value, err));
     REHA_TRY(reha_json_need_number(rule, "answered_min", &answered, err));
     REHA_TRY(reha_json_need_string(rule, "source", &out->rule_source, err));
-    out->rule = (reha_score_rule)value;
-    out->answered_min = (size_t)answered;
-    if (answered < 1.0 || out->answered_min > out->item_count) {
+    if (!(answered >= 1.0 && answered <= (double)out->item_count)) {
         return reha_fail(err, REHA_E_FORMAT, "rule.answered_min: 1 to %zu, not %g", out->item_count, answered);
     }
+    out->rule = (reha_score_rule)value;
+    out->answered_min = (size_t)answered;
     if (out->rule == REHA_RULE_MEAN_OF_GROUPS && out->groups[0] == 0) {
         return reha_fail(err, REHA_E_FORMAT, "items.groups are missing");
     }
@@ -169,6 +173,7 @@ static reha_status read_image_part(const json_t *from, reha_instrument *out, reh
     const json_t *acquisition = json_object_get(from, "acquisition");
     const json_t *method = json_object_get(from, "method_sd");
     out->is_image = json_is_array(repeats);
+    out->finding = reha_json_string(from, "finding", "");
     out->cannot_improve = json_is_true(json_object_get(from, "cannot_improve"));
     for (size_t i = 0; i < json_array_size(repeats) && i < REHA_REPEATS_MAX; i++) {
         const json_t *one = json_array_get(repeats, i);
@@ -299,6 +304,17 @@ const reha_instrument *reha_scores_find(const reha_scores *scores, const char *k
     for (size_t i = 0; i < scores->count; i++) {
         if (reha_str_equal_nocase(scores->items[i].key, key)) {
             return &scores->items[i];
+        }
+    }
+    return NULL;
+}
+
+const reha_instrument *reha_scores_find_measure(const reha_scores *scores, const char *finding_key)
+{
+    for (size_t i = 0; i < scores->count; i++) {
+        const reha_instrument *one = &scores->items[i];
+        if (one->is_image && strcmp(one->finding[0] != '\0' ? one->finding : one->key, finding_key) == 0) {
+            return one;
         }
     }
     return NULL;

@@ -8,6 +8,7 @@
 #include "rehab/change_films.h"
 
 typedef struct reha_compare_options {
+    const char *task;                         /* NULL: by what the image is */
     const char *models_folder, *model_folder; /* as reha_analyser_options; only needed for images */
     const char *guidelines_folder;            /* holds scores.json */
     int threads;

@@ -55,7 +55,7 @@ reha_status reha_comparison_png(const reha_comparison *comparison, uint8_t **out
             continue;
         }
         reha_registration_text(pictures, how, sizeof how);
-        (void)snprintf(text, sizeof text, "%s knee, %s", comparison->films.pairs[i].side, how);
+        (void)snprintf(text, sizeof text, "%s side, %s", comparison->films.pairs[i].side, how);
         const reha_type type = {.size = size, .bold = true, .colour = reha_rgb(INK), .wrap_width = inner, .lines_max = 1};
         (void)reha_canvas_text(canvas, (reha_spot){GAP_PX, y}, text, &type);
         reha_compare_draw_row_(canvas, (reha_rect){GAP_PX, y + CAPTION_PX, inner, row}, pictures, size);

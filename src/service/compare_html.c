@@ -105,7 +105,7 @@ static reha_status add_pictures(reha_text *html, const reha_joint_pictures *pict
 static reha_status add_joint(reha_text *html, const reha_comparison *comparison, int index, reha_error *err)
 {
     const reha_film_pair *pair = &comparison->films.pairs[index];
-    reha_text_addf(html, "<section class=joint><h2>Knee, side: %s</h2>\n<table><thead><tr><th scope=col>Measure<th scope=col>"
+    reha_text_addf(html, "<section class=joint><h2>Side: %s</h2>\n<table><thead><tr><th scope=col>Measure<th scope=col>"
                          "Before, after, change<th scope=col>Verdict<th scope=col>Measurement error</tr></thead><tbody>\n",
                    pair->side);
     for (int k = 0; k < pair->measure_count; k++) {

@@ -145,7 +145,8 @@ reha_status reha_compare_load_(const char *const paths[2], const reha_compare_op
             continue;
         }
         if (analyser == NULL) {
-            const reha_analyser_options how = {.models_folder = options->models_folder,
+            const reha_analyser_options how = {.task = options->task,
+                                               .models_folder = options->models_folder,
                                                .model_folder = options->model_folder,
                                                .threads = options->threads,
                                                .mm_per_px = options->mm_per_px};

@@ -77,7 +77,7 @@ static void add_joint(page *at, const reha_comparison *comparison, int index)
 {
     const reha_joint_pictures *pictures = &comparison->pictures[index];
     char text[200];
-    (void)snprintf(text, sizeof text, "Knee, side: %s", comparison->films.pairs[index].side);
+    (void)snprintf(text, sizeof text, "Side: %s", comparison->films.pairs[index].side);
     at->y += 6.0;
     say(at, 0.0, 12.0, true, INK, text);
     for (int k = 0; k < comparison->films.pairs[index].measure_count; k++) {

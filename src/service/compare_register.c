@@ -40,7 +40,8 @@ static reha_status cut_out(const reha_compare_visit *visit, size_t region_idx, c
         reha_gray_invert(out->picture);
     }
     (void)reha_affine_invert(reha_affine_of_box(out->box, PICTURE_PX, PICTURE_PX), &to_cut);
-    for (size_t i = 0; i < json_array_size(points) && i < POINTS_MAX; i++, out->point_count++) {
+    const bool is_knee = strcmp(reha_json_string(visit->analysis, "task", ""), "knee-oa") == 0; /* tibia first */
+    for (size_t i = 0; is_knee && i < json_array_size(points) && i < POINTS_MAX; i++, out->point_count++) {
         const json_t *at = json_array_get(points, i);
         const reha_point_px point = {json_number_value(json_array_get(at, 0)), json_number_value(json_array_get(at, 1))};
         out->points[i] = reha_affine_apply(to_cut, point);
@@ -53,10 +54,11 @@ static reha_status lay_over(const cut *before, const cut *after, const reha_comp
                             reha_joint_pictures *out, reha_error *err)
 {
     const bool has_points = before->point_count >= TIBIA_POINTS && after->point_count == before->point_count;
-    out->is_by_landmarks = has_points && !options->by_intensity;
+    /* Points of a result from elsewhere may lie all in one place: then the grey values decide. */
+    out->is_by_landmarks = has_points && !options->by_intensity &&
+                           reha_register_points(before->points, after->points, TIBIA_POINTS, REHA_REGISTER_SIMILARITY,
+                                                before->picture->spacing, &out->registration, NULL) == REHA_OK;
     if (out->is_by_landmarks) {
-        REHA_TRY(reha_register_points(before->points, after->points, TIBIA_POINTS, REHA_REGISTER_SIMILARITY,
-                                      before->picture->spacing, &out->registration, err));
         REHA_TRY(reha_mutual_information(before->picture, after->picture, out->registration.fixed_to_moving,
                                          &out->registration.information, err));
     }

@@ -7,7 +7,7 @@
 #include "rehab/change_films.h"
 #include "rehab/series.h"
 
-enum { REHA_SCORE_SERIES_MAX = 64 };
+enum { REHA_SCORE_SERIES_MAX = 64, REHA_OWN_MDC_MAX = 16 };
 
 typedef struct reha_score_visit {
     char date[11];
@@ -28,14 +28,24 @@ typedef struct reha_score_series {
     reha_series series;   /* over the scored visits; indices count those */
 } reha_score_series;
 
+typedef struct reha_score_options {
+    const char *scores_path; /* guidelines/scores.json */
+    const char *setting;     /* of published thresholds; NULL: the first */
+    const char *own_mdc;     /* the clinic's own MDC95: "nrs-pain=2,odi=9"; it goes before published ones; NULL: none */
+} reha_score_options;
+
 typedef struct reha_score_table {
     reha_scores *scores;
+    size_t own_count;
+    const reha_instrument *own_of[REHA_OWN_MDC_MAX];
+    reha_threshold own[REHA_OWN_MDC_MAX];
     size_t count;
     reha_score_series items[REHA_SCORE_SERIES_MAX];
 } reha_score_table;
 
-/* Reads and judges. `scores_path`: guidelines/scores.json. Faults name file and line. */
-REHA_MUST_USE reha_status reha_score_table_load(const char *path, const char *scores_path, const char *setting,
+/* Reads and judges. Faults name file and line. Image measures are judged by the full error of their reading, since a table
+ * does not say how the images were taken. */
+REHA_MUST_USE reha_status reha_score_table_load(const char *path, const reha_score_options *options,
                                                 reha_score_table **out, reha_error *err);
 void reha_score_table_free(reha_score_table *table); /* NULL is fine */
 /* New reference. */

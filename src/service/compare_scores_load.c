@@ -256,26 +256,76 @@ static int by_day(const void *a, const void *b)
     return x->day < y->day ? -1 : x->day > y->day ? 1 : 0;
 }
 
-static reha_status judge(reha_score_series *series, const char *setting, reha_error *err)
+/* "nrs-pain=2,odi=9" */
+static reha_status read_own(const char *text, reha_score_table *table, reha_error *err)
+{
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        const size_t length = strcspn(at, ",");
+        const size_t name_length = strcspn(at, "=,");
+        char name[64];
+        char number[32];
+        double value = 0.0;
+        (void)snprintf(name, sizeof name, "%.*s", (int)(name_length < sizeof name ? name_length : sizeof name - 1), at);
+        (void)snprintf(number, sizeof number, "%.*s", (int)(length > name_length ? length - name_length - 1 : 0),
+                       length > name_length ? at + name_length + 1 : "");
+        const reha_instrument *instrument = reha_scores_find(table->scores, name);
+        if (instrument == NULL) {
+            return reha_fail(err, REHA_E_ARG, "'%.40s' is no known instrument: see 'rehascope scores --list'", name);
+        }
+        if (!reha_parse_double(number, true, &value) || !(value > 0.0) || table->own_count >= REHA_OWN_MDC_MAX) {
+            return reha_fail(err, REHA_E_ARG, "own errors are written KEY=VALUE,KEY=VALUE, up to %d, with values above 0",
+                             REHA_OWN_MDC_MAX);
+        }
+        table->own_of[table->own_count] = instrument;
+        table->own[table->own_count++] = (reha_threshold){.value = value,
+                                                          .range_low = (double)NAN,
+                                                          .range_high = (double)NAN,
+                                                          .kind = REHA_ABSOLUTE,
+                                                          .confidence = 95.0,
+                                                          .setting = "any",
+                                                          .population = "this clinic",
+                                                          .source = "stated by the user",
+                                                          .sure = "user",
+                                                          .note = ""};
+        at += length + (at[length] == ',' ? 1 : 0);
+    }
+    return REHA_OK;
+}
+
+static reha_change_spec spec_of(const reha_score_table *table, const reha_instrument *instrument, const char *setting)
+{
+    reha_change_spec spec = reha_change_spec_of(instrument, setting);
+    for (size_t i = 0; i < table->own_count; i++) {
+        if (table->own_of[i] == instrument) {
+            spec.mdc = &table->own[i];
+        }
+    }
+    if (instrument->is_image && strcmp(instrument->acquisition_unit, instrument->unit) == 0) {
+        spec.acquisition_sd = instrument->acquisition_sd;
+    }
+    return spec;
+}
+
+static reha_status judge(const reha_score_table *table, reha_score_series *series, const char *setting, reha_error *err)
 {
     reha_series_point points[REHA_SERIES_MAX];
     const reha_score_visit *first = NULL;
+    const double sd = series->instrument->is_image ? series->instrument->method_sd : (double)NAN;
     qsort(series->visits, series->count, sizeof *series->visits, by_day);
-    series->spec = reha_change_spec_of(series->instrument, setting);
+    series->spec = spec_of(table, series->instrument, setting);
     for (size_t i = 0; i < series->count; i++) {
         reha_score_visit *visit = &series->visits[i];
         if (isnan(visit->value)) {
             continue;
         }
         first = first == NULL ? visit : first;
-        points[series->scored++] = (reha_series_point){visit->day, visit->value, (double)NAN};
-        visit->change = reha_change_judge((reha_reading){first->value, (double)NAN},
-                                          (reha_reading){visit->value, (double)NAN}, &series->spec);
+        points[series->scored++] = (reha_series_point){visit->day, visit->value, sd};
+        visit->change = reha_change_judge((reha_reading){first->value, sd}, (reha_reading){visit->value, sd}, &series->spec);
     }
     return series->scored > 0 ? reha_series_judge(points, series->scored, &series->spec, &series->series, err) : REHA_OK;
 }
 
-reha_status reha_score_table_load(const char *path, const char *scores_path, const char *setting, reha_score_table **out,
+reha_status reha_score_table_load(const char *path, const reha_score_options *options, reha_score_table **out,
                                   reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -284,14 +334,15 @@ reha_status reha_score_table_load(const char *path, const char *scores_path, con
     if (table == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a table of scores");
     }
-    REHA_CHECK(reha_scores_load(scores_path, &table->scores, err));
+    REHA_CHECK(reha_scores_load(options->scores_path, &table->scores, err));
+    REHA_CHECK(read_own(options->own_mdc, table, err));
     REHA_CHECK(reha_str_ends_nocase(path, ".json") ? load_json(path, table, err) : load_csv(path, table, err));
     if (table->count == 0) {
         status = reha_fail(err, REHA_E_FORMAT, "%s holds no scores", path);
         goto done;
     }
     for (size_t i = 0; i < table->count; i++) {
-        REHA_CHECK(judge(&table->items[i], setting, err));
+        REHA_CHECK(judge(table, &table->items[i], options->setting, err));
     }
     *out = table;
     table = NULL;

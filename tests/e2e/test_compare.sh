@@ -97,6 +97,18 @@ printf 'date,oks,nrs-pain:left\n2026-01-01,20,6\n2026-02-01,,3\n' >"$work/w.csv"
 run 0 scores "$work/w.csv" --why
 says out 'cannot be told'
 says out 'MDC.*not known'
+run 0 scores "$work/w.csv" --mdc nrs-pain=2
+says out 'left'
+says out '3  -3  real improvement'
+says out 'stated by the user'
+run 1 scores "$work/w.csv" --mdc nrs=2
+says err 'no known instrument'
+run 1 scores "$work/w.csv" --mdc nrs-pain=much
+says err 'KEY=VALUE'
+printf 'date,jsw-medial-min\n2024-01-01,4.6\n2026-01-01,2.9\n' >"$work/j.csv"
+run 0 scores "$work/j.csv"
+says out 'real worsening'
+says out 'full error of both readings'
 echo '{"schema": "rehascope/score-series/1", "entries": [{"date": "2026-01-01", "instrument": "lsi", "items": [180, 200]}]}' >"$work/s.json"
 run 0 scores "$work/s.json"
 says out '2026-01-01  90'

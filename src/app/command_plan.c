@@ -101,7 +101,38 @@ static void print_questions(const json_t *questions)
     }
 }
 
-static void print_phase(const json_t *phase, bool why)
+static const json_t *find_current(const json_t *phases)
+{
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        if (strcmp(reha_json_string(json_array_get(phases, i), "state", ""), "current") == 0) {
+            return json_array_get(phases, i);
+        }
+    }
+    return NULL;
+}
+
+/* Of a later phase, what it adds to the current one. */
+static void print_new(const json_t *phase, const json_t *current, const char *list, const char *title, bool why)
+{
+    const json_t *lines = json_object_get(phase, list);
+    const json_t *known = phase != current ? json_object_get(current, list) : NULL;
+    bool has_title = false;
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        const json_t *line = json_array_get(lines, i);
+        bool is_known = false;
+        for (size_t k = 0; k < json_array_size(known); k++) {
+            is_known = is_known || strcmp(reha_json_string(json_array_get(known, k), "line", ""),
+                                          reha_json_string(line, "line", "")) == 0;
+        }
+        if (!is_known) {
+            (void)printf("%s%s", has_title ? "" : title, has_title ? "" : "\n");
+            has_title = true;
+            print_line(line, why);
+        }
+    }
+}
+
+static void print_phase(const json_t *phase, const json_t *current, bool why)
 {
     const json_t *criteria = json_object_get(json_object_get(phase, "advance"), "all_of");
     const char *state = reha_json_string(phase, "state", "");
@@ -109,9 +140,9 @@ static void print_phase(const json_t *phase, bool why)
     if (strcmp(state, "done") == 0) {
         return;
     }
-    print_list(json_object_get(phase, "goals"), " Goals", why);
-    print_list(json_object_get(phase, "exercises"), " Exercises", why);
-    print_list(json_object_get(phase, "advice"), " Advice", why);
+    print_new(phase, current, "goals", " Goals", why);
+    print_new(phase, current, "exercises", " Exercises", why);
+    print_new(phase, current, "advice", " Advice", why);
     if (json_array_size(criteria) > 0) {
         (void)printf(" Next phase when\n");
     }
@@ -153,7 +184,7 @@ static void print_plan(const json_t *plan, bool why)
     print_questions(json_object_get(plan, "questions"));
     print_list(json_object_get(plan, "changes"), "Changed since the last plan", false);
     for (size_t i = 0; i < json_array_size(phases); i++) {
-        print_phase(json_array_get(phases, i), why);
+        print_phase(json_array_get(phases, i), find_current(phases), why);
     }
     print_withheld(json_object_get(plan, "withheld"));
     (void)printf("\n");

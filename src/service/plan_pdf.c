@@ -1,7 +1,5 @@
 #include "service/plan_pdf.h"
 
-#include "base/text.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,12 +113,9 @@ static void write_line(report *r, const json_t *line)
 {
     char text[TEXT_BYTES];
     const json_t *dose = json_object_get(line, "dose");
-    const char *title = reha_json_string(line, "title", NULL);
     ensure(r, json_is_object(dose) ? 66.0 : 40.0);
-    (void)snprintf(text, sizeof text, "%s%s%s", title != NULL ? title : "", title != NULL ? ". " : "",
-                   reha_json_string(line, "text", ""));
     reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 6.0}, 1.8, reha_rgb(INK));
-    put_text(r, 12.0, 9.5, false, INK, text);
+    put_text(r, 12.0, 9.5, false, INK, reha_json_string(line, "text", ""));
     if (json_is_object(dose)) {
         (void)snprintf(text, sizeof text, "%s (%s; level %lld of %lld)", reha_json_string(dose, "text", ""),
                        reha_json_string(dose, "type", ""), (long long)reha_json_number(dose, "level", 0.0) + 1,
@@ -199,6 +194,46 @@ static void write_criteria(report *r, const json_t *phase)
     }
 }
 
+static bool is_in_current(const report *r, const char *list, const char *id)
+{
+    const json_t *phases = json_object_get(r->plan, "phases");
+    for (size_t p = 0; p < json_array_size(phases); p++) {
+        const json_t *phase = json_array_get(phases, p);
+        const json_t *lines = json_object_get(phase, list);
+        if (strcmp(reha_json_string(phase, "state", ""), "current") != 0) {
+            continue;
+        }
+        for (size_t i = 0; i < json_array_size(lines); i++) {
+            if (strcmp(reha_json_string(json_array_get(lines, i), "line", ""), id) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Of a later phase only what it adds, a line each: its time has not come. */
+static void write_outlook(report *r, const json_t *phase)
+{
+    static const char *const lists[] = {"goals", "exercises", "advice"};
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        const json_t *lines = json_object_get(phase, lists[k]);
+        for (size_t i = 0; i < json_array_size(lines); i++) {
+            const json_t *line = json_array_get(lines, i);
+            char text[TEXT_BYTES];
+            if (is_in_current(r, lists[k], reha_json_string(line, "line", ""))) {
+                continue;
+            }
+            (void)snprintf(text, sizeof text, "%s %s (rule %s)", reha_json_string(line, "text", ""),
+                           reha_json_string(json_object_get(line, "dose"), "text", ""), reha_json_string(line, "rule", ""));
+            ensure(r, 26.0);
+            reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 5.5}, 1.5, reha_rgb(SOFT));
+            put_text(r, 12.0, 8.5, false, INK, text);
+            write_edit(r, line);
+        }
+    }
+}
+
 static void write_phase(report *r, const json_t *phase)
 {
     char text[TEXT_BYTES];
@@ -212,6 +247,11 @@ static void write_phase(report *r, const json_t *phase)
         return;
     }
     put_text(r, 0.0, 9.0, false, SOFT, reha_json_string(phase, "focus", ""));
+    if (strcmp(state, "later") == 0) {
+        write_outlook(r, phase);
+        write_criteria(r, phase);
+        return;
+    }
     write_list(r, "Goals", INK, json_object_get(phase, "goals"));
     write_list(r, "Exercises", INK, json_object_get(phase, "exercises"));
     write_list(r, "Advice", INK, json_object_get(phase, "advice"));

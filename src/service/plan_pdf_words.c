@@ -305,7 +305,7 @@ static void write_next(writer *w, const json_t *plan)
     drop_if_empty(w, block);
 }
 
-static void write_facts(writer *w, const json_t *plan, const json_t *phase)
+static void write_facts(writer *w, const json_t *plan, const json_t *phase, bool is_stopped)
 {
     char key[80];
     char text[LINE_BYTES];
@@ -317,28 +317,16 @@ static void write_facts(writer *w, const json_t *plan, const json_t *phase)
     write_date(w, reha_json_string(plan, "date", ""), date, sizeof date);
     const char *const pairs[] = {"condition", condition, "side", word(w, key), "date", date, NULL};
     fill(word(w, "page.subtitle"), pairs, text, sizeof text);
-    put(w, w->page->facts, "title", json_string(word(w, "page.title")));
+    put(w, w->page->facts, "title", json_string(word(w, is_stopped ? "page.title-stop" : "page.title")));
     put(w, w->page->facts, "subtitle", reha_json_text(text));
-    put(w, w->page->facts, "intro", json_string(word(w, reha_json_string(phase, "patient", ""))));
+    put(w, w->page->facts, "intro", json_string(word(w, is_stopped ? "page.intro-stop" : reha_json_string(phase, "patient", ""))));
     put(w, w->page->facts, "footer", json_string(word(w, "page.footer")));
 }
 
-static void write_page(writer *w, const json_t *plan)
+/* What to mind and what to leave, and where else help comes from. */
+static void write_cautions(writer *w, const json_t *plan)
 {
-    const json_t *phase = current_phase(plan);
-    const bool is_stopped = strcmp(reha_json_string(plan, "status", ""), "doctor-today") == 0;
-    json_t *block = NULL;
-    write_facts(w, plan, phase);
-    write_alarm(w, plan);
-    if (!is_stopped) {
-        write_goals(w, plan, phase);
-        write_exercises(w, phase);
-        write_scale(w);
-        block = add_block(w, "section", "page.good");
-        add_lines_of(w, block, json_object_get(phase, "advice"));
-        drop_if_empty(w, block);
-    }
-    block = add_block(w, "section", "page.care");
+    json_t *block = add_block(w, "section", "page.care");
     add_lines_of(w, block, json_object_get(plan, "blocks"));
     add_lines_of(w, block, json_object_get(plan, "precautions"));
     drop_if_empty(w, block);
@@ -348,9 +336,31 @@ static void write_page(writer *w, const json_t *plan)
     block = add_block(w, "section", "page.other-help");
     add_lines_of(w, block, json_object_get(plan, "referrals"));
     drop_if_empty(w, block);
-    if (!is_stopped) {
-        write_next(w, plan);
+}
+
+static void write_page(writer *w, const json_t *plan)
+{
+    const json_t *phase = current_phase(plan);
+    const char *status = reha_json_string(plan, "status", "");
+    const bool is_stopped = strcmp(status, "doctor-today") == 0;
+    json_t *block = NULL;
+    write_facts(w, plan, phase, is_stopped);
+    write_alarm(w, plan);
+    if (is_stopped) {
+        return; /* the doctor comes first; all the rest would only distract */
     }
+    if (strcmp(status, "ask-first") == 0) {
+        block = add_block(w, "section", "page.before");
+        add_line(w, block, word(w, "page.before-ask"));
+    }
+    write_goals(w, plan, phase);
+    write_exercises(w, phase);
+    write_scale(w);
+    block = add_block(w, "section", "page.good");
+    add_lines_of(w, block, json_object_get(phase, "advice"));
+    drop_if_empty(w, block);
+    write_cautions(w, plan);
+    write_next(w, plan);
 }
 
 static reha_status load_member(const char *folder, const char *name, const char *member, json_t **out, reha_error *err)

@@ -101,6 +101,14 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
         reha_free(png);
         return REHA_OK;
     }
+    if (strcmp(result->analysis->task, "fracture") == 0) {
+        reha_text_add(html, "<img alt=\"The radiograph with the boxes of the table\" src=\"data:image/png;base64,");
+        reha_text_add_base64(html, png, png_bytes);
+        reha_text_add(html, "\">\n<p class=warning><b>Research only.</b> Solid: high specificity. Dotted: high sensitivity, "
+                            "many are false. No box excludes nothing.</p>\n");
+        reha_free(png);
+        return REHA_OK;
+    }
     reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
                         "and the charts described in the table\" src=\"data:image/png;base64,");
     reha_text_add_base64(html, png, png_bytes);
@@ -112,9 +120,12 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
     return REHA_OK;
 }
 
-static void add_region(reha_text *html, const reha_region *region, bool is_muscle)
+static void add_region(reha_text *html, const reha_region *region, const char *task)
 {
-    reha_text_addf(html, is_muscle ? "<h3>Muscle, side %s <small>(" : "<h3>%s knee <small>(side: ",
+    reha_text_addf(html,
+                   strcmp(task, "muscle-us") == 0  ? "<h3>Muscle, side %s <small>("
+                   : strcmp(task, "fracture") == 0 ? "<h3>Fractures (research only), side %s <small>("
+                                                   : "<h3>%s knee <small>(side: ",
                    reha_side_text(region->side));
     reha_text_add_html(html, region->side_source);
     reha_text_add(html, ")</small></h3>\n");
@@ -145,7 +156,7 @@ static reha_status add_case(reha_text *html, const reha_case *result, size_t ind
     add_notes(html, analysis->notes, analysis->note_count);
     REHA_TRY(add_picture(html, result, err));
     for (int i = 0; i < analysis->region_count; i++) {
-        add_region(html, &analysis->regions[i], strcmp(analysis->task, "muscle-us") == 0);
+        add_region(html, &analysis->regions[i], analysis->task);
     }
     reha_text_addf(html, "<p><small>%u × %u px; scale: %s; model ", analysis->width_px, analysis->height_px,
                    reha_spacing_source_text(analysis->spacing.source));

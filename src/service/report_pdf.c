@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "service/figure_boxes_priv.h"
 #include "service/figure_muscle_priv.h"
 
 #include <math.h>
@@ -165,6 +166,22 @@ static void write_muscle(page *at, const reha_case *result, const reha_region *r
     }
 }
 
+static void write_fractures(page *at, const reha_case *result, const reha_region *region, const char *name)
+{
+    const double picture = 420.0;
+    ensure_room(at, picture + 60.0, name);
+    write_line(at, 12.0, true, INK, "Fractures (research only)");
+    write_notes(at, region->notes, region->note_count, name);
+    if (result->image == NULL) {
+        return;
+    }
+    reha_figure_boxes(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    at->y += picture + 8.0;
+    for (int i = 0; i < region->finding_count; i++) {
+        write_finding(at, &region->findings[i], name);
+    }
+}
+
 static void write_region(page *at, const reha_case *result, const reha_region *region, const char *name)
 {
     char text[160];
@@ -221,6 +238,8 @@ static void write_case(page *at, const reha_case *result)
         }
         if (strcmp(analysis->task, "muscle-us") == 0) {
             write_muscle(at, result, &analysis->regions[i], name);
+        } else if (strcmp(analysis->task, "fracture") == 0) {
+            write_fractures(at, result, &analysis->regions[i], name);
         } else {
             write_region(at, result, &analysis->regions[i], name);
         }

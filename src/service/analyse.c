@@ -362,6 +362,23 @@ static void add_region(reha_text *line, const reha_region *region)
     add_measure(line, region, "jsw-min", "narrowest joint space");
 }
 
+/* "2 boxes of high specificity (best 41 %), 3 more of high sensitivity" */
+static void add_fractures(reha_text *line, const reha_region *region)
+{
+    int solid = 0;
+    double best = 0.0;
+    for (int i = 0; i < region->finding_count; i++) {
+        solid += strncmp(region->findings[i].key, "fracture-", 9) == 0 ? 1 : 0;
+        best = fmax(best, region->findings[i].probability);
+    }
+    if (region->finding_count == 0) {
+        reha_text_add(line, "no box; that excludes nothing");
+    } else {
+        reha_text_addf(line, "%d of high specificity, %d more of high sensitivity; the surest %.0f %%", solid,
+                       region->finding_count - solid, 100.0 * best);
+    }
+}
+
 reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
 {
     reha_text line = {0};
@@ -380,6 +397,9 @@ reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
         if (strcmp(analysis->task, ULTRASOUND_TASK) == 0) {
             reha_text_add(&line, "muscle: ");
             add_muscle(&line, &analysis->regions[i]);
+        } else if (strcmp(analysis->task, "fracture") == 0) {
+            reha_text_add(&line, "research only, fracture boxes: ");
+            add_fractures(&line, &analysis->regions[i]);
         } else {
             add_region(&line, &analysis->regions[i]);
         }

@@ -132,7 +132,7 @@ static reha_status predict(const predict_arguments *given, const char *task, jso
     char hash[REHA_DIGEST_TEXT_BYTES];
     *out = NULL;
     if (!app_is_outcome(task)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "no outcome '%.40s': knee-replacement, hip-replacement, or outcome (your own model)",
+        return reha_fail(err, REHA_E_NOT_FOUND, "no outcome '%.40s': knee-replacement, hip-replacement, knee-oa-progression, or outcome (your own)",
                          task);
     }
     reha_status status = app_outcome_open(given->models, given->model, task, &model, &card, hash, err);
@@ -165,6 +165,9 @@ static int run_predict(const app_command *command, int argc, char **argv)
     if (given.input == NULL) {
         (void)fprintf(stderr, "rehascope predict: --input is needed\nSee: rehascope predict --help\n");
         return EXIT_USAGE;
+    }
+    if (app_is_progression(words[0])) {
+        return app_progression_predict(given.models, given.model, given.input, given.json, given.why);
     }
     const reha_status status = predict(&given, words[0], &result, &err);
     if (status != REHA_OK) {

@@ -48,20 +48,22 @@ static void quote_command(int argc, char **argv, char *out, size_t out_bytes)
 static int train_outcome(const train_arguments *given, const char *task, int argc, char **argv)
 {
     char command[512];
-    const bool is_own = !reha_outcome_is_task(task);
+    const bool is_progression = app_is_progression(task);
+    const bool is_own = !is_progression && !reha_outcome_is_task(task);
     if (given->data == NULL || given->out == NULL || (is_own && given->target == NULL)) {
         (void)fprintf(stderr, "rehascope train: --data and --out are needed%s\nSee: rehascope train --help\n",
                       is_own ? ", and --target" : "");
         return EXIT_USAGE;
     }
     quote_command(argc, argv, command, sizeof command);
-    return app_outcome_train(&(app_outcome_arguments){.task = task,
-                                                      .data = given->data,
-                                                      .out = given->out,
-                                                      .target = given->target,
-                                                      .command = command,
-                                                      .bootstrap_rounds = 500,
-                                                      .seed = given->seed});
+    const app_outcome_arguments outcome = {.task = task,
+                                           .data = given->data,
+                                           .out = given->out,
+                                           .target = given->target,
+                                           .command = command,
+                                           .bootstrap_rounds = 500,
+                                           .seed = given->seed};
+    return is_progression ? app_progression_train(&outcome) : app_outcome_train(&outcome);
 }
 
 static int run_train(const app_command *command, int argc, char **argv)
@@ -74,7 +76,7 @@ static int run_train(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (app_is_outcome(words[0])) {
+    if (app_is_outcome(words[0]) || app_is_progression(words[0])) {
         return train_outcome(&given, words[0], argc, argv);
     }
     const reha_recogniser *recogniser = reha_recogniser_find(words[0]);

@@ -47,6 +47,28 @@ says err "a model of 'knee-replacement'"
 run 2 predict knee-replacement
 says err '--input is needed'
 
+# Progression of knee osteoarthritis: odds without a prior, a risk with one, the grade alone beside it.
+echo '{"kl": 3, "expected_grade": 3.1, "prior_9y_risk": null}' >"$work/oa.json"
+run 0 predict knee-oa-progression --input "$work/oa.json" --why
+says out 'no risk without a prior'
+says out 'from the grade alone'
+says out 'the picture adds to the grade in ranking|it is not shown'
+says out 'research only'
+says out 'log odds against the mean control  kl 3'
+echo '{"kl": 3, "expected_grade": 3.1, "prior_9y_risk": 0.05}' >"$work/oa.json"
+run 0 predict knee-oa-progression --input "$work/oa.json"
+says out 'with the stated prior of 5 %'
+run 0 predict knee-oa-progression --input "$work/oa.json" --json
+says out '"likelihood_ratio"'
+echo '{"kl": 3, "expected_grade": 3.1}' >"$work/oa.json"
+run 1 predict knee-oa-progression --input "$work/oa.json"
+says err "'prior_9y_risk' is missing"
+echo '{"kl": 7, "expected_grade": 3.1, "prior_9y_risk": 0.05}' >"$work/oa.json"
+run 1 predict knee-oa-progression --input "$work/oa.json"
+says err 'kl 7: outside the range'
+run 1 train knee-oa-progression --data "$work" --out "$work/oa"
+says err 'analysis.json'
+
 # A clinic's own table: walking distance from age, pain and walking aid; two visits per patient.
 awk 'BEGIN { srand(3); print "patient_id,age,pain,aid,ward,surname,distance"
     for (i = 0; i < 600; i++) { age = 40 + int(rand() * 40); pain = int(rand() * 11); aid = rand() < 0.3 ? "stick" : "none"

@@ -174,7 +174,7 @@ reha_status reha_clinic_open(const reha_clinic_options *options, reha_clinic **o
     if (options->models_folder != NULL) {
         REHA_CHECK(own_text(options->models_folder, &clinic->models_folder, err));
     } else if (reha_models_folder(&clinic->models_folder, NULL) != REHA_OK) {
-        REHA_CHECK(own_text("", &clinic->models_folder, err)); /* records work without models; jobs will say so */
+        REHA_CHECK(own_text("models", &clinic->models_folder, err)); /* records work without models; jobs will say so */
     }
     REHA_CHECK(open_records(clinic, err));
     REHA_CHECK(open_viewers(clinic, err));

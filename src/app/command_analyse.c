@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "service/figure.h"
 #include "service/report.h"
+#include "service/sequence.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ typedef struct analyse_arguments {
     bool json;
     const char *report; /* .html, .pdf, or a folder that gets both */
     const char *overlay;
+    const char *table;
     bool no_explanation;
     int threads;
     double mm_per_px;
@@ -28,6 +30,7 @@ static const app_option analyse_options[] = {
     {"json", APP_FLAG, NULL, "all results as JSON on standard output (docs/formats/analysis.md)", offsetof(analyse_arguments, json), 0, 0},
     {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both", offsetof(analyse_arguments, report), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
+    {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)", offsetof(analyse_arguments, table), 0, 0},
     {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
@@ -96,7 +99,7 @@ static reha_status write_outputs(const analyse_arguments *given, const reha_case
     if (given->overlay != NULL) {
         REHA_TRY(write_overlay(&cases[0], given->overlay, err));
     }
-    return REHA_OK;
+    return given->table != NULL ? reha_sequence_table(cases, count, given->table, err) : REHA_OK;
 }
 
 static reha_status print_all(const reha_analyser *analyser, const reha_case *cases, size_t count, reha_error *err)
@@ -135,56 +138,95 @@ static int exit_code(const reha_case *cases, size_t count)
     return code;
 }
 
-static void analyse_each(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths,
-                         reha_case *cases, size_t *done)
+typedef struct case_list {
+    reha_case *items;
+    size_t count, room;
+} case_list;
+
+/* A new, empty case at the end; NULL if memory is out. */
+static reha_case *add_case(case_list *list)
+{
+    if (list->count == list->room) {
+        const size_t room = list->room > 0 ? 2 * list->room : 16;
+        reha_case *items = reha_realloc(list->items, room * sizeof *items);
+        if (items == NULL) {
+            return NULL;
+        }
+        list->items = items;
+        list->room = room;
+    }
+    reha_case *added = &list->items[list->count++];
+    *added = (reha_case){.error = REHA_ERROR_INIT};
+    return added;
+}
+
+/* One path: one result, or one per frame of an ultrasound sequence. */
+static reha_status analyse_path(reha_analyser *analyser, const analyse_arguments *given, const char *path,
+                                const reha_progress *progress, case_list *list, reha_error *err)
 {
     const bool keep_image = given->report != NULL || given->overlay != NULL;
+    uint32_t frames = 1;
+    for (uint32_t frame = 0; frame < frames && (frame == 0 || !progress->should_stop(progress->context)); frame++) {
+        reha_case *one = add_case(list);
+        if (one == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu results", list->count + 1);
+        }
+        reha_analyser_run_frame(analyser, path, frame, keep_image, one);
+        if (!given->json) {
+            app_print_case(one);
+        }
+        if (frame == 0 && given->overlay == NULL && reha_case_has_more_frames(one)) {
+            frames = one->frame_count;
+        }
+    }
+    return REHA_OK;
+}
+
+static reha_status analyse_each(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths,
+                                case_list *list, size_t *done, reha_error *err)
+{
     const reha_progress progress = app_progress();
     const double start_ms = reha_clock_ms();
-    for (size_t i = 0; i < paths->count; i++) {
-        if (progress.should_stop(progress.context)) {
-            break;
-        }
-        reha_analyser_run(analyser, paths->items[i], keep_image, &cases[i]);
+    reha_status status = REHA_OK;
+    for (size_t i = 0; i < paths->count && !progress.should_stop(progress.context); i++) {
+        REHA_CHECK(analyse_path(analyser, given, paths->items[i], &progress, list, err));
         *done = i + 1;
-        if (!given->json) {
-            app_print_case(&cases[i]);
-        }
         if (progress.update != NULL && paths->count > 1) {
             const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms));
             progress.update(progress.context, (double)(i + 1), (double)paths->count, "images", rate,
                             (double)(paths->count - i - 1) / rate, "");
         }
     }
+done:
     app_progress_end();
+    return status;
 }
 
 static int analyse_paths(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths)
 {
     reha_error err = REHA_ERROR_INIT;
     size_t done = 0;
-    reha_case *cases = reha_alloc_zero(paths->count, sizeof *cases);
-    if (cases == NULL) {
-        return app_fail(reha_fail(&err, REHA_E_NOMEM, "out of memory for %zu results", paths->count), &err);
+    case_list list = {0};
+    reha_status status = analyse_each(analyser, given, paths, &list, &done, &err);
+    if (status == REHA_OK && list.count > 0) {
+        status = write_outputs(given, list.items, list.count, &err);
     }
-    analyse_each(analyser, given, paths, cases, &done);
-    reha_status status = done > 0 ? write_outputs(given, cases, done, &err) : REHA_OK;
     if (status == REHA_OK && given->json) {
-        status = print_all(analyser, cases, done, &err);
+        status = print_all(analyser, list.items, list.count, &err);
     }
-    int code = exit_code(cases, done);
+    int code = exit_code(list.items, list.count);
     if (status != REHA_OK) {
         const int fault = app_fail(status, &err);
         code = fault > code ? fault : code;
     }
-    if (done < paths->count) {
+    if (status == REHA_OK && done < paths->count) {
         (void)fprintf(stderr, "rehascope: stopped after %zu of %zu images\n", done, paths->count);
         code = code > EXIT_INPUT ? code : EXIT_INPUT;
     }
-    for (size_t i = 0; i < done; i++) {
-        reha_case_clear(&cases[i]);
+    for (size_t i = 0; i < list.count; i++) {
+        reha_case_clear(&list.items[i]);
     }
-    reha_free(cases);
+    reha_free(list.items);
     return code;
 }
 

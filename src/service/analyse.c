@@ -143,7 +143,9 @@ static void add_input_notes(const reha_input *input, reha_analysis *analysis)
     for (int i = 0; i < input->warning_count; i++) {
         reha_analysis_note(analysis, REHA_NOTE_WARNING, "file", "%s", input->warnings[i]);
     }
-    if (input->frame_count > 1) {
+    if (input->frame_count > 1 && strcmp(analysis->task, ULTRASOUND_TASK) == 0) {
+        reha_analysis_note(analysis, REHA_NOTE_INFO, "frames", "one of the %u frames of this file", input->frame_count);
+    } else if (input->frame_count > 1) {
         reha_analysis_note(analysis, REHA_NOTE_WARNING, "frames",
                            "the file has %u frames; only the first one was analysed", input->frame_count);
     }
@@ -220,6 +222,7 @@ static void run_input(reha_analyser *analyser, reha_input *input, bool keep_imag
                                                    REHA_SPACING_USER};
         }
         memcpy(out->digest, input->digest, sizeof out->digest);
+        out->frame_count = input->frame_count;
         out->status = analyse_input(analyser, input, &out->analysis, &out->error);
     }
     if (out->status == REHA_OK) {
@@ -244,10 +247,17 @@ static bool begin_case(const char *name, reha_case *out)
 
 void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_image, reha_case *out)
 {
+    reha_analyser_run_frame(analyser, path, 0, keep_image, out);
+}
+
+void reha_analyser_run_frame(reha_analyser *analyser, const char *path, uint32_t frame_idx, bool keep_image,
+                             reha_case *out)
+{
     const double start_ms = reha_clock_ms();
     reha_input input = {0};
     if (begin_case(path, out)) {
-        out->status = reha_input_load(path, NULL, &input, &out->error);
+        out->frame_idx = frame_idx;
+        out->status = reha_input_load_frame(path, frame_idx, NULL, &input, &out->error);
         run_input(analyser, &input, keep_image, out);
         out->total_ms = reha_clock_ms() - start_ms;
     }
@@ -271,6 +281,11 @@ void reha_case_clear(reha_case *result)
     reha_analysis_free(result->analysis);
     reha_gray_free(result->image);
     *result = (reha_case){.error = REHA_ERROR_INIT};
+}
+
+bool reha_case_has_more_frames(const reha_case *first)
+{
+    return first->status == REHA_OK && first->frame_count > 1 && strcmp(first->analysis->task, ULTRASOUND_TASK) == 0;
 }
 
 bool reha_case_is_accepted(const reha_case *result)
@@ -382,6 +397,9 @@ static void add_fractures(reha_text *line, const reha_region *region)
 reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
 {
     reha_text line = {0};
+    if (reha_case_has_more_frames(result)) {
+        reha_text_addf(&line, "frame %u: ", result->frame_idx + 1);
+    }
     if (result->status != REHA_OK) {
         reha_text_addf(&line, "not analysed: %s", result->error.text);
         return reha_text_take(&line, out, err);
@@ -415,11 +433,13 @@ reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error 
     json_t *analysis = NULL;
     *out = NULL;
     if (result->status != REHA_OK) {
-        *out = json_pack("{s:o, s:b, s:{s:s, s:o}}", "path", reha_json_text(result->path), "ok", 0, "error", "code",
+        *out = json_pack("{s:o, s:i, s:b, s:{s:s, s:o}}", "path", reha_json_text(result->path), "frame",
+                         (int)result->frame_idx + 1, "ok", 0, "error", "code",
                          reha_status_name(result->status), "text", reha_json_text(result->error.text));
     } else {
         REHA_TRY(reha_analysis_to_json(result->analysis, &analysis, err));
-        *out = json_pack("{s:o, s:s, s:b, s:f, s:o}", "path", reha_json_text(result->path), "sha256", result->digest, "ok",
+        *out = json_pack("{s:o, s:i, s:s, s:b, s:f, s:o}", "path", reha_json_text(result->path), "frame",
+                         (int)result->frame_idx + 1, "sha256", result->digest, "ok",
                          reha_case_is_accepted(result) ? 1 : 0, "total_ms", result->total_ms, "analysis", analysis);
     }
     return *out != NULL ? REHA_OK

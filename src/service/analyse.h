@@ -27,6 +27,8 @@ const char *reha_analyser_model_hash(const reha_analyser *analyser);
 typedef struct reha_case {
     char *path;              /* owned */
     char digest[65];         /* of the file */
+    uint32_t frame_idx;      /* of a file with several */
+    uint32_t frame_count;    /* of the file; 0 if it could not be read */
     reha_status status;      /* REHA_OK: there is an analysis (perhaps a refusal) */
     reha_error error;
     reha_analysis *analysis; /* owned; NULL on error */
@@ -40,13 +42,18 @@ void reha_analyser_run(reha_analyser *analyser, const char *path, bool keep_imag
 /* As above for a file in memory; `name` stands for its path. */
 void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t count, const char *name,
                              bool keep_image, reha_case *out);
+/* As reha_analyser_run, for one frame (from 0) of a file with several. */
+void reha_analyser_run_frame(reha_analyser *analyser, const char *path, uint32_t frame_idx, bool keep_image,
+                             reha_case *out);
+/* True if every further frame is worth its own result: an ultrasound sequence of a muscle. */
+bool reha_case_has_more_frames(const reha_case *first);
 void reha_case_clear(reha_case *result);
 
 /* True if the image was read, accepted and analysed. */
 bool reha_case_is_accepted(const reha_case *result);
 /* One line for people: the findings, the refusal, or the error with its remedy. reha_free it. */
 REHA_MUST_USE reha_status reha_case_line(const reha_case *result, char **out, reha_error *err);
-/* {"path","sha256","ok","error"|"analysis"}; new reference. */
+/* {"path","frame","sha256","ok","error"|"analysis"}; new reference. */
 REHA_MUST_USE reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error *err);
 
 /* The models folder of this installation: $REHASCOPE_MODELS, else models/ beside the build folder, else

@@ -43,12 +43,14 @@ static reha_status name_content(const uint8_t *bytes, size_t count, reha_error *
                      printable == seen ? "this is a text file, not an image" : "the content is no image format known here");
 }
 
-static reha_status load_dicom(const uint8_t *bytes, size_t count, const reha_image_limits *limits, reha_input *out,
-                              reha_error *err)
+static reha_status load_dicom(const uint8_t *bytes, size_t count, uint32_t frame_idx, const reha_image_limits *limits,
+                              reha_input *out, reha_error *err)
 {
     reha_dicom *dicom = NULL;
     REHA_TRY(reha_dicom_open(bytes, count, limits, &dicom, err));
-    const reha_status status = reha_dicom_read_frame(dicom, 0, &out->image, &out->facts, err);
+    const reha_status status = frame_idx < reha_dicom_frame_count(dicom)
+                                   ? reha_dicom_read_frame(dicom, frame_idx, &out->image, &out->facts, err)
+                                   : reha_fail(err, REHA_E_NOT_FOUND, "the file has no frame %u", frame_idx + 1);
     if (status == REHA_OK) {
         out->frame_count = reha_dicom_frame_count(dicom);
         for (uint32_t i = 0; i < reha_dicom_warning_count(dicom) && out->warning_count < 4; i++) {
@@ -60,8 +62,8 @@ static reha_status load_dicom(const uint8_t *bytes, size_t count, const reha_ima
     return status;
 }
 
-reha_status reha_input_read(const void *bytes, size_t count, const char *name, const reha_image_limits *limits,
-                            reha_input *out, reha_error *err)
+static reha_status read_frame(const void *bytes, size_t count, const char *name, uint32_t frame_idx,
+                              const reha_image_limits *limits, reha_input *out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     reha_status status = REHA_OK;
@@ -72,10 +74,10 @@ reha_status reha_input_read(const void *bytes, size_t count, const char *name, c
     reha_digest_bytes(bytes, count, out->digest);
     out->side_hint = reha_side_from_name(name);
     if (reha_image_detect(bytes, count) != NULL) {
-        status = reha_image_decode(bytes, count, limits, &out->image, &out->facts, err);
+        status = reha_image_decode_frame(bytes, count, frame_idx, limits, &out->image, &out->facts, err);
         out->frame_count = out->facts.frame_count > 0 ? out->facts.frame_count : 1;
     } else if (reha_dicom_detect(bytes, count)) {
-        status = load_dicom(bytes, count, limits, out, err);
+        status = load_dicom(bytes, count, frame_idx, limits, out, err);
     } else {
         status = name_content(bytes, count, err);
     }
@@ -85,7 +87,19 @@ reha_status reha_input_read(const void *bytes, size_t count, const char *name, c
     return status;
 }
 
+reha_status reha_input_read(const void *bytes, size_t count, const char *name, const reha_image_limits *limits,
+                            reha_input *out, reha_error *err)
+{
+    return read_frame(bytes, count, name, 0, limits, out, err);
+}
+
 reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out, reha_error *err)
+{
+    return reha_input_load_frame(path, 0, limits, out, err);
+}
+
+reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const reha_image_limits *limits, reha_input *out,
+                                  reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     uint8_t *bytes = NULL;
@@ -104,7 +118,7 @@ reha_status reha_input_load(const char *path, const reha_image_limits *limits, r
         const bool has_path = strncmp(fault.text, path, length) == 0 && strncmp(fault.text + length, ": ", 2) == 0;
         return reha_fail(err, status, "%s", has_path ? fault.text + length + 2 : fault.text);
     }
-    status = reha_input_read(bytes, count, path, limits, out, err);
+    status = read_frame(bytes, count, path, frame_idx, limits, out, err);
     reha_free(bytes);
     return status;
 }

@@ -7,7 +7,7 @@
 #include "image/gray.h"
 
 typedef struct reha_input {
-    reha_gray *image;         /* first frame; owned */
+    reha_gray *image;         /* one frame, the first unless another was asked for; owned */
     reha_acquisition facts;
     char digest[65];          /* SHA-256 of the file's bytes */
     uint32_t frame_count;
@@ -23,6 +23,9 @@ REHA_MUST_USE reha_status reha_input_load(const char *path, const reha_image_lim
 /* As above for bytes in memory; `name` only gives the side hint. */
 REHA_MUST_USE reha_status reha_input_read(const void *bytes, size_t count, const char *name,
                                           const reha_image_limits *limits, reha_input *out, reha_error *err);
+/* Frame frame_idx (from 0) of a file with several; REHA_E_NOT_FOUND beyond the last one. */
+REHA_MUST_USE reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const reha_image_limits *limits,
+                                                reha_input *out, reha_error *err);
 void reha_input_clear(reha_input *input);
 
 /* For the recognisers' training and evaluation (reha_load_function). */

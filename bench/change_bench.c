@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "image/load.h"
+#include "image/register.h"
 #include "image/resample.h"
 #include "recognition/knee_phantom.h"
 #include "rehab/change_films.h"
@@ -37,6 +38,8 @@ typedef struct bench {
     reha_scores *scores;
     reha_random random;
     tally stated, open; /* one set-up stated; nothing known */
+    int laid, laid_unreliable, laid_bad_unseen; /* registrations */
+    double laid_sum_px, laid_most_px, told_sum_px;
 } bench;
 
 /* ---- one pair ---- */
@@ -102,7 +105,8 @@ static reha_status read(const bench *b, const reha_gray *image, const reha_acqui
 
 /* ---- real knees ---- */
 
-static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_error *err)
+/* *map: where a pixel of the new look lies in `image`. */
+static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_affine *map, reha_error *err)
 {
     reha_random *r = &b->random;
     const reha_point_px middle = {0.5 * (image->width_px - 1.0), 0.5 * (image->height_px - 1.0)};
@@ -110,13 +114,34 @@ static reha_status another_look(bench *b, const reha_gray *image, reha_gray **ou
     const double scale = reha_random_range(r, 0.94, 1.06);
     const double exponent = exp(reha_random_range(r, -0.3, 0.3));
     const double noise = reha_random_range(r, 0.0, 3.0);
-    const reha_affine map = reha_affine_similarity(1.0 / scale, reha_random_range(r, -5.0, 5.0), moved, middle);
-    REHA_TRY(reha_gray_warp(image, map, image->width_px, image->height_px, REHA_SAMPLING_CUBIC,
+    *map = reha_affine_similarity(1.0 / scale, reha_random_range(r, -5.0, 5.0), moved, middle);
+    REHA_TRY(reha_gray_warp(image, *map, image->width_px, image->height_px, REHA_SAMPLING_CUBIC,
                             (reha_fill){REHA_EDGE_REPEAT, 0.0F}, out, err));
     for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
         const double value = 255.0 * pow(fmin(fmax((double)(*out)->pixels[i] / 255.0, 0.0), 1.0), exponent);
         (*out)->pixels[i] = (float)round(fmin(fmax(value + noise * reha_random_normal(r), 0.0), 255.0));
     }
+    return REHA_OK;
+}
+
+/* Registration by intensity against the known map: mean distance over the middle half of the picture. */
+static reha_status lay_over(bench *b, const reha_gray *image, const reha_gray *seen, reha_affine truth, reha_error *err)
+{
+    reha_registration found;
+    double sum = 0.0;
+    REHA_TRY(reha_register(seen, image, NULL, &found, err));
+    for (int i = 0; i < 25; i++) {
+        const reha_point_px at = {(0.25 + 0.125 * (i % 5)) * image->width_px, (0.25 + 0.125 * (i / 5)) * image->height_px};
+        const reha_point_px a = reha_affine_apply(found.fixed_to_moving, at);
+        const reha_point_px t = reha_affine_apply(truth, at);
+        sum += hypot(a.x_px - t.x_px, a.y_px - t.y_px) / 25.0;
+    }
+    b->laid++;
+    b->laid_sum_px += sum;
+    b->laid_most_px = fmax(b->laid_most_px, sum);
+    b->told_sum_px += found.residual_px;
+    b->laid_unreliable += found.is_reliable ? 0 : 1;
+    b->laid_bad_unseen += found.is_reliable && sum > 3.0 ? 1 : 0;
     return REHA_OK;
 }
 
@@ -133,7 +158,9 @@ static reha_status real_knee(bench *b, const char *path, reha_error *err)
         json_t *second = NULL;
         reha_films stated;
         reha_films open;
-        status = another_look(b, image, &seen, err);
+        reha_affine map;
+        status = another_look(b, image, &seen, &map, err);
+        status = status == REHA_OK ? lay_over(b, image, seen, map, err) : status;
         status = status == REHA_OK ? read(b, seen, &facts, reha_side_from_name(path), &second, err) : status;
         status = status == REHA_OK ? judge(b, first, second, true, &stated, err) : status;
         status = status == REHA_OK ? judge(b, first, second, false, &open, err) : status;
@@ -279,6 +306,9 @@ int main(int argc, char **argv)
         REHA_CHECK(real_knees(b, argv[2], knees, &err));
         print("same set-up stated", &b->stated);
         print("nothing known of the set-up", &b->open);
+        (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d told to be "
+                     "unreliable, %d off by more than 3 px and not told\n", b->laid, b->laid_sum_px / b->laid, b->laid_most_px,
+                     b->told_sum_px / b->laid, b->laid_unreliable, b->laid_bad_unseen);
     } else {
         for (size_t i = 0; i < knees; i++) {
             REHA_CHECK(drawn_knee(b, 1000 + 10 * i, &err));

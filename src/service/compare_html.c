@@ -20,7 +20,7 @@ static const char STYLE[] =
     ".joint{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:1rem;margin:1.2rem 0}"
     "table{border-collapse:collapse;width:100%;margin:.6rem 0}th,td{text-align:left;vertical-align:top;"
     "padding:.3rem .6rem;border-bottom:1px solid var(--line)}.worsened,.refused,.blocks{color:var(--stop)}"
-    ".improved,.ok{color:var(--good)}.different,.warning{color:var(--warn)}small,.note{color:var(--soft)}"
+    ".improved,.ok{color:var(--good)}.different,.warning{color:var(--warn)}small,.note{color:var(--soft)}.why{color:var(--ink)}"
     ".row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;flex:1 1 20rem;max-width:26rem}img{width:100%;display:block}"
     ".stack{position:relative;max-width:26rem;clear:both}.stack .after{position:absolute;inset:0;visibility:hidden}"
     ".swap:checked~.stack .after{visibility:visible}.blink:checked~.stack .after{animation:b 1.6s steps(1) infinite}"
@@ -28,12 +28,16 @@ static const char STYLE[] =
     "@media(prefers-reduced-motion:reduce){.blink:checked~.stack .after{animation-duration:5s}}"
     "@media print{.joint{break-inside:avoid}.swap,.blink,.swap+label,.blink+label,.stack{display:none}}";
 
-static void add_checks(reha_text *html, const reha_films *films)
+/* What changes the reading of the result stands before it, the whole list after it. */
+static void add_checks(reha_text *html, const reha_films *films, const char *title, reha_check_level least)
 {
     static const char *const words[] = {"In order", "Not checked", "Caution", "Cannot be measured", "Refused"};
-    reha_text_add(html, "<h2>May they be compared?</h2><table><tbody>\n");
+    reha_text_addf(html, "<h2>%s</h2><table><tbody>\n", title);
     for (int i = 0; i < films->check_count; i++) {
         const reha_check *check = &films->checks[i];
+        if (check->level < least) {
+            continue;
+        }
         reha_text_addf(html, "<tr><th scope=row class=%s>%s</th><td>", reha_check_level_text(check->level), words[check->level]);
         reha_text_add_html(html, check->text);
         reha_text_add(html, "</td></tr>\n");
@@ -52,8 +56,9 @@ static void add_measure(reha_text *html, const reha_compared *measure)
     reha_text_addf(html, "</td><td class=%s><b>%s</b>", reha_verdict_code(measure->change.verdict),
                    reha_verdict_text(measure->change.verdict));
     if (measure->remark[0] != '\0') {
-        reha_text_add(html, "<br>");
+        reha_text_add(html, "<br><span class=why>");
         reha_text_add_html(html, measure->remark);
+        reha_text_add(html, "</span>");
     }
     reha_text_add(html, "</td><td><small>");
     reha_text_add_html(html, measure->basis);
@@ -143,10 +148,11 @@ reha_status reha_comparison_html(const reha_comparison *comparison, const char *
     add_visit(&html, "Before", &comparison->visits[0]);
     add_visit(&html, "After", &comparison->visits[1]);
     reha_text_add(&html, "</tbody></table>\n");
-    add_checks(&html, &comparison->films);
+    add_checks(&html, &comparison->films, comparison->films.is_refused ? "Not compared" : "Mind this", REHA_CHECK_WARNING);
     for (int i = 0; i < comparison->films.pair_count && !comparison->films.is_refused; i++) {
         REHA_CHECK(add_joint(&html, comparison, i, err));
     }
+    add_checks(&html, &comparison->films, "May they be compared? All checks", REHA_CHECK_OK);
     reha_text_add(&html, "</body></html>\n");
     REHA_CHECK(reha_text_take(&html, &written, err));
     REHA_CHECK(reha_file_save(path, written, strlen(written), err));

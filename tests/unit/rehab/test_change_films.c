@@ -325,6 +325,71 @@ static void test_other_json_is_no_result(void **state)
     json_decref(bad);
 }
 
+/* Replaces leaf or branch number *left of a tree by `value`; true when done. */
+static bool replace_nth(json_t *tree, size_t *left, json_t *value)
+{
+    const char *key = NULL;
+    json_t *child = NULL;
+    void *next = NULL;
+    size_t index = 0;
+    json_object_foreach_safe(tree, next, key, child)
+    {
+        if ((*left)-- == 0) {
+            return json_object_set(tree, key, value) == 0;
+        }
+        if (replace_nth(child, left, value)) {
+            return true;
+        }
+    }
+    json_array_foreach(tree, index, child)
+    {
+        if ((*left)-- == 0) {
+            return json_array_set(tree, index, value) == 0;
+        }
+        if (replace_nth(child, left, value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Results may come from anywhere: every member, one after the other, of every wrong kind. */
+static void test_any_member_may_be_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"null", "-1e300", "1e300", "\"x\"", "[]", "{}", "[[[]],{},null]", "true"};
+    const reha_film_options how = {.is_setup_stated = true};
+    film f = later();
+    json_t *good = analysis_of(&usual);
+    size_t runs = 0;
+    for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
+        json_t *value = json_loads(wrong[w], JSON_DECODE_ANY, NULL);
+        for (size_t n = 0;; n++, runs++) {
+            json_t *bad = analysis_of(&f);
+            size_t left = n;
+            reha_films films;
+            reha_error err = REHA_ERROR_INIT;
+            const bool is_done = !replace_nth(bad, &left, value);
+            for (int turn = 0; turn < 2 && !is_done; turn++) {
+                const reha_visit a = {good, "", "", "", ""};
+                const reha_visit b = {bad, "", "", "", ""};
+                const reha_status status = reha_films_compare(turn == 0 ? &a : &b, turn == 0 ? &b : &a, scores, &how, &films, &err);
+                assert_true(status == REHA_OK || status == REHA_E_FORMAT);
+                json_t *json = status == REHA_OK ? reha_films_to_json(&films) : NULL;
+                assert_true((json != NULL) == (status == REHA_OK));
+                json_decref(json);
+            }
+            json_decref(bad);
+            if (is_done) {
+                break;
+            }
+        }
+        json_decref(value);
+    }
+    json_decref(good);
+    assert_true(runs > 300);
+}
+
 static int open_scores(void **state)
 {
     (void)state;
@@ -346,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_bone_that_grows_betrays_the_scale),  cmocka_unit_test(test_the_right_error_counts),
         cmocka_unit_test(test_a_joint_space_does_not_heal),        cmocka_unit_test(test_grades_change_only_without_a_common_one),
         cmocka_unit_test(test_days_are_counted),                   cmocka_unit_test(test_other_json_is_no_result),
+        cmocka_unit_test(test_any_member_may_be_wrong),
     };
     return cmocka_run_group_tests(tests, open_scores, close_scores);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { IMAGES_MIN = 10, NEWTON_ROUNDS_MAX = 60, BISECTION_ROUNDS = 60 };
+static const double MISS_SQUARE_COST = 0.3; /* of a squared grade, beside 1 for any miss */
 
 reha_ordinal_calibration reha_ordinal_calibration_none(int grade_count)
 {
@@ -193,7 +194,7 @@ int reha_ordinal_grade(const double *probabilities, int grade_count)
     for (int g = 0; g < grade_count; g++) {
         double cost = 0.0;
         for (int k = 0; k < grade_count; k++) {
-            cost += k == g ? 0.0 : probabilities[k] * (1.0 + 0.5 * (k - g) * (k - g));
+            cost += k == g ? 0.0 : probabilities[k] * (1.0 + MISS_SQUARE_COST * (k - g) * (k - g));
         }
         if (cost < least) {
             least = cost;

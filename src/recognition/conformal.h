@@ -54,7 +54,7 @@ REHA_MUST_USE reha_status reha_ordinal_fit(const double *logits, const int *labe
 /* grade_count probabilities that sum to 1. */
 void reha_ordinal_probabilities(const reha_ordinal_calibration *calibration, const double *logits,
                                 double *probabilities);
-/* The grade that is told: least expected cost where a miss by d grades costs 1 + d^2 / 2. The most probable
+/* The grade that is told: least expected cost where a miss by d grades costs 1 + 0.3 d^2. The most probable
  * grade would seldom be 1, which lies between two more frequent ones, and would miss by two more often. */
 int reha_ordinal_grade(const double *probabilities, int grade_count);
 /* Contiguous set [*low, *high], never empty. */

@@ -34,7 +34,7 @@ reha_knee_network_spec reha_knee_network_spec_default(void)
                                     .grade_count = 5,
                                     .frozen_stages = 1,
                                     .head_rate_ratio = 5.0F,
-                                    .dropout = 0.2F};
+                                    .dropout = 0.3F};
 }
 
 static reha_status need_param(const reha_graph *graph, const char *name, const float **values, reha_error *err)
@@ -166,22 +166,17 @@ static bool belongs_to(const char *name, int stages)
     return name[5] - '0' <= stages;
 }
 
-/* Batch-norms keep their statistics and affine parts: they were fitted to a million pictures, a batch of
- * knees is a poor replacement. They are not folded before training: that would enlarge the weights two- to
- * fourfold and unevenly, and one learning rate would no longer suit them all (measured: half the progress per
- * epoch). */
+/* Batch-norms learn from the batches of knees, also those before the frozen weights: ImageNet's statistics
+ * kept fixed cost a third of the first epochs' progress and some of the last one's (docs/adr/0006). They are
+ * not folded before training: that would enlarge the weights two- to fourfold and unevenly, and one learning
+ * rate would no longer suit them all. */
 static void freeze(reha_graph *graph, const reha_knee_network_spec *spec)
 {
     for (int i = 0; i < reha_graph_node_count(graph); i++) {
-        reha_node *node = reha_graph_node_mutable(graph, i);
-        const bool is_norm = node->op == REHA_OP_BATCH_NORM;
-        node->is_frozen = is_norm;
-        for (int k = 0; k < node->param_count; k++) {
-            reha_param *param = reha_graph_param_mutable(graph, node->params[k]);
-            const bool is_early = spec->trunk == REHA_KNEE_RESNET50 && belongs_to(node->name, spec->frozen_stages);
-            if (is_norm || is_early) {
-                param->is_trainable = false;
-            }
+        const reha_node *node = reha_graph_node(graph, i);
+        const bool is_early = spec->trunk == REHA_KNEE_RESNET50 && belongs_to(node->name, spec->frozen_stages);
+        for (int k = 0; is_early && k < node->param_count; k++) {
+            reha_graph_param_mutable(graph, node->params[k])->is_trainable = false;
         }
     }
 }

@@ -1,5 +1,5 @@
-/* The networks that grade a knee: an ImageNet trunk with its batch-norms frozen, and a head that reads mean
- * and maximum of the last map. See docs/adr/0004. */
+/* The networks that grade a knee: an ImageNet trunk, and a head that reads mean and maximum of the
+ * last map. See docs/adr/0004 and 0006. */
 #ifndef REHA_RECOGNITION_KNEE_NETWORK_H
 #define REHA_RECOGNITION_KNEE_NETWORK_H
 
@@ -7,16 +7,17 @@
 
 typedef enum reha_knee_trunk {
     REHA_KNEE_RESNET50,   /* ResNet-50 v2 (He et al. 2016) up to stage 3: 1.8 GMAC at 128 x 224, stride 16 */
-    REHA_KNEE_MOBILENETV2 /* MobileNetV2 (Sandler et al. 2018): 0.18 GMAC, stride 32; nothing is frozen but norms */
+    REHA_KNEE_MOBILENETV2 /* MobileNetV2 (Sandler et al. 2018): 0.18 GMAC, stride 32; nothing is frozen */
 } reha_knee_trunk;
 
 typedef struct reha_knee_network_spec {
     reha_knee_trunk trunk;
     int height_px, width_px;     /* input: 1 channel, values 0..1 as knee_preprocess makes them */
     int grade_count;             /* 5 */
-    int frozen_stages;           /* ResNet-50: of 3, counted from the input; the stem is frozen with the first */
+    int frozen_stages;           /* ResNet-50: of 3, whose weights are kept, counted from the input; with
+                                  * the first the stem. Their batch-norms still take the statistics of knees */
     float head_rate_ratio;       /* learning rate of the head against the trunk's: 5 */
-    float dropout;               /* before the last layers: 0.2 */
+    float dropout;               /* before the last layers: 0.3 */
 } reha_knee_network_spec;
 reha_knee_network_spec reha_knee_network_spec_default(void);
 

@@ -24,6 +24,15 @@ enum figure {
     FIGURE_COUNT = FIGURE_COVERAGE_BY_GRADE + REHA_CLASSES_MAX
 };
 
+static int most_probable(const double *probabilities, int count)
+{
+    int best = 0;
+    for (int k = 1; k < count; k++) {
+        best = probabilities[k] > probabilities[best] ? k : best;
+    }
+    return best;
+}
+
 typedef struct scored {
     double score;
     double positive; /* weight of positives and negatives at this score */
@@ -138,7 +147,8 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
             continue;
         }
         const int grade = reha_ordinal_grade(one->probabilities, in->class_count);
-        const double confidence = one->probabilities[grade];
+        const int top = most_probable(one->probabilities, in->class_count);
+        const double confidence = one->probabilities[top];
         int bin = (int)(confidence * ECE_BINS);
         bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
         total += weight;
@@ -147,7 +157,7 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
         distance += weight * abs(grade - one->grade);
         bin_weight[bin] += weight;
         bin_confidence[bin] += weight * confidence;
-        bin_correct[bin] += grade == one->grade ? weight : 0.0;
+        bin_correct[bin] += top == one->grade ? weight : 0.0;
         grade_weight[one->grade] += weight;
         if (one->set_low >= 0) {
             const bool is_in = one->grade >= one->set_low && one->grade <= one->set_high;

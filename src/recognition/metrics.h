@@ -36,7 +36,7 @@ typedef struct reha_graded_metrics {
     reha_estimate kappa;      /* quadratic weights (Cohen 1968) */
     reha_estimate mae;        /* grades */
     reha_estimate auc;        /* P(grade >= boundary) against grade >= boundary */
-    reha_estimate ece;        /* told grade, 15 equal bins (Guo et al. 2017) */
+    reha_estimate ece;        /* most probable grade, 15 equal bins (Guo et al. 2017) */
     reha_estimate coverage;   /* share of cases whose grade lies in the set */
     reha_estimate set_size;   /* mean */
     reha_estimate recall[REHA_CLASSES_MAX];

@@ -90,6 +90,11 @@ static void print_report(const json_t *report)
 
 static int evaluate_outcome(const evaluate_arguments *given, const char *task)
 {
+    if (given->split != NULL) {
+        (void)fprintf(stderr, "rehascope evaluate: --split is for images; the table of an outcome is measured whole\n"
+                              "See: rehascope evaluate --help\n");
+        return EXIT_USAGE;
+    }
     return app_outcome_evaluate(&(app_outcome_arguments){.task = task,
                                                          .data = given->data,
                                                          .predictions = given->predictions,

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,42 @@ const char *reha_nhs_task(const reha_nhs_layout *layout)
     return layout->task;
 }
 
+/* Years differ in blanks, case and punctuation of their headers: only letters and digits count. */
+static bool is_same_name(const char *a, const char *b)
+{
+    for (;;) {
+        while (*a != '\0' && !isalnum((unsigned char)*a)) {
+            a++;
+        }
+        while (*b != '\0' && !isalnum((unsigned char)*b)) {
+            b++;
+        }
+        if (*a == '\0' || *b == '\0') {
+            return *a == *b;
+        }
+        if (tolower((unsigned char)*a++) != tolower((unsigned char)*b++)) {
+            return false;
+        }
+    }
+}
+
+static int find_column(const reha_csv *csv, const char *name)
+{
+    const int exact = reha_csv_find(csv, name);
+    for (size_t c = 0; exact < 0 && c < reha_csv_columns(csv); c++) {
+        if (is_same_name(reha_csv_header(csv, c), name)) {
+            return (int)c;
+        }
+    }
+    return exact;
+}
+
+static reha_status need_column(const reha_csv *csv, const char *name, int *out, reha_error *err)
+{
+    *out = find_column(csv, name);
+    return *out >= 0 ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "the column '%s' is missing", name);
+}
+
 static void item_column(const reha_nhs_layout *layout, const char *when, const char *item, char *out, size_t out_bytes)
 {
     (void)snprintf(out, out_bytes, "%s %s Q %s", layout->joint, when, item);
@@ -127,7 +164,7 @@ bool reha_nhs_accepts(const reha_nhs_layout *layout, const reha_csv *csv)
 {
     char name[96];
     item_column(layout, "Pre-Op", layout->items[0], name, sizeof name);
-    return reha_csv_find(csv, name) >= 0;
+    return find_column(csv, name) >= 0;
 }
 
 static void make_general(const column *from, reha_feature *out)
@@ -188,19 +225,19 @@ static reha_status find_columns(const reha_nhs_layout *layout, const reha_csv *c
 {
     char name[96];
     for (size_t j = 0; j < GENERAL; j++) {
-        REHA_TRY(reha_csv_need(csv, general[j].csv, &out->feature[j], err));
+        REHA_TRY(need_column(csv, general[j].csv, &out->feature[j], err));
     }
     for (size_t i = 0; i < ITEMS; i++) {
         item_column(layout, "Pre-Op", layout->items[i], name, sizeof name);
-        REHA_TRY(reha_csv_need(csv, name, &out->feature[GENERAL + i], err));
+        REHA_TRY(need_column(csv, name, &out->feature[GENERAL + i], err));
     }
     item_column(layout, "Pre-Op", "Score", name, sizeof name);
-    REHA_TRY(reha_csv_need(csv, name, &out->before, err));
+    REHA_TRY(need_column(csv, name, &out->before, err));
     item_column(layout, "Post-Op", "Score", name, sizeof name);
-    REHA_TRY(reha_csv_need(csv, name, &out->after, err));
+    REHA_TRY(need_column(csv, name, &out->after, err));
     (void)snprintf(name, sizeof name, "%s %s", layout->joint, layout->predicted);
-    out->predicted = reha_csv_find(csv, name); /* may be absent: then nothing to compare with */
-    out->year = reha_csv_find(csv, "Year");
+    out->predicted = find_column(csv, name); /* may be absent: then nothing to compare with */
+    out->year = find_column(csv, "Year");
     return REHA_OK;
 }
 

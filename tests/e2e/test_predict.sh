@@ -107,6 +107,7 @@ says err 'at least'
 printf 'a,distance\n1,2\n3\n' >"$work/bad.csv"
 run 1 train outcome --data "$work/bad.csv" --target distance --out "$work/bad"
 says err 'bad.csv: line 3: 1 fields'
+run 2 evaluate knee-replacement --data "$work/own.csv" --split val
 run 1 evaluate knee-replacement --data "$work/own.csv"
 says err 'no table with the columns'
 

@@ -191,6 +191,25 @@ static void test_latest_period_sets_the_level(void **state)
     reha_table_free(table);
 }
 
+static void test_same_seed_same_trees(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_table *table = made_table(800, 10);
+    uint8_t *bytes[2] = {NULL, NULL};
+    size_t counts[2] = {0, 0};
+    for (size_t k = 0; k < 2; k++) {
+        reha_outcome_model *model = made_model(table, REHA_OUTCOME_TREES);
+        assert_ok(reha_boost_write(model->boost, &bytes[k], &counts[k], &err), &err);
+        reha_outcome_model_free(model);
+    }
+    assert_int_equal(counts[0], counts[1]);
+    assert_memory_equal(bytes[0], bytes[1], counts[0]);
+    reha_free(bytes[0]);
+    reha_free(bytes[1]);
+    reha_table_free(table);
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -316,6 +335,7 @@ int main(void)
                                        cmocka_unit_test(test_impossible_training_is_refused),
                                        cmocka_unit_test(test_latest_period_sets_the_level),
                                        cmocka_unit_test(test_quantile_regression_is_right_in_each_group),
+                                       cmocka_unit_test(test_same_seed_same_trees),
                                        cmocka_unit_test(test_files),
                                        cmocka_unit_test(test_damaged_model_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,17 +2,24 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 IMAGES ?=
+DEMO ?=
+CLINIC ?=
+PORT ?=
 
-.PHONY: all run test quick bench fuzz lint format packages clean
+.PHONY: all run images test quick bench fuzz lint format packages clean
 
 all: packages
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@ninja -C $(BUILD) -j $(JOBS) --quiet rehascope
 
-# The main job on images: IMAGES="a.dcm folder/", else sample radiographs, else generated phantoms.
+# The clinic in a browser, http://127.0.0.1:8080. DEMO=1: with generated patients; CLINIC=folder of the records; PORT=N.
 run: all
-	@scripts/run.sh $(BUILD)/rehascope $(IMAGES)
+	@DEMO="$(DEMO)" CLINIC="$(CLINIC)" PORT="$(PORT)" scripts/run.sh $(BUILD)/rehascope
+
+# Images on the command line: IMAGES="a.dcm folder/", else sample radiographs, else generated phantoms.
+images: all
+	@scripts/images.sh $(BUILD)/rehascope $(IMAGES)
 
 # Everything: installs what is missing, Release and sanitized builds, all tests.
 test: packages

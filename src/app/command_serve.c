@@ -1,5 +1,6 @@
 /* `rehascope serve`: the clinic, until SIGTERM or Ctrl-C. */
 #include "app/commands.h"
+#include "app/home.h"
 #include "app/terminal.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -32,7 +33,7 @@ typedef struct serve_arguments {
 } serve_arguments;
 
 static const app_option serve_options[] = {
-    {"home", APP_TEXT, "DIR", "the clinic's records (default: $REHASCOPE_HOME, else ~/.local/share/rehascope)", offsetof(serve_arguments, home), 0, 0},
+    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(serve_arguments, home), 0, 0},
     {"port", APP_INTEGER, "N", "where to listen (default 8080; 0: any free port)", offsetof(serve_arguments, port), 0, 65535},
     {"address", APP_TEXT, "IP", "where to listen (default 127.0.0.1; others need TLS)", offsetof(serve_arguments, address), 0, 0},
     {"tls-cert", APP_TEXT, "F.pem", "certificate chain", offsetof(serve_arguments, certificate), 0, 0},
@@ -138,17 +139,6 @@ static void end_log(server_log *log)
 
 /* --- the clinic -------------------------------------------------------------------------------------------------- */
 
-static reha_status find_home(const char *given, char **out, reha_error *err)
-{
-    const char *user = getenv("HOME");
-    given = given != NULL ? given : getenv("REHASCOPE_HOME");
-    if (given == NULL && (user == NULL || user[0] == '\0')) {
-        return reha_fail(err, REHA_E_ARG, "where shall the records be kept? Give --home DIR");
-    }
-    *out = given != NULL ? reha_strdup(given) : reha_path_join(user, ".local/share/rehascope");
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
 static reha_status fill_demo(reha_clinic *clinic, const reha_server_options *where, reha_error *err)
 {
     json_t *state = NULL;
@@ -183,16 +173,16 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     reha_web *web = NULL;
     reha_server *server = NULL;
     char *backups = NULL;
-    const reha_clinic_options options = {.home = home, .models_folder = given->models, .with_workers = true};
     const reha_server_options where = {
         .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
-    REHA_CHECK(reha_clinic_open(&options, &clinic, err));
+    REHA_CHECK(app_open_clinic(home, given->models, false, true, &clinic, err));
     if (given->demo) {
         REHA_CHECK(fill_demo(clinic, &where, err));
     }
     backups = given->backups != NULL ? reha_strdup(given->backups) : reha_path_join(home, "backups");
     const reha_web_options web_options = {
         .clinic = clinic, .loopback_only = given->certificate == NULL, .backup_folder = backups};
+    catch_signals(); /* until here a signal just ends us: nothing is lost by that */
     REHA_CHECK(reha_web_new(&web_options, &web, err));
     REHA_CHECK(reha_server_open(web, &where, &server, err));
     reha_log(REHA_LOG_INFO, "server.start", "version=%s port=%d", REHA_VERSION, reha_server_port(server));
@@ -228,8 +218,7 @@ static int run_serve(const app_command *command, int argc, char **argv)
         return EXIT_USAGE;
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */
-    catch_signals();
-    reha_status status = find_home(given.home, &home, &err);
+    reha_status status = app_home(given.home, &home, &err);
     if (status == REHA_OK) {
         status = reha_folder_make(home, &err);
     }

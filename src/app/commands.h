@@ -19,6 +19,7 @@ extern const app_command app_t2_map;
 extern const app_command app_phantom;
 extern const app_command app_doctor;
 extern const app_command app_version;
+extern const app_command app_serve;
 extern const app_command app_worker;
 extern const app_command app_import;
 extern const app_command app_user;

@@ -6,7 +6,7 @@ import { withError } from "./format";
 import { t } from "./text";
 
 export interface Point { day: string; value: number; error: number | null; note: string }
-export interface Line { name: string; unit: string; points: Point[]; color: string }
+export interface Line { name: string; unit: string; points: Point[]; color: string } // color: name of a custom property
 
 const seconds = (day: string): number => Date.parse(`${day.slice(0, 10)}T12:00:00Z`) / 1000;
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -31,7 +31,8 @@ function drawErrors(plot: uPlot, line: Line, index: number): void {
   ctx.restore();
 }
 
-export function timeline(title: string, lines: Line[]): HTMLElement {
+export function timeline(title: string, named: Line[]): HTMLElement {
+  const lines = named.map((l) => ({ ...l, color: css(l.color) }));
   const days = [...new Set(lines.flatMap((l) => l.points.map((p) => p.day.slice(0, 10))))].sort();
   const host = h("div", { class: "chart", role: "img", "aria-label": t("chart.label", { title }) });
   const all = lines.flatMap((l) => l.points.flatMap((p) => [p.value - (p.error ?? 0), p.value + (p.error ?? 0)]));

@@ -15,7 +15,7 @@ export function number(value: number | null, digits = 2): string {
 
 export function withError(value: number | null, error: number | null, unit: string | null): string {
   if (value === null) return t("not-measured");
-  const digits = unit === "1" ? 3 : unit === "mm" || unit === "deg" ? 1 : 2;
+  const digits = unit === "1" ? 3 : unit === "mm" || unit === "deg" ? 1 : Number.isInteger(value) ? 0 : 2;
   const text = error === null ? number(value, digits) : `${number(value, digits)} ± ${number(error, digits)}`;
   return `${text} ${unitText(unit)}`.trim();
 }

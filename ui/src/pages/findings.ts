@@ -12,6 +12,12 @@ function notes(list: Note[]): Child {
   return list.length > 0 && h("ul", { class: "notes" }, list.map((n) => h("li", { class: `note note-${n.level}` }, h("strong", {}, t(`note.${n.level}`)), " ", n.text)));
 }
 
+function bar(share: number): HTMLElement {
+  const filled = h("span", { class: "bar" });
+  filled.style.height = `${100 * share}%`;
+  return h("span", { class: "track", "aria-hidden": "true" }, filled);
+}
+
 // Bars of the grades: those of the prediction set solid, the others pale; the numbers are there as text too.
 function gradeBars(finding: Finding): Child {
   const g = finding.grading;
@@ -21,8 +27,8 @@ function gradeBars(finding: Finding): Child {
   return [
     h("ol", { class: "grades", start: 0 }, g.probabilities.map((p, i) =>
       h("li", { class: `${inSet(i) ? "in-set" : ""} ${i === g.grade ? "most" : ""}` },
-        h("span", { class: "track" }, h("meter", { min: 0, max: 1, value: p, "aria-label": t("grade-probability", { grade: i, p: percent(p) }) })),
-        h("span", { class: "p", "aria-hidden": "true" }, percent(p)), h("span", { class: "g", "aria-hidden": "true" }, i)))),
+        h("span", { class: "visually-hidden" }, t("grade-probability", { grade: i, p: percent(p) })), bar(p),
+        h("span", { "aria-hidden": "true" }, percent(p)), h("span", { class: "g", "aria-hidden": "true" }, i)))),
     set !== null && h("p", { class: "set" }, set.low === set.high ? t("set.one", { coverage: percent(set.coverage), low: set.low }) : t("set.range", { coverage: percent(set.coverage), low: set.low, high: set.high })),
   ];
 }
@@ -90,14 +96,17 @@ function card(context: ReviewContext, result: Result, index: number, finding: Fi
   return element;
 }
 
-export const regionName = (region: Region): string => (region.side === "unknown" ? t("joint") : t("knee-side", { side: sideText(region.side) }));
+export function regionName(region: Region, all: Region[]): string {
+  if (region.side !== "unknown") return t("knee-side", { side: sideText(region.side) });
+  return all.length > 1 ? t("joint-no", { n: all.indexOf(region) + 1 }) : t("joint");
+}
 
 export function findingsOf(context: ReviewContext, result: Result): Child {
   const a = result.analysis;
   return [
     notes(a.notes),
     a.regions.map((region, i) => h("section", { class: "region" },
-      h("h3", {}, regionName(region), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
+      h("h3", {}, regionName(region, a.regions), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
       !region.accepted && h("p", { class: "refused" }, t("region-refused")), notes(region.notes),
       region.findings.map((finding) => card(context, result, i, finding)))),
     h("p", { class: "provenance" }, t("made-by", { model: result.model, version: result.model_version, software: result.software, at: moment(result.created_at) }), result.model_hash !== null && h("code", {}, ` ${result.model_hash.slice(0, 12)}`)),

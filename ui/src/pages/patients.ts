@@ -11,7 +11,7 @@ import type { Episode, List, Measurement, Patient, Plan, Prediction, Score, Seri
 import { uploader } from "../upload";
 import { statusBadge, thumbnail } from "./worklist";
 
-const COLORS = ["#0b7d8a", "#c2570c", "#7a4fd0", "#2f8f3e", "#c2185b", "#8a6d00"];
+const COLORS = 6; // --series-1 to --series-6
 const sexes = (): [string, string][] => [["", "–"], ["f", t("sex.f")], ["m", t("sex.m")], ["x", t("sex.x")]];
 
 function clean(v: Record<string, string>, numbers: string[] = []): Record<string, unknown> {
@@ -67,11 +67,11 @@ function charts(series: Series): Child {
   const put = (chart: string, name: string, unit: string, point: Line["points"][number]): void => {
     const lines = groups.get(chart) ?? new Map<string, Line>();
     groups.set(chart, lines);
-    const line = lines.get(name) ?? { name, unit, points: [], color: COLORS[lines.size % COLORS.length]! };
+    const line = lines.get(name) ?? { name, unit, points: [], color: `--series-${(lines.size % COLORS) + 1}` };
     lines.set(name, line);
     line.points.push(point);
   };
-  const named = (label: string, side: string | null): string => (side === null || side === "unknown" ? label : `${label}, ${sideText(side)}`);
+  const named = (label: string, side: string | null): string => (side === null || side === "unknown" ? label : `${label}, ${sideText(side).toLowerCase()}`);
   const noteOf = (m: Measurement): string => [m.origin === "human" && t("amended"), m.signed ? t("status.signed") : t("not-reviewed")].filter(Boolean).join(", ");
   for (const m of series.measurements) {
     if (m.value === null || m.decision === "reject" || m.key === "plateau-width") continue;

@@ -101,11 +101,11 @@ function heat(pen: Pen, region: Region, picture: HTMLCanvasElement | undefined):
   context.restore();
 }
 
-export function drawAnalysis(pen: Pen, analysis: Analysis, layers: Set<Layer>, maps: Map<number, HTMLCanvasElement>, names: (region: Region) => string): void {
+export function drawAnalysis(pen: Pen, analysis: Analysis, layers: Set<Layer>, maps: Map<number, HTMLCanvasElement>, names: (region: Region, all: Region[]) => string): void {
   analysis.regions.forEach((region, i) => {
     if (layers.has("heat")) heat(pen, region, maps.get(i));
     if (layers.has("joint")) joint(pen, region);
     if (layers.has("landmarks")) landmarks(pen, region);
-    if (layers.has("boxes")) box(pen, region.box, region.accepted ? colors.box : colors.refused, names(region), !region.accepted);
+    if (layers.has("boxes")) box(pen, region.box, region.accepted ? colors.box : colors.refused, names(region, analysis.regions), !region.accepted);
   });
 }

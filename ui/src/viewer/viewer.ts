@@ -34,7 +34,7 @@ export class Viewer {
   private scale: Scale = { x_mm: null, y_mm: null, source: null };
   private analysis: Analysis | null = null;
   private maps = new Map<number, HTMLCanvasElement>();
-  private names: (region: Region) => string = () => "";
+  private names: (region: Region, all: Region[]) => string = () => "";
   private lines: Line[] = [];
   private pointers = new Map<number, { x: number; y: number }>();
   private frame = 0;
@@ -63,7 +63,7 @@ export class Viewer {
     this.reset();
   }
 
-  setAnalysis(analysis: Analysis | null, maps: Map<number, HTMLCanvasElement>, names: (region: Region) => string): void {
+  setAnalysis(analysis: Analysis | null, maps: Map<number, HTMLCanvasElement>, names: (region: Region, all: Region[]) => string): void {
     this.analysis = analysis;
     this.maps = maps;
     this.names = names;

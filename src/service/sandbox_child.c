@@ -1,4 +1,4 @@
-/* The side of a sandbox that touches foreign bytes. Everything before `lock_down` is our own business; everything after
+/* The side of a sandbox that touches foreign bytes. Everything before `sandbox_lock_down` is our own business; everything after
  * it may be under the control of the file. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* CLONE_THREAD */
@@ -68,7 +68,7 @@ static bool set_limit(int which, rlim_t value)
     return setrlimit((__rlimit_resource_t)which, &limit) == 0;
 }
 
-static reha_status lock_down(size_t memory_bytes, double cpu_s, reha_error *err)
+reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err)
 {
     if (!set_limit(RLIMIT_CORE, 0) || !set_limit(RLIMIT_FSIZE, 0) || !set_limit(RLIMIT_CPU, (rlim_t)cpu_s) ||
         (!is_sanitized && !set_limit(RLIMIT_AS, memory_bytes))) {
@@ -113,7 +113,7 @@ static int serve_one(reha_analyser *analyser, size_t memory_bytes, double cpu_s)
     reha_error err = REHA_ERROR_INIT;
     wire_message request = {.json = NULL};
     sandbox_reply reply = {.fd = LINK_FD, .done = NULL};
-    reha_status status = lock_down(memory_bytes, cpu_s, &err);
+    reha_status status = sandbox_lock_down(memory_bytes, cpu_s, &err);
     if (status == REHA_OK) {
         status = wire_receive(LINK_FD, REQUEST_BYTES_MAX, (double)INFINITY, &request, &err);
     }

@@ -13,6 +13,9 @@ typedef struct sandbox_reply {
 REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count,
                                        reha_error *err);
 
+/* From here on this process cannot open files or sockets, start programs, or use more memory or time. For ever. */
+REHA_MUST_USE reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err);
+
 /* Before the lock: every library once, on images of our own. *letters keeps the fonts open:
  * reha_canvas_free it at the very end. */
 REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err);

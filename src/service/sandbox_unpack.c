@@ -48,7 +48,9 @@ static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, sandbox
         goto done;
     }
     const zip_int64_t got = zip_fread(file, bytes, entry->size);
-    if (got < 0 || (zip_uint64_t)got != entry->size) {
+    /* The checksum is compared when the end is met: one byte more is asked for. */
+    uint8_t beyond = 0;
+    if (got < 0 || (zip_uint64_t)got != entry->size || zip_fread(file, &beyond, 1) != 0) {
         status = reha_fail(err, REHA_E_FORMAT, "entry %llu of the archive is damaged", (unsigned long long)entry->index + 1);
         goto done;
     }

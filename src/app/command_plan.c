@@ -36,13 +36,13 @@ static void print_cause(const json_t *line, const char *indent)
 {
     const json_t *source = json_object_get(line, "source");
     const json_t *because = json_object_get(line, "because");
-    const int year = (int)reha_json_number(source, "year", 0.0);
+    const double year = reha_json_number(source, "year", 0.0);
     (void)printf("%srule %s; %s", indent, reha_json_string(line, "rule", ""),
                  reha_json_string(line, "strength", "no strength printed"));
     (void)printf("; %s%s%s", reha_json_string(source, "title", ""),
                  reha_json_string(source, "section", NULL) != NULL ? ", " : "", reha_json_string(source, "section", ""));
-    if (year > 0) {
-        (void)printf(" (%d)", year);
+    if (year > 0.0) {
+        (void)printf(" (%.0f)", year);
     }
     (void)printf("\n%sbecause", indent);
     for (size_t i = 0; i < json_array_size(because); i++) {

@@ -82,12 +82,13 @@ static reha_status load_sources(const char *folder, reha_guideline *g, reha_erro
         to->id = id;
         REHA_TRY(reha_place_string(&here, value, "title", &to->title, err));
         REHA_TRY(reha_place_string(&here, value, "read", &to->read, err));
-        to->year = (int)reha_json_number(value, "year", 0.0);
+        const double year = reha_json_number(value, "year", 0.0);
+        to->year = year >= 1980.0 && year <= 2100.0 ? (int)year : 0;
         bool is_known = false;
         for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
             is_known = is_known || strcmp(reads[i], to->read) == 0;
         }
-        if (!is_known || (to->year != 0 && (to->year < 1980 || to->year > 2100))) {
+        if (!is_known || (json_object_get(value, "year") != NULL && to->year == 0)) {
             return reha_place_fail(&here, err, "'read' is text, abstract, secondary or convention; 'year' 1980 to 2100");
         }
     }

@@ -36,7 +36,8 @@ void reha_plan_read_previous_(plan_maker *m)
         return;
     }
     m->phase_before = phase_index(m->programme, reha_json_string(current, "phase", ""));
-    m->level_before = (int)reha_json_number(current, "level", REHA_LEVEL_START);
+    /* The file may have been edited: whatever it says, a level is one of ours. */
+    m->level_before = (int)fmin(fmax(reha_json_number(current, "level", REHA_LEVEL_START), 0.0), REHA_LEVEL_MAX);
     derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0, "the goals of the last plan against the scores of now");
     if (reha_date_days(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
         derive(m, "weeks_since_plan", floor(10.0 * days / DAYS_PER_WEEK) / 10.0, "the dates of both plans");

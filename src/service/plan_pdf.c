@@ -73,7 +73,7 @@ static void write_cause(report *r, const json_t *line)
     char text[TEXT_BYTES] = "";
     const json_t *because = json_object_get(line, "because");
     const json_t *source = json_object_get(line, "source");
-    const int year = (int)reha_json_number(source, "year", 0.0);
+    const double year = reha_json_number(source, "year", 0.0);
     for (size_t i = 0; i < json_array_size(because); i++) {
         const size_t used = strlen(text);
         (void)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? "; " : "Because ",
@@ -85,8 +85,8 @@ static void write_cause(report *r, const json_t *line)
                    reha_json_string(source, "title", ""), reha_json_string(source, "section", NULL) != NULL ? ", " : "",
                    reha_json_string(source, "section", ""));
     used = strlen(text);
-    if (year > 0) {
-        (void)snprintf(text + used, sizeof text - used, " (%d)", year);
+    if (year > 0.0) {
+        (void)snprintf(text + used, sizeof text - used, " (%.0f)", year);
     }
     used = strlen(text);
     if (strcmp(reha_json_string(source, "read", ""), "secondary") == 0) {
@@ -117,9 +117,9 @@ static void write_line(report *r, const json_t *line)
     reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 6.0}, 1.8, reha_rgb(INK));
     put_text(r, 12.0, 9.5, false, INK, reha_json_string(line, "text", ""));
     if (json_is_object(dose)) {
-        (void)snprintf(text, sizeof text, "%s (%s; level %lld of %lld)", reha_json_string(dose, "text", ""),
-                       reha_json_string(dose, "type", ""), (long long)reha_json_number(dose, "level", 0.0) + 1,
-                       (long long)reha_json_number(dose, "levels", 0.0));
+        (void)snprintf(text, sizeof text, "%s (%s; level %.0f of %.0f)", reha_json_string(dose, "text", ""),
+                       reha_json_string(dose, "type", ""), reha_json_number(dose, "level", 0.0) + 1.0,
+                       reha_json_number(dose, "levels", 0.0));
         put_text(r, 12.0, 9.0, true, INK, text);
         (void)snprintf(text, sizeof text, "Intensity: %s. On: %s. Back: %s.", reha_json_string(dose, "intensity", ""),
                        reha_json_string(dose, "progression", ""), reha_json_string(dose, "regression", ""));
@@ -239,9 +239,8 @@ static void write_phase(report *r, const json_t *phase)
     char text[TEXT_BYTES];
     const json_t *weeks = json_object_get(phase, "weeks");
     const char *state = reha_json_string(phase, "state", "");
-    (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %lld to %lld)", reha_json_string(phase, "title", ""),
-                   state, (long long)json_number_value(json_array_get(weeks, 0)),
-                   (long long)json_number_value(json_array_get(weeks, 1)));
+    (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %.0f to %.0f)", reha_json_string(phase, "title", ""),
+                   state, json_number_value(json_array_get(weeks, 0)), json_number_value(json_array_get(weeks, 1)));
     heading(r, text, INK);
     if (strcmp(state, "done") == 0) {
         return;

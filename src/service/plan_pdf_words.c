@@ -14,14 +14,14 @@ enum { LINE_BYTES = 700, LANGUAGE_LENGTH_MAX = 8 };
 
 typedef struct writer {
     plan_page *page;
-    const char *missing; /* the first key that the translation has not */
+    char missing[100]; /* the first key that the translation has not; "": none */
 } writer;
 
 static const char *word(writer *w, const char *key)
 {
     const char *text = json_string_value(json_object_get(w->page->words, key));
-    if (text == NULL && w->missing == NULL) {
-        w->missing = key;
+    if (text == NULL && w->missing[0] == '\0') {
+        (void)snprintf(w->missing, sizeof w->missing, "%s", key[0] != '\0' ? key : "(no key)");
     }
     return text != NULL ? text : "";
 }
@@ -203,7 +203,7 @@ static void add_dose_part(writer *w, const json_t *dose, const char *member, con
     if (!json_is_number(json_object_get(dose, member))) {
         return;
     }
-    (void)snprintf(number, sizeof number, "%lld", (long long)reha_json_number(dose, member, 0.0));
+    (void)snprintf(number, sizeof number, "%.0f", reha_json_number(dose, member, 0.0)); /* an edit may hold anything */
     const char *const pairs[] = {"n", number, NULL};
     fill(word(w, key), pairs, part, sizeof part);
     const size_t used = strlen(out);
@@ -403,8 +403,8 @@ reha_status reha_plan_page_make_(const json_t *plan, const char *guidelines_fold
     out->facts = json_object();
     out->failed = out->blocks == NULL || out->facts == NULL;
     write_page(&w, plan);
-    if (w.missing != NULL) {
-        status = reha_fail(err, REHA_E_FORMAT, "%s: the text '%.100s' is missing", name, w.missing);
+    if (w.missing[0] != '\0') {
+        status = reha_fail(err, REHA_E_FORMAT, "%s: the text '%s' is missing", name, w.missing);
     } else if (out->failed) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the patient's page");
     }

@@ -524,6 +524,38 @@ done:
     return status;
 }
 
+/* What finished folds were made from: going on with something else would mix two models in one
+ * cross-validation. */
+static reha_status remember_run(const training *run, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    json_t *old = NULL;
+    json_t *now = json_pack("{s:I, s:I, s:I}", "seed", (json_int_t)run->options->seed, "images",
+                            (json_int_t)run->data.image_count, "boxes", (json_int_t)run->data.box_count);
+    char *path = reha_path_join(run->options->out_folder, "run.json");
+    if (path == NULL || now == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the run's facts");
+        goto done;
+    }
+    if (run->options->resume) {
+        REHA_CHECK(reha_json_load(path, &old, err));
+        if (json_equal(old, now) == 0) {
+            status = reha_fail(
+                err, REHA_E_CONFLICT,
+                "%s: was started with seed %.0f on %.0f pictures; resume with the same, or take another "
+                "--out",
+                path, reha_json_number(old, "seed", 0.0), reha_json_number(old, "images", 0.0));
+            goto done;
+        }
+    }
+    REHA_CHECK(reha_json_save(path, now, err));
+done:
+    json_decref(old);
+    json_decref(now);
+    reha_free(path);
+    return status;
+}
+
 static reha_status start(training *run, reha_error *err)
 {
     const reha_train_options *options = run->options;
@@ -536,6 +568,7 @@ static reha_status start(training *run, reha_error *err)
                          options->data_folder);
     }
     REHA_TRY(reha_folder_make(options->out_folder, err));
+    REHA_TRY(remember_run(run, err));
     run->fold_of_group = reha_alloc_zero(run->data.group_count, sizeof *run->fold_of_group);
     run->order = reha_alloc_zero(run->data.image_count, sizeof *run->order);
     run->inputs = reha_alloc_zero(BATCH * REHA_FRACTURE_CHANNELS * area, sizeof(float));

@@ -1,0 +1,263 @@
+/* Setup, sessions, lockout, passwords, one-time codes, users. */
+#include "clinic_support.h"
+
+#include "store/secret.h"
+
+#include <time.h>
+
+static json_t *credentials(const char *name, const char *word, const char *code)
+{
+    return json_pack("{s:s, s:s, s:s?}", "name", name, "password", word, "code", code);
+}
+
+static reha_status sign_in(reha_clinic *clinic, const char *name, const char *word, const char *code, char *token, json_t **out,
+                           reha_error *err)
+{
+    json_t *in = credentials(name, word, code);
+    const reha_status status = reha_clinic_sign_in(clinic, in, token, out, err);
+    json_decref(in);
+    return status;
+}
+
+static void test_setup_works_once(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *out = NULL;
+    open_home(&home, false);
+    assert_ok(reha_clinic_state(home.clinic, &out, &err), &err);
+    assert_true(json_is_true(json_object_get(out, "setup_needed")));
+    json_decref(out);
+    static const struct {
+        const char *name, *word;
+    } bad[] = {{"a", password}, {"admin", "short"}, {"admin", "aaaaaaaaaaaaaa"}, {"local", password}, {"two words", password},
+               {"administrator", "administrator"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_t *in = credentials(bad[i].name, bad[i].word, NULL);
+        (void)json_object_del(in, "code");
+        assert_int_equal(reha_clinic_setup(home.clinic, in, &out, &err), REHA_E_ARG);
+        assert_null(out);
+        json_decref(in);
+    }
+    json_t *in = json_pack("{s:s, s:s, s:s}", "name", "admin", "password", password, "clinic_name", "Clinic One");
+    assert_ok(reha_clinic_setup(home.clinic, in, &out, &err), &err);
+    assert_string_equal(reha_json_string(out, "role", ""), "administrator");
+    json_decref(out);
+    assert_int_equal(reha_clinic_setup(home.clinic, in, &out, &err), REHA_E_CONFLICT);
+    assert_ok(reha_clinic_state(home.clinic, &out, &err), &err);
+    assert_true(json_is_false(json_object_get(out, "setup_needed")));
+    assert_string_equal(reha_json_string(out, "clinic_name", ""), "Clinic One");
+    json_decref(out);
+    json_decref(in);
+    close_home(&home);
+}
+
+static void test_sessions(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *session = NULL;
+    char token[REHA_TOKEN_BYTES];
+    char second[REHA_TOKEN_BYTES];
+    reha_actor actor;
+    open_home(&home, false);
+    (void)add_user(home.clinic, "anna", REHA_ROLE_PHYSIOTHERAPIST);
+    assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err), REHA_E_SIGNED_OUT);
+    reha_error unknown = REHA_ERROR_INIT;
+    assert_int_equal(sign_in(home.clinic, "nobody", password, NULL, token, &session, &unknown), REHA_E_SIGNED_OUT);
+    assert_string_equal(err.text, unknown.text); /* nobody learns which names exist */
+    assert_string_equal(token, "");
+    assert_ok(sign_in(home.clinic, "ANNA", password, NULL, token, &session, &err), &err);
+    const char *csrf = reha_json_string(session, "csrf", "");
+    assert_true(reha_clinic_csrf_fits(token, csrf));
+    assert_false(reha_clinic_csrf_fits(token, token));
+    assert_false(reha_clinic_csrf_fits(token, ""));
+    assert_false(reha_clinic_csrf_fits(NULL, csrf));
+    assert_ok(reha_clinic_session(home.clinic, token, &actor, NULL, &err), &err);
+    assert_int_equal(actor.role, REHA_ROLE_PHYSIOTHERAPIST);
+    json_decref(session);
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, second, &session, &err), &err);
+    assert_false(reha_clinic_csrf_fits(second, "0000"));
+    json_decref(session);
+    /* A session survives a restart of the server; the token itself is stored nowhere. */
+    reha_clinic_close(home.clinic);
+    char command[200];
+    (void)snprintf(command, sizeof command, "! grep -rqF '%s' '%s'", token, home.path);
+    assert_int_equal(system(command), 0);
+    home.clinic = open_clinic(home.path, false);
+    assert_ok(reha_clinic_session(home.clinic, token, &actor, NULL, &err), &err);
+    assert_ok(reha_clinic_sign_out(home.clinic, &actor, &err), &err);
+    assert_int_equal(reha_clinic_session(home.clinic, token, &actor, NULL, &err), REHA_E_SIGNED_OUT);
+    assert_int_equal(actor.role, REHA_ROLE_NONE);
+    assert_ok(reha_clinic_session(home.clinic, second, &actor, NULL, &err), &err);
+    assert_int_equal(reha_clinic_session(home.clinic, "short", &actor, NULL, &err), REHA_E_SIGNED_OUT);
+    assert_int_equal(reha_clinic_session(home.clinic, NULL, &actor, NULL, &err), REHA_E_SIGNED_OUT);
+    close_home(&home);
+}
+
+static void test_idle_sessions_end(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *session = NULL;
+    char token[REHA_TOKEN_BYTES];
+    reha_actor actor;
+    open_home(&home, false);
+    (void)add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &session, &err), &err);
+    json_decref(session);
+    reha_clinic_close(home.clinic);
+    reha_clinic_options options = {.home = home.path, .limits = reha_clinic_limits_default()};
+    options.limits.session_idle_min = 0.0;
+    assert_ok(reha_clinic_open(&options, &home.clinic, &err), &err);
+    assert_int_equal(reha_clinic_session(home.clinic, token, &actor, NULL, &err), REHA_E_SIGNED_OUT);
+    close_home(&home);
+}
+
+static void test_lockout(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *session = NULL;
+    char token[REHA_TOKEN_BYTES];
+    open_home(&home, false);
+    (void)add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
+    const int tries = reha_clinic_limits_default().sign_in_tries;
+    for (int i = 0; i < tries; i++) {
+        assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err), REHA_E_SIGNED_OUT);
+    }
+    /* Now even the right password has to wait. */
+    assert_int_equal(sign_in(home.clinic, "anna", password, NULL, token, &session, &err), REHA_E_BUSY);
+    assert_non_null(strstr(err.text, "1 minutes"));
+    /* A new password by an administrator unlocks. */
+    const reha_actor local = reha_actor_local();
+    json_t *in = json_pack("{s:s}", "password", "another long word");
+    json_t *user = NULL;
+    assert_ok(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, in, &user, &err), &err);
+    json_decref(in);
+    json_decref(user);
+    assert_ok(sign_in(home.clinic, "anna", "another long word", NULL, token, &session, &err), &err);
+    json_decref(session);
+    close_home(&home);
+}
+
+static void decode_base32(const char *text, uint8_t out[REHA_TOTP_SECRET_BYTES])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    unsigned held = 0;
+    int bits = 0;
+    size_t used = 0;
+    for (; *text != '\0'; text++) {
+        held = held << 5 | (unsigned)(strchr(digits, *text) - digits);
+        bits += 5;
+        if (bits >= 8) {
+            bits -= 8;
+            out[used++] = (uint8_t)(held >> bits);
+        }
+    }
+}
+
+static void test_one_time_codes(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *out = NULL;
+    char token[REHA_TOKEN_BYTES];
+    char code[24];
+    uint8_t secret[REHA_TOTP_SECRET_BYTES];
+    open_home(&home, false);
+    const reha_actor anna = add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
+    assert_ok(reha_clinic_totp_begin(home.clinic, &anna, &out, &err), &err);
+    decode_base32(reha_json_string(out, "secret", ""), secret);
+    json_decref(out);
+    /* Not confirmed yet: signing in works without. */
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
+    json_decref(out);
+    json_t *in = json_pack("{s:s}", "code", "12345");
+    assert_int_equal(reha_clinic_totp_confirm(home.clinic, &anna, in, &err), REHA_E_ARG);
+    const int64_t now = time(NULL);
+    (void)snprintf(code, sizeof code, "%06u", (unsigned)reha_totp_code(secret, now));
+    (void)json_object_set_new(in, "code", json_string(code));
+    assert_ok(reha_clinic_totp_confirm(home.clinic, &anna, in, &err), &err);
+    assert_int_equal(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), REHA_E_SIGNED_OUT);
+    assert_non_null(strstr(err.text, "one-time code"));
+    /* The code that confirmed was used up: one code, one use. */
+    assert_int_equal(sign_in(home.clinic, "anna", password, code, token, &out, &err), REHA_E_SIGNED_OUT);
+    (void)snprintf(code, sizeof code, "%06u", (unsigned)reha_totp_code(secret, now + 30));
+    assert_ok(sign_in(home.clinic, "anna", password, code, token, &out, &err), &err);
+    json_decref(out);
+    (void)json_object_clear(in);
+    (void)json_object_set_new(in, "password", json_string("wrong one here"));
+    assert_int_equal(reha_clinic_totp_off(home.clinic, &anna, in, &err), REHA_E_DENIED);
+    (void)json_object_set_new(in, "password", json_string(password));
+    assert_ok(reha_clinic_totp_off(home.clinic, &anna, in, &err), &err);
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
+    json_decref(out);
+    json_decref(in);
+    close_home(&home);
+}
+
+static void test_changes_of_users(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *out = NULL;
+    char token[REHA_TOKEN_BYTES];
+    reha_actor actor;
+    open_home(&home, false);
+    const reha_actor admin = add_user(home.clinic, "admin", REHA_ROLE_ADMINISTRATOR);
+    (void)add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
+    /* The last administrator stays one. */
+    json_t *in = json_pack("{s:b}", "active", 0);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err), REHA_E_CONFLICT);
+    json_decref(in);
+    in = json_pack("{s:s}", "role", "reviewer");
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err), REHA_E_CONFLICT);
+    json_decref(in);
+    /* A changed role ends the sessions that had the old one. */
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
+    json_decref(out);
+    in = json_pack("{s:s}", "role", "read-only");
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "anna", 77, in, &out, &err), REHA_E_CONFLICT);
+    assert_ok(reha_clinic_user_change(home.clinic, &admin, "anna", 1, in, &out, &err), &err);
+    assert_int_equal(version_of(out), 2);
+    json_decref(out);
+    assert_int_equal(reha_clinic_session(home.clinic, token, &actor, NULL, &err), REHA_E_SIGNED_OUT);
+    json_decref(in);
+    in = json_pack("{s:b}", "active", 0);
+    assert_ok(reha_clinic_user_change(home.clinic, &admin, "anna", 2, in, &out, &err), &err);
+    json_decref(out);
+    assert_int_equal(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), REHA_E_SIGNED_OUT);
+    json_decref(in);
+    /* What is misspelt or impossible is told. */
+    static const char *const bad[] = {"{\"rolle\":\"reviewer\"}", "{\"role\":\"local\"}", "{\"role\":5}", "{\"active\":\"no\"}",
+                                      "{\"password\":\"short\"}", "[]", "{\"display_name\":\"a\\u0007b\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        in = json_loads(bad[i], 0, NULL);
+        assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "anna", REHA_ANY_VERSION, in, &out, &err), REHA_E_ARG);
+        assert_null(out);
+        json_decref(in);
+    }
+    in = json_pack("{s:s, s:s, s:s}", "name", "ANNA", "password", password, "role", "reviewer");
+    assert_int_equal(reha_clinic_user_add(home.clinic, &admin, in, &out, &err), REHA_E_CONFLICT);
+    json_decref(in);
+    close_home(&home);
+}
+
+int main(int argc, char **argv)
+{
+    const int code = clinic_worker(argc, argv);
+    if (code >= 0) {
+        return code;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_setup_works_once), cmocka_unit_test(test_sessions),
+                                       cmocka_unit_test(test_idle_sessions_end), cmocka_unit_test(test_lockout),
+                                       cmocka_unit_test(test_one_time_codes), cmocka_unit_test(test_changes_of_users)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

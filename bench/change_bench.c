@@ -1,12 +1,12 @@
-/* False alarms and power of `compare`: looks at knees in which nothing changed (random turn, enlargement, shift, exposure and
- * noise), and at the same with a change of 1.5 times the smallest detectable one.
+/* False alarms and power of `compare`: looks at knees in which nothing changed (random turn, enlargement,
+ * shift, exposure and noise), and at the same with a change of 1.5 times the smallest detectable one.
  *
- *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]   real knees of split val, other ones than repeat_bench took;
- *                                                                  5 looks each; the change is added to the reading
- *     change_bench phantom [KNEES] [MODELS] [SCORES]               drawn knees: other texture, place and exposure; the
- *                                                                  change is drawn
+ *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]   real knees of split val, other ones than
+ * repeat_bench took; 5 looks each; the change is added to the reading change_bench phantom [KNEES] [MODELS]
+ * [SCORES]               drawn knees: other texture, place and exposure; the change is drawn
  *
- * "reading alone" leaves out the published error of positioning, which looks at one film cannot have. One thread. */
+ * "reading alone" leaves out the published error of positioning, which looks at one film cannot have. One
+ * thread. */
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -29,7 +29,8 @@ static const double FACTOR = 1.5;
 
 typedef struct tally {
     int pairs, refused;
-    int count[MEASURES], alarms[MEASURES], alone[MEASURES], alone_count[MEASURES], found[MEASURES], found_of[MEASURES];
+    int count[MEASURES], alarms[MEASURES], alone[MEASURES], alone_count[MEASURES], found[MEASURES],
+        found_of[MEASURES];
     double sdc_sum[MEASURES];
 } tally;
 
@@ -37,7 +38,7 @@ typedef struct bench {
     reha_analyser *analyser;
     reha_scores *scores;
     reha_random random;
-    tally stated, open; /* one set-up stated; nothing known */
+    tally stated, open;                         /* one set-up stated; nothing known */
     int laid, laid_unreliable, laid_bad_unseen; /* registrations */
     double laid_sum_px, laid_most_px, told_sum_px;
 } bench;
@@ -59,7 +60,8 @@ static const reha_compared *find(const reha_films *films, const char *key)
     return NULL;
 }
 
-static reha_status judge(const bench *b, json_t *first, json_t *second, bool is_stated, reha_films *out, reha_error *err)
+static reha_status judge(const bench *b, json_t *first, json_t *second, bool is_stated, reha_films *out,
+                         reha_error *err)
 {
     const reha_visit before = {first, "", "", "", ""};
     const reha_visit after = {second, "", "", "", ""};
@@ -86,13 +88,14 @@ static void count(tally *to, const reha_films *films, double added)
             to->alone_count[k]++;
             to->alone[k] += fabs(one->change.difference) > one->change.sdc_reading ? 1 : 0;
             to->found_of[k] += added > 0.0 ? 1 : 0;
-            to->found[k] += added > 0.0 && one->change.difference - added * one->change.sdc < -one->change.sdc ? 1 : 0;
+            to->found[k] +=
+                added > 0.0 && one->change.difference - added * one->change.sdc < -one->change.sdc ? 1 : 0;
         }
     }
 }
 
-static reha_status read(const bench *b, const reha_gray *image, const reha_acquisition *facts, reha_side side, json_t **out,
-                        reha_error *err)
+static reha_status read(const bench *b, const reha_gray *image, const reha_acquisition *facts, reha_side side,
+                        json_t **out, reha_error *err)
 {
     reha_analysis *analysis = NULL;
     const reha_analyse_options how = {.side_hint = side, .side_source = "known"};
@@ -106,11 +109,13 @@ static reha_status read(const bench *b, const reha_gray *image, const reha_acqui
 /* ---- real knees ---- */
 
 /* *map: where a pixel of the new look lies in `image`. */
-static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_affine *map, reha_error *err)
+static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_affine *map,
+                                reha_error *err)
 {
     reha_random *r = &b->random;
     const reha_point_px middle = {0.5 * (image->width_px - 1.0), 0.5 * (image->height_px - 1.0)};
-    const reha_point_px moved = {middle.x_px + reha_random_range(r, -6.0, 6.0), middle.y_px + reha_random_range(r, -6.0, 6.0)};
+    const reha_point_px moved = {middle.x_px + reha_random_range(r, -6.0, 6.0),
+                                 middle.y_px + reha_random_range(r, -6.0, 6.0)};
     const double scale = reha_random_range(r, 0.94, 1.06);
     const double exponent = exp(reha_random_range(r, -0.3, 0.3));
     const double noise = reha_random_range(r, 0.0, 3.0);
@@ -125,13 +130,15 @@ static reha_status another_look(bench *b, const reha_gray *image, reha_gray **ou
 }
 
 /* Registration by intensity against the known map: mean distance over the middle half of the picture. */
-static reha_status lay_over(bench *b, const reha_gray *image, const reha_gray *seen, reha_affine truth, reha_error *err)
+static reha_status lay_over(bench *b, const reha_gray *image, const reha_gray *seen, reha_affine truth,
+                            reha_error *err)
 {
     reha_registration found;
     double sum = 0.0;
     REHA_TRY(reha_register(seen, image, NULL, &found, err));
     for (int i = 0; i < 25; i++) {
-        const reha_point_px at = {(0.25 + 0.125 * (i % 5)) * image->width_px, (0.25 + 0.125 * (i / 5)) * image->height_px};
+        const reha_point_px at = {(0.25 + 0.125 * (i % 5)) * image->width_px,
+                                  (0.25 + 0.125 * (i / 5)) * image->height_px};
         const reha_point_px a = reha_affine_apply(found.fixed_to_moving, at);
         const reha_point_px t = reha_affine_apply(truth, at);
         sum += hypot(a.x_px - t.x_px, a.y_px - t.y_px) / 25.0;
@@ -190,7 +197,8 @@ static reha_status real_knees(bench *b, const char *folder, size_t knees, reha_e
     for (size_t i = 0; i < reha_csv_rows(labels); i++) {
         rows += strcmp(reha_csv_get(labels, i, split), "val") == 0 ? 1 : 0;
     }
-    const size_t step = rows / knees > 0 ? 5 * ((rows / knees + 4) / 5) : 5; /* repeat_bench took every fifth, from the first */
+    const size_t step = rows / knees > 0 ? 5 * ((rows / knees + 4) / 5)
+                                         : 5; /* repeat_bench took every fifth, from the first */
     for (size_t i = 0; i < reha_csv_rows(labels); i++) {
         if (strcmp(reha_csv_get(labels, i, split), "val") != 0 || seen++ % step != 3) {
             continue;
@@ -208,8 +216,8 @@ done:
 
 /* ---- drawn knees ---- */
 
-static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t seed, bool as_first, json_t **out,
-                         reha_error *err)
+static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t seed, bool as_first,
+                         json_t **out, reha_error *err)
 {
     reha_gray *image = NULL;
     reha_random *r = &b->random;
@@ -231,7 +239,8 @@ static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t
     return status;
 }
 
-/* The knee again, unchanged; and again, its medial space narrower by 1.5 of the SDC that the first pair got. */
+/* The knee again, unchanged; and again, its medial space narrower by 1.5 of the SDC that the first pair got.
+ */
 static reha_status drawn_knee(bench *b, uint64_t seed, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -247,7 +256,8 @@ static reha_status drawn_knee(bench *b, uint64_t seed, reha_error *err)
     count(&b->stated, &films, 0.0);
     const reha_compared *medial = find(&films, keys[0]);
     if (medial != NULL && isfinite(medial->change.sdc) && strcmp(medial->unit, "mm") == 0) {
-        REHA_CHECK(drawn(b, fmax(medial_mm - FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2, false, &less, err));
+        REHA_CHECK(drawn(b, fmax(medial_mm - FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2, false,
+                         &less, err));
         REHA_CHECK(judge(b, first, less, true, &films, err));
         medial = find(&films, keys[0]);
         b->stated.found_of[0]++;
@@ -290,11 +300,13 @@ int main(int argc, char **argv)
     const bool is_real_run = argc > 2 && strcmp(argv[1], "real") == 0;
     const int at = is_real_run ? 3 : 2;
     if (!is_real_run && (argc < 2 || strcmp(argv[1], "phantom") != 0)) {
-        (void)fprintf(stderr, "usage: change_bench real DATA/knee_xray | phantom [KNEES] [MODELS] [SCORES]\n");
+        (void)fprintf(stderr,
+                      "usage: change_bench real DATA/knee_xray | phantom [KNEES] [MODELS] [SCORES]\n");
         return 2;
     }
     const size_t knees = argc > at ? (size_t)strtoul(argv[at], NULL, 10) : 40;
-    const reha_analyser_options options = {.models_folder = argc > at + 1 ? argv[at + 1] : "models", .threads = 1};
+    const reha_analyser_options options = {.models_folder = argc > at + 1 ? argv[at + 1] : "models",
+                                           .threads = 1};
     bench *b = reha_alloc_zero(1, sizeof *b);
     if (b == NULL || knees == 0) {
         return 2;
@@ -306,9 +318,11 @@ int main(int argc, char **argv)
         REHA_CHECK(real_knees(b, argv[2], knees, &err));
         print("same set-up stated", &b->stated);
         print("nothing known of the set-up", &b->open);
-        (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d told to be "
-                     "unreliable, %d off by more than 3 px and not told\n", b->laid, b->laid_sum_px / b->laid, b->laid_most_px,
-                     b->told_sum_px / b->laid, b->laid_unreliable, b->laid_bad_unseen);
+        (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d "
+                     "told to be "
+                     "unreliable, %d off by more than 3 px and not told\n",
+                     b->laid, b->laid_sum_px / b->laid, b->laid_most_px, b->told_sum_px / b->laid,
+                     b->laid_unreliable, b->laid_bad_unseen);
     } else {
         for (size_t i = 0; i < knees; i++) {
             REHA_CHECK(drawn_knee(b, 1000 + 10 * i, &err));

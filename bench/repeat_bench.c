@@ -1,6 +1,6 @@
-/* Repeatability of the knee recogniser: the same real knee, looked at again after what a second exposure changes
- * without changing the joint (a turn, another enlargement, exposure, noise). Prints one CSV row per look; the
- * within-knee SD of each measure is the `repeatability` of guidelines/scores.json.
+/* Repeatability of the knee recogniser: the same real knee, looked at again after what a second exposure
+ * changes without changing the joint (a turn, another enlargement, exposure, noise). Prints one CSV row per
+ * look; the within-knee SD of each measure is the `repeatability` of guidelines/scores.json.
  *
  *     repeat_bench DATA/knee_xray [KNEES] [MODELS]      40 knees of split val, one thread */
 #include "base/csv.h"
@@ -30,9 +30,11 @@ static const look looks[LOOKS] = {{"as stored", 0, 1, 0, 0, 1, 0},
                                   {"enlarged 6 %", 0, 1.06, -3, 3, 1, 0},
                                   {"overexposed with noise", 0, 1, 0, 0, 0.75, 4},
                                   {"underexposed and smaller and turned", 2, 0.95, 2, 2, 1.35, 2}};
-static const char *const keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "jsw-min", "kl-grade", "plateau-width"};
+static const char *const keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "jsw-min", "kl-grade",
+                                           "plateau-width"};
 
-static reha_status second_look(const reha_gray *image, const look *how, uint64_t seed, reha_gray **out, reha_error *err)
+static reha_status second_look(const reha_gray *image, const look *how, uint64_t seed, reha_gray **out,
+                               reha_error *err)
 {
     reha_random random = reha_random_init(seed, 7);
     const reha_point_px middle = {0.5 * (image->width_px - 1.0), 0.5 * (image->height_px - 1.0)};
@@ -55,7 +57,8 @@ static void print_row(const char *knee, const look *how, const reha_analysis *an
     for (int k = 0; k < MEASURES; k++) {
         const reha_finding *finding = is_read ? reha_region_find(&analysis->regions[0], keys[k]) : NULL;
         (void)printf(finding != NULL && isfinite(finding->measure.value) ? ",%.6f,%.6f" : ",,",
-                     finding != NULL ? finding->measure.value : 0.0, finding != NULL ? finding->measure.error : 0.0);
+                     finding != NULL ? finding->measure.value : 0.0,
+                     finding != NULL ? finding->measure.error : 0.0);
     }
     const reha_finding *grade = is_read ? reha_region_find(&analysis->regions[0], "kl-grade") : NULL;
     if (grade != NULL) {
@@ -65,7 +68,8 @@ static void print_row(const char *knee, const look *how, const reha_analysis *an
     }
 }
 
-static reha_status look_at(reha_analyser *analyser, const char *path, const char *knee, uint64_t seed, reha_error *err)
+static reha_status look_at(reha_analyser *analyser, const char *path, const char *knee, uint64_t seed,
+                           reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_gray *image = NULL;
@@ -77,8 +81,8 @@ static reha_status look_at(reha_analyser *analyser, const char *path, const char
         reha_analysis *analysis = NULL;
         status = second_look(image, &looks[i], seed, &seen, err);
         if (status == REHA_OK) {
-            status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser), seen, &facts, &how,
-                                                                 &analysis, err);
+            status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser), seen, &facts,
+                                                                 &how, &analysis, err);
         }
         if (status == REHA_OK) {
             print_row(knee, &looks[i], analysis);

@@ -28,21 +28,29 @@ typedef struct compare_arguments {
 
 #define AT(member) offsetof(compare_arguments, member)
 static const app_option compare_options[] = {
-    {"json", APP_FLAG, NULL, "the comparison as JSON on standard output (docs/formats/comparison.md)", AT(json), 0, 0},
+    {"json", APP_FLAG, NULL, "the comparison as JSON on standard output (docs/formats/comparison.md)",
+     AT(json), 0, 0},
     {"report", APP_TEXT, "FILE", "write a report: FILE.html (with blink) or FILE.pdf", AT(report), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write before, after and difference as one picture", AT(overlay), 0, 0},
     {"why", APP_FLAG, NULL, "all checks, and how each measurement error was made up", AT(why), 0, 0},
-    {"same-setup", APP_FLAG, NULL, "I state: same machine, view, position and distance at both visits", AT(same_setup), 0, 0},
-    {"before-date", APP_TEXT, "DATE", "of the first visit, as 2026-01-31 (default: from the file)", AT(before_date), 0, 0},
+    {"same-setup", APP_FLAG, NULL, "I state: same machine, view, position and distance at both visits",
+     AT(same_setup), 0, 0},
+    {"before-date", APP_TEXT, "DATE", "of the first visit, as 2026-01-31 (default: from the file)",
+     AT(before_date), 0, 0},
     {"after-date", APP_TEXT, "DATE", "of the second visit", AT(after_date), 0, 0},
-    {"mm-per-px", APP_NUMBER, "X", "scale of images that have none, the same for both", AT(mm_per_px), 0.001, 10},
-    {"setting", APP_TEXT, "WORD", "which published errors: surgical, non-surgical, same-rater, other-rater", AT(setting), 0, 0},
-    {"registration", APP_TEXT, "KIND", "rigid, similarity (default) or affine, where no landmarks are at hand", AT(registration), 0, 0},
-    {"intensity", APP_FLAG, NULL, "register by mutual information even where there are landmarks", AT(intensity), 0, 0},
+    {"mm-per-px", APP_NUMBER, "X", "scale of images that have none, the same for both", AT(mm_per_px), 0.001,
+     10},
+    {"setting", APP_TEXT, "WORD", "which published errors: surgical, non-surgical, same-rater, other-rater",
+     AT(setting), 0, 0},
+    {"registration", APP_TEXT, "KIND",
+     "rigid, similarity (default) or affine, where no landmarks are at hand", AT(registration), 0, 0},
+    {"intensity", APP_FLAG, NULL, "register by mutual information even where there are landmarks",
+     AT(intensity), 0, 0},
     {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the images are)", AT(task), 0, 0},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", AT(models), 0, 0},
     {"model", APP_TEXT, "DIR", "exactly this model", AT(model), 0, 0},
-    {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)", AT(guidelines), 0, 0},
+    {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)", AT(guidelines), 0,
+     0},
     {"threads", APP_INTEGER, "N", "processors to use (default: all)", AT(threads), 1, 256},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
@@ -86,7 +94,8 @@ static void print_comparison(const reha_comparison *comparison, bool why)
     print_checks(films, why);
     for (int i = 0; i < films->pair_count && !films->is_refused; i++) {
         char text[200];
-        (void)printf("%s:\n", strcmp(films->pairs[i].side, "unknown") == 0 ? "side unknown" : films->pairs[i].side);
+        (void)printf("%s:\n",
+                     strcmp(films->pairs[i].side, "unknown") == 0 ? "side unknown" : films->pairs[i].side);
         for (int k = 0; k < films->pairs[i].measure_count; k++) {
             print_measure(&films->pairs[i].measures[k], why);
         }
@@ -96,7 +105,8 @@ static void print_comparison(const reha_comparison *comparison, bool why)
         }
     }
     if (!films->is_refused) {
-        (void)printf("Not reviewed. A picture says little about pain or function: compare those with 'rehascope scores'.\n");
+        (void)printf("Not reviewed. A picture says little about pain or function: compare those with "
+                     "'rehascope scores'.\n");
     }
 }
 
@@ -105,12 +115,16 @@ static void print_comparison(const reha_comparison *comparison, bool why)
 static int check_usage(const compare_arguments *given, reha_compare_options *options)
 {
     static const char *const kinds[] = {"rigid", "similarity", "affine"};
-    if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") && !reha_str_ends_nocase(given->report, ".pdf")) {
+    if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") &&
+        !reha_str_ends_nocase(given->report, ".pdf")) {
         (void)fprintf(stderr, "rehascope compare: --report must end in .html or .pdf: %s\n", given->report);
         return EXIT_USAGE;
     }
     if (given->setting != NULL && !reha_setting_is_known(given->setting)) {
-        (void)fprintf(stderr, "rehascope compare: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n", given->setting);
+        (void)fprintf(
+            stderr,
+            "rehascope compare: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n",
+            given->setting);
         return EXIT_USAGE;
     }
     options->kind = REHA_REGISTER_SIMILARITY;
@@ -121,17 +135,20 @@ static int check_usage(const compare_arguments *given, reha_compare_options *opt
         }
     }
     if (given->registration != NULL) {
-        (void)fprintf(stderr, "rehascope compare: --registration is rigid, similarity or affine, not %s\n", given->registration);
+        (void)fprintf(stderr, "rehascope compare: --registration is rigid, similarity or affine, not %s\n",
+                      given->registration);
         return EXIT_USAGE;
     }
     return -1;
 }
 
-static reha_status write_outputs(const compare_arguments *given, const reha_comparison *comparison, reha_error *err)
+static reha_status write_outputs(const compare_arguments *given, const reha_comparison *comparison,
+                                 reha_error *err)
 {
     if (given->report != NULL) {
-        REHA_TRY(reha_str_ends_nocase(given->report, ".pdf") ? reha_comparison_pdf(comparison, given->report, err)
-                                                             : reha_comparison_html(comparison, given->report, err));
+        REHA_TRY(reha_str_ends_nocase(given->report, ".pdf")
+                     ? reha_comparison_pdf(comparison, given->report, err)
+                     : reha_comparison_html(comparison, given->report, err));
     }
     if (given->overlay != NULL && !comparison->films.is_refused) {
         uint8_t *png = NULL;
@@ -185,7 +202,8 @@ static int run_compare(const app_command *command, int argc, char **argv)
                                     .dates = {given.before_date, given.after_date},
                                     .setting = given.setting,
                                     .is_setup_stated = given.same_setup,
-                                    .with_pictures = given.report != NULL || given.overlay != NULL || given.json || given.why,
+                                    .with_pictures = given.report != NULL || given.overlay != NULL ||
+                                                     given.json || given.why,
                                     .by_intensity = given.intensity};
     code = check_usage(&given, &options);
     if (code >= 0) {
@@ -208,11 +226,12 @@ static int run_compare(const app_command *command, int argc, char **argv)
     return code;
 }
 
-const app_command app_compare = {.name = "compare",
-                                 .arguments = "BEFORE AFTER",
-                                 .summary = "two visits of one patient: what has really changed (images or results)",
-                                 .example = "rehascope compare knee-2024.dcm knee-2026.dcm --report change.html",
-                                 .options = compare_options,
-                                 .words_min = 2,
-                                 .words_max = 2,
-                                 .run = run_compare};
+const app_command app_compare = {
+    .name = "compare",
+    .arguments = "BEFORE AFTER",
+    .summary = "two visits of one patient: what has really changed (images or results)",
+    .example = "rehascope compare knee-2024.dcm knee-2026.dcm --report change.html",
+    .options = compare_options,
+    .words_min = 2,
+    .words_max = 2,
+    .run = run_compare};

@@ -17,13 +17,20 @@ typedef struct scores_arguments {
 } scores_arguments;
 
 static const app_option scores_options[] = {
-    {"json", APP_FLAG, NULL, "the judged series as JSON on standard output (docs/formats/scores.md)", offsetof(scores_arguments, json), 0, 0},
-    {"report", APP_TEXT, "FILE", "write tables and plots: FILE.html or FILE.pdf", offsetof(scores_arguments, report), 0, 0},
-    {"why", APP_FLAG, NULL, "all published errors and important changes, and the scoring rules", offsetof(scores_arguments, why), 0, 0},
-    {"setting", APP_TEXT, "WORD", "which of them to use: surgical, non-surgical, same-rater, other-rater", offsetof(scores_arguments, setting), 0, 0},
-    {"mdc", APP_TEXT, "KEY=X,...", "your clinic's own measurement errors (95 %), such as nrs-pain=2,odi=9", offsetof(scores_arguments, mdc), 0, 0},
-    {"list", APP_FLAG, NULL, "list the instruments with range, error and important change", offsetof(scores_arguments, list), 0, 0},
-    {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)", offsetof(scores_arguments, guidelines), 0, 0},
+    {"json", APP_FLAG, NULL, "the judged series as JSON on standard output (docs/formats/scores.md)",
+     offsetof(scores_arguments, json), 0, 0},
+    {"report", APP_TEXT, "FILE", "write tables and plots: FILE.html or FILE.pdf",
+     offsetof(scores_arguments, report), 0, 0},
+    {"why", APP_FLAG, NULL, "all published errors and important changes, and the scoring rules",
+     offsetof(scores_arguments, why), 0, 0},
+    {"setting", APP_TEXT, "WORD", "which of them to use: surgical, non-surgical, same-rater, other-rater",
+     offsetof(scores_arguments, setting), 0, 0},
+    {"mdc", APP_TEXT, "KEY=X,...", "your clinic's own measurement errors (95 %), such as nrs-pain=2,odi=9",
+     offsetof(scores_arguments, mdc), 0, 0},
+    {"list", APP_FLAG, NULL, "list the instruments with range, error and important change",
+     offsetof(scores_arguments, list), 0, 0},
+    {"guidelines", APP_TEXT, "DIR", "folder of scores.json (default: beside the program)",
+     offsetof(scores_arguments, guidelines), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 /* ---- terminal ---- */
@@ -84,7 +91,8 @@ static void print_visits(const reha_score_series *series)
             (void)printf("%.4g", visit->value);
             is_first = false;
         } else {
-            (void)printf("%.4g  %+.4g  %s", visit->value, visit->change.difference, reha_verdict_text(visit->change.verdict));
+            (void)printf("%.4g  %+.4g  %s", visit->value, visit->change.difference,
+                         reha_verdict_text(visit->change.verdict));
         }
         (void)printf(visit->note[0] != '\0' ? "  (%s)\n" : "%s\n", visit->note);
     }
@@ -96,8 +104,9 @@ static reha_status print_table(const reha_score_table *table, bool why, reha_err
         const reha_score_series *series = &table->items[i];
         char *words = NULL;
         char *sources = NULL;
-        (void)printf("%s%s%s (%s), %g to %g %s\n", series->instrument->title, series->side[0] != '\0' ? ", " : "", series->side,
-                     series->instrument->key, series->instrument->low, series->instrument->high, series->instrument->unit);
+        (void)printf("%s%s%s (%s), %g to %g %s\n", series->instrument->title,
+                     series->side[0] != '\0' ? ", " : "", series->side, series->instrument->key,
+                     series->instrument->low, series->instrument->high, series->instrument->unit);
         print_visits(series);
         reha_status status = reha_score_series_text(series, &words, err);
         if (status == REHA_OK) {
@@ -143,10 +152,14 @@ static int usage_fault(const scores_arguments *given, int word_count)
         return EXIT_USAGE;
     }
     if (given->setting != NULL && !reha_setting_is_known(given->setting)) {
-        (void)fprintf(stderr, "rehascope scores: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n", given->setting);
+        (void)fprintf(
+            stderr,
+            "rehascope scores: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n",
+            given->setting);
         return EXIT_USAGE;
     }
-    if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") && !reha_str_ends_nocase(given->report, ".pdf")) {
+    if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") &&
+        !reha_str_ends_nocase(given->report, ".pdf")) {
         (void)fprintf(stderr, "rehascope scores: --report must end in .html or .pdf: %s\n", given->report);
         return EXIT_USAGE;
     }
@@ -175,7 +188,8 @@ static int run_scores(const app_command *command, int argc, char **argv)
     if (status == REHA_OK && given.list) {
         code = print_list(path);
     } else {
-        const reha_score_options options = {.scores_path = path, .setting = given.setting, .own_mdc = given.mdc};
+        const reha_score_options options = {
+            .scores_path = path, .setting = given.setting, .own_mdc = given.mdc};
         status = status == REHA_OK ? reha_score_table_load(words[0], &options, &table, &err) : status;
         status = status == REHA_OK ? show(&given, table, &err) : status;
         code = status == REHA_OK ? EXIT_DONE : app_fail(status, &err);
@@ -188,7 +202,8 @@ static int run_scores(const app_command *command, int argc, char **argv)
 
 const app_command app_scores = {.name = "scores",
                                 .arguments = "[FILE.csv|FILE.json]",
-                                .summary = "questionnaires and tests of one patient over time: real change or error",
+                                .summary =
+                                    "questionnaires and tests of one patient over time: real change or error",
                                 .example = "rehascope scores anna.csv --report anna.pdf",
                                 .options = scores_options,
                                 .words_min = 0,

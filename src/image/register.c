@@ -27,8 +27,9 @@ reha_register_options reha_register_options_default(void)
 
 /* ---- parameters ---- */
 
-/* Common plane: centre of each picture is 0, one unit is a pixel of fixed (square ones) or `unit` millimetres. All
- * parameters are lengths in it, at the rim of the picture for turn, scale and shear: equal steps move it equally. */
+/* Common plane: centre of each picture is 0, one unit is a pixel of fixed (square ones) or `unit`
+ * millimetres. All parameters are lengths in it, at the rim of the picture for turn, scale and shear: equal
+ * steps move it equally. */
 typedef struct plane {
     reha_affine fixed_to_plane, plane_to_moving;
     double radius;
@@ -44,15 +45,18 @@ static plane plane_of(const reha_gray *fixed, const reha_gray *moving, reha_regi
 {
     const bool is_mm = reha_spacing_is_known(fixed->spacing) && reha_spacing_is_known(moving->spacing);
     const double unit = is_mm ? sqrt(fixed->spacing.x_mm * fixed->spacing.y_mm) : 1.0;
-    const double ratio = sqrt((double)fixed->width_px * fixed->height_px / ((double)moving->width_px * moving->height_px));
+    const double ratio =
+        sqrt((double)fixed->width_px * fixed->height_px / ((double)moving->width_px * moving->height_px));
     const double fx = is_mm ? fixed->spacing.x_mm / unit : 1.0;
     const double fy = is_mm ? fixed->spacing.y_mm / unit : 1.0;
-    /* Without millimetres a picture of twice the pixels is taken for the same view, not for a larger joint. */
+    /* Without millimetres a picture of twice the pixels is taken for the same view, not for a larger joint.
+     */
     const double mx = is_mm ? unit / moving->spacing.x_mm : 1.0 / ratio;
     const double my = is_mm ? unit / moving->spacing.y_mm : 1.0 / ratio;
     return (plane){.fixed_to_plane = {fx, 0.0, -fx * 0.5 * (fixed->width_px - 1.0), 0.0, fy,
                                       -fy * 0.5 * (fixed->height_px - 1.0)},
-                   .plane_to_moving = {mx, 0.0, 0.5 * (moving->width_px - 1.0), 0.0, my, 0.5 * (moving->height_px - 1.0)},
+                   .plane_to_moving = {mx, 0.0, 0.5 * (moving->width_px - 1.0), 0.0, my,
+                                       0.5 * (moving->height_px - 1.0)},
                    .radius = 0.25 * (fx * fixed->width_px + fy * fixed->height_px),
                    .count = parameter_count(kind)};
 }
@@ -118,9 +122,12 @@ static void try_grid(problem *this, const reha_register_options *options, double
             for (int y = -2; y <= 2; y++) {
                 for (int x = -2; x <= 2; x++) {
                     const double place[REHA_REGISTER_PARAMETERS] = {
-                        0.5 * x * options->shift_max_ratio * side, 0.5 * y * options->shift_max_ratio * side,
+                        0.5 * x * options->shift_max_ratio * side,
+                        0.5 * y * options->shift_max_ratio * side,
                         0.5 * angle * options->angle_max_deg * RADIANS * this->at->radius,
-                        scale * log(options->scale_max) * this->at->radius, 0.0, 0.0};
+                        scale * log(options->scale_max) * this->at->radius,
+                        0.0,
+                        0.0};
                     keep(starts, place, cost(this, place));
                 }
             }
@@ -144,7 +151,8 @@ static void refine(problem *this, start *place, double step_units, size_t evalua
     place->cost = reha_simplex(cost, this, this->at->count, place->place, steps, evaluations, 1e-7);
 }
 
-static void coarse(problem *this, const reha_register_options *options, double side, double pixel, start *best)
+static void coarse(problem *this, const reha_register_options *options, double side, double pixel,
+                   start *best)
 {
     start starts[STARTS_KEPT];
     try_grid(this, options, side, starts);
@@ -164,11 +172,12 @@ static reha_status find(const reha_gray *fixed, const reha_gray *moving, const r
     const double side = 2.0 * at.radius;
     const double finest = fmin(longest(fixed), options->finest_px);
     start best = {.cost = INFINITY};
-    for (double size = COARSEST_PX; ; size = fmin(2.0 * size, finest)) {
+    for (double size = COARSEST_PX;; size = fmin(2.0 * size, finest)) {
         reha_register_level level;
         double overlap = 0.0;
         const double used = fmin(size, finest);
-        REHA_TRY(reha_register_level_make(fixed, moving, used / longest(fixed), used / longest(moving), &level, err));
+        REHA_TRY(reha_register_level_make(fixed, moving, used / longest(fixed), used / longest(moving),
+                                          &level, err));
         problem this = {&at, &level};
         const double pixel = side / used;
         if (!isfinite(best.cost)) {
@@ -201,7 +210,8 @@ static double inconsistency(const reha_gray *fixed, reha_affine there, reha_affi
     int count = 0;
     for (int j = 0; j <= 4; j++) {
         for (int i = 0; i <= 4; i++, count++) {
-            const reha_point_px at = {0.25 * i * (fixed->width_px - 1.0), 0.25 * j * (fixed->height_px - 1.0)};
+            const reha_point_px at = {0.25 * i * (fixed->width_px - 1.0),
+                                      0.25 * j * (fixed->height_px - 1.0)};
             const reha_point_px end = reha_affine_apply(round_trip, at);
             sum += hypot(end.x_px - at.x_px, end.y_px - at.y_px);
         }
@@ -214,8 +224,8 @@ static double mm_of(double length_px, reha_spacing spacing)
     return reha_spacing_is_known(spacing) ? length_px * sqrt(spacing.x_mm * spacing.y_mm) : (double)NAN;
 }
 
-static reha_status check(const reha_gray *fixed, const reha_gray *moving, const reha_register_options *options,
-                         reha_error *err)
+static reha_status check(const reha_gray *fixed, const reha_gray *moving,
+                         const reha_register_options *options, reha_error *err)
 {
     const reha_gray *both[2] = {fixed, moving};
     for (int i = 0; i < 2; i++) {
@@ -233,22 +243,21 @@ static reha_status check(const reha_gray *fixed, const reha_gray *moving, const 
     return REHA_OK;
 }
 
-reha_status reha_register(const reha_gray *fixed, const reha_gray *moving, const reha_register_options *options,
-                          reha_registration *out, reha_error *err)
+reha_status reha_register(const reha_gray *fixed, const reha_gray *moving,
+                          const reha_register_options *options, reha_registration *out, reha_error *err)
 {
     const reha_register_options defaults = reha_register_options_default();
     const reha_register_options *how = options != NULL ? options : &defaults;
     reha_registration back;
-    *out = (reha_registration){.fixed_to_moving = reha_affine_identity(),
-                               .residual_px = (double)NAN,
-                               .residual_mm = (double)NAN};
+    *out = (reha_registration){
+        .fixed_to_moving = reha_affine_identity(), .residual_px = (double)NAN, .residual_mm = (double)NAN};
     REHA_TRY(check(fixed, moving, how, err));
     REHA_TRY(find(fixed, moving, how, out, err));
     REHA_TRY(find(moving, fixed, how, &back, err));
     out->residual_px = inconsistency(fixed, out->fixed_to_moving, back.fixed_to_moving);
     out->residual_mm = mm_of(out->residual_px, fixed->spacing);
-    out->is_reliable = out->residual_px <= RESIDUAL_MAX_RATIO * longest(fixed) && out->overlap >= OVERLAP_MIN &&
-                       out->information > 1.0 + 1e-6;
+    out->is_reliable = out->residual_px <= RESIDUAL_MAX_RATIO * longest(fixed) &&
+                       out->overlap >= OVERLAP_MIN && out->information > 1.0 + 1e-6;
     return REHA_OK;
 }
 
@@ -264,8 +273,9 @@ reha_status reha_register_points(const reha_point_px *fixed, const reha_point_px
                                .overlap = (double)NAN,
                                .residual_px = (double)NAN,
                                .residual_mm = (double)NAN};
-    REHA_TRY(kind == REHA_REGISTER_AFFINE ? reha_affine_fit(fixed, moving, count, &out->fixed_to_moving, err)
-                                          : reha_affine_fit_similarity(fixed, moving, count, &out->fixed_to_moving, err));
+    REHA_TRY(kind == REHA_REGISTER_AFFINE
+                 ? reha_affine_fit(fixed, moving, count, &out->fixed_to_moving, err)
+                 : reha_affine_fit_similarity(fixed, moving, count, &out->fixed_to_moving, err));
     /* In pixels of the fixed image: distances in the moving one, shrunk by the map's enlargement. */
     const reha_affine *map = &out->fixed_to_moving;
     const double enlargement = sqrt(fabs(map->a * map->e - map->b * map->d));
@@ -280,8 +290,8 @@ reha_status reha_register_points(const reha_point_px *fixed, const reha_point_px
     return REHA_OK;
 }
 
-reha_status reha_mutual_information(const reha_gray *fixed, const reha_gray *moving, reha_affine fixed_to_moving,
-                                    double *out, reha_error *err)
+reha_status reha_mutual_information(const reha_gray *fixed, const reha_gray *moving,
+                                    reha_affine fixed_to_moving, double *out, reha_error *err)
 {
     reha_register_level level;
     double overlap = 0.0;
@@ -300,7 +310,8 @@ typedef struct moments {
 
 static bool is_covered(const reha_gray *moving, reha_point_px at)
 {
-    return at.x_px >= 0.0 && at.y_px >= 0.0 && at.x_px <= moving->width_px - 1.0 && at.y_px <= moving->height_px - 1.0;
+    return at.x_px >= 0.0 && at.y_px >= 0.0 && at.x_px <= moving->width_px - 1.0 &&
+           at.y_px <= moving->height_px - 1.0;
 }
 
 reha_status reha_register_apply(const reha_gray *fixed, const reha_gray *moving, reha_affine fixed_to_moving,
@@ -315,8 +326,8 @@ reha_status reha_register_apply(const reha_gray *fixed, const reha_gray *moving,
             if (is_covered(moving, reha_affine_apply(fixed_to_moving, (reha_point_px){x, y}))) {
                 const double a = (double)reha_gray_at(*out, x, y);
                 const double b = (double)reha_gray_at(fixed, x, y);
-                m = (moments){m.count + 1.0, m.sum_a + a, m.sum_b + b, m.squares_a + a * a, m.squares_b + b * b,
-                              m.products + a * b};
+                m = (moments){m.count + 1.0,       m.sum_a + a,         m.sum_b + b,
+                              m.squares_a + a * a, m.squares_b + b * b, m.products + a * b};
             }
         }
     }

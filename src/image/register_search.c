@@ -1,5 +1,5 @@
-/* The two parts of registration by intensity that know nothing of turns and shifts: how well two pictures agree, and
- * the search for the best place. */
+/* The two parts of registration by intensity that know nothing of turns and shifts: how well two pictures
+ * agree, and the search for the best place. */
 #include "image/register_priv.h"
 
 #include "image/statistics.h"
@@ -43,7 +43,8 @@ reha_status reha_register_level_make(const reha_gray *fixed, const reha_gray *mo
     }
     reha_affine moving_to_full =
         reha_affine_of_box(reha_gray_box(moving), out->moving->width_px, out->moving->height_px);
-    out->fixed_to_full = reha_affine_of_box(reha_gray_box(fixed), out->fixed->width_px, out->fixed->height_px);
+    out->fixed_to_full =
+        reha_affine_of_box(reha_gray_box(fixed), out->fixed->width_px, out->fixed->height_px);
     (void)reha_affine_invert(moving_to_full, &out->full_to_moving); /* a scaling: always possible */
     return REHA_OK;
 }
@@ -55,7 +56,8 @@ void reha_register_level_clear(reha_register_level *level)
     *level = (reha_register_level){0};
 }
 
-/* Both values spread over their two nearest bins: without that the measure jumps and the search gets stuck. */
+/* Both values spread over their two nearest bins: without that the measure jumps and the search gets stuck.
+ */
 static void count_pair(double counts[REHA_REGISTER_BINS][REHA_REGISTER_BINS], double a, double b)
 {
     const int i = a >= REHA_REGISTER_BINS - 1 ? REHA_REGISTER_BINS - 2 : (int)a;
@@ -92,7 +94,8 @@ static double normalised(double counts[REHA_REGISTER_BINS][REHA_REGISTER_BINS], 
     return joint > 1e-9 ? apart / joint : 1.0;
 }
 
-double reha_register_information(const reha_register_level *level, reha_affine fixed_to_moving, double *overlap)
+double reha_register_information(const reha_register_level *level, reha_affine fixed_to_moving,
+                                 double *overlap)
 {
     double counts[REHA_REGISTER_BINS][REHA_REGISTER_BINS] = {{0}};
     const reha_gray *fixed = level->fixed;
@@ -150,8 +153,8 @@ static void sort(simplex *s)
 }
 
 /* centre + factor * (centre - worst) */
-static double try_place(const simplex *s, const double *centre, double factor, reha_cost_function cost, void *context,
-                        double *place)
+static double try_place(const simplex *s, const double *centre, double factor, reha_cost_function cost,
+                        void *context, double *place)
 {
     for (size_t i = 0; i < s->count; i++) {
         place[i] = centre[i] + factor * (centre[i] - s->at[s->count].place[i]);

@@ -28,9 +28,12 @@ double reha_threshold_value(const reha_threshold *threshold, double before, doub
         return (double)NAN;
     }
     switch (threshold->kind) {
-    case REHA_ABSOLUTE: return threshold->value;
-    case REHA_PERCENT: return threshold->value / 100.0 * fabs(before);
-    case REHA_PERCENT_OF_RANGE: return threshold->value / 100.0 * (high - low);
+    case REHA_ABSOLUTE:
+        return threshold->value;
+    case REHA_PERCENT:
+        return threshold->value / 100.0 * fabs(before);
+    case REHA_PERCENT_OF_RANGE:
+        return threshold->value / 100.0 * (high - low);
     }
     return (double)NAN;
 }
@@ -60,7 +63,8 @@ static double sdc_of(reha_reading before, reha_reading after, const reha_change_
     out->sdc_acquisition = Z_95 * sqrt(2.0) * spec->acquisition_sd;
     out->sdc_published = reha_mdc_95(spec->mdc, before.value, spec->low, spec->high);
     /* The acquisition alone is no error of the whole: without the reading's own it says too little. */
-    const double own = isnan(out->sdc_reading) ? (double)NAN : add_squares(out->sdc_reading, out->sdc_acquisition);
+    const double own =
+        isnan(out->sdc_reading) ? (double)NAN : add_squares(out->sdc_reading, out->sdc_acquisition);
     return fmax(own, out->sdc_published); /* fmax passes over a NaN */
 }
 
@@ -88,7 +92,8 @@ static bool lacks_room(const reha_change *change, const reha_change_spec *spec)
 
 reha_change reha_change_judge(reha_reading before, reha_reading after, const reha_change_spec *spec)
 {
-    reha_change change = {.before = before.value, .after = after.value, .difference = after.value - before.value};
+    reha_change change = {
+        .before = before.value, .after = after.value, .difference = after.value - before.value};
     change.sdc = sdc_of(before, after, spec, &change);
     change.verdict = verdict_of(&change, spec->better);
     change.mic = reha_threshold_value(spec->mic, before.value, spec->low, spec->high);
@@ -112,8 +117,8 @@ reha_change_spec reha_change_spec_of(const reha_instrument *instrument, const ch
 
 const char *reha_verdict_text(reha_verdict verdict)
 {
-    static const char *const texts[] = {"cannot be told", "no change beyond measurement error", "real improvement",
-                                        "real worsening", "real change"};
+    static const char *const texts[] = {"cannot be told", "no change beyond measurement error",
+                                        "real improvement", "real worsening", "real change"};
     return texts[verdict];
 }
 
@@ -130,14 +135,14 @@ static const char *importance_text(const reha_change *change)
         return is_real ? "whether it matters to the patient is not known: ask" : "";
     }
     if (is_real) {
-        return change->importance == REHA_IMPORTANT
-                   ? "large enough to matter to patients"
-                   : "real, but smaller than what patients call important";
+        return change->importance == REHA_IMPORTANT ? "large enough to matter to patients"
+                                                    : "real, but smaller than what patients call important";
     }
     if (change->importance == REHA_IMPORTANT) {
         return change->verdict == REHA_CANNOT_TELL
                    ? "as large as what patients call important, but its measurement error is not known"
-                   : "as large as what patients call important, but measurement error alone can do this in one patient: "
+                   : "as large as what patients call important, but measurement error alone can do this in "
+                     "one patient: "
                      "measure again";
     }
     return change->is_mic_below_sdc ? "a change that matters could hide in the measurement error" : "";
@@ -146,10 +151,12 @@ static const char *importance_text(const reha_change *change)
 void reha_change_remark(const reha_change *change, char *out, size_t out_bytes)
 {
     const char *importance = importance_text(change);
-    const char *room = change->has_no_room
-                           ? "the scale has too little room above this start to show an improvement: use another measure"
-                           : "";
-    (void)snprintf(out, out_bytes, "%s%s%s", importance, importance[0] != '\0' && room[0] != '\0' ? "; " : "", room);
+    const char *room =
+        change->has_no_room
+            ? "the scale has too little room above this start to show an improvement: use another measure"
+            : "";
+    (void)snprintf(out, out_bytes, "%s%s%s", importance, importance[0] != '\0' && room[0] != '\0' ? "; " : "",
+                   room);
 }
 
 json_t *reha_change_to_json(const reha_change *change)
@@ -159,10 +166,11 @@ json_t *reha_change_to_json(const reha_change *change)
     reha_change_remark(change, remark, sizeof remark);
     return json_pack("{s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:s, s:s, s:o, s:s?, s:b, s:b, s:s}", "before",
                      reha_json_real(change->before), "after", reha_json_real(change->after), "difference",
-                     reha_json_real(change->difference), "sdc_95", reha_json_real(change->sdc), "sdc_parts", "reading",
-                     reha_json_real(change->sdc_reading), "acquisition", reha_json_real(change->sdc_acquisition),
-                     "published", reha_json_real(change->sdc_published), "verdict", reha_verdict_code(change->verdict),
-                     "verdict_text", reha_verdict_text(change->verdict), "mic", reha_json_real(change->mic), "matters",
-                     matters[change->importance], "mic_below_sdc", change->is_mic_below_sdc, "no_room",
-                     change->has_no_room, "remark", remark);
+                     reha_json_real(change->difference), "sdc_95", reha_json_real(change->sdc), "sdc_parts",
+                     "reading", reha_json_real(change->sdc_reading), "acquisition",
+                     reha_json_real(change->sdc_acquisition), "published",
+                     reha_json_real(change->sdc_published), "verdict", reha_verdict_code(change->verdict),
+                     "verdict_text", reha_verdict_text(change->verdict), "mic", reha_json_real(change->mic),
+                     "matters", matters[change->importance], "mic_below_sdc", change->is_mic_below_sdc,
+                     "no_room", change->has_no_room, "remark", remark);
 }

@@ -84,11 +84,13 @@ static void check_dates(const reha_visit *before, const reha_visit *after, reha_
     const double days = reha_days_between(before->date, after->date);
     films->years = days > 0.0 ? days / DAYS_PER_YEAR : (double)NAN;
     if (isnan(days)) {
-        reha_films_check(films, REHA_CHECK_NOTE, "dates",
-                         "the dates are not known: that the first picture is the earlier one was not checked");
+        reha_films_check(
+            films, REHA_CHECK_NOTE, "dates",
+            "the dates are not known: that the first picture is the earlier one was not checked");
     } else if (days < 0.0) {
         reha_films_check(films, REHA_CHECK_REFUSED, "dates",
-                         "the first picture is %.0f days younger than the second: exchange them, or better would read as worse",
+                         "the first picture is %.0f days younger than the second: exchange them, or better "
+                         "would read as worse",
                          -days);
     } else {
         reha_films_check(films, REHA_CHECK_OK, "dates", "%.0f days lie between the two", days);
@@ -100,13 +102,15 @@ static void check_dates(const reha_visit *before, const reha_visit *after, reha_
 static void check_patient(const reha_visit *before, const reha_visit *after, reha_films *films)
 {
     if (before->digest[0] != '\0' && strcmp(before->digest, after->digest) == 0) {
-        reha_films_check(films, REHA_CHECK_WARNING, "same-file", "both are the same file: nothing can have changed");
+        reha_films_check(films, REHA_CHECK_WARNING, "same-file",
+                         "both are the same file: nothing can have changed");
     }
     if (!both_known(before->patient, after->patient)) {
         reha_films_check(films, REHA_CHECK_NOTE, "patient",
                          "the files do not both name their patient: make sure that it is one person");
     } else if (strcmp(before->patient, after->patient) != 0) {
-        reha_films_check(films, REHA_CHECK_REFUSED, "patient", "the two pictures carry different patient numbers");
+        reha_films_check(films, REHA_CHECK_REFUSED, "patient",
+                         "the two pictures carry different patient numbers");
     } else {
         reha_films_check(films, REHA_CHECK_OK, "patient", "same patient number");
     }
@@ -145,14 +149,17 @@ static void check_model(const reha_visit *before, const reha_visit *after, reha_
     const char *hash_a = reha_json_string(a, "hash", "");
     const char *hash_b = reha_json_string(b, "hash", "");
     if (strcmp(task_a, task_b) != 0) {
-        reha_films_check(films, REHA_CHECK_REFUSED, "task", "different recognisers read them (%.30s and %.30s)", task_a, task_b);
+        reha_films_check(films, REHA_CHECK_REFUSED, "task",
+                         "different recognisers read them (%.30s and %.30s)", task_a, task_b);
         return;
     }
-    films->is_same_model = strcmp(reha_json_string(a, "version", "?"), reha_json_string(b, "version", "!")) == 0 &&
-                           (!both_known(hash_a, hash_b) || strcmp(hash_a, hash_b) == 0);
+    films->is_same_model =
+        strcmp(reha_json_string(a, "version", "?"), reha_json_string(b, "version", "!")) == 0 &&
+        (!both_known(hash_a, hash_b) || strcmp(hash_a, hash_b) == 0);
     if (!films->is_same_model) {
-        reha_films_check(films, REHA_CHECK_WARNING, "model",
-                         "different versions of the model read them: give both images, so that one reads both");
+        reha_films_check(
+            films, REHA_CHECK_WARNING, "model",
+            "different versions of the model read them: give both images, so that one reads both");
     }
 }
 
@@ -176,11 +183,14 @@ static void check_device(const reha_visit *before, const reha_visit *after, reha
     const char *device_a = fact(before, "device_model");
     const char *device_b = fact(after, "device_model");
     if (both_known(a, b) && strcmp(a, b) != 0) {
-        reha_films_check(films, REHA_CHECK_REFUSED, "device", "one is a %.16s, the other a %.16s: these cannot be compared", a, b);
+        reha_films_check(films, REHA_CHECK_REFUSED, "device",
+                         "one is a %.16s, the other a %.16s: these cannot be compared", a, b);
     } else if (!both_known(a, b)) {
-        reha_films_check(films, REHA_CHECK_NOTE, "device", "at least one file does not say what machine made it");
+        reha_films_check(films, REHA_CHECK_NOTE, "device",
+                         "at least one file does not say what machine made it");
     } else if (both_known(device_a, device_b) && strcmp(device_a, device_b) != 0) {
-        reha_films_check(films, REHA_CHECK_WARNING, "device", "made on different machines: enlargement and contrast may differ");
+        reha_films_check(films, REHA_CHECK_WARNING, "device",
+                         "made on different machines: enlargement and contrast may differ");
     } else {
         reha_films_check(films, REHA_CHECK_OK, "device", "same kind of device (%.16s)", a);
     }
@@ -196,14 +206,18 @@ static void check_view(const reha_visit *before, const reha_visit *after, reha_f
     const char *a = fact(before, "view_position");
     const char *b = fact(after, "view_position");
     if (!both_known(a, b)) {
-        reha_films_check(films, REHA_CHECK_NOTE, "view",
-                         "at least one file does not state its view: standing and lying, straight and bent knees differ");
+        reha_films_check(
+            films, REHA_CHECK_NOTE, "view",
+            "at least one file does not state its view: standing and lying, straight and bent knees differ");
     } else if (strcmp(a, b) == 0) {
         reha_films_check(films, REHA_CHECK_OK, "view", "same view (%.16s)", a);
     } else {
-        reha_films_check(films, is_frontal(a) && is_frontal(b) ? REHA_CHECK_BLOCKS : REHA_CHECK_REFUSED, "view",
-                         "different views (%.16s and %.16s): widths and grades differ by the view alone; repeat the view of "
-                         "the first visit", a, b);
+        reha_films_check(films, is_frontal(a) && is_frontal(b) ? REHA_CHECK_BLOCKS : REHA_CHECK_REFUSED,
+                         "view",
+                         "different views (%.16s and %.16s): widths and grades differ by the view alone; "
+                         "repeat the view of "
+                         "the first visit",
+                         a, b);
     }
 }
 
@@ -215,13 +229,17 @@ static void check_position(const reha_visit *before, const reha_visit *after, re
     if (both_known(a, b)) {
         const bool is_same = strcmp(a, b) == 0;
         reha_films_check(films, is_same ? REHA_CHECK_OK : REHA_CHECK_BLOCKS, "position",
-                         is_same ? "same patient position (%.20s)" : "different patient positions (%.20s and %.20s): the "
-                         "measures change with the position alone", a, b);
+                         is_same ? "same patient position (%.20s)"
+                                 : "different patient positions (%.20s and %.20s): the "
+                                   "measures change with the position alone",
+                         a, b);
     } else {
-        reha_films_check(films, is_ultrasound ? REHA_CHECK_WARNING : REHA_CHECK_NOTE, "position",
-                         is_ultrasound ? "the patient position is not stated: muscles are thicker seated than lying; compare "
-                                         "only pictures of one position"
-                                       : "the patient position is not stated: compare weight-bearing with weight-bearing only");
+        reha_films_check(
+            films, is_ultrasound ? REHA_CHECK_WARNING : REHA_CHECK_NOTE, "position",
+            is_ultrasound
+                ? "the patient position is not stated: muscles are thicker seated than lying; compare "
+                  "only pictures of one position"
+                : "the patient position is not stated: compare weight-bearing with weight-bearing only");
     }
 }
 
@@ -239,15 +257,18 @@ static void find_setup(const reha_visit *before, const reha_visit *after, const 
                           strcmp(fact(before, "device_model"), fact(after, "device_model")) == 0 &&
                           both_known(fact(before, "view_position"), fact(after, "view_position")) &&
                           strcmp(fact(before, "view_position"), fact(after, "view_position")) == 0 &&
-                          strcmp(scale_of(before), scale_of(after)) == 0 && strcmp(scale_of(before), "unknown") != 0;
+                          strcmp(scale_of(before), scale_of(after)) == 0 &&
+                          strcmp(scale_of(before), "unknown") != 0;
     films->is_same_setup = (options->is_setup_stated || is_shown) && !films->is_blocked;
     if (films->is_same_setup) {
         reha_films_check(films, REHA_CHECK_OK, "setup",
-                         options->is_setup_stated ? "same set-up, as you state: the repeatability of the reading counts"
-                                                  : "same machine, view and scale: the repeatability of the reading counts");
+                         options->is_setup_stated
+                             ? "same set-up, as you state: the repeatability of the reading counts"
+                             : "same machine, view and scale: the repeatability of the reading counts");
     } else {
         reha_films_check(films, REHA_CHECK_NOTE, "setup",
-                         "that both come from one set-up is not shown, so the full error of each reading counts; if machine, "
+                         "that both come from one set-up is not shown, so the full error of each reading "
+                         "counts; if machine, "
                          "view, position and distance were the same, say so with --same-setup");
     }
 }
@@ -262,9 +283,11 @@ static void check_scale(const reha_visit *before, const reha_visit *after, reha_
                                   : "lengths cannot be compared, angles can";
     films->is_mm = false;
     if (strcmp(a, "unknown") == 0 || strcmp(b, "unknown") == 0) {
-        reha_films_check(films, REHA_CHECK_WARNING, "spacing",
-                         "the scale of %s unknown: no millimetres; %s",
-                         strcmp(a, b) == 0 ? "both is" : strcmp(a, "unknown") == 0 ? "the first is" : "the second is", instead);
+        reha_films_check(films, REHA_CHECK_WARNING, "spacing", "the scale of %s unknown: no millimetres; %s",
+                         strcmp(a, b) == 0           ? "both is"
+                         : strcmp(a, "unknown") == 0 ? "the first is"
+                                                     : "the second is",
+                         instead);
     } else if (strcmp(a, b) != 0) {
         reha_films_check(films, REHA_CHECK_WARNING, "spacing",
                          "millimetres have different sources (%.50s; %.50s): %s", a, b, instead);
@@ -273,7 +296,8 @@ static void check_scale(const reha_visit *before, const reha_visit *after, reha_
                          "millimetres at the detector, enlargement unknown: %s", instead);
     } else {
         films->is_mm = true;
-        reha_films_check(films, is_detector ? REHA_CHECK_WARNING : REHA_CHECK_OK, "spacing", "millimetres: %.60s%s", a,
+        reha_films_check(films, is_detector ? REHA_CHECK_WARNING : REHA_CHECK_OK, "spacing",
+                         "millimetres: %.60s%s", a,
                          is_detector ? " in both, same set-up; both read too long alike" : " in both");
     }
 }

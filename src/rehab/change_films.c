@@ -73,7 +73,8 @@ static const reha_repeat *find_repeat(const reha_instrument *instrument, const s
     return NULL;
 }
 
-/* SD of a repeated reading in the unit of the reading: the measured one, or this picture's own spread if larger. */
+/* SD of a repeated reading in the unit of the reading: the measured one, or this picture's own spread if
+ * larger. */
 static double repeat_sd(const reha_instrument *instrument, const reha_repeat *repeat, const measure *reading,
                         double plateau_mm)
 {
@@ -92,7 +93,8 @@ static double acquisition_sd(const reha_instrument *instrument, const measure *r
         return (double)NAN;
     }
     const bool is_same_unit = strcmp(instrument->acquisition_unit, reading->unit) == 0;
-    return is_same_unit ? instrument->acquisition_sd : instrument->acquisition_sd / instrument->acquisition_scale;
+    return is_same_unit ? instrument->acquisition_sd
+                        : instrument->acquisition_sd / instrument->acquisition_scale;
 }
 
 static void say_basis(const reha_films *films, reha_compared *out, const reha_repeat *repeat)
@@ -102,7 +104,8 @@ static void say_basis(const reha_films *films, reha_compared *out, const reha_re
     char positioning[80] = "; the error of positioning is not known";
     char published[48] = "";
     if (isfinite(change->sdc_acquisition)) {
-        (void)snprintf(positioning, sizeof positioning, ", repeated positioning +-%.*f (published, best case)", digits,
+        (void)snprintf(positioning, sizeof positioning,
+                       ", repeated positioning +-%.*f (published, best case)", digits,
                        change->sdc_acquisition);
     }
     if (isfinite(change->sdc_published)) {
@@ -110,8 +113,8 @@ static void say_basis(const reha_films *films, reha_compared *out, const reha_re
     }
     if (isfinite(change->sdc_reading)) {
         (void)snprintf(out->basis, sizeof out->basis, "%s of both readings +-%.*f%s%s",
-                       films->is_same_setup && repeat != NULL ? "measured repeatability" : "full error", digits,
-                       change->sdc_reading, positioning, published);
+                       films->is_same_setup && repeat != NULL ? "measured repeatability" : "full error",
+                       digits, change->sdc_reading, positioning, published);
     } else {
         (void)snprintf(out->basis, sizeof out->basis, "the error of the readings is not known%s", published);
     }
@@ -132,8 +135,8 @@ static void say_rate(const reha_films *films, reha_compared *out)
     char text[96];
     const bool is_real = out->change.verdict == REHA_WORSENED || out->change.verdict == REHA_DIFFERENT;
     if (is_real && films->years >= YEARS_MIN_FOR_RATE && strcmp(out->unit, "mm") == 0) {
-        (void)snprintf(text, sizeof text, "%+.2f mm a year over %.1f years", out->change.difference / films->years,
-                       films->years);
+        (void)snprintf(text, sizeof text, "%+.2f mm a year over %.1f years",
+                       out->change.difference / films->years, films->years);
         say(out, text);
     }
 }
@@ -218,22 +221,28 @@ static void compare_number(reha_films *films, reha_film_pair *pair, const json_t
         second.value = (double)NAN;
         say(out, "the two readings have different units");
     }
-    const reha_repeat *repeat = films->is_same_setup && films->is_same_model ? find_repeat(out->instrument, a) : NULL;
-    reha_change_spec spec = {.better = 0, .low = (double)NAN, .high = (double)NAN, .acquisition_sd = (double)NAN};
+    const reha_repeat *repeat =
+        films->is_same_setup && films->is_same_model ? find_repeat(out->instrument, a) : NULL;
+    reha_change_spec spec = {
+        .better = 0, .low = (double)NAN, .high = (double)NAN, .acquisition_sd = (double)NAN};
     if (out->instrument != NULL) {
         spec = reha_change_spec_of(out->instrument, setting);
-        if (strcmp(out->unit, out->instrument->unit) != 0) { /* thresholds and ends are of the instrument's own unit */
+        if (strcmp(out->unit, out->instrument->unit) !=
+            0) { /* thresholds and ends are of the instrument's own unit */
             spec.mdc = spec.mic = NULL;
             spec.low = spec.high = (double)NAN;
         }
     }
     spec.acquisition_sd = acquisition_sd(out->instrument, &first);
-    const reha_reading before = {
-        first.value, repeat != NULL ? repeat_sd(out->instrument, repeat, &first, a->plateau_mm) : first.error / Z_95};
-    const reha_reading after = {
-        second.value, repeat != NULL ? repeat_sd(out->instrument, repeat, &second, b->plateau_mm) : second.error / Z_95};
+    const reha_reading before = {first.value, repeat != NULL
+                                                  ? repeat_sd(out->instrument, repeat, &first, a->plateau_mm)
+                                                  : first.error / Z_95};
+    const reha_reading after = {second.value, repeat != NULL
+                                                  ? repeat_sd(out->instrument, repeat, &second, b->plateau_mm)
+                                                  : second.error / Z_95};
     out->change = reha_change_judge(before, after, &spec);
-    out->change.has_no_room = out->change.has_no_room && !(out->instrument != NULL && out->instrument->is_image);
+    out->change.has_no_room =
+        out->change.has_no_room && !(out->instrument != NULL && out->instrument->is_image);
     say_basis(films, out, repeat);
     finish(films, out);
 }
@@ -277,7 +286,8 @@ static void compare_grade(reha_films *films, reha_film_pair *pair, const json_t 
                                 .sdc_published = nothing,
                                 .mic = nothing};
     out->change.difference = out->change.after - out->change.before;
-    (void)snprintf(out->basis, sizeof out->basis, "prediction sets: a change only where they have no grade in common");
+    (void)snprintf(out->basis, sizeof out->basis,
+                   "prediction sets: a change only where they have no grade in common");
     if (out->set_before[0] >= 0 && out->set_after[0] >= 0) {
         out->change.verdict = out->set_after[0] > out->set_before[1]   ? REHA_WORSENED
                               : out->set_after[1] < out->set_before[0] ? REHA_IMPROVED
@@ -302,11 +312,14 @@ static void check_bone(reha_films *films, const side_of *a, const side_of *b, co
         films->is_mm = false;
         films->is_same_setup = false;
         reha_films_check(films, REHA_CHECK_WARNING, "bone-width",
-                         "the plateau of the %s knee reads %.1f and then %.1f mm; bone does not change, so the scale or the "
-                         "turn of the leg did: compared as shares of the plateau width", side, first.value, second.value);
-    } else {
-        reha_films_check(films, REHA_CHECK_OK, "bone-width", "the plateau of the %s knee reads %.1f and %.1f mm: same scale",
+                         "the plateau of the %s knee reads %.1f and then %.1f mm; bone does not change, so "
+                         "the scale or the "
+                         "turn of the leg did: compared as shares of the plateau width",
                          side, first.value, second.value);
+    } else {
+        reha_films_check(films, REHA_CHECK_OK, "bone-width",
+                         "the plateau of the %s knee reads %.1f and %.1f mm: same scale", side, first.value,
+                         second.value);
     }
 }
 
@@ -315,8 +328,8 @@ static bool is_measured(const json_t *region, const char *key)
     return isfinite(measure_of(find_finding(region, key)).value);
 }
 
-/* The overall minimum says nothing new beside both compartments, and may jump between them; pixels say nothing new beside
- * millimetres. */
+/* The overall minimum says nothing new beside both compartments, and may jump between them; pixels say
+ * nothing new beside millimetres. */
 static bool is_passed_over(const char *key, const side_of *a, const side_of *b)
 {
     const size_t length = strlen(key);
@@ -327,7 +340,8 @@ static bool is_passed_over(const char *key, const side_of *a, const side_of *b)
             return true;
         }
     }
-    const bool has_both = is_measured(a->region, "jsw-medial-min") && is_measured(b->region, "jsw-medial-min");
+    const bool has_both =
+        is_measured(a->region, "jsw-medial-min") && is_measured(b->region, "jsw-medial-min");
     return strcmp(key, "plateau-width") == 0 || (strcmp(key, "jsw-min") == 0 && has_both);
 }
 
@@ -375,8 +389,10 @@ static void pair_sides(const json_t *before, const json_t *after, reha_films *fi
         const json_t *a = json_array_get(before, i);
         for (size_t k = 0; k < json_array_size(after) && films->pair_count < REHA_PAIRS_MAX; k++) {
             const json_t *b = json_array_get(after, k);
-            const bool are_accepted = json_is_true(json_object_get(a, "accepted")) && json_is_true(json_object_get(b, "accepted"));
-            if (are_accepted && strcmp(region_side(a), "unknown") != 0 && strcmp(region_side(a), region_side(b)) == 0) {
+            const bool are_accepted =
+                json_is_true(json_object_get(a, "accepted")) && json_is_true(json_object_get(b, "accepted"));
+            if (are_accepted && strcmp(region_side(a), "unknown") != 0 &&
+                strcmp(region_side(a), region_side(b)) == 0) {
                 films->pairs[films->pair_count++] =
                     (reha_film_pair){.side = region_side(a), .before_idx = i, .after_idx = k};
                 break;
@@ -393,13 +409,14 @@ static void pair_by_place(const json_t *before, const json_t *after, reha_films 
         if (!json_is_true(json_object_get(json_array_get(before, i), "accepted"))) {
             continue;
         }
-        while (k < json_array_size(after) && !json_is_true(json_object_get(json_array_get(after, k), "accepted"))) {
+        while (k < json_array_size(after) &&
+               !json_is_true(json_object_get(json_array_get(after, k), "accepted"))) {
             k++;
         }
         const char *first = region_side(json_array_get(before, i));
         const char *second = region_side(json_array_get(after, k));
-        films->pairs[films->pair_count++] =
-            (reha_film_pair){.side = strcmp(first, "unknown") == 0 ? second : first, .before_idx = i, .after_idx = k++};
+        films->pairs[films->pair_count++] = (reha_film_pair){
+            .side = strcmp(first, "unknown") == 0 ? second : first, .before_idx = i, .after_idx = k++};
     }
 }
 
@@ -419,8 +436,10 @@ static void pair_regions(const json_t *before, const json_t *after, reha_films *
     size_t b = 0;
     pair_sides(before, after, films);
     if (films->pair_count > 0) {
-        reha_films_check(films, REHA_CHECK_OK, "side", films->pair_count > 1 ? "%d sides in both" : "same side in both (%d)",
-                         films->pair_count);
+        reha_films_check(films, REHA_CHECK_OK, "side", "%s in both",
+                         films->pair_count > 1                        ? "right and left side"
+                         : strcmp(films->pairs[0].side, "right") == 0 ? "right side"
+                                                                      : "left side");
         return;
     }
     const size_t count = accepted_count(before, &a);
@@ -428,9 +447,11 @@ static void pair_regions(const json_t *before, const json_t *after, reha_films *
     if (is_even && (count == 1 ? are_all_unknown(before) || are_all_unknown(after)
                                : are_all_unknown(before) && are_all_unknown(after))) {
         pair_by_place(before, after, films);
-        reha_films_check(films, REHA_CHECK_WARNING, "side",
-                         count == 1 ? "the side of at least one picture is unknown: make sure it is the same"
-                                    : "the sides are unknown: paired by their place in the picture; make sure it is the same");
+        reha_films_check(
+            films, REHA_CHECK_WARNING, "side",
+            count == 1
+                ? "the side of at least one picture is unknown: make sure it is the same"
+                : "the sides are unknown: paired by their place in the picture; make sure it is the same");
     } else {
         reha_films_check(films, REHA_CHECK_REFUSED, "side",
                          count == 1 && is_even ? "the first shows the %s, the second the %s side"
@@ -443,7 +464,9 @@ static reha_status check_form(const reha_visit *visit, const char *name, reha_er
 {
     if (!json_is_array(json_object_get(visit->analysis, "regions")) ||
         !json_is_object(json_object_get(visit->analysis, "image"))) {
-        return reha_fail(err, REHA_E_FORMAT, "the %s result has no 'regions' and 'image': it is no analysis of this program", name);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "the %s result has no 'regions' and 'image': it is no analysis of this program",
+                         name);
     }
     return REHA_OK;
 }
@@ -456,9 +479,11 @@ reha_status reha_films_compare(const reha_visit *before, const reha_visit *after
     REHA_TRY(check_form(after, "second", err));
     reha_films_check_all(before, after, options, out);
     if (!out->is_refused) {
-        pair_regions(json_object_get(before->analysis, "regions"), json_object_get(after->analysis, "regions"), out);
+        pair_regions(json_object_get(before->analysis, "regions"),
+                     json_object_get(after->analysis, "regions"), out);
     }
-    for (int i = 0; i < out->pair_count && !out->is_refused; i++) { /* the scale of all, before any is measured */
+    for (int i = 0; i < out->pair_count && !out->is_refused;
+         i++) { /* the scale of all, before any is measured */
         const side_of a = side_from(before, out->pairs[i].before_idx);
         const side_of b = side_from(after, out->pairs[i].after_idx);
         check_bone(out, &a, &b, out->pairs[i].side);
@@ -490,9 +515,10 @@ static json_t *measure_to_json(const reha_compared *one)
                          ? json_pack("{s:o, s:o}", "set_before", set_to_json(one->set_before), "set_after",
                                      set_to_json(one->set_after))
                          : json_null();
-    return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:s}", "key", one->key, "label", reha_json_text(one->label),
-                     "unit", one->unit, "change", reha_change_to_json(&one->change), "sets", grades, "error_basis",
-                     one->basis, "remark", one->remark);
+    return json_pack("{s:s, s:o, s:s, s:o, s:o, s:s, s:s}", "key", one->key, "label",
+                     reha_json_text(one->label), "unit", one->unit, "change",
+                     reha_change_to_json(&one->change), "sets", grades, "error_basis", one->basis, "remark",
+                     one->remark);
 }
 
 json_t *reha_films_to_json(const reha_films *films)
@@ -501,15 +527,17 @@ json_t *reha_films_to_json(const reha_films *films)
     json_t *joints = json_array();
     for (int i = 0; i < films->check_count; i++) {
         const reha_check *one = &films->checks[i];
-        (void)json_array_append_new(checks, json_pack("{s:s, s:s, s:o}", "level", reha_check_level_text(one->level), "code",
-                                                      one->code, "text", reha_json_text(one->text)));
+        (void)json_array_append_new(checks,
+                                    json_pack("{s:s, s:s, s:o}", "level", reha_check_level_text(one->level),
+                                              "code", one->code, "text", reha_json_text(one->text)));
     }
     for (int i = 0; i < films->pair_count; i++) {
         json_t *measures = json_array();
         for (int k = 0; k < films->pairs[i].measure_count; k++) {
             (void)json_array_append_new(measures, measure_to_json(&films->pairs[i].measures[k]));
         }
-        (void)json_array_append_new(joints, json_pack("{s:s, s:o}", "side", films->pairs[i].side, "measures", measures));
+        (void)json_array_append_new(
+            joints, json_pack("{s:s, s:o}", "side", films->pairs[i].side, "measures", measures));
     }
     return json_pack("{s:b, s:s, s:b, s:o, s:o, s:o}", "comparable", !films->is_refused, "lengths",
                      films->is_mm ? "mm" : "ratio", "same_setup", films->is_same_setup, "years",

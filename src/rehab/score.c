@@ -9,13 +9,14 @@ static reha_status need_answers(const reha_instrument *instrument, const reha_sc
     if (score->answered >= instrument->answered_min) {
         return REHA_OK;
     }
-    return reha_fail(err, REHA_E_REFUSED, "%s: %zu of %zu items answered, at least %zu are needed for a score (%s)",
-                     instrument->key, score->answered, score->answered + score->missing, instrument->answered_min,
-                     instrument->rule_source);
+    return reha_fail(err, REHA_E_REFUSED,
+                     "%s: %zu of %zu items answered, at least %zu are needed for a score (%s)",
+                     instrument->key, score->answered, score->answered + score->missing,
+                     instrument->answered_min, instrument->rule_source);
 }
 
-static reha_status check_items(const reha_instrument *instrument, const double *items, size_t count, reha_score *out,
-                               reha_error *err)
+static reha_status check_items(const reha_instrument *instrument, const double *items, size_t count,
+                               reha_score *out, reha_error *err)
 {
     if (instrument->rule == REHA_RULE_NONE) {
         return reha_fail(err, REHA_E_ARG, "%s is a measured value, not a sum of items: give its value in %s",
@@ -29,8 +30,8 @@ static reha_status check_items(const reha_instrument *instrument, const double *
         if (isnan(items[i])) {
             out->missing++;
         } else if (!(items[i] >= instrument->item_low && items[i] <= instrument->item_high[i])) {
-            return reha_fail(err, REHA_E_ARG, "%s, item %zu: %g is outside of %g to %g", instrument->key, i + 1,
-                             items[i], instrument->item_low, instrument->item_high[i]);
+            return reha_fail(err, REHA_E_ARG, "%s, item %zu: %g is outside of %g to %g", instrument->key,
+                             i + 1, items[i], instrument->item_low, instrument->item_high[i]);
         } else {
             out->answered++;
         }
@@ -76,8 +77,8 @@ static double ratio(const double *items)
     return items[1] > 0.0 ? 100.0 * items[0] / items[1] : (double)NAN;
 }
 
-reha_status reha_score_compute(const reha_instrument *instrument, const double *items, size_t count, reha_score *out,
-                               reha_error *err)
+reha_status reha_score_compute(const reha_instrument *instrument, const double *items, size_t count,
+                               reha_score *out, reha_error *err)
 {
     *out = (reha_score){.value = (double)NAN};
     REHA_TRY(check_items(instrument, items, count, out, err));
@@ -85,19 +86,37 @@ reha_status reha_score_compute(const reha_instrument *instrument, const double *
     const double span = instrument->item_high[0] - instrument->item_low;
     double value = (double)NAN;
     switch (instrument->rule) {
-    case REHA_RULE_NONE: break;
-    case REHA_RULE_SUM: value = total.sum; break;
-    case REHA_RULE_SUM_PRORATED: value = total.sum + total.mean * (double)out->missing; break;
-    case REHA_RULE_SUM_PERCENT: value = 100.0 * total.sum / total.possible; break;
-    case REHA_RULE_MEAN: value = total.mean; break;
-    case REHA_RULE_MEAN_PERCENT: value = 100.0 * (total.mean - instrument->item_low) / span; break;
-    case REHA_RULE_MEAN_PERCENT_REVERSED: value = 100.0 - 100.0 * (total.mean - instrument->item_low) / span; break;
-    case REHA_RULE_MEAN_OF_GROUPS: value = mean_of_groups(instrument, items); break;
-    case REHA_RULE_RATIO_PERCENT: value = ratio(items); break;
+    case REHA_RULE_NONE:
+        break;
+    case REHA_RULE_SUM:
+        value = total.sum;
+        break;
+    case REHA_RULE_SUM_PRORATED:
+        value = total.sum + total.mean * (double)out->missing;
+        break;
+    case REHA_RULE_SUM_PERCENT:
+        value = 100.0 * total.sum / total.possible;
+        break;
+    case REHA_RULE_MEAN:
+        value = total.mean;
+        break;
+    case REHA_RULE_MEAN_PERCENT:
+        value = 100.0 * (total.mean - instrument->item_low) / span;
+        break;
+    case REHA_RULE_MEAN_PERCENT_REVERSED:
+        value = 100.0 - 100.0 * (total.mean - instrument->item_low) / span;
+        break;
+    case REHA_RULE_MEAN_OF_GROUPS:
+        value = mean_of_groups(instrument, items);
+        break;
+    case REHA_RULE_RATIO_PERCENT:
+        value = ratio(items);
+        break;
     }
     if (!isfinite(value)) {
-        return reha_fail(err, REHA_E_REFUSED, "%s cannot be calculated from these items (%s)", instrument->key,
-                         instrument->rule == REHA_RULE_RATIO_PERCENT ? "the other side is 0" : "a whole part is missing");
+        return reha_fail(
+            err, REHA_E_REFUSED, "%s cannot be calculated from these items (%s)", instrument->key,
+            instrument->rule == REHA_RULE_RATIO_PERCENT ? "the other side is 0" : "a whole part is missing");
     }
     REHA_TRY(reha_score_check(instrument, value, err));
     out->value = value;

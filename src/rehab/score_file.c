@@ -1,4 +1,5 @@
-/* guidelines/scores.json: read strictly, so that a slip in the file is found by the tests and not by a patient. */
+/* guidelines/scores.json: read strictly, so that a slip in the file is found by the tests and not by a
+ * patient. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "rehab/score.h"
@@ -31,7 +32,7 @@ static reha_status find_word(const word *words, size_t count, const char *text, 
     }
     return reha_fail(err, REHA_E_FORMAT, "%s: '%.40s' is no known word", member, text);
 }
-#define FIND_WORD(words, text, member, out, err) \
+#define FIND_WORD(words, text, member, out, err)                                                             \
     find_word(words, sizeof(words) / sizeof((words)[0]), text, member, out, err)
 
 static double number_or_nan(const json_t *object, const char *key)
@@ -73,7 +74,8 @@ static reha_status read_threshold(const json_t *from, reha_threshold *out, reha_
         return reha_fail(err, REHA_E_FORMAT, "a threshold needs a value above 0, or null and a range");
     }
     if (!isnan(out->confidence) && !(out->confidence >= 50.0 && out->confidence < 100.0)) {
-        return reha_fail(err, REHA_E_FORMAT, "confidence %g is no percentage from 50 to below 100", out->confidence);
+        return reha_fail(err, REHA_E_FORMAT, "confidence %g is no percentage from 50 to below 100",
+                         out->confidence);
     }
     return REHA_OK;
 }
@@ -105,7 +107,8 @@ static reha_status read_items(const json_t *items, reha_instrument *out, reha_er
     REHA_TRY(reha_json_need_number(items, "low", &out->item_low, err));
     REHA_TRY(reha_json_need_number(items, "high", &high, err));
     if (!(count >= 1.0 && count <= REHA_ITEMS_MAX) || !(high > out->item_low)) {
-        return reha_fail(err, REHA_E_FORMAT, "items: 1 to %d items with high above low are needed", REHA_ITEMS_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "items: 1 to %d items with high above low are needed",
+                         REHA_ITEMS_MAX);
     }
     out->item_count = (size_t)count;
     const double least = reha_json_number(items, "count_min", count);
@@ -157,7 +160,8 @@ static reha_status read_rule(const json_t *from, reha_instrument *out, reha_erro
     REHA_TRY(reha_json_need_number(rule, "answered_min", &answered, err));
     REHA_TRY(reha_json_need_string(rule, "source", &out->rule_source, err));
     if (!(answered >= 1.0 && answered <= (double)out->item_count)) {
-        return reha_fail(err, REHA_E_FORMAT, "rule.answered_min: 1 to %zu, not %g", out->item_count, answered);
+        return reha_fail(err, REHA_E_FORMAT, "rule.answered_min: 1 to %zu, not %g", out->item_count,
+                         answered);
     }
     out->rule = (reha_score_rule)value;
     out->answered_min = (size_t)answered;

@@ -38,7 +38,8 @@ static void set_interval(const double *sorted, size_t pairs, size_t count, reha_
     out->slope_high = sorted[(size_t)ceil(high) - 1];
 }
 
-static reha_status find_slope(const reha_series_point *points, size_t count, reha_series *out, reha_error *err)
+static reha_status find_slope(const reha_series_point *points, size_t count, reha_series *out,
+                              reha_error *err)
 {
     size_t pairs = 0;
     if (count < REHA_SLOPE_VISITS_MIN) {
@@ -170,7 +171,8 @@ static void find_shift(const reha_series_point *points, size_t count, reha_serie
 
 /* ---- against the first visit ---- */
 
-static reha_change against(const reha_series_point *from, const reha_series_point *to, const reha_change_spec *spec)
+static reha_change against(const reha_series_point *from, const reha_series_point *to,
+                           const reha_change_spec *spec)
 {
     return reha_change_judge((reha_reading){from->value, from->sd}, (reha_reading){to->value, to->sd}, spec);
 }
@@ -180,7 +182,8 @@ static bool is_real(reha_verdict verdict)
     return verdict == REHA_IMPROVED || verdict == REHA_WORSENED || verdict == REHA_DIFFERENT;
 }
 
-static void find_reached(const reha_series_point *points, size_t count, const reha_change_spec *spec, reha_series *out)
+static void find_reached(const reha_series_point *points, size_t count, const reha_change_spec *spec,
+                         reha_series *out)
 {
     for (size_t i = 1; i < count && !out->is_confirmed; i++) {
         const reha_change now = against(&points[0], &points[i], spec);
@@ -213,8 +216,10 @@ reha_status reha_series_judge(const reha_series_point *points, size_t count, con
         return reha_fail(err, REHA_E_ARG, "a series has 1 to %d visits, not %zu", REHA_SERIES_MAX, count);
     }
     for (size_t i = 0; i < count; i++) {
-        if (!isfinite(points[i].day) || !isfinite(points[i].value) || (i > 0 && points[i].day < points[i - 1].day)) {
-            return reha_fail(err, REHA_E_ARG, "visit %zu of the series: not finite, or before the one before", i + 1);
+        if (!isfinite(points[i].day) || !isfinite(points[i].value) ||
+            (i > 0 && points[i].day < points[i - 1].day)) {
+            return reha_fail(err, REHA_E_ARG, "visit %zu of the series: not finite, or before the one before",
+                             i + 1);
         }
     }
     out->latest = against(&points[0], &points[count - 1], spec);

@@ -23,7 +23,8 @@ static reha_status check_dates(const reha_compare_options *options, reha_error *
 {
     for (int i = 0; i < 2; i++) {
         if (options->dates[i] != NULL && isnan(reha_days_between(options->dates[i], options->dates[i]))) {
-            return reha_fail(err, REHA_E_ARG, "'%.40s' is no date: write it as 2026-01-31", options->dates[i]);
+            return reha_fail(err, REHA_E_ARG, "'%.40s' is no date: write it as 2026-01-31",
+                             options->dates[i]);
         }
     }
     return REHA_OK;
@@ -98,15 +99,17 @@ void reha_compared_text(const reha_compared *measure, char *out, size_t out_byte
         char second[24];
         set_text(measure->set_before, first, sizeof first);
         set_text(measure->set_after, second, sizeof second);
-        (void)snprintf(out, out_bytes, "%d (%s) -> %d (%s)", measure->grade_before, first, measure->grade_after, second);
+        (void)snprintf(out, out_bytes, "%d (%s) -> %d (%s)", measure->grade_before, first,
+                       measure->grade_after, second);
     } else if (isnan(change->difference)) {
         (void)snprintf(out, out_bytes, "not measured in both");
     } else if (isnan(change->sdc)) {
-        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (measurement error not known)", digits, change->before,
-                       digits, change->after, unit, digits, change->difference);
+        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (measurement error not known)", digits,
+                       change->before, digits, change->after, unit, digits, change->difference);
     } else {
-        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (smallest detectable %.*f)", digits, change->before, digits,
-                       change->after, unit, digits, change->difference, digits, change->sdc);
+        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (smallest detectable %.*f)", digits,
+                       change->before, digits, change->after, unit, digits, change->difference, digits,
+                       change->sdc);
     }
 }
 
@@ -122,7 +125,8 @@ void reha_registration_text(const reha_joint_pictures *pictures, char *out, size
         (void)snprintf(mm, sizeof mm, " = %.2f mm", at->residual_mm);
     }
     (void)snprintf(out, out_bytes, "laid over each other by %s, residual %.1f px%s%s",
-                   pictures->is_by_landmarks ? "the landmarks of the tibia" : "mutual information", at->residual_px, mm,
+                   pictures->is_by_landmarks ? "the landmarks of the tibia" : "mutual information",
+                   at->residual_px, mm,
                    at->is_reliable ? "" : ": NOT RELIABLE, do not judge by the difference picture");
 }
 
@@ -130,8 +134,8 @@ void reha_registration_text(const reha_joint_pictures *pictures, char *out, size
 
 static json_t *visit_json(const reha_compare_visit *visit)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", reha_json_text(reha_path_name(visit->path)), "sha256",
-                     visit->digest[0] != '\0' ? json_string(visit->digest) : json_null(), "date",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", reha_json_text(reha_path_name(visit->path)),
+                     "sha256", visit->digest[0] != '\0' ? json_string(visit->digest) : json_null(), "date",
                      visit->date[0] != '\0' ? json_string(visit->date) : json_null(), "model",
                      json_incref(json_object_get(visit->analysis, "model")), "image_at_hand",
                      json_boolean(visit->image != NULL));
@@ -143,20 +147,23 @@ static json_t *registration_json(const reha_joint_pictures *pictures)
     if (pictures->after == NULL) {
         return json_null();
     }
-    return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "by", pictures->is_by_landmarks ? "landmarks" : "intensity",
-                     "residual_px", reha_json_real(at->residual_px), "residual_mm", reha_json_real(at->residual_mm),
-                     "reliable", at->is_reliable, "mutual_information", reha_json_real(at->information), "overlap",
-                     reha_json_real(at->overlap));
+    return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "by",
+                     pictures->is_by_landmarks ? "landmarks" : "intensity", "residual_px",
+                     reha_json_real(at->residual_px), "residual_mm", reha_json_real(at->residual_mm),
+                     "reliable", at->is_reliable, "mutual_information", reha_json_real(at->information),
+                     "overlap", reha_json_real(at->overlap));
 }
 
 reha_status reha_comparison_to_json(const reha_comparison *comparison, json_t **out, reha_error *err)
 {
     json_t *judged = reha_films_to_json(&comparison->films);
-    *out = json_pack("{s:s, s:s, s:[o, o], s:b}", "schema", "rehascope/comparison/1", "software", "rehascope " REHA_VERSION,
-                     "visits", visit_json(&comparison->visits[0]), visit_json(&comparison->visits[1]), "reviewed", 0);
+    *out = json_pack("{s:s, s:s, s:[o, o], s:b}", "schema", "rehascope/comparison/1", "software",
+                     "rehascope " REHA_VERSION, "visits", visit_json(&comparison->visits[0]),
+                     visit_json(&comparison->visits[1]), "reviewed", 0);
     json_t *joints = json_object_get(judged, "joints");
     for (size_t i = 0; i < json_array_size(joints); i++) {
-        (void)json_object_set_new(json_array_get(joints, i), "registration", registration_json(&comparison->pictures[i]));
+        (void)json_object_set_new(json_array_get(joints, i), "registration",
+                                  registration_json(&comparison->pictures[i]));
     }
     if (*out == NULL || judged == NULL || json_object_update(*out, judged) != 0) {
         json_decref(judged);

@@ -9,9 +9,11 @@ enum { PANEL_PX = 384, GAP_PX = 16, CAPTION_PX = 26 };
 static const unsigned INK = 0x1b2733;
 static const float FULL = 255.0F;
 
-void reha_compare_draw_row_(reha_canvas *canvas, reha_rect frame, const reha_joint_pictures *pictures, double size)
+void reha_compare_draw_row_(reha_canvas *canvas, reha_rect frame, const reha_joint_pictures *pictures,
+                            double size)
 {
-    static const char *const captions[] = {"Before", "After, laid over Before", "Difference: white = denser now"};
+    static const char *const captions[] = {"Before", "After, laid over Before",
+                                           "Difference: white = denser now"};
     const reha_gray *const grays[] = {pictures->before, pictures->after, pictures->difference};
     const double gap = 0.5 * size;
     const double side = (frame.width - 2.0 * gap) / 3.0;
@@ -28,7 +30,8 @@ double reha_compare_row_height_(double width, double size)
     return (width - size) / 3.0 + 1.6 * size;
 }
 
-reha_status reha_comparison_png(const reha_comparison *comparison, uint8_t **out, size_t *out_bytes, reha_error *err)
+reha_status reha_comparison_png(const reha_comparison *comparison, uint8_t **out, size_t *out_bytes,
+                                reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_canvas *canvas = NULL;
@@ -39,13 +42,15 @@ reha_status reha_comparison_png(const reha_comparison *comparison, uint8_t **out
         rows += comparison->pictures[i].after != NULL ? 1 : 0;
     }
     if (rows == 0) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "there is no picture to draw: the results' image files are not at hand");
+        return reha_fail(err, REHA_E_NOT_FOUND,
+                         "there is no picture to draw: the results' image files are not at hand");
     }
     const double size = 15.0;
     const uint32_t width = 3 * PANEL_PX + 4 * GAP_PX;
     const double inner = width - 2.0 * GAP_PX;
     const double row = reha_compare_row_height_(inner, size) + CAPTION_PX;
-    REHA_CHECK(reha_canvas_new_picture(width, (uint32_t)(rows * row) + GAP_PX, reha_rgb(0xffffff), &canvas, err));
+    REHA_CHECK(
+        reha_canvas_new_picture(width, (uint32_t)(rows * row) + GAP_PX, reha_rgb(0xffffff), &canvas, err));
     double y = GAP_PX / 2.0;
     for (int i = 0; i < comparison->films.pair_count; i++) {
         const reha_joint_pictures *pictures = &comparison->pictures[i];
@@ -56,7 +61,8 @@ reha_status reha_comparison_png(const reha_comparison *comparison, uint8_t **out
         }
         reha_registration_text(pictures, how, sizeof how);
         (void)snprintf(text, sizeof text, "%s side, %s", comparison->films.pairs[i].side, how);
-        const reha_type type = {.size = size, .bold = true, .colour = reha_rgb(INK), .wrap_width = inner, .lines_max = 1};
+        const reha_type type = {
+            .size = size, .bold = true, .colour = reha_rgb(INK), .wrap_width = inner, .lines_max = 1};
         (void)reha_canvas_text(canvas, (reha_spot){GAP_PX, y}, text, &type);
         reha_compare_draw_row_(canvas, (reha_rect){GAP_PX, y + CAPTION_PX, inner, row}, pictures, size);
         y += row;

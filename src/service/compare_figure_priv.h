@@ -6,7 +6,8 @@
 #include "service/compare.h"
 
 /* Before, after and difference side by side with captions; `pictures` has all three. */
-void reha_compare_draw_row_(reha_canvas *canvas, reha_rect frame, const reha_joint_pictures *pictures, double size);
+void reha_compare_draw_row_(reha_canvas *canvas, reha_rect frame, const reha_joint_pictures *pictures,
+                            double size);
 double reha_compare_row_height_(double width, double size);
 
 #endif

@@ -67,13 +67,15 @@ done:
 }
 
 /* Any of: a document of results with one result, one result, one analysis. */
-static reha_status find_analysis(json_t *document, const char *path, json_t **result, json_t **analysis, reha_error *err)
+static reha_status find_analysis(json_t *document, const char *path, json_t **result, json_t **analysis,
+                                 reha_error *err)
 {
     json_t *results = json_object_get(document, "results");
     *result = NULL;
     *analysis = NULL;
     if (json_is_array(results) && json_array_size(results) != 1) {
-        return reha_fail(err, REHA_E_ARG, "%s holds %zu results: compare takes one image or one result per visit", path,
+        return reha_fail(err, REHA_E_ARG,
+                         "%s holds %zu results: compare takes one image or one result per visit", path,
                          json_array_size(results));
     }
     json_t *one = json_is_array(results) ? json_array_get(results, 0) : document;
@@ -127,8 +129,8 @@ static reha_status load_result(reha_compare_visit *visit, reha_error *err)
     return status;
 }
 
-reha_status reha_compare_load_(const char *const paths[2], const reha_compare_options *options, reha_comparison *out,
-                               reha_error *err)
+reha_status reha_compare_load_(const char *const paths[2], const reha_compare_options *options,
+                               reha_comparison *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_analyser *analyser = NULL;
@@ -139,7 +141,8 @@ reha_status reha_compare_load_(const char *const paths[2], const reha_compare_op
             status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
             goto done;
         }
-        (void)snprintf(visit->date, sizeof visit->date, "%s", options->dates[i] != NULL ? options->dates[i] : "");
+        (void)snprintf(visit->date, sizeof visit->date, "%s",
+                       options->dates[i] != NULL ? options->dates[i] : "");
         if (begins_like_json(paths[i])) {
             REHA_CHECK(load_result(visit, err));
             continue;

@@ -31,9 +31,11 @@ static void begin(page *at)
     const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
     at->y = MARGIN_PT;
     at->number++;
-    (void)snprintf(text, sizeof text,
-                   "Rehascope %s, %s, page %zu. Not reviewed: no clinician has signed this. A change in a picture is no "
-                   "change in pain or function.", REHA_VERSION, at->now, at->number);
+    (void)snprintf(
+        text, sizeof text,
+        "Rehascope %s, %s, page %zu. Not reviewed: no clinician has signed this. A change in a picture is no "
+        "change in pain or function.",
+        REHA_VERSION, at->now, at->number);
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
 }
 
@@ -47,7 +49,8 @@ static void need(page *at, double height)
 
 static void say(page *at, double indent, double size, bool bold, unsigned colour, const char *text)
 {
-    const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = inner_width() - indent};
+    const reha_type type = {
+        .size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = inner_width() - indent};
     need(at, reha_canvas_measure(at->canvas, text, &type).y);
     at->y += reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT + indent, at->y}, text, &type).y + 2.0;
 }
@@ -86,7 +89,8 @@ static void add_joint(page *at, const reha_comparison *comparison, int index)
     if (pictures->after != NULL) {
         const double height = reha_compare_row_height_(inner_width(), 8.0);
         need(at, height + 14.0);
-        reha_compare_draw_row_(at->canvas, (reha_rect){MARGIN_PT, at->y, inner_width(), height}, pictures, 8.0);
+        reha_compare_draw_row_(at->canvas, (reha_rect){MARGIN_PT, at->y, inner_width(), height}, pictures,
+                               8.0);
         at->y += height + 4.0;
         reha_registration_text(pictures, text, sizeof text);
         say(at, 0.0, 8.0, false, pictures->registration.is_reliable ? SOFT : RED, text);
@@ -96,7 +100,8 @@ static void add_joint(page *at, const reha_comparison *comparison, int index)
 static void add_checks(page *at, const reha_films *films)
 {
     static const unsigned colours[] = {GREEN, SOFT, AMBER, RED, RED};
-    static const char *const words[] = {"In order", "Not checked", "Caution", "Cannot be measured", "Refused"};
+    static const char *const words[] = {"In order", "Not checked", "Caution", "Cannot be measured",
+                                        "Refused"};
     say(at, 0.0, 12.0, true, INK, "May they be compared?");
     for (int i = 0; i < films->check_count; i++) {
         char text[300];
@@ -110,7 +115,8 @@ reha_status reha_comparison_pdf(const reha_comparison *comparison, const char *p
     reha_status status = REHA_OK;
     char now[REHA_TIMESTAMP_BYTES];
     page at = {.now = now};
-    const reha_pdf_facts facts = {.title = "Rehascope comparison", .author = "rehascope", .subject = "not reviewed"};
+    const reha_pdf_facts facts = {
+        .title = "Rehascope comparison", .author = "rehascope", .subject = "not reviewed"};
     reha_clock_timestamp(now);
     REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
     begin(&at);
@@ -119,8 +125,9 @@ reha_status reha_comparison_pdf(const reha_comparison *comparison, const char *p
     for (int i = 0; i < 2; i++) {
         const reha_compare_visit *visit = &comparison->visits[i];
         char text[300];
-        (void)snprintf(text, sizeof text, "%s: %.150s, %s, file %.12s", i == 0 ? "Before" : "After", reha_path_name(visit->path),
-                       visit->date[0] != '\0' ? visit->date : "date not known", visit->digest);
+        (void)snprintf(text, sizeof text, "%s: %.150s, %s, file %.12s", i == 0 ? "Before" : "After",
+                       reha_path_name(visit->path), visit->date[0] != '\0' ? visit->date : "date not known",
+                       visit->digest);
         say(&at, 0.0, 9.5, false, INK, text);
     }
     at.y += 6.0;

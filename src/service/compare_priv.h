@@ -7,7 +7,7 @@
 REHA_MUST_USE reha_status reha_compare_load_(const char *const paths[2], const reha_compare_options *options,
                                              reha_comparison *out, reha_error *err);
 /* Lays the joints of each pair over each other; leaves out pairs whose images are not at hand. */
-REHA_MUST_USE reha_status reha_compare_register_(const reha_compare_options *options, reha_comparison *comparison,
-                                                 reha_error *err);
+REHA_MUST_USE reha_status reha_compare_register_(const reha_compare_options *options,
+                                                 reha_comparison *comparison, reha_error *err);
 
 #endif

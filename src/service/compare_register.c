@@ -35,15 +35,18 @@ static reha_status cut_out(const reha_compare_visit *visit, size_t region_idx, c
     const json_t *points = json_object_get(region, "landmarks_px");
     reha_affine to_cut;
     *out = (cut){.box = box_of(region, visit->image)};
-    REHA_TRY(reha_gray_resize_box(visit->image, out->box, PICTURE_PX, PICTURE_PX, REHA_FILTER_LINEAR, &out->picture, err));
+    REHA_TRY(reha_gray_resize_box(visit->image, out->box, PICTURE_PX, PICTURE_PX, REHA_FILTER_LINEAR,
+                                  &out->picture, err));
     if (json_is_true(json_object_get(json_object_get(visit->analysis, "image"), "was_inverted"))) {
         reha_gray_invert(out->picture);
     }
     (void)reha_affine_invert(reha_affine_of_box(out->box, PICTURE_PX, PICTURE_PX), &to_cut);
-    const bool is_knee = strcmp(reha_json_string(visit->analysis, "task", ""), "knee-oa") == 0; /* tibia first */
+    const bool is_knee =
+        strcmp(reha_json_string(visit->analysis, "task", ""), "knee-oa") == 0; /* tibia first */
     for (size_t i = 0; is_knee && i < json_array_size(points) && i < POINTS_MAX; i++, out->point_count++) {
         const json_t *at = json_array_get(points, i);
-        const reha_point_px point = {json_number_value(json_array_get(at, 0)), json_number_value(json_array_get(at, 1))};
+        const reha_point_px point = {json_number_value(json_array_get(at, 0)),
+                                     json_number_value(json_array_get(at, 1))};
         out->points[i] = reha_affine_apply(to_cut, point);
     }
     return REHA_OK;
@@ -55,9 +58,10 @@ static reha_status lay_over(const cut *before, const cut *after, const reha_comp
 {
     const bool has_points = before->point_count >= TIBIA_POINTS && after->point_count == before->point_count;
     /* Points of a result from elsewhere may lie all in one place: then the grey values decide. */
-    out->is_by_landmarks = has_points && !options->by_intensity &&
-                           reha_register_points(before->points, after->points, TIBIA_POINTS, REHA_REGISTER_SIMILARITY,
-                                                before->picture->spacing, &out->registration, NULL) == REHA_OK;
+    out->is_by_landmarks =
+        has_points && !options->by_intensity &&
+        reha_register_points(before->points, after->points, TIBIA_POINTS, REHA_REGISTER_SIMILARITY,
+                             before->picture->spacing, &out->registration, NULL) == REHA_OK;
     if (out->is_by_landmarks) {
         REHA_TRY(reha_mutual_information(before->picture, after->picture, out->registration.fixed_to_moving,
                                          &out->registration.information, err));
@@ -68,7 +72,8 @@ static reha_status lay_over(const cut *before, const cut *after, const reha_comp
         out->is_by_landmarks = false;
         REHA_TRY(reha_register(before->picture, after->picture, &how, &out->registration, err));
     }
-    out->registration.residual_px *= before->box.width_px / PICTURE_PX; /* of the picture as the user has it */
+    out->registration.residual_px *=
+        before->box.width_px / PICTURE_PX; /* of the picture as the user has it */
     return REHA_OK;
 }
 
@@ -78,7 +83,8 @@ static reha_status show(const cut *before, const cut *after, reha_joint_pictures
     const double fractions[2] = {0.01, 0.995};
     const size_t count = (size_t)PICTURE_PX * PICTURE_PX;
     float levels[2];
-    REHA_TRY(reha_register_apply(before->picture, after->picture, out->registration.fixed_to_moving, &out->after, err));
+    REHA_TRY(reha_register_apply(before->picture, after->picture, out->registration.fixed_to_moving,
+                                 &out->after, err));
     REHA_TRY(reha_gray_copy(before->picture, &out->before, err));
     REHA_TRY(reha_gray_copy(before->picture, &out->difference, err));
     REHA_TRY(reha_percentiles(before->picture->pixels, count, fractions, 2, levels, err));
@@ -92,7 +98,8 @@ static reha_status show(const cut *before, const cut *after, reha_joint_pictures
     return REHA_OK;
 }
 
-reha_status reha_compare_register_(const reha_compare_options *options, reha_comparison *comparison, reha_error *err)
+reha_status reha_compare_register_(const reha_compare_options *options, reha_comparison *comparison,
+                                   reha_error *err)
 {
     const reha_compare_visit *visits = comparison->visits;
     if (visits[0].image == NULL || visits[1].image == NULL) {
@@ -107,7 +114,7 @@ reha_status reha_compare_register_(const reha_compare_options *options, reha_com
         REHA_CHECK(cut_out(&visits[1], pair->after_idx, &after, err));
         REHA_CHECK(lay_over(&before, &after, options, &comparison->pictures[i], err));
         REHA_CHECK(show(&before, &after, &comparison->pictures[i], err));
-done:
+    done:
         reha_gray_free(before.picture);
         reha_gray_free(after.picture);
         REHA_TRY(status);

@@ -48,9 +48,12 @@ static void say_reached(const reha_score_series *series, reha_text *text)
     } else if (judged->is_confirmed) {
         reha_text_addf(text, "a real change was reached on %s and confirmed at the next visit\n", date);
     } else if (judged->reached_at + 1 < series->scored) {
-        reha_text_addf(text, "beyond the measurement error once, on %s, but the next visit did not confirm it\n", date);
+        reha_text_addf(
+            text, "beyond the measurement error once, on %s, but the next visit did not confirm it\n", date);
     } else {
-        reha_text_addf(text, "beyond the measurement error for the first time on %s: one more visit would confirm it\n", date);
+        reha_text_addf(
+            text, "beyond the measurement error for the first time on %s: one more visit would confirm it\n",
+            date);
     }
 }
 
@@ -60,7 +63,8 @@ static void say_trend(const reha_score_series *series, reha_text *text)
     if (isnan(judged->slope_per_day)) {
         return;
     }
-    reha_text_addf(text, "trend: %+.2g %s per month", judged->slope_per_day * DAYS_PER_MONTH, series->instrument->unit);
+    reha_text_addf(text, "trend: %+.2g %s per month", judged->slope_per_day * DAYS_PER_MONTH,
+                   series->instrument->unit);
     if (isnan(judged->slope_low)) {
         reha_text_addf(text, " (too few visits for an interval: %d are needed)\n", REHA_INTERVAL_VISITS_MIN);
     } else {
@@ -69,8 +73,9 @@ static void say_trend(const reha_score_series *series, reha_text *text)
                        judged->slope_high * DAYS_PER_MONTH, is_sure ? "" : ": no trend is shown");
     }
     if (judged->shift_p <= SHIFT_P_MAX) {
-        reha_text_addf(text, "level: %+.3g %s from %s on (p %.3f; a steady trend looks alike)\n", judged->shift,
-                       series->instrument->unit, scored_visit(series, judged->shift_at)->date, judged->shift_p);
+        reha_text_addf(text, "level: %+.3g %s from %s on (p %.3f; a steady trend looks alike)\n",
+                       judged->shift, series->instrument->unit, scored_visit(series, judged->shift_at)->date,
+                       judged->shift_p);
     }
 }
 
@@ -82,7 +87,8 @@ reha_status reha_score_series_text(const reha_score_series *series, char **out, 
         say_reached(series, &text);
         say_trend(series, &text);
     } else {
-        reha_text_add(&text, series->scored == 1 ? "one visit: nothing to compare with yet\n" : "no visit could be scored\n");
+        reha_text_add(&text, series->scored == 1 ? "one visit: nothing to compare with yet\n"
+                                                 : "no visit could be scored\n");
     }
     if (series->instrument->note[0] != '\0') {
         reha_text_addf(&text, "note: %s\n", series->instrument->note);
@@ -91,13 +97,15 @@ reha_status reha_score_series_text(const reha_score_series *series, char **out, 
 }
 
 /* A measurement error has a level of confidence, an important change has none. */
-static void say_threshold(reha_text *text, const char *name, const reha_threshold *one, const char *unit, bool has_level)
+static void say_threshold(reha_text *text, const char *name, const reha_threshold *one, const char *unit,
+                          bool has_level)
 {
     reha_text_addf(text, "%s ", name);
     if (isnan(one->value)) {
         reha_text_addf(text, "only as a range, %.4g to %.4g", one->range_low, one->range_high);
     } else {
-        reha_text_addf(text, "%.4g %s", one->value, one->kind == REHA_ABSOLUTE ? unit : "% of the value before");
+        reha_text_addf(text, "%.4g %s", one->value,
+                       one->kind == REHA_ABSOLUTE ? unit : "% of the value before");
     }
     if (!isnan(one->confidence)) {
         reha_text_addf(text, " (%.0f %%)", one->confidence);
@@ -107,8 +115,8 @@ static void say_threshold(reha_text *text, const char *name, const reha_threshol
     reha_text_addf(text, ": %s; %s [%s]\n", one->population, one->source, one->sure);
 }
 
-static void say_thresholds(reha_text *text, const reha_score_series *series, const char *name, const reha_threshold *items,
-                           size_t count, const reha_threshold *chosen, bool all)
+static void say_thresholds(reha_text *text, const reha_score_series *series, const char *name,
+                           const reha_threshold *items, size_t count, const reha_threshold *chosen, bool all)
 {
     const bool has_level = items == series->instrument->mdc;
     if (chosen == NULL) {
@@ -129,15 +137,19 @@ reha_status reha_score_sources_text(const reha_score_series *series, bool all, c
     const reha_instrument *instrument = series->instrument;
     const reha_change *latest = &series->series.latest;
     reha_text text = {0};
-    say_thresholds(&text, series, "measurement error (MDC)", instrument->mdc, instrument->mdc_count, series->spec.mdc, all);
+    say_thresholds(&text, series, "measurement error (MDC)", instrument->mdc, instrument->mdc_count,
+                   series->spec.mdc, all);
     if (isfinite(latest->sdc_reading) && series->scored > 0) {
-        reha_text_addf(&text, "full error of both readings +-%.2f %s, positioning +-%.2f (%s)\n", latest->sdc_reading,
-                       instrument->unit, latest->sdc_acquisition, instrument->acquisition_source);
+        reha_text_addf(&text, "full error of both readings +-%.2f %s, positioning +-%.2f (%s)\n",
+                       latest->sdc_reading, instrument->unit, latest->sdc_acquisition,
+                       instrument->acquisition_source);
     }
     if (series->scored > 0 && isfinite(latest->sdc)) {
-        reha_text_addf(&text, "smallest detectable change used, 95 %%: %.3g %s\n", latest->sdc, instrument->unit);
+        reha_text_addf(&text, "smallest detectable change used, 95 %%: %.3g %s\n", latest->sdc,
+                       instrument->unit);
     }
-    say_thresholds(&text, series, "important change (MIC)", instrument->mic, instrument->mic_count, series->spec.mic, all);
+    say_thresholds(&text, series, "important change (MIC)", instrument->mic, instrument->mic_count,
+                   series->spec.mic, all);
     if (all && instrument->rule != REHA_RULE_NONE) {
         reha_text_addf(&text, "scoring: %s\n", instrument->rule_source);
     }
@@ -158,8 +170,9 @@ static json_t *visits_json(const reha_score_series *series)
         const reha_score_visit *visit = &series->visits[i];
         json_t *change = isnan(visit->value) ? json_null() : reha_change_to_json(&visit->change);
         (void)json_array_append_new(out, json_pack("{s:s, s:o, s:i, s:o, s:o}", "date", visit->date, "value",
-                                                   reha_json_real(visit->value), "items_missing", (int)visit->missing,
-                                                   "note", text_or_null(visit->note), "against_first", change));
+                                                   reha_json_real(visit->value), "items_missing",
+                                                   (int)visit->missing, "note", text_or_null(visit->note),
+                                                   "against_first", change));
     }
     return out;
 }
@@ -167,9 +180,9 @@ static json_t *visits_json(const reha_score_series *series)
 static json_t *threshold_json(const reha_threshold *one)
 {
     return one == NULL ? json_null()
-                       : json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "value", reha_json_real(one->value), "confidence",
-                                   reha_json_real(one->confidence), "setting", one->setting, "population",
-                                   one->population, "source", one->source, "sure", one->sure);
+                       : json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "value", reha_json_real(one->value),
+                                   "confidence", reha_json_real(one->confidence), "setting", one->setting,
+                                   "population", one->population, "source", one->source, "sure", one->sure);
 }
 
 static json_t *judged_json(const reha_score_series *series)
@@ -180,28 +193,30 @@ static json_t *judged_json(const reha_score_series *series)
     if (series->scored < 2) {
         return json_null();
     }
-    return json_pack(
-        "{s:o, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:b, s:b}}", "latest", reha_change_to_json(&judged->latest),
-        "since_previous", reha_change_to_json(&judged->previous), "slope_per_month", "value",
-        reha_json_real(judged->slope_per_day * DAYS_PER_MONTH), "low", reha_json_real(judged->slope_low * DAYS_PER_MONTH),
-        "high", reha_json_real(judged->slope_high * DAYS_PER_MONTH), "level_shift", "date",
-        has_shift ? json_string(scored_visit(series, judged->shift_at)->date) : json_null(), "size",
-        has_shift ? reha_json_real(judged->shift) : json_null(), "p", reha_json_real(judged->shift_p), "reached", "date",
-        is_reached ? json_string(scored_visit(series, judged->reached_at)->date) : json_null(), "confirmed",
-        judged->is_confirmed, "lost_again", judged->is_back);
+    return json_pack("{s:o, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:{s:o, s:b, s:b}}", "latest",
+                     reha_change_to_json(&judged->latest), "since_previous",
+                     reha_change_to_json(&judged->previous), "slope_per_month", "value",
+                     reha_json_real(judged->slope_per_day * DAYS_PER_MONTH), "low",
+                     reha_json_real(judged->slope_low * DAYS_PER_MONTH), "high",
+                     reha_json_real(judged->slope_high * DAYS_PER_MONTH), "level_shift", "date",
+                     has_shift ? json_string(scored_visit(series, judged->shift_at)->date) : json_null(),
+                     "size", has_shift ? reha_json_real(judged->shift) : json_null(), "p",
+                     reha_json_real(judged->shift_p), "reached", "date",
+                     is_reached ? json_string(scored_visit(series, judged->reached_at)->date) : json_null(),
+                     "confirmed", judged->is_confirmed, "lost_again", judged->is_back);
 }
 
 static json_t *series_json(const reha_score_series *series)
 {
     const reha_instrument *instrument = series->instrument;
-    return json_pack("{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o}", "instrument", instrument->key, "title",
-                     instrument->title, "side", text_or_null(series->side), "unit", instrument->unit, "range",
-                     instrument->low, instrument->high, "better",
+    return json_pack("{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o}", "instrument", instrument->key,
+                     "title", instrument->title, "side", text_or_null(series->side), "unit", instrument->unit,
+                     "range", instrument->low, instrument->high, "better",
                      instrument->better > 0   ? "higher"
                      : instrument->better < 0 ? "lower"
                                               : "neutral",
-                     "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "visits",
-                     visits_json(series), "judged", judged_json(series));
+                     "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic),
+                     "visits", visits_json(series), "judged", judged_json(series));
 }
 
 reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out, reha_error *err)
@@ -211,8 +226,8 @@ reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out
     for (size_t i = 0; i < table->count; i++) {
         is_whole = json_array_append_new(all, series_json(&table->items[i])) == 0 && is_whole;
     }
-    *out = json_pack("{s:s, s:s, s:b, s:o}", "schema", "rehascope/score-report/1", "software", "rehascope " REHA_VERSION,
-                     "reviewed", 0, "series", all);
+    *out = json_pack("{s:s, s:s, s:b, s:o}", "schema", "rehascope/score-report/1", "software",
+                     "rehascope " REHA_VERSION, "reviewed", 0, "series", all);
     if (*out == NULL || !is_whole) {
         json_decref(*out);
         *out = NULL;

@@ -1,5 +1,5 @@
-/* The use case `scores`: questionnaires, tests and measures of one patient over time, with a verdict for every visit.
- * Table and JSON formats: docs/formats/scores.md. */
+/* The use case `scores`: questionnaires, tests and measures of one patient over time, with a verdict for
+ * every visit. Table and JSON formats: docs/formats/scores.md. */
 #ifndef REHA_SERVICE_COMPARE_SCORES_H
 #define REHA_SERVICE_COMPARE_SCORES_H
 
@@ -11,27 +11,28 @@ enum { REHA_SCORE_SERIES_MAX = 64, REHA_OWN_MDC_MAX = 16 };
 
 typedef struct reha_score_visit {
     char date[11];
-    double day;           /* days since 1970-01-01 */
-    double value;         /* NaN: could not be scored; then `note` says why */
+    double day;               /* days since 1970-01-01 */
+    double value;             /* NaN: could not be scored; then `note` says why */
     size_t answered, missing; /* of items; 0 and 0 for a value given directly */
-    reha_change change;   /* against the first scored visit */
+    reha_change change;       /* against the first scored visit */
     char note[240];
 } reha_score_visit;
 
 typedef struct reha_score_series {
     const reha_instrument *instrument;
-    char side[8];         /* "right", "left" or "" */
+    char side[8]; /* "right", "left" or "" */
     size_t count;
     reha_score_visit *visits; /* by date */
-    size_t scored;        /* visits with a value */
+    size_t scored;            /* visits with a value */
     reha_change_spec spec;
-    reha_series series;   /* over the scored visits; indices count those */
+    reha_series series; /* over the scored visits; indices count those */
 } reha_score_series;
 
 typedef struct reha_score_options {
     const char *scores_path; /* guidelines/scores.json */
     const char *setting;     /* of published thresholds; NULL: the first */
-    const char *own_mdc;     /* the clinic's own MDC95: "nrs-pain=2,odi=9"; it goes before published ones; NULL: none */
+    const char
+        *own_mdc; /* the clinic's own MDC95: "nrs-pain=2,odi=9"; it goes before published ones; NULL: none */
 } reha_score_options;
 
 typedef struct reha_score_table {
@@ -43,23 +44,29 @@ typedef struct reha_score_table {
     reha_score_series items[REHA_SCORE_SERIES_MAX];
 } reha_score_table;
 
-/* Reads and judges. Faults name file and line. Image measures are judged by the full error of their reading, since a table
- * does not say how the images were taken. */
+/* Reads and judges. Faults name file and line. Image measures are judged by the full error of their reading,
+ * since a table does not say how the images were taken. */
 REHA_MUST_USE reha_status reha_score_table_load(const char *path, const reha_score_options *options,
                                                 reha_score_table **out, reha_error *err);
 void reha_score_table_free(reha_score_table *table); /* NULL is fine */
 /* New reference. */
-REHA_MUST_USE reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out,
+                                                   reha_error *err);
 
-/* Words on the whole series ("+2.1 points per month, 95 % +1.0 to +3.2"), one sentence per line. reha_free it. */
-REHA_MUST_USE reha_status reha_score_series_text(const reha_score_series *series, char **out, reha_error *err);
+/* Words on the whole series ("+2.1 points per month, 95 % +1.0 to +3.2"), one sentence per line. reha_free
+ * it. */
+REHA_MUST_USE reha_status reha_score_series_text(const reha_score_series *series, char **out,
+                                                 reha_error *err);
 /* Where error and important change are from, one per line; `all`: every published entry. reha_free it. */
-REHA_MUST_USE reha_status reha_score_sources_text(const reha_score_series *series, bool all, char **out, reha_error *err);
+REHA_MUST_USE reha_status reha_score_sources_text(const reha_score_series *series, bool all, char **out,
+                                                  reha_error *err);
 
 /* The series over time: the band in which nothing but error happened, the important change, the trend. */
 void reha_score_plot(reha_canvas *canvas, reha_rect frame, const reha_score_series *series);
 
-REHA_MUST_USE reha_status reha_score_report_html(const reha_score_table *table, const char *path, reha_error *err);
-REHA_MUST_USE reha_status reha_score_report_pdf(const reha_score_table *table, const char *path, reha_error *err);
+REHA_MUST_USE reha_status reha_score_report_html(const reha_score_table *table, const char *path,
+                                                 reha_error *err);
+REHA_MUST_USE reha_status reha_score_report_pdf(const reha_score_table *table, const char *path,
+                                                reha_error *err);
 
 #endif

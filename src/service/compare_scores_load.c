@@ -51,7 +51,8 @@ static reha_status read_items(const char *text, entry *out, reha_error *err)
             break;
         }
         if (out->item_count >= REHA_ITEMS_MAX || length >= sizeof word) {
-            return reha_fail(err, REHA_E_FORMAT, "more than %d items, or an item that is no number", REHA_ITEMS_MAX);
+            return reha_fail(err, REHA_E_FORMAT, "more than %d items, or an item that is no number",
+                             REHA_ITEMS_MAX);
         }
         for (size_t i = 0; i <= length; i++) {
             word[i] = i < length ? (char)tolower((unsigned char)at[i]) : '\0';
@@ -59,15 +60,17 @@ static reha_status read_items(const char *text, entry *out, reha_error *err)
         double *item = &out->items[out->item_count++];
         *item = (double)NAN;
         if (!is_missing(word, length) && !reha_parse_double(word, true, item)) {
-            return reha_fail(err, REHA_E_FORMAT, "item %zu is '%.20s': write numbers, and '-' for a missing one",
-                             out->item_count, word);
+            return reha_fail(err, REHA_E_FORMAT,
+                             "item %zu is '%.20s': write numbers, and '-' for a missing one", out->item_count,
+                             word);
         }
         at += length;
     }
     return REHA_OK;
 }
 
-static reha_score_series *find_series(reha_score_table *table, const reha_instrument *instrument, const char *side)
+static reha_score_series *find_series(reha_score_table *table, const reha_instrument *instrument,
+                                      const char *side)
 {
     for (size_t i = 0; i < table->count; i++) {
         if (table->items[i].instrument == instrument && strcmp(table->items[i].side, side) == 0) {
@@ -83,7 +86,8 @@ static reha_score_series *find_series(reha_score_table *table, const reha_instru
     return series;
 }
 
-static reha_status score(const reha_instrument *instrument, const entry *from, reha_score_visit *to, reha_error *err)
+static reha_status score(const reha_instrument *instrument, const entry *from, reha_score_visit *to,
+                         reha_error *err)
 {
     reha_error why = REHA_ERROR_INIT;
     reha_score result = {.value = from->value};
@@ -96,14 +100,15 @@ static reha_status score(const reha_instrument *instrument, const entry *from, r
     to->answered = result.answered;
     to->missing = result.missing;
     to->value = result.value;
-    if (status == REHA_E_REFUSED) { /* too many items are missing: one visit without a score, not a broken file */
+    if (status ==
+        REHA_E_REFUSED) { /* too many items are missing: one visit without a score, not a broken file */
         to->value = (double)NAN;
         (void)snprintf(to->note, sizeof to->note, "%s", why.text);
         return REHA_OK;
     }
     if (status == REHA_OK && to->missing > 0) {
-        (void)snprintf(to->note, sizeof to->note, "%zu of %zu items missing, scored by the published rule", to->missing,
-                       to->missing + to->answered);
+        (void)snprintf(to->note, sizeof to->note, "%zu of %zu items missing, scored by the published rule",
+                       to->missing, to->missing + to->answered);
     }
     return status == REHA_OK ? REHA_OK : reha_fail(err, status, "%s", why.text);
 }
@@ -113,7 +118,8 @@ static reha_status add_entry(reha_score_table *table, const entry *from, reha_er
     const reha_instrument *instrument = reha_scores_find(table->scores, from->instrument);
     const double day = reha_days_between(EPOCH, from->date);
     if (instrument == NULL) {
-        return reha_fail(err, REHA_E_ARG, "'%.40s' is no known instrument: see 'rehascope scores --list'", from->instrument);
+        return reha_fail(err, REHA_E_ARG, "'%.40s' is no known instrument: see 'rehascope scores --list'",
+                         from->instrument);
     }
     if (isnan(day)) {
         return reha_fail(err, REHA_E_FORMAT, "'%.20s' is no date: write it as 2026-01-31", from->date);
@@ -123,8 +129,8 @@ static reha_status add_entry(reha_score_table *table, const entry *from, reha_er
     }
     reha_score_series *series = find_series(table, instrument, from->side);
     if (series == NULL || series->count >= REHA_SERIES_MAX) {
-        return reha_fail(err, REHA_E_LIMIT, "more than %d series, or than %d visits in one", REHA_SCORE_SERIES_MAX,
-                         REHA_SERIES_MAX);
+        return reha_fail(err, REHA_E_LIMIT, "more than %d series, or than %d visits in one",
+                         REHA_SCORE_SERIES_MAX, REHA_SERIES_MAX);
     }
     reha_score_visit *visits = reha_realloc(series->visits, (series->count + 1) * sizeof *visits);
     if (visits == NULL) {
@@ -159,7 +165,8 @@ static reha_status add_long_row(reha_score_table *table, const reha_csv *csv, si
     return add_entry(table, &one, err);
 }
 
-/* Column names are instruments, with ":right" or ":left" where there are two sides. Empty cells: not taken that day. */
+/* Column names are instruments, with ":right" or ":left" where there are two sides. Empty cells: not taken
+ * that day. */
 static reha_status add_wide_row(reha_score_table *table, const reha_csv *csv, size_t row, reha_error *err)
 {
     const int date = reha_csv_find(csv, "date");
@@ -171,7 +178,8 @@ static reha_status add_wide_row(reha_score_table *table, const reha_csv *csv, si
         }
         (void)snprintf(name, sizeof name, "%s", reha_csv_header(csv, k));
         char *colon = strchr(name, ':');
-        entry one = {.date = reha_csv_get(csv, row, date), .instrument = name, .side = "", .value = (double)NAN};
+        entry one = {
+            .date = reha_csv_get(csv, row, date), .instrument = name, .side = "", .value = (double)NAN};
         if (colon != NULL) {
             *colon = '\0';
             one.side = colon + 1;
@@ -193,9 +201,11 @@ static reha_status load_csv(const char *path, reha_score_table *table, reha_erro
     }
     const bool is_long = reha_csv_find(csv, "instrument") >= 0;
     if (reha_csv_find(csv, "date") < 0) {
-        status = reha_fail(err, REHA_E_FORMAT,
-                           "%s: no column 'date'; columns are date,instrument,value[,items][,side], or date and one column "
-                           "per instrument", path);
+        status = reha_fail(
+            err, REHA_E_FORMAT,
+            "%s: no column 'date'; columns are date,instrument,value[,items][,side], or date and one column "
+            "per instrument",
+            path);
     }
     for (size_t row = 0; status == REHA_OK && row < reha_csv_rows(csv); row++) {
         status = is_long ? add_long_row(table, csv, row, err) : add_wide_row(table, csv, row, err);
@@ -211,12 +221,14 @@ static reha_status load_csv(const char *path, reha_score_table *table, reha_erro
 
 static reha_status add_json_entry(reha_score_table *table, const json_t *from, reha_error *err)
 {
-    entry one = {.side = reha_json_string(from, "side", ""), .value = reha_json_number(from, "value", (double)NAN)};
+    entry one = {.side = reha_json_string(from, "side", ""),
+                 .value = reha_json_number(from, "value", (double)NAN)};
     const json_t *items = json_object_get(from, "items");
     REHA_TRY(reha_json_need_string(from, "date", &one.date, err));
     REHA_TRY(reha_json_need_string(from, "instrument", &one.instrument, err));
     if (json_array_size(items) > REHA_ITEMS_MAX || (!json_is_array(items) && isnan(one.value))) {
-        return reha_fail(err, REHA_E_FORMAT, "needs a number in 'value', or up to %d 'items'", REHA_ITEMS_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "needs a number in 'value', or up to %d 'items'",
+                         REHA_ITEMS_MAX);
     }
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
@@ -234,9 +246,10 @@ static reha_status load_json(const char *path, reha_score_table *table, reha_err
     const json_t *entries = NULL;
     REHA_TRY(reha_json_load(path, &document, err));
     const char *schema = reha_json_string(document, "schema", "");
-    reha_status status = strcmp(schema, SCHEMA) == 0
-                             ? reha_json_need_array(document, "entries", 0, &entries, err)
-                             : reha_fail(err, REHA_E_FORMAT, "%s: schema '%.40s' instead of '%s'", path, schema, SCHEMA);
+    reha_status status =
+        strcmp(schema, SCHEMA) == 0
+            ? reha_json_need_array(document, "entries", 0, &entries, err)
+            : reha_fail(err, REHA_E_FORMAT, "%s: schema '%.40s' instead of '%s'", path, schema, SCHEMA);
     for (size_t i = 0; status == REHA_OK && i < json_array_size(entries); i++) {
         status = add_json_entry(table, json_array_get(entries, i), err);
         if (status != REHA_OK) {
@@ -265,15 +278,20 @@ static reha_status read_own(const char *text, reha_score_table *table, reha_erro
         char name[64];
         char number[32];
         double value = 0.0;
-        (void)snprintf(name, sizeof name, "%.*s", (int)(name_length < sizeof name ? name_length : sizeof name - 1), at);
-        (void)snprintf(number, sizeof number, "%.*s", (int)(length > name_length ? length - name_length - 1 : 0),
+        (void)snprintf(name, sizeof name, "%.*s",
+                       (int)(name_length < sizeof name ? name_length : sizeof name - 1), at);
+        (void)snprintf(number, sizeof number, "%.*s",
+                       (int)(length > name_length ? length - name_length - 1 : 0),
                        length > name_length ? at + name_length + 1 : "");
         const reha_instrument *instrument = reha_scores_find(table->scores, name);
         if (instrument == NULL) {
-            return reha_fail(err, REHA_E_ARG, "'%.40s' is no known instrument: see 'rehascope scores --list'", name);
+            return reha_fail(err, REHA_E_ARG, "'%.40s' is no known instrument: see 'rehascope scores --list'",
+                             name);
         }
-        if (!reha_parse_double(number, true, &value) || !(value > 0.0) || table->own_count >= REHA_OWN_MDC_MAX) {
-            return reha_fail(err, REHA_E_ARG, "own errors are written KEY=VALUE,KEY=VALUE, up to %d, with values above 0",
+        if (!reha_parse_double(number, true, &value) || !(value > 0.0) ||
+            table->own_count >= REHA_OWN_MDC_MAX) {
+            return reha_fail(err, REHA_E_ARG,
+                             "own errors are written KEY=VALUE,KEY=VALUE, up to %d, with values above 0",
                              REHA_OWN_MDC_MAX);
         }
         table->own_of[table->own_count] = instrument;
@@ -292,7 +310,8 @@ static reha_status read_own(const char *text, reha_score_table *table, reha_erro
     return REHA_OK;
 }
 
-static reha_change_spec spec_of(const reha_score_table *table, const reha_instrument *instrument, const char *setting)
+static reha_change_spec spec_of(const reha_score_table *table, const reha_instrument *instrument,
+                                const char *setting)
 {
     reha_change_spec spec = reha_change_spec_of(instrument, setting);
     for (size_t i = 0; i < table->own_count; i++) {
@@ -306,7 +325,8 @@ static reha_change_spec spec_of(const reha_score_table *table, const reha_instru
     return spec;
 }
 
-static reha_status judge(const reha_score_table *table, reha_score_series *series, const char *setting, reha_error *err)
+static reha_status judge(const reha_score_table *table, reha_score_series *series, const char *setting,
+                         reha_error *err)
 {
     reha_series_point points[REHA_SERIES_MAX];
     const reha_score_visit *first = NULL;
@@ -320,9 +340,11 @@ static reha_status judge(const reha_score_table *table, reha_score_series *serie
         }
         first = first == NULL ? visit : first;
         points[series->scored++] = (reha_series_point){visit->day, visit->value, sd};
-        visit->change = reha_change_judge((reha_reading){first->value, sd}, (reha_reading){visit->value, sd}, &series->spec);
+        visit->change = reha_change_judge((reha_reading){first->value, sd}, (reha_reading){visit->value, sd},
+                                          &series->spec);
     }
-    return series->scored > 0 ? reha_series_judge(points, series->scored, &series->spec, &series->series, err) : REHA_OK;
+    return series->scored > 0 ? reha_series_judge(points, series->scored, &series->spec, &series->series, err)
+                              : REHA_OK;
 }
 
 reha_status reha_score_table_load(const char *path, const reha_score_options *options, reha_score_table **out,
@@ -336,7 +358,8 @@ reha_status reha_score_table_load(const char *path, const reha_score_options *op
     }
     REHA_CHECK(reha_scores_load(options->scores_path, &table->scores, err));
     REHA_CHECK(read_own(options->own_mdc, table, err));
-    REHA_CHECK(reha_str_ends_nocase(path, ".json") ? load_json(path, table, err) : load_csv(path, table, err));
+    REHA_CHECK(reha_str_ends_nocase(path, ".json") ? load_json(path, table, err)
+                                                   : load_csv(path, table, err));
     if (table->count == 0) {
         status = reha_fail(err, REHA_E_FORMAT, "%s holds no scores", path);
         goto done;

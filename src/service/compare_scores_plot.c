@@ -83,7 +83,8 @@ static void draw_scale(reha_canvas *canvas, const axes *at, const reha_score_ser
     for (size_t i = 0; i < series->count; i++) { /* dates, as many as have room */
         const double x = place(at, series->visits[i].day, at->low).x;
         if (x >= free_from) {
-            (void)reha_canvas_text(canvas, (reha_spot){x, at->box.y + at->box.height + 0.4 * size}, series->visits[i].date, &type);
+            (void)reha_canvas_text(canvas, (reha_spot){x, at->box.y + at->box.height + 0.4 * size},
+                                   series->visits[i].date, &type);
             free_from = x + 6.5 * size;
         }
     }
@@ -95,13 +96,16 @@ static void draw_band(reha_canvas *canvas, const axes *at, const reha_score_seri
     const reha_spot right = {at->box.x + at->box.width, 0.0};
     if (isfinite(latest->sdc)) {
         const double top = fmax(place(at, 0.0, latest->before + latest->sdc).y, at->box.y);
-        const double bottom = fmin(place(at, 0.0, latest->before - latest->sdc).y, at->box.y + at->box.height);
-        reha_canvas_fill_box(canvas, (reha_rect){at->box.x, top, at->box.width, bottom - top}, 0.0, reha_rgb(BAND));
+        const double bottom =
+            fmin(place(at, 0.0, latest->before - latest->sdc).y, at->box.y + at->box.height);
+        reha_canvas_fill_box(canvas, (reha_rect){at->box.x, top, at->box.width, bottom - top}, 0.0,
+                             reha_rgb(BAND));
     }
     const double aim = latest->before + series->instrument->better * latest->mic;
     if (isfinite(latest->mic) && aim >= at->low && aim <= at->high) {
         const double y = place(at, 0.0, aim).y;
-        reha_canvas_line(canvas, (reha_spot){at->box.x, y}, (reha_spot){right.x, y}, (reha_stroke){reha_rgb(GREEN), 1.0, 4.0});
+        reha_canvas_line(canvas, (reha_spot){at->box.x, y}, (reha_spot){right.x, y},
+                         (reha_stroke){reha_rgb(GREEN), 1.0, 4.0});
     }
 }
 
@@ -134,19 +138,22 @@ static void draw_visits(reha_canvas *canvas, const axes *at, const reha_score_se
 void reha_score_plot(reha_canvas *canvas, reha_rect frame, const reha_score_series *series)
 {
     const double size = fmin(frame.height / 20.0, frame.width / 70.0);
-    const reha_type title = {.size = 1.1 * size, .bold = true, .colour = reha_rgb(INK), .wrap_width = frame.width, .lines_max = 1};
-    const reha_type legend = {.size = size, .colour = reha_rgb(SOFT), .wrap_width = frame.width, .lines_max = 1};
+    const reha_type title = {
+        .size = 1.1 * size, .bold = true, .colour = reha_rgb(INK), .wrap_width = frame.width, .lines_max = 1};
+    const reha_type legend = {
+        .size = size, .colour = reha_rgb(SOFT), .wrap_width = frame.width, .lines_max = 1};
     char text[160];
     if (series->scored == 0) {
         return;
     }
-    (void)snprintf(text, sizeof text, "%s%s%s, %s (%s is better)", series->instrument->title, series->side[0] != '\0' ? ", " : "",
-                   series->side, series->instrument->unit,
+    (void)snprintf(text, sizeof text, "%s%s%s, %s (%s is better)", series->instrument->title,
+                   series->side[0] != '\0' ? ", " : "", series->side, series->instrument->unit,
                    series->instrument->better > 0   ? "higher"
                    : series->instrument->better < 0 ? "lower"
                                                     : "neither");
     (void)reha_canvas_text(canvas, (reha_spot){frame.x, frame.y}, text, &title);
-    const reha_rect box = {frame.x + 4.0 * size, frame.y + 2.0 * size, frame.width - 5.0 * size, frame.height - 6.0 * size};
+    const reha_rect box = {frame.x + 4.0 * size, frame.y + 2.0 * size, frame.width - 5.0 * size,
+                           frame.height - 6.0 * size};
     const axes at = axes_of(box, series);
     draw_band(canvas, &at, series);
     draw_scale(canvas, &at, series, size);
@@ -154,8 +161,9 @@ void reha_score_plot(reha_canvas *canvas, reha_rect frame, const reha_score_seri
     draw_visits(canvas, &at, series, size);
     reha_canvas_unclip(canvas);
     (void)snprintf(text, sizeof text, "%s%s%s",
-                   isfinite(series->series.latest.sdc) ? "grey: no change beyond measurement error; bars: 95 % of one visit"
-                                                       : "the measurement error is not known",
+                   isfinite(series->series.latest.sdc)
+                       ? "grey: no change beyond measurement error; bars: 95 % of one visit"
+                       : "the measurement error is not known",
                    isfinite(series->series.latest.mic) ? "; green: important to patients" : "",
                    isfinite(series->series.slope_per_day) ? "; amber: trend" : "");
     (void)reha_canvas_text(canvas, (reha_spot){frame.x, frame.y + frame.height - 2.0 * size}, text, &legend);

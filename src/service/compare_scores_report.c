@@ -22,19 +22,27 @@ static const char STYLE[] =
     "--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;"
     "--card:#1b232b;--warn:#ffc55c;--stop:#ff8a80;--good:#7fd99a}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 auto;"
-    "max-width:70rem;padding:1rem 1.5rem}.banner{border:1px solid var(--warn);color:var(--warn);border-radius:.4rem;"
-    "padding:.4rem .8rem}.card{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:1rem;"
-    "margin:1.2rem 0}img{max-width:100%;background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;"
-    "padding:.3rem .6rem;border-bottom:1px solid var(--line)}.worsened{color:var(--stop)}.improved{color:var(--good)}"
-    ".different{color:var(--warn)}small{color:var(--soft)}.words{white-space:pre-line}@media print{.card{break-inside:avoid}}";
+    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
+    "auto;"
+    "max-width:70rem;padding:1rem 1.5rem}.banner{border:1px solid "
+    "var(--warn);color:var(--warn);border-radius:.4rem;"
+    "padding:.4rem .8rem}.card{background:var(--card);border:1px solid "
+    "var(--line);border-radius:.5rem;padding:1rem;"
+    "margin:1.2rem "
+    "0}img{max-width:100%;background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;"
+    "padding:.3rem .6rem;border-bottom:1px solid "
+    "var(--line)}.worsened{color:var(--stop)}.improved{color:var(--good)}"
+    ".different{color:var(--warn)}small{color:var(--soft)}.words{white-space:pre-line}@media "
+    "print{.card{break-inside:avoid}}";
 
 /* ---- HTML ---- */
 
 static void add_visits(reha_text *html, const reha_score_series *series)
 {
-    reha_text_add(html, "<table><thead><tr><th scope=col>Date<th scope=col>Value<th scope=col>Against the first<th scope=col>"
-                        "Verdict</tr></thead><tbody>\n");
+    reha_text_add(
+        html,
+        "<table><thead><tr><th scope=col>Date<th scope=col>Value<th scope=col>Against the first<th scope=col>"
+        "Verdict</tr></thead><tbody>\n");
     const reha_score_visit *first = NULL;
     for (size_t i = 0; i < series->count; i++) {
         const reha_score_visit *visit = &series->visits[i];
@@ -46,7 +54,8 @@ static void add_visits(reha_text *html, const reha_score_series *series)
             reha_text_addf(html, "<td>%.4g<td><td>first visit", visit->value);
         } else {
             reha_text_addf(html, "<td>%.4g<td>%+.4g<td class=%s>%s", visit->value, visit->change.difference,
-                           reha_verdict_code(visit->change.verdict), reha_verdict_text(visit->change.verdict));
+                           reha_verdict_code(visit->change.verdict),
+                           reha_verdict_text(visit->change.verdict));
         }
         if (visit->note[0] != '\0') {
             reha_text_add(html, "<br><small>");
@@ -109,11 +118,13 @@ reha_status reha_score_report_html(const reha_score_table *table, const char *pa
     char *written = NULL;
     char now[REHA_TIMESTAMP_BYTES];
     reha_clock_timestamp(now);
-    reha_text_addf(&html,
-                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-                   "content=\"width=device-width\"><title>Rehascope progress</title><style>%s</style></head>\n"
-                   "<body><h1>Progress over time</h1><p><small>%s, rehascope %s</small></p><p class=banner role=note>"
-                   "<b>Not reviewed.</b> For a clinician to check with the patient.</p>\n", STYLE, now, REHA_VERSION);
+    reha_text_addf(
+        &html,
+        "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+        "content=\"width=device-width\"><title>Rehascope progress</title><style>%s</style></head>\n"
+        "<body><h1>Progress over time</h1><p><small>%s, rehascope %s</small></p><p class=banner role=note>"
+        "<b>Not reviewed.</b> For a clinician to check with the patient.</p>\n",
+        STYLE, now, REHA_VERSION);
     for (size_t i = 0; i < table->count; i++) {
         REHA_CHECK(add_series(&html, &table->items[i], err));
     }
@@ -138,7 +149,8 @@ static void begin(page *at, const char *now)
     char text[160];
     const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT)};
     const reha_type mark = {.size = 9.0, .bold = true, .colour = reha_rgb(AMBER)};
-    (void)snprintf(text, sizeof text, "Rehascope %s, %s. Not reviewed: no clinician has signed this.", REHA_VERSION, now);
+    (void)snprintf(text, sizeof text, "Rehascope %s, %s. Not reviewed: no clinician has signed this.",
+                   REHA_VERSION, now);
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, MARGIN_PT - 12.0}, "NOT REVIEWED", &mark);
     at->y = MARGIN_PT + 4.0;
@@ -146,7 +158,8 @@ static void begin(page *at, const char *now)
 
 static void say(page *at, double size, unsigned colour, const char *text)
 {
-    const reha_type type = {.size = size, .colour = reha_rgb(colour), .wrap_width = A4_WIDTH_PT - 2.0 * MARGIN_PT};
+    const reha_type type = {
+        .size = size, .colour = reha_rgb(colour), .wrap_width = A4_WIDTH_PT - 2.0 * MARGIN_PT};
     at->y += reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, at->y}, text, &type).y + 3.0;
 }
 
@@ -163,7 +176,8 @@ static reha_status add_to_pdf(page *at, const reha_score_series *series, const c
         reha_canvas_next_page(at->canvas);
         begin(at, now);
     }
-    reha_score_plot(at->canvas, (reha_rect){MARGIN_PT, at->y, A4_WIDTH_PT - 2.0 * MARGIN_PT, plot_height}, series);
+    reha_score_plot(at->canvas, (reha_rect){MARGIN_PT, at->y, A4_WIDTH_PT - 2.0 * MARGIN_PT, plot_height},
+                    series);
     at->y += plot_height;
     say(at, 9.5, INK, words);
     say(at, 7.5, SOFT, sources);
@@ -179,7 +193,8 @@ reha_status reha_score_report_pdf(const reha_score_table *table, const char *pat
     reha_status status = REHA_OK;
     char now[REHA_TIMESTAMP_BYTES];
     page at = {0};
-    const reha_pdf_facts facts = {.title = "Rehascope progress", .author = "rehascope", .subject = "not reviewed"};
+    const reha_pdf_facts facts = {
+        .title = "Rehascope progress", .author = "rehascope", .subject = "not reviewed"};
     reha_clock_timestamp(now);
     REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
     begin(&at, now);

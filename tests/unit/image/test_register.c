@@ -1,4 +1,5 @@
-/* Registration: known maps are found again, other exposure and inversion do no harm, hopeless pairs are told. */
+/* Registration: known maps are found again, other exposure and inversion do no harm, hopeless pairs are told.
+ */
 #include "support.h"
 
 #include "base/memory.h"
@@ -11,8 +12,9 @@
 /* Blobs of several sizes: no symmetry, structure at every level. */
 static double scene(double x, double y)
 {
-    static const double blobs[][4] = {{40, 30, 14, 90},  {90, 60, 20, -60}, {60, 95, 10, 120}, {110, 25, 9, 70},
-                                      {25, 100, 12, 50}, {100, 105, 6, 140}, {70, 50, 5, 100}};
+    static const double blobs[][4] = {{40, 30, 14, 90}, {90, 60, 20, -60}, {60, 95, 10, 120},
+                                      {110, 25, 9, 70}, {25, 100, 12, 50}, {100, 105, 6, 140},
+                                      {70, 50, 5, 100}};
     double value = 100.0 + 0.2 * x;
     for (size_t i = 0; i < sizeof blobs / sizeof blobs[0]; i++) {
         const double dx = (x - blobs[i][0]) / blobs[i][2];
@@ -78,8 +80,9 @@ static void test_known_maps_are_found(void **state)
         reha_error err = REHA_ERROR_INIT;
         const trial *t = &trials[i];
         reha_gray *fixed = view(128, 128, identity, 1.0, false, 0.0);
-        const reha_affine moving_to_scene = reha_affine_similarity(
-            t->scale, t->angle_deg, (reha_point_px){63.5, 63.5}, (reha_point_px){63.5 + t->x_px, 63.5 + t->y_px});
+        const reha_affine moving_to_scene =
+            reha_affine_similarity(t->scale, t->angle_deg, (reha_point_px){63.5, 63.5},
+                                   (reha_point_px){63.5 + t->x_px, 63.5 + t->y_px});
         reha_gray *moving = view(128, 128, moving_to_scene, t->exponent, t->inverted, t->noise);
         reha_register_options how = reha_register_options_default();
         reha_registration found;
@@ -166,7 +169,8 @@ static void test_landmarks(void **state)
     reha_registration found;
     reha_point_px fixed[5] = {{10, 10}, {90, 12}, {50, 60}, {20, 80}, {85, 75}};
     reha_point_px moving[5];
-    const reha_affine truth = reha_affine_similarity(1.5, 8.0, (reha_point_px){50, 50}, (reha_point_px){70, 40});
+    const reha_affine truth =
+        reha_affine_similarity(1.5, 8.0, (reha_point_px){50, 50}, (reha_point_px){70, 40});
     for (int i = 0; i < 5; i++) {
         moving[i] = reha_affine_apply(truth, fixed[i]);
     }
@@ -177,7 +181,8 @@ static void test_landmarks(void **state)
     moving[2].x_px += 30.0; /* one misplaced by 20 px of the fixed image */
     assert_ok(reha_register_points(fixed, moving, 5, REHA_REGISTER_SIMILARITY, spacing, &found, &err), &err);
     assert_true(found.residual_px > 4.0 && found.residual_px < 20.0 && !found.is_reliable);
-    assert_int_equal(reha_register_points(fixed, moving, 1, REHA_REGISTER_SIMILARITY, spacing, &found, &err), REHA_E_ARG);
+    assert_int_equal(reha_register_points(fixed, moving, 1, REHA_REGISTER_SIMILARITY, spacing, &found, &err),
+                     REHA_E_ARG);
 }
 
 static void test_apply_matches_exposure(void **state)
@@ -231,9 +236,12 @@ static void test_every_failing_allocation_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_maps_are_found),    cmocka_unit_test(test_other_sizes_and_spacings),
-        cmocka_unit_test(test_hopeless_pairs_are_told), cmocka_unit_test(test_landmarks),
-        cmocka_unit_test(test_apply_matches_exposure),  cmocka_unit_test(test_every_failing_allocation_is_reported),
+        cmocka_unit_test(test_known_maps_are_found),
+        cmocka_unit_test(test_other_sizes_and_spacings),
+        cmocka_unit_test(test_hopeless_pairs_are_told),
+        cmocka_unit_test(test_landmarks),
+        cmocka_unit_test(test_apply_matches_exposure),
+        cmocka_unit_test(test_every_failing_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Real change, important change: conversions, combination of errors, verdicts; false alarms and power by simulation. */
+/* Real change, important change: conversions, combination of errors, verdicts; false alarms and power by
+ * simulation. */
 #include "support.h"
 
 #include "base/random.h"
@@ -44,7 +45,8 @@ static void test_errors_add_in_quadrature(void **state)
     change = reha_change_judge((reha_reading){4.0, 0.3}, (reha_reading){3.0, 0.4}, &spec);
     assert_float_equal(change.sdc, 1.959964 * sqrt(0.97), 1e-6);
     assert_int_equal(change.verdict, REHA_NO_CHANGE);
-    const reha_threshold mdc = mdc_of(2.5, 95.0, REHA_ABSOLUTE); /* of the whole measurement: the larger one counts */
+    const reha_threshold mdc =
+        mdc_of(2.5, 95.0, REHA_ABSOLUTE); /* of the whole measurement: the larger one counts */
     spec.mdc = &mdc;
     change = reha_change_judge((reha_reading){4.0, 0.3}, (reha_reading){3.0, 0.4}, &spec);
     assert_float_equal(change.sdc, 2.5, 1e-9);
@@ -60,8 +62,8 @@ static void test_errors_add_in_quadrature(void **state)
     assert_int_equal(change.verdict, REHA_CANNOT_TELL);
 }
 
-static void judge(double before, double after, int better, double mdc_value, double mic_value, reha_verdict verdict,
-                  reha_importance importance, const char *says)
+static void judge(double before, double after, int better, double mdc_value, double mic_value,
+                  reha_verdict verdict, reha_importance importance, const char *says)
 {
     char remark[256];
     const reha_threshold mdc = mdc_of(mdc_value, 95.0, REHA_ABSOLUTE);
@@ -72,7 +74,8 @@ static void judge(double before, double after, int better, double mdc_value, dou
                                    .acquisition_sd = NO,
                                    .mdc = isnan(mdc_value) ? NULL : &mdc,
                                    .mic = isnan(mic_value) ? NULL : &mic};
-    const reha_change change = reha_change_judge((reha_reading){before, NO}, (reha_reading){after, NO}, &spec);
+    const reha_change change =
+        reha_change_judge((reha_reading){before, NO}, (reha_reading){after, NO}, &spec);
     reha_change_remark(&change, remark, sizeof remark);
     if (change.verdict != verdict || change.importance != importance || strstr(remark, says) == NULL) {
         fail_msg("%g -> %g: %s, importance %d, '%s'", before, after, reha_verdict_text(change.verdict),
@@ -89,7 +92,7 @@ static void test_verdicts(void **state)
     judge(40, 55, 1, 20, 11, REHA_NO_CHANGE, REHA_IMPORTANT, "measure again");
     judge(40, 45, 1, 20, 11, REHA_NO_CHANGE, REHA_NOT_IMPORTANT, "could hide");
     judge(40, 50, 1, 5, 15, REHA_IMPROVED, REHA_NOT_IMPORTANT, "smaller than what patients");
-    judge(40, 60, 1, 20, 11, REHA_NO_CHANGE, REHA_IMPORTANT, "");  /* exactly the SDC is not beyond it */
+    judge(40, 60, 1, 20, 11, REHA_NO_CHANGE, REHA_IMPORTANT, ""); /* exactly the SDC is not beyond it */
     judge(40, 60, 0, 10, NO, REHA_DIFFERENT, REHA_IMPORTANCE_UNKNOWN, "");
     judge(40, 60, 1, NO, 11, REHA_CANNOT_TELL, REHA_IMPORTANT, "not known");
     judge(40, 60, 1, 10, NO, REHA_IMPROVED, REHA_IMPORTANCE_UNKNOWN, "ask");
@@ -110,7 +113,8 @@ static void test_false_alarms_and_power(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         const double first = 4.0 + visit_sd * reha_random_normal(&random);
         const double second = 4.0 + visit_sd * reha_random_normal(&random);
-        const reha_change still = reha_change_judge((reha_reading){first, 0.05}, (reha_reading){second, 0.05}, &spec);
+        const reha_change still =
+            reha_change_judge((reha_reading){first, 0.05}, (reha_reading){second, 0.05}, &spec);
         const reha_change lost = reha_change_judge((reha_reading){first, 0.05},
                                                    (reha_reading){second - 1.5 * still.sdc, 0.05}, &spec);
         alarms += still.verdict != REHA_NO_CHANGE ? 1 : 0;
@@ -143,8 +147,10 @@ static void test_instrument_gives_its_spec(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels_convert),         cmocka_unit_test(test_errors_add_in_quadrature),
-        cmocka_unit_test(test_verdicts),               cmocka_unit_test(test_false_alarms_and_power),
+        cmocka_unit_test(test_levels_convert),
+        cmocka_unit_test(test_errors_add_in_quadrature),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_false_alarms_and_power),
         cmocka_unit_test(test_instrument_gives_its_spec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

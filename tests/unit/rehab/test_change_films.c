@@ -1,4 +1,5 @@
-/* Two results of one patient: what refuses, what blocks, what warns; millimetres only where they hold; the right error. */
+/* Two results of one patient: what refuses, what blocks, what warns; millimetres only where they hold; the
+ * right error. */
 #include "support.h"
 
 #include "rehab/change_films.h"
@@ -36,24 +37,27 @@ static const film usual = {.modality = "DX",
 
 static json_t *number(const char *key, double value, double error, const char *unit)
 {
-    return json_pack("{s:s, s:s, s:n, s:{s:o, s:s, s:o}}", "key", key, "label", key, "grading", "measure", "value",
-                     reha_json_real(value), "unit", unit, "error_95", reha_json_real(error));
+    return json_pack("{s:s, s:s, s:n, s:{s:o, s:s, s:o}}", "key", key, "label", key, "grading", "measure",
+                     "value", reha_json_real(value), "unit", unit, "error_95", reha_json_real(error));
 }
 
 static json_t *analysis_of(const film *f)
 {
-    json_t *grade = json_pack("{s:s, s:s, s:{s:i, s:{s:i, s:i}}}", "key", "kl-grade", "label", "KL", "grading", "grade",
-                              f->grade, "prediction_set", "low", f->set_low, "high", f->set_high);
+    json_t *grade =
+        json_pack("{s:s, s:s, s:{s:i, s:{s:i, s:i}}}", "key", "kl-grade", "label", "KL", "grading", "grade",
+                  f->grade, "prediction_set", "low", f->set_low, "high", f->set_high);
     const bool is_mm = strcmp(f->unit, "mm") == 0;
-    json_t *region = json_pack("{s:b, s:s, s:[o, o, o, o, o], s:[]}", "accepted", f->is_accepted, "side", f->side, "findings",
-                               grade, number("jsw-medial-min", f->medial, f->error, f->unit),
-                               number("jsw-lateral-min", f->lateral, f->error, f->unit),
-                               number("jsw-min", f->medial, f->error, f->unit),
-                               number("plateau-width", f->plateau, 0.02 * f->plateau, is_mm ? "mm" : "px"), "notes");
-    return json_pack("{s:s, s:{s:s}, s:{s:s, s:s, s:s, s:{s:s}}, s:b, s:[{s:s, s:s}], s:[o]}", "task", "knee-oa", "model",
-                     "version", f->version, "image", "modality", f->modality, "view_position", f->view, "device_model",
-                     f->device, "spacing", "source", f->spacing, "accepted", f->is_accepted, "notes", "level",
-                     f->is_accepted ? "info" : "refused", "text", "a note", "regions", region);
+    json_t *region =
+        json_pack("{s:b, s:s, s:[o, o, o, o, o], s:[]}", "accepted", f->is_accepted, "side", f->side,
+                  "findings", grade, number("jsw-medial-min", f->medial, f->error, f->unit),
+                  number("jsw-lateral-min", f->lateral, f->error, f->unit),
+                  number("jsw-min", f->medial, f->error, f->unit),
+                  number("plateau-width", f->plateau, 0.02 * f->plateau, is_mm ? "mm" : "px"), "notes");
+    return json_pack("{s:s, s:{s:s}, s:{s:s, s:s, s:s, s:{s:s}}, s:b, s:[{s:s, s:s}], s:[o]}", "task",
+                     "knee-oa", "model", "version", f->version, "image", "modality", f->modality,
+                     "view_position", f->view, "device_model", f->device, "spacing", "source", f->spacing,
+                     "accepted", f->is_accepted, "notes", "level", f->is_accepted ? "info" : "refused",
+                     "text", "a note", "regions", region);
 }
 
 static reha_scores *scores;
@@ -109,8 +113,8 @@ static void expect(const film *b, const char *code, reha_check_level level, bool
     const reha_films films = compare(&usual, b, false);
     const reha_check *check = check_of(&films, code);
     if (check == NULL || check->level != level || films.is_refused != is_refused) {
-        fail_msg("%s: level %d, refused %d: %s", code, check != NULL ? (int)check->level : -1, films.is_refused,
-                 check != NULL ? check->text : "no such check");
+        fail_msg("%s: level %d, refused %d: %s", code, check != NULL ? (int)check->level : -1,
+                 films.is_refused, check != NULL ? check->text : "no such check");
     }
 }
 
@@ -296,8 +300,8 @@ static void test_days_are_counted(void **state)
     assert_float_equal(reha_days_between("2024-02-28", "2024-03-01"), 2.0, 0.0);
     assert_float_equal(reha_days_between("2023-02-28", "2023-03-01"), 1.0, 0.0);
     assert_float_equal(reha_days_between("2026-01-01", "2024-01-01"), -731.0, 0.0);
-    static const char *const bad[] = {"", "2024-02-30", "2023-02-29", "2024-13-01", "24-01-01", "2024-01-1", "2024-01-011",
-                                      "2024/01/01", "2024-00-10", "2024-01-00"};
+    static const char *const bad[] = {"",          "2024-02-30",  "2023-02-29", "2024-13-01", "24-01-01",
+                                      "2024-01-1", "2024-01-011", "2024/01/01", "2024-00-10", "2024-01-00"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_true(isnan(reha_days_between(bad[i], "2024-01-01")));
     }
@@ -357,7 +361,8 @@ static bool replace_nth(json_t *tree, size_t *left, json_t *value)
 static void test_any_member_may_be_wrong(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"null", "-1e300", "1e300", "\"x\"", "[]", "{}", "[[[]],{},null]", "true"};
+    static const char *const wrong[] = {"null", "-1e300", "1e300",          "\"x\"",
+                                        "[]",   "{}",     "[[[]],{},null]", "true"};
     const reha_film_options how = {.is_setup_stated = true};
     film f = later();
     json_t *good = analysis_of(&usual);
@@ -373,7 +378,8 @@ static void test_any_member_may_be_wrong(void **state)
             for (int turn = 0; turn < 2 && !is_done; turn++) {
                 const reha_visit a = {good, "", "", "", ""};
                 const reha_visit b = {bad, "", "", "", ""};
-                const reha_status status = reha_films_compare(turn == 0 ? &a : &b, turn == 0 ? &b : &a, scores, &how, &films, &err);
+                const reha_status status =
+                    reha_films_compare(turn == 0 ? &a : &b, turn == 0 ? &b : &a, scores, &how, &films, &err);
                 assert_true(status == REHA_OK || status == REHA_E_FORMAT);
                 json_t *json = status == REHA_OK ? reha_films_to_json(&films) : NULL;
                 assert_true((json != NULL) == (status == REHA_OK));
@@ -406,11 +412,16 @@ static int close_scores(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_cannot_be_compared_is_refused), cmocka_unit_test(test_what_spoils_measuring_blocks_it),
-        cmocka_unit_test(test_what_is_unknown_is_said),            cmocka_unit_test(test_millimetres_only_where_they_hold),
-        cmocka_unit_test(test_bone_that_grows_betrays_the_scale),  cmocka_unit_test(test_the_right_error_counts),
-        cmocka_unit_test(test_a_joint_space_does_not_heal),        cmocka_unit_test(test_grades_change_only_without_a_common_one),
-        cmocka_unit_test(test_days_are_counted),                   cmocka_unit_test(test_other_json_is_no_result),
+        cmocka_unit_test(test_what_cannot_be_compared_is_refused),
+        cmocka_unit_test(test_what_spoils_measuring_blocks_it),
+        cmocka_unit_test(test_what_is_unknown_is_said),
+        cmocka_unit_test(test_millimetres_only_where_they_hold),
+        cmocka_unit_test(test_bone_that_grows_betrays_the_scale),
+        cmocka_unit_test(test_the_right_error_counts),
+        cmocka_unit_test(test_a_joint_space_does_not_heal),
+        cmocka_unit_test(test_grades_change_only_without_a_common_one),
+        cmocka_unit_test(test_days_are_counted),
+        cmocka_unit_test(test_other_json_is_no_result),
         cmocka_unit_test(test_any_member_may_be_wrong),
     };
     return cmocka_run_group_tests(tests, open_scores, close_scores);

@@ -20,12 +20,39 @@ static reha_scores *instruments(void)
 static void test_file_has_every_instrument(void **state)
 {
     (void)state;
-    static const char *const keys[] = {
-        "koos-pain", "koos-symptoms", "koos-adl", "koos-sport", "koos-qol", "hoos-pain", "womac-pain", "womac-stiffness",
-        "womac-function", "oks", "ohs", "dash", "quickdash", "odi", "nrs-pain", "vas-pain", "psfs", "rom-knee-extension",
-        "rom-knee-flexion", "rom-shoulder-abduction", "tug", "sit-to-stand-30s", "walk-6min",
-        "dynamometry-knee-extension", "lsi", "rmdq", "spadi", "ikdc", "jsw-medial-min", "jsw-lateral-min",
-        "muscle-thickness", "pennation", "kl-grade"};
+    static const char *const keys[] = {"koos-pain",
+                                       "koos-symptoms",
+                                       "koos-adl",
+                                       "koos-sport",
+                                       "koos-qol",
+                                       "hoos-pain",
+                                       "womac-pain",
+                                       "womac-stiffness",
+                                       "womac-function",
+                                       "oks",
+                                       "ohs",
+                                       "dash",
+                                       "quickdash",
+                                       "odi",
+                                       "nrs-pain",
+                                       "vas-pain",
+                                       "psfs",
+                                       "rom-knee-extension",
+                                       "rom-knee-flexion",
+                                       "rom-shoulder-abduction",
+                                       "tug",
+                                       "sit-to-stand-30s",
+                                       "walk-6min",
+                                       "dynamometry-knee-extension",
+                                       "lsi",
+                                       "rmdq",
+                                       "spadi",
+                                       "ikdc",
+                                       "jsw-medial-min",
+                                       "jsw-lateral-min",
+                                       "muscle-thickness",
+                                       "pennation",
+                                       "kl-grade"};
     reha_scores *scores = instruments();
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (reha_scores_find(scores, keys[i]) == NULL) {
@@ -40,7 +67,8 @@ static void test_file_has_every_instrument(void **state)
             assert_true(strchr("ABCK", one->mdc[k].sure[0]) != NULL);
         }
         for (size_t k = 0; k < one->repeat_count; k++) {
-            assert_non_null(strstr(one->repeats[k].source, "repeat_bench")); /* the command that measured it */
+            assert_non_null(
+                strstr(one->repeats[k].source, "repeat_bench")); /* the command that measured it */
         }
     }
     reha_scores_free(scores);
@@ -70,7 +98,10 @@ static const golden cases[] = {
     /* QuickDASH: (mean - 1) * 25; 11 items with mean 3 give 50; one missing: (26 / 10 - 1) * 25 = 40. */
     {"quickdash", {3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3}, 11, 50.0},
     {"quickdash", {2, 3, 2, 3, 2, 3, 2, 3, 3, 3, (double)NAN}, 11, 40.0},
-    {"dash", {1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2}, 30, 12.5},
+    {"dash",
+     {1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2},
+     30,
+     12.5},
     /* ODI: the printed example 16 of 50 is 32 %; with a section omitted 16 of 45 is 35.6 %. */
     {"odi", {2, 2, 2, 2, 2, 2, 2, 2, 0, 0}, 10, 32.0},
     {"odi", {2, 2, 2, 2, 2, 2, 2, 2, 0, (double)NAN}, 10, 35.5555555556},
@@ -112,11 +143,19 @@ typedef struct refused {
 } refused;
 
 static const refused bad[] = {
-    {"koos-pain", {1, 1, 1, 1, (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN}, 9, REHA_E_REFUSED, "4 of 9"},
+    {"koos-pain",
+     {1, 1, 1, 1, (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN},
+     9,
+     REHA_E_REFUSED,
+     "4 of 9"},
     {"koos-sport", {1, 1, (double)NAN, (double)NAN, (double)NAN}, 5, REHA_E_REFUSED, "at least 3"},
     {"womac-pain", {1, 1, 1, (double)NAN, (double)NAN}, 5, REHA_E_REFUSED, "at least 4"},
     {"womac-stiffness", {(double)NAN, (double)NAN}, 2, REHA_E_REFUSED, "at least 1"},
-    {"oks", {3, 3, 3, 3, 3, (double)NAN, (double)NAN, 3, 3, 3, (double)NAN, 3}, 12, REHA_E_REFUSED, "at least 10"},
+    {"oks",
+     {3, 3, 3, 3, 3, (double)NAN, (double)NAN, 3, 3, 3, (double)NAN, 3},
+     12,
+     REHA_E_REFUSED,
+     "at least 10"},
     {"quickdash", {3, 3, 3, 3, 3, 3, 3, 3, 3, (double)NAN, (double)NAN}, 11, REHA_E_REFUSED, "at least 10"},
     {"odi", {2, 2, 2, 2, 2, 2, 2, 2, (double)NAN, (double)NAN}, 10, REHA_E_REFUSED, "at least 9"},
     {"psfs", {2, 5}, 2, REHA_E_ARG, "items"},
@@ -136,8 +175,8 @@ static void test_bad_forms_are_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
         reha_score score;
-        const reha_status status =
-            reha_score_compute(reha_scores_find(scores, bad[i].key), bad[i].items, bad[i].count, &score, &err);
+        const reha_status status = reha_score_compute(reha_scores_find(scores, bad[i].key), bad[i].items,
+                                                      bad[i].count, &score, &err);
         if (status != bad[i].status || strstr(err.text, bad[i].says) == NULL || !isnan(score.value)) {
             fail_msg("case %zu, %s: %s: %s", i, bad[i].key, reha_status_name(status), err.text);
         }
@@ -156,7 +195,8 @@ static void test_thresholds_are_chosen_by_setting(void **state)
     const reha_instrument *oks = reha_scores_find(scores, "OKS");
     assert_true(reha_threshold_choose(oks->mic, oks->mic_count, NULL)->value == 7.0);
     assert_true(reha_threshold_choose(oks->mic, oks->mic_count, "non-surgical")->value == 6.1);
-    const reha_instrument *quickdash = reha_scores_find(scores, "quickdash"); /* its second entry is only a range */
+    const reha_instrument *quickdash =
+        reha_scores_find(scores, "quickdash"); /* its second entry is only a range */
     assert_true(reha_threshold_choose(quickdash->mic, quickdash->mic_count, "surgical")->value == 13.4);
     const reha_instrument *womac = reha_scores_find(scores, "womac-pain");
     assert_null(reha_threshold_choose(womac->mic, womac->mic_count, NULL));

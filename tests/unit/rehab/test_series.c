@@ -1,4 +1,5 @@
-/* Series: slope, interval, level shift and reaching of the SDC against known truth; false alarms by simulation. */
+/* Series: slope, interval, level shift and reaching of the SDC against known truth; false alarms by
+ * simulation. */
 #include "support.h"
 
 #include "base/memory.h"

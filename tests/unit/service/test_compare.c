@@ -1,5 +1,5 @@
-/* Comparisons of results on disk and tables of scores: files in, pages out; every failing allocation is an error, not a
- * crash or a leak. Images are compared by tests/e2e/test_compare.sh. */
+/* Comparisons of results on disk and tables of scores: files in, pages out; every failing allocation is an
+ * error, not a crash or a leak. Images are compared by tests/e2e/test_compare.sh. */
 #include "support.h"
 
 #include "base/file.h"
@@ -15,12 +15,17 @@ static char folder[64];
 static char first_path[128], second_path[128], table_path[128], page_path[128];
 
 static const char result_form[] =
-    "{\"results\": [{\"path\": \"gone.png\", \"sha256\": \"%s\", \"ok\": true, \"analysis\": {\"task\": \"knee-oa\","
-    "\"model\": {\"name\": \"knee-oa\", \"version\": \"1\", \"hash\": \"ab\"}, \"accepted\": true, \"notes\": [],"
-    "\"image\": {\"modality\": \"DX\", \"view_position\": \"PA\", \"device_model\": \"D\", \"spacing\": {\"source\": \"calibrated\"}},"
+    "{\"results\": [{\"path\": \"gone.png\", \"sha256\": \"%s\", \"ok\": true, \"analysis\": {\"task\": "
+    "\"knee-oa\","
+    "\"model\": {\"name\": \"knee-oa\", \"version\": \"1\", \"hash\": \"ab\"}, \"accepted\": true, "
+    "\"notes\": [],"
+    "\"image\": {\"modality\": \"DX\", \"view_position\": \"PA\", \"device_model\": \"D\", \"spacing\": "
+    "{\"source\": \"calibrated\"}},"
     "\"regions\": [{\"accepted\": true, \"side\": \"left\", \"notes\": [], \"findings\": ["
-    "{\"key\": \"jsw-medial-min\", \"label\": \"Medial <&>\", \"measure\": {\"value\": %g, \"unit\": \"mm\", \"error_95\": 1.02}},"
-    "{\"key\": \"plateau-width\", \"label\": \"Plateau\", \"measure\": {\"value\": 79, \"unit\": \"mm\", \"error_95\": 2}}]}]}}]}";
+    "{\"key\": \"jsw-medial-min\", \"label\": \"Medial <&>\", \"measure\": {\"value\": %g, \"unit\": \"mm\", "
+    "\"error_95\": 1.02}},"
+    "{\"key\": \"plateau-width\", \"label\": \"Plateau\", \"measure\": {\"value\": 79, \"unit\": \"mm\", "
+    "\"error_95\": 2}}]}]}}]}";
 
 static void save(const char *path, const char *text)
 {
@@ -44,7 +49,8 @@ static int open_folder(void **state)
     save(first_path, text);
     (void)snprintf(text, sizeof text, result_form, "bb", 3.1);
     save(second_path, text);
-    save(table_path, "date,oks,nrs-pain:left\n2026-01-01,20,7\n2026-02-01,24,\n2026-03-01,29,3\n2026-04-01,33,\n2026-05-01,32,2\n");
+    save(table_path, "date,oks,nrs-pain:left\n2026-01-01,20,7\n2026-02-01,24,\n2026-03-01,29,3\n2026-04-01,"
+                     "33,\n2026-05-01,32,2\n");
     return 0;
 }
 
@@ -112,7 +118,8 @@ static void test_scores_and_pages(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_score_table *table = NULL;
-    const reha_score_options how = {.scores_path = REHA_SOURCE_DIR "/guidelines/scores.json", .own_mdc = "nrs-pain=2"};
+    const reha_score_options how = {.scores_path = REHA_SOURCE_DIR "/guidelines/scores.json",
+                                    .own_mdc = "nrs-pain=2"};
     assert_ok(reha_score_table_load(table_path, &how, &table, &err), &err);
     assert_int_equal(table->count, 2);
     assert_int_equal(table->items[0].scored, 5);

@@ -18,11 +18,15 @@ typedef struct predict_arguments {
 } predict_arguments;
 
 static const app_option predict_options[] = {
-    {"input", APP_TEXT, "F.json", "what is known before treatment (docs/formats/outcome.md)", offsetof(predict_arguments, input), 0, 0},
-    {"why", APP_FLAG, NULL, "what each input adds to the expected score", offsetof(predict_arguments, why), 0, 0},
-    {"json", APP_FLAG, NULL, "the prediction as JSON on standard output", offsetof(predict_arguments, json), 0, 0},
+    {"input", APP_TEXT, "F.json", "what is known before treatment (docs/formats/outcome.md)",
+     offsetof(predict_arguments, input), 0, 0},
+    {"why", APP_FLAG, NULL, "what each input adds to the expected score", offsetof(predict_arguments, why), 0,
+     0},
+    {"json", APP_FLAG, NULL, "the prediction as JSON on standard output", offsetof(predict_arguments, json),
+     0, 0},
     {"model", APP_TEXT, "DIR", "exactly this model", offsetof(predict_arguments, model), 0, 0},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(predict_arguments, models), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(predict_arguments, models), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 enum { SHOWN_MAX = 96 };
@@ -89,9 +93,9 @@ static void print_similar(const json_t *similar)
     if (!json_is_object(similar)) {
         return;
     }
-    (void)printf("  how %.0f similar patients fared (%s): half between %.0f and %.0f, middle %.0f", number(similar, "patients"),
-                 reha_json_string(similar, "alike_in", ""), number(similar, "q25"), number(similar, "q75"),
-                 number(similar, "median"));
+    (void)printf("  how %.0f similar patients fared (%s): half between %.0f and %.0f, middle %.0f",
+                 number(similar, "patients"), reha_json_string(similar, "alike_in", ""),
+                 number(similar, "q25"), number(similar, "q75"), number(similar, "median"));
     json_array_foreach((json_t *)json_object_get(similar, "goals"), i, goal)
     {
         (void)printf("; %s %.0f %%", reha_json_string(goal, "goal", ""), 100.0 * number(goal, "share"));
@@ -107,12 +111,13 @@ static void print_prediction(const json_t *result, bool with_why)
     const json_t *most = json_array_get(json_object_get(result, "intervals"), 1);
     (void)printf("%s: %.1f %s expected\n", reha_json_string(result, "target", ""), number(result, "expected"),
                  reha_json_string(result, "unit", ""));
-    (void)printf("  5 in 10 such patients end between %.4g and %.4g, 9 in 10 between %.4g and %.4g\n", number(half, "low"),
-                 number(half, "high"), number(most, "low"), number(most, "high"));
+    (void)printf("  5 in 10 such patients end between %.4g and %.4g, 9 in 10 between %.4g and %.4g\n",
+                 number(half, "low"), number(half, "high"), number(most, "low"), number(most, "high"));
     json_array_foreach((json_t *)json_object_get(result, "goals"), i, one)
     {
         (void)printf("  chance of %s (%.4g or more): %.0f %%\n    %s\n", reha_json_string(one, "goal", ""),
-                     number(one, "score_needed"), 100.0 * number(one, "chance"), reha_json_string(one, "source", ""));
+                     number(one, "score_needed"), 100.0 * number(one, "chance"),
+                     reha_json_string(one, "source", ""));
     }
     print_naive(result);
     print_similar(json_object_get(result, "similar"));
@@ -132,7 +137,9 @@ static reha_status predict(const predict_arguments *given, const char *task, jso
     char hash[REHA_DIGEST_TEXT_BYTES];
     *out = NULL;
     if (!app_is_outcome(task)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "no outcome '%.40s': knee-replacement, hip-replacement, knee-oa-progression, or outcome (your own)",
+        return reha_fail(err, REHA_E_NOT_FOUND,
+                         "no outcome '%.40s': knee-replacement, hip-replacement, knee-oa-progression, or "
+                         "outcome (your own)",
                          task);
     }
     reha_status status = app_outcome_open(given->models, given->model, task, &model, &card, hash, err);

@@ -16,8 +16,8 @@ bool app_is_outcome(const char *task)
     return strcmp(task, OWN_TASK) == 0 || reha_outcome_is_task(task);
 }
 
-reha_status app_outcome_open(const char *models, const char *model, const char *task, reha_outcome_model **out,
-                             json_t **card, char *hash, reha_error *err)
+reha_status app_outcome_open(const char *models, const char *model, const char *task,
+                             reha_outcome_model **out, json_t **card, char *hash, reha_error *err)
 {
     char *folder = NULL;
     *out = NULL;
@@ -42,7 +42,8 @@ static double number(const json_t *object, const char *key)
 static void print_figure(const json_t *report, const char *key, const char *label)
 {
     const json_t *one = json_object_get(report, key);
-    (void)printf("  %-34s %7.3f   (%.3f to %.3f)\n", label, number(one, "value"), number(one, "low"), number(one, "high"));
+    (void)printf("  %-34s %7.3f   (%.3f to %.3f)\n", label, number(one, "value"), number(one, "low"),
+                 number(one, "high"));
 }
 
 static void print_group(const json_t *one)
@@ -51,17 +52,20 @@ static void print_group(const json_t *one)
     const json_t *half = json_object_get(one, "coverage_50");
     const json_t *most = json_object_get(one, "coverage_90");
     const char *feature = reha_json_string(one, "feature", NULL);
-    (void)snprintf(name, sizeof name, "%s%s%s", feature != NULL ? feature : "all", feature != NULL ? ": " : "",
+    (void)snprintf(name, sizeof name, "%s%s%s", feature != NULL ? feature : "all",
+                   feature != NULL ? ": " : "",
                    feature != NULL ? reha_json_string(one, "level", "not known") : "");
     (void)printf("  %-34s %6.0f   %5.1f %%  %5.1f %%   %6.2f   %+6.2f\n", name, number(one, "n"),
-                 100.0 * number(half, "value"), 100.0 * number(most, "value"), number(one, "rmse"), number(one, "bias"));
+                 100.0 * number(half, "value"), 100.0 * number(most, "value"), number(one, "rmse"),
+                 number(one, "bias"));
 }
 
 static void print_goal(const json_t *goal)
 {
-    (void)printf("  %-34s predicted %.1f %%, came %.1f %%; Brier score %.4f (the same chance for all: %.4f)\n",
-                 reha_json_string(goal, "goal", ""), 100.0 * number(goal, "predicted"), 100.0 * number(goal, "observed"),
-                 number(goal, "brier"), number(goal, "brier_naive"));
+    (void)printf(
+        "  %-34s predicted %.1f %%, came %.1f %%; Brier score %.4f (the same chance for all: %.4f)\n",
+        reha_json_string(goal, "goal", ""), 100.0 * number(goal, "predicted"),
+        100.0 * number(goal, "observed"), number(goal, "brier"), number(goal, "brier_naive"));
 }
 
 static void print_benchmark(const json_t *benchmark)
@@ -114,7 +118,8 @@ int app_outcome_evaluate(const app_outcome_arguments *given)
     json_t *report = NULL;
     char hash[REHA_DIGEST_TEXT_BYTES];
     int code = EXIT_DONE;
-    reha_status status = app_outcome_open(given->models, given->model, given->task, &model, &card, hash, &err);
+    reha_status status =
+        app_outcome_open(given->models, given->model, given->task, &model, &card, hash, &err);
     if (status == REHA_OK) {
         const reha_outcome_options how = {.task = given->task,
                                           .data = given->data,
@@ -167,8 +172,8 @@ int app_outcome_train(const app_outcome_arguments *given)
                                       .seed = (uint64_t)given->seed,
                                       .command = given->command};
     const reha_progress progress = app_progress();
-    const reha_status status =
-        is_own ? reha_outcome_train_own(&how, &progress, &card, &err) : reha_outcome_train(&how, &progress, &card, &err);
+    const reha_status status = is_own ? reha_outcome_train_own(&how, &progress, &card, &err)
+                                      : reha_outcome_train(&how, &progress, &card, &err);
     app_progress_end();
     if (status != REHA_OK) {
         return app_fail(status, &err);

@@ -33,6 +33,7 @@ int app_progression_predict(const char *models, const char *model, const char *i
 
 /* The model named by --model, or the newest of the task; *card: new reference. */
 REHA_MUST_USE reha_status app_outcome_open(const char *models, const char *model, const char *task,
-                                           reha_outcome_model **out, json_t **card, char *hash, reha_error *err);
+                                           reha_outcome_model **out, json_t **card, char *hash,
+                                           reha_error *err);
 
 #endif

@@ -26,7 +26,8 @@ static const char *verdict(const json_t *object, const char *ranks, const char *
     }
     return json_is_true(json_object_get(object, odds))
                ? "the picture adds to the grade: knees are ranked better, and the odds are more accurate"
-               : "the picture adds to the grade in ranking knees; that the odds are more accurate is not shown";
+               : "the picture adds to the grade in ranking knees; that the odds are more accurate is not "
+                 "shown";
 }
 
 int app_progression_train(const app_outcome_arguments *given)
@@ -45,7 +46,8 @@ int app_progression_train(const app_outcome_arguments *given)
         return app_fail(status, &err);
     }
     const json_t *metrics = json_object_get(card, "metrics");
-    (void)printf("%.0f matched pairs; each pair scored by a model that has not seen its people\n", number(metrics, "pairs"));
+    (void)printf("%.0f matched pairs; each pair scored by a model that has not seen its people\n",
+                 number(metrics, "pairs"));
     json_array_foreach((json_t *)json_object_get(metrics, "models"), i, one)
     {
         const json_t *auc = json_object_get(one, "auc_within_strata");
@@ -56,8 +58,9 @@ int app_progression_train(const app_outcome_arguments *given)
             continue;
         }
         (void)printf("  %-48s AUC %.3f (%.3f to %.3f)  log loss %.4f  gain on KL %+.3f (%+.3f to %+.3f)\n",
-                     reha_json_string(one, "model", ""), number(auc, "value"), number(auc, "low"), number(auc, "high"),
-                     number(one, "log_loss"), number(gain, "value"), number(gain, "low"), number(gain, "high"));
+                     reha_json_string(one, "model", ""), number(auc, "value"), number(auc, "low"),
+                     number(auc, "high"), number(one, "log_loss"), number(gain, "value"), number(gain, "low"),
+                     number(gain, "high"));
     }
     (void)printf("  %s\nmodel and card: %s\n", verdict(metrics, "ranks_better", "odds_better"), given->out);
     json_decref(card);
@@ -71,19 +74,24 @@ static void print_result(const json_t *result, bool with_why)
     const json_t *ratio = json_object_get(result, "likelihood_ratio");
     const json_t *risk = json_object_get(result, "risk");
     const json_t *grade = json_object_get(result, "grade_alone");
-    (void)printf("%s: such a knee is met %.2f times (%.2f to %.2f) as often among replaced knees as among the others\n",
-                 reha_json_string(result, "target", ""), number(ratio, "value"), number(ratio, "low"), number(ratio, "high"));
+    (void)printf("%s: such a knee is met %.2f times (%.2f to %.2f) as often among replaced knees as among "
+                 "the others\n",
+                 reha_json_string(result, "target", ""), number(ratio, "value"), number(ratio, "low"),
+                 number(ratio, "high"));
     (void)printf("  from the grade alone: %.2f times\n", number(grade, "likelihood_ratio"));
     if (json_is_object(risk)) {
-        (void)printf("  with the stated prior of %.3g %%: %.1f %% (%.1f to %.1f); from the grade alone %.1f %%\n",
-                     100.0 * number(result, "prior"), 100.0 * number(risk, "value"), 100.0 * number(risk, "low"),
-                     100.0 * number(risk, "high"), 100.0 * number(grade, "risk"));
+        (void)printf(
+            "  with the stated prior of %.3g %%: %.1f %% (%.1f to %.1f); from the grade alone %.1f %%\n",
+            100.0 * number(result, "prior"), 100.0 * number(risk, "value"), 100.0 * number(risk, "low"),
+            100.0 * number(risk, "high"), 100.0 * number(grade, "risk"));
     } else {
-        (void)printf("  no risk without a prior: cases and controls were matched, so the data tell odds only\n");
+        (void)printf(
+            "  no risk without a prior: cases and controls were matched, so the data tell odds only\n");
     }
     (void)printf("  %s\n", verdict(result, "ranks_better_than_grade", "odds_better_than_grade"));
     (void)printf("  model %s, %s; a named clinician decides\n",
-                 reha_json_string(json_object_get(result, "model"), "name", ""), reha_json_string(result, "status", ""));
+                 reha_json_string(json_object_get(result, "model"), "name", ""),
+                 reha_json_string(result, "status", ""));
     json_array_foreach((json_t *)json_object_get(result, "contributions"), i, one)
     {
         if (with_why) {
@@ -93,7 +101,8 @@ static void print_result(const json_t *result, bool with_why)
     }
 }
 
-int app_progression_predict(const char *models, const char *model, const char *input_path, bool with_json, bool with_why)
+int app_progression_predict(const char *models, const char *model, const char *input_path, bool with_json,
+                            bool with_why)
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *input = NULL;

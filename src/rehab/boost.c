@@ -39,13 +39,15 @@ static reha_status check(int code, const char *what, reha_error *err)
     return reha_fail(err, REHA_E_INTERNAL, "boosted trees, %s: %s", what, first);
 }
 
-static reha_status make_matrix(const float *x, size_t rows, size_t columns, DMatrixHandle *out, reha_error *err)
+static reha_status make_matrix(const float *x, size_t rows, size_t columns, DMatrixHandle *out,
+                               reha_error *err)
 {
     *out = NULL;
     return check(XGDMatrixCreateFromMat(x, rows, columns, NAN, out), "table", err);
 }
 
-static reha_status set_labels(DMatrixHandle matrix, const double *y, size_t rows, double *mean, reha_error *err)
+static reha_status set_labels(DMatrixHandle matrix, const double *y, size_t rows, double *mean,
+                              reha_error *err)
 {
     float *labels = reha_alloc_zero(rows, sizeof *labels);
     *mean = 0.0;
@@ -68,7 +70,8 @@ static reha_status set_number(BoosterHandle handle, const char *name, double val
     return check(XGBoosterSetParam(handle, name, text), name, err);
 }
 
-static reha_status set_options(BoosterHandle handle, const reha_boost_options *options, double mean, reha_error *err)
+static reha_status set_options(BoosterHandle handle, const reha_boost_options *options, double mean,
+                               reha_error *err)
 {
     REHA_TRY(check(XGBoosterSetParam(handle, "objective", "reg:squarederror"), "objective", err));
     REHA_TRY(check(XGBoosterSetParam(handle, "tree_method", "hist"), "method", err));
@@ -92,7 +95,8 @@ static reha_status new_boost(const DMatrixHandle *matrix, size_t columns, reha_b
         return reha_fail(err, REHA_E_NOMEM, "out of memory for boosted trees");
     }
     boost->columns = columns;
-    const reha_status status = check(XGBoosterCreate(matrix, matrix != NULL ? 1 : 0, &boost->handle), "start", err);
+    const reha_status status =
+        check(XGBoosterCreate(matrix, matrix != NULL ? 1 : 0, &boost->handle), "start", err);
     if (status != REHA_OK) {
         boost->handle = NULL;
         reha_boost_free(boost);
@@ -137,8 +141,8 @@ void reha_boost_free(reha_boost *boost)
     }
 }
 
-static reha_status predict(reha_boost *boost, const float *x, size_t rows, int kind, int rounds, size_t wanted,
-                           double *out, reha_error *err)
+static reha_status predict(reha_boost *boost, const float *x, size_t rows, int kind, int rounds,
+                           size_t wanted, double *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     DMatrixHandle matrix = NULL;
@@ -152,8 +156,8 @@ static reha_status predict(reha_boost *boost, const float *x, size_t rows, int k
                    "\"strict_shape\": false}",
                    kind, rounds);
     REHA_CHECK(make_matrix(x, rows, boost->columns, &matrix, err));
-    REHA_CHECK(check(XGBoosterPredictFromDMatrix(boost->handle, matrix, how, &shape, &dimensions, &result), "prediction",
-                     err));
+    REHA_CHECK(check(XGBoosterPredictFromDMatrix(boost->handle, matrix, how, &shape, &dimensions, &result),
+                     "prediction", err));
     for (bst_ulong d = 0; d < dimensions; d++) {
         count *= (size_t)shape[d];
     }
@@ -171,7 +175,8 @@ done:
     return status;
 }
 
-reha_status reha_boost_predict(reha_boost *boost, const float *x, size_t rows, int rounds, double *out, reha_error *err)
+reha_status reha_boost_predict(reha_boost *boost, const float *x, size_t rows, int rounds, double *out,
+                               reha_error *err)
 {
     return rows == 0 ? REHA_OK : predict(boost, x, rows, PREDICT_VALUE, rounds, rows, out, err);
 }
@@ -187,7 +192,8 @@ reha_status reha_boost_write(reha_boost *boost, uint8_t **out, size_t *out_bytes
     const char *bytes = NULL; /* the library's: valid until its next call */
     *out = NULL;
     *out_bytes = 0;
-    REHA_TRY(check(XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"ubj\"}", &length, &bytes), "writing", err));
+    REHA_TRY(check(XGBoosterSaveModelToBuffer(boost->handle, "{\"format\": \"ubj\"}", &length, &bytes),
+                   "writing", err));
     uint8_t *copy = reha_alloc(length);
     if (copy == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for boosted trees");
@@ -198,7 +204,8 @@ reha_status reha_boost_write(reha_boost *boost, uint8_t **out, size_t *out_bytes
     return REHA_OK;
 }
 
-reha_status reha_boost_read(const uint8_t *bytes, size_t count, size_t columns, reha_boost **out, reha_error *err)
+reha_status reha_boost_read(const uint8_t *bytes, size_t count, size_t columns, reha_boost **out,
+                            reha_error *err)
 {
     reha_boost *boost = NULL;
     bst_ulong found = 0;

@@ -23,7 +23,8 @@ static double within(const reha_outcome_model *model, double value)
     return fmin(model->spread.high, fmax(model->spread.low, value));
 }
 
-reha_status reha_outcome_expect(reha_outcome_model *model, const float *x, size_t rows, double *out, reha_error *err)
+reha_status reha_outcome_expect(reha_outcome_model *model, const float *x, size_t rows, double *out,
+                                reha_error *err)
 {
     if (model->boost != NULL) {
         REHA_TRY(reha_boost_predict(model->boost, x, rows, 0, out, err));
@@ -44,9 +45,10 @@ reha_status reha_outcome_check(const reha_outcome_model *model, const float *x, 
     return REHA_OK;
 }
 
-/* What a goal asks for in the row: its points, above the value of its feature. NaN where that is not known. */
-static double goal_value(const reha_outcome_design *design, const reha_feature *features, size_t count, size_t g,
-                         const float *x)
+/* What a goal asks for in the row: its points, above the value of its feature. NaN where that is not known.
+ */
+static double goal_value(const reha_outcome_design *design, const reha_feature *features, size_t count,
+                         size_t g, const float *x)
 {
     const reha_outcome_goal *goal = &design->goals[g];
     if (goal->above[0] == '\0') {
@@ -56,8 +58,8 @@ static double goal_value(const reha_outcome_design *design, const reha_feature *
     return j >= 0 ? (double)x[j] + goal->points : (double)NAN;
 }
 
-bool reha_outcome_reaches(const reha_outcome_design *design, const reha_feature *features, size_t count, size_t g,
-                          const float *x, double y, bool *is_known)
+bool reha_outcome_reaches(const reha_outcome_design *design, const reha_feature *features, size_t count,
+                          size_t g, const float *x, double y, bool *is_known)
 {
     const double value = goal_value(design, features, count, g, x);
     *is_known = !isnan(value);
@@ -113,8 +115,8 @@ static json_t *goal_to_json(const reha_outcome_model *model, size_t g, const flo
 {
     const reha_outcome_goal *goal = &model->design.goals[g];
     return json_pack("{s:s, s:o, s:o, s:s}", "goal", goal->name, "score_needed",
-                     reha_json_real(goal_value(&model->design, model->features, model->feature_count, g, x)), "chance",
-                     reha_json_real(chance), "source", goal->source);
+                     reha_json_real(goal_value(&model->design, model->features, model->feature_count, g, x)),
+                     "chance", reha_json_real(chance), "source", goal->source);
 }
 
 static json_t *stratum_to_json(const reha_outcome_model *model, const reha_outcome_stratum *stratum)
@@ -126,8 +128,8 @@ static json_t *stratum_to_json(const reha_outcome_model *model, const reha_outco
     reha_outcome_stratum_text(model, stratum, text, sizeof text);
     json_t *goals = json_array();
     for (size_t g = 0; g < model->design.goal_count; g++) {
-        (void)json_array_append_new(goals, json_pack("{s:s, s:o}", "goal", model->design.goals[g].name, "share",
-                                                     reha_json_real(stratum->reached[g])));
+        (void)json_array_append_new(goals, json_pack("{s:s, s:o}", "goal", model->design.goals[g].name,
+                                                     "share", reha_json_real(stratum->reached[g])));
     }
     return json_pack("{s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "alike_in", text, "patients",
                      (json_int_t)stratum->rows, "mean", stratum->mean, "q10", stratum->quantile[0], "q25",
@@ -142,14 +144,16 @@ static json_t *contributions_to_json(const reha_outcome_model *model, const floa
     for (size_t j = 0; j < model->feature_count; j++) {
         char value[REHA_FEATURE_TEXT_BYTES];
         reha_feature_text(&model->features[j], (double)x[j], value, sizeof value);
-        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:f}", "feature", model->features[j].key, "title",
-                                                     model->features[j].title, "value", value, "points",
-                                                     prediction->contribution[j]));
+        (void)json_array_append_new(array,
+                                    json_pack("{s:s, s:s, s:s, s:f}", "feature", model->features[j].key,
+                                              "title", model->features[j].title, "value", value, "points",
+                                              prediction->contribution[j]));
     }
     return array;
 }
 
-static json_t *distribution_to_json(const reha_outcome_model *model, const reha_outcome_prediction *prediction)
+static json_t *distribution_to_json(const reha_outcome_model *model,
+                                    const reha_outcome_prediction *prediction)
 {
     json_t *array = json_array();
     double before = 0.0;
@@ -157,7 +161,8 @@ static json_t *distribution_to_json(const reha_outcome_model *model, const reha_
         (void)json_array_append_new(array, reha_json_real(prediction->cdf[k] - before));
         before = prediction->cdf[k];
     }
-    return json_pack("{s:f, s:f, s:o}", "from", model->spread.edge, "cell", model->spread.width, "chances", array);
+    return json_pack("{s:f, s:f, s:o}", "from", model->spread.edge, "cell", model->spread.width, "chances",
+                     array);
 }
 
 static json_t *interval_to_json(const reha_outcome_prediction *prediction, size_t l)
@@ -167,7 +172,8 @@ static json_t *interval_to_json(const reha_outcome_prediction *prediction, size_
 }
 
 reha_status reha_outcome_prediction_to_json(const reha_outcome_model *model, const float *x,
-                                            const reha_outcome_prediction *prediction, json_t **out, reha_error *err)
+                                            const reha_outcome_prediction *prediction, json_t **out,
+                                            reha_error *err)
 {
     const unsigned all = (1U << model->design.axis_count) - 1U;
     json_t *intervals = json_array();
@@ -178,14 +184,16 @@ reha_status reha_outcome_prediction_to_json(const reha_outcome_model *model, con
     for (size_t g = 0; g < model->design.goal_count; g++) {
         (void)json_array_append_new(goals, goal_to_json(model, g, x, prediction->reached[g]));
     }
-    json_t *naive = json_pack("{s:f, s:I, s:b}", "mean", prediction->naive, "patients",
-                              (json_int_t)prediction->naive_rows, "model_is_better", model->beats_naive ? 1 : 0);
-    json_t *why = json_pack("{s:f, s:b, s:o}", "base", prediction->base, "clipped", prediction->is_clipped ? 1 : 0,
-                            "contributions", contributions_to_json(model, x, prediction));
+    json_t *naive =
+        json_pack("{s:f, s:I, s:b}", "mean", prediction->naive, "patients",
+                  (json_int_t)prediction->naive_rows, "model_is_better", model->beats_naive ? 1 : 0);
+    json_t *why =
+        json_pack("{s:f, s:b, s:o}", "base", prediction->base, "clipped", prediction->is_clipped ? 1 : 0,
+                  "contributions", contributions_to_json(model, x, prediction));
     *out = json_pack("{s:i, s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "task",
-                     model->design.task, "target", model->design.target, "unit", model->design.unit, "expected",
-                     prediction->expected, "median", prediction->median, "intervals", intervals, "goals", goals, "naive",
-                     naive, "similar",
+                     model->design.task, "target", model->design.target, "unit", model->design.unit,
+                     "expected", prediction->expected, "median", prediction->median, "intervals", intervals,
+                     "goals", goals, "naive", naive, "similar",
                      stratum_to_json(model, reha_outcome_stratum_of(model, x, prediction->expected, all)),
                      "distribution", distribution_to_json(model, prediction), "why", why);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a prediction");

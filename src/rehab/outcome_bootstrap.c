@@ -44,8 +44,8 @@ static int by_patient(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-reha_status reha_patients_sum(const double *value, size_t width, const uint32_t *patient, size_t rows, double **out,
-                              size_t *out_count, reha_error *err)
+reha_status reha_patients_sum(const double *value, size_t width, const uint32_t *patient, size_t rows,
+                              double **out, size_t *out_count, reha_error *err)
 {
     numbered *order = reha_alloc_zero(rows + 1, sizeof *order);
     double *sums = reha_alloc_zero(rows * width + 1, sizeof *sums);
@@ -73,7 +73,8 @@ reha_status reha_patients_sum(const double *value, size_t width, const uint32_t 
     return REHA_OK;
 }
 
-void reha_patients_resample(const double *sums, size_t width, size_t count, uint64_t seed, uint64_t round, double *out)
+void reha_patients_resample(const double *sums, size_t width, size_t count, uint64_t seed, uint64_t round,
+                            double *out)
 {
     reha_random random = reha_random_init(seed, round);
     memset(out, 0, width * sizeof *out);
@@ -95,8 +96,9 @@ void reha_interval_of(double *values, size_t count, double *low, double *high)
     }
 }
 
-reha_status reha_outcome_mean_interval(const double *value, const uint32_t *patient, size_t rows, int bootstrap_rounds,
-                                       uint64_t seed, double *low, double *high, reha_error *err)
+reha_status reha_outcome_mean_interval(const double *value, const uint32_t *patient, size_t rows,
+                                       int bootstrap_rounds, uint64_t seed, double *low, double *high,
+                                       reha_error *err)
 {
     reha_status status = REHA_OK;
     double *pairs = reha_alloc_zero(2 * rows + 1, sizeof *pairs);

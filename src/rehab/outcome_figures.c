@@ -11,8 +11,8 @@ enum { N, Y, YY, MODEL, NAIVE, B_N, B_Y, B_YY, B_MODEL, B_BENCHMARK, SUMS };
 /* The figures formed from these sums. */
 enum { R2, RMSE, NAIVE_R2, NAIVE_RMSE, GAIN, B_R2, B_RMSE, B_MODEL_R2, B_MODEL_RMSE, B_GAIN, FIGURES };
 
-reha_status reha_outcome_predict_rows(reha_outcome_model *model, const reha_table *table, reha_outcome_row *rows,
-                                      reha_error *err)
+reha_status reha_outcome_predict_rows(reha_outcome_model *model, const reha_table *table,
+                                      reha_outcome_row *rows, reha_error *err)
 {
     const size_t width = model->feature_count;
     double *expected = reha_alloc_zero(table->row_count + 1, sizeof *expected);
@@ -144,7 +144,8 @@ static reha_status estimate(const reha_table *table, const reha_outcome_row *row
         patient[out->rows++] = table->patient[i];
     }
     if (out->rows < 2) {
-        status = reha_fail(err, REHA_E_REFUSED, "%zu rows with an outcome and a prediction: nothing to measure", out->rows);
+        status = reha_fail(err, REHA_E_REFUSED,
+                           "%zu rows with an outcome and a prediction: nothing to measure", out->rows);
         goto done;
     }
     out->mean = total[Y] / total[N];
@@ -176,8 +177,8 @@ static json_t *share(size_t hits, size_t count)
 }
 
 /* Coverage and error of the rows of a group (feature NULL: all); NULL if it has none. */
-static json_t *group_to_json(const reha_table *table, const reha_outcome_row *rows, const reha_feature *feature,
-                             size_t j, int level)
+static json_t *group_to_json(const reha_table *table, const reha_outcome_row *rows,
+                             const reha_feature *feature, size_t j, int level)
 {
     size_t n = 0;
     size_t covered[REHA_INTERVALS] = {0};
@@ -203,12 +204,14 @@ static json_t *group_to_json(const reha_table *table, const reha_outcome_row *ro
     const double count = (double)n;
     return json_pack("{s:o, s:o, s:I, s:o, s:o, s:f, s:f, s:f, s:f}", "feature",
                      feature != NULL ? json_string(feature->key) : json_null(), "level",
-                     feature == NULL || level < 0 ? json_null() : json_string(feature->levels[level]), "n", (json_int_t)n,
-                     "coverage_50", share(covered[0], n), "coverage_90", share(covered[1], n), "width_50",
-                     width[0] / count, "width_90", width[1] / count, "rmse", sqrt(squares / count), "bias", bias / count);
+                     feature == NULL || level < 0 ? json_null() : json_string(feature->levels[level]), "n",
+                     (json_int_t)n, "coverage_50", share(covered[0], n), "coverage_90", share(covered[1], n),
+                     "width_50", width[0] / count, "width_90", width[1] / count, "rmse",
+                     sqrt(squares / count), "bias", bias / count);
 }
 
-static json_t *groups_to_json(const reha_outcome_model *model, const reha_table *table, const reha_outcome_row *rows)
+static json_t *groups_to_json(const reha_outcome_model *model, const reha_table *table,
+                              const reha_outcome_row *rows)
 {
     json_t *array = json_array();
     for (size_t j = 0; j < model->feature_count; j++) {
@@ -224,8 +227,8 @@ static json_t *groups_to_json(const reha_outcome_model *model, const reha_table 
 }
 
 /* How chances of a goal compare with what came: Brier score, and observed against predicted in five bands. */
-static json_t *goal_to_json(const reha_outcome_model *model, const reha_table *table, const reha_outcome_row *rows,
-                            size_t g)
+static json_t *goal_to_json(const reha_outcome_model *model, const reha_table *table,
+                            const reha_outcome_row *rows, size_t g)
 {
     enum { BANDS = 5 };
     static const double edges[BANDS + 1] = {0.0, 0.5, 0.7, 0.8, 0.9, 1.0};
@@ -259,18 +262,20 @@ static json_t *goal_to_json(const reha_outcome_model *model, const reha_table *t
         total_came += came[b];
         total_chance += chance[b];
         if (n[b] > 0.0) {
-            (void)json_array_append_new(bands, json_pack("{s:f, s:f, s:I, s:f, s:f}", "from", edges[b], "to", edges[b + 1],
-                                                         "n", (json_int_t)n[b], "predicted", chance[b] / n[b],
-                                                         "observed", came[b] / n[b]));
+            (void)json_array_append_new(bands, json_pack("{s:f, s:f, s:I, s:f, s:f}", "from", edges[b], "to",
+                                                         edges[b + 1], "n", (json_int_t)n[b], "predicted",
+                                                         chance[b] / n[b], "observed", came[b] / n[b]));
         }
     }
     const double rate = total_came / total;
-    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "goal", model->design.goals[g].name, "n", (json_int_t)total,
-                     "predicted", reha_json_real(total_chance / total), "observed", reha_json_real(rate), "brier",
-                     reha_json_real(brier / total), "brier_naive", reha_json_real(rate * (1.0 - rate)), "bands", bands);
+    return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "goal", model->design.goals[g].name, "n",
+                     (json_int_t)total, "predicted", reha_json_real(total_chance / total), "observed",
+                     reha_json_real(rate), "brier", reha_json_real(brier / total), "brier_naive",
+                     reha_json_real(rate * (1.0 - rate)), "bands", bands);
 }
 
-static json_t *refusals_to_json(const reha_outcome_model *model, const reha_table *table, const reha_outcome_row *rows)
+static json_t *refusals_to_json(const reha_outcome_model *model, const reha_table *table,
+                                const reha_outcome_row *rows)
 {
     json_t *reasons = json_object();
     size_t refused = 0;
@@ -298,8 +303,9 @@ static json_t *benchmark_to_json(const estimates *found)
                      interval(found, B_MODEL_RMSE), "rmse_gain", interval(found, B_GAIN));
 }
 
-reha_status reha_outcome_report(const reha_outcome_model *model, const reha_table *table, const reha_outcome_row *rows,
-                                int bootstrap_rounds, uint64_t seed, json_t **out, reha_error *err)
+reha_status reha_outcome_report(const reha_outcome_model *model, const reha_table *table,
+                                const reha_outcome_row *rows, int bootstrap_rounds, uint64_t seed,
+                                json_t **out, reha_error *err)
 {
     estimates found;
     *out = NULL;
@@ -309,11 +315,11 @@ reha_status reha_outcome_report(const reha_outcome_model *model, const reha_tabl
         (void)json_array_append_new(goals, goal_to_json(model, table, rows, g));
     }
     json_t *naive = json_pack("{s:o, s:o, s:o, s:b}", "r2", interval(&found, NAIVE_R2), "rmse",
-                              interval(&found, NAIVE_RMSE), "rmse_gain", interval(&found, GAIN), "model_is_better",
-                              found.low[GAIN] > 0.0 ? 1 : 0);
+                              interval(&found, NAIVE_RMSE), "rmse_gain", interval(&found, GAIN),
+                              "model_is_better", found.low[GAIN] > 0.0 ? 1 : 0);
     *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
-                     model->design.task, "target", model->design.target, "rows", (json_int_t)table->row_count, "n",
-                     (json_int_t)found.rows, "patients", (json_int_t)found.patients, "refused",
+                     model->design.task, "target", model->design.target, "rows", (json_int_t)table->row_count,
+                     "n", (json_int_t)found.rows, "patients", (json_int_t)found.patients, "refused",
                      refusals_to_json(model, table, rows), "mean", found.mean, "bias", found.bias, "r2",
                      interval(&found, R2), "rmse", interval(&found, RMSE), "naive", naive, "benchmark",
                      benchmark_to_json(&found), "coverage", group_to_json(table, rows, NULL, 0, -1), "groups",

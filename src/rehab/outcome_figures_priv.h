@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 /* Sums of value (rows x width) per patient: *out is patients x width (reha_free). */
-REHA_MUST_USE reha_status reha_patients_sum(const double *value, size_t width, const uint32_t *patient, size_t rows,
-                                            double **out, size_t *out_count, reha_error *err);
+REHA_MUST_USE reha_status reha_patients_sum(const double *value, size_t width, const uint32_t *patient,
+                                            size_t rows, double **out, size_t *out_count, reha_error *err);
 /* The sums of as many patients, drawn with replacement: out[width]. */
-void reha_patients_resample(const double *sums, size_t width, size_t count, uint64_t seed, uint64_t round, double *out);
+void reha_patients_resample(const double *sums, size_t width, size_t count, uint64_t seed, uint64_t round,
+                            double *out);
 /* 2.5 and 97.5 % of the values, which are sorted in place; NaN of none. */
 void reha_interval_of(double *values, size_t count, double *low, double *high);
 

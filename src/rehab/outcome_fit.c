@@ -60,7 +60,8 @@ static reha_status new_unseen(const reha_table *table, uint64_t seed, unseen *ou
     return REHA_OK;
 }
 
-static reha_status tell(const reha_outcome_fit_options *options, double share, const char *text, reha_error *err)
+static reha_status tell(const reha_outcome_fit_options *options, double share, const char *text,
+                        reha_error *err)
 {
     if (options->progress != NULL && !options->progress(options->context, share, text)) {
         return reha_fail(err, REHA_E_CANCELLED, "stopped on request");
@@ -68,7 +69,8 @@ static reha_status tell(const reha_outcome_fit_options *options, double share, c
     return REHA_OK;
 }
 
-static reha_boost_options tree_options(const reha_table *table, const reha_outcome_fit_options *options, int rounds)
+static reha_boost_options tree_options(const reha_table *table, const reha_outcome_fit_options *options,
+                                       int rounds)
 {
     reha_boost_options how = reha_boost_options_default();
     how.seed = (int)(options->seed & 0x7fffffff);
@@ -158,7 +160,8 @@ static double rmse(const reha_table *table, const double *expected)
 
 /* 95 % interval of mean(error_a^2 - error_b^2) by a bootstrap of patients. */
 static reha_status compare(const reha_table *table, const double *a, const double *b,
-                           const reha_outcome_fit_options *options, double *low, double *high, reha_error *err)
+                           const reha_outcome_fit_options *options, double *low, double *high,
+                           reha_error *err)
 {
     double *gain = reha_alloc_zero(table->row_count, sizeof *gain);
     if (gain == NULL) {
@@ -167,14 +170,15 @@ static reha_status compare(const reha_table *table, const double *a, const doubl
     for (size_t i = 0; i < table->row_count; i++) {
         gain[i] = (a[i] - table->y[i]) * (a[i] - table->y[i]) - (b[i] - table->y[i]) * (b[i] - table->y[i]);
     }
-    const reha_status status = reha_outcome_mean_interval(gain, table->patient, table->row_count,
-                                                          options->bootstrap_rounds, options->seed, low, high, err);
+    const reha_status status = reha_outcome_mean_interval(
+        gain, table->patient, table->row_count, options->bootstrap_rounds, options->seed, low, high, err);
     reha_free(gain);
     return status;
 }
 
-static reha_status choose(const reha_table *table, const reha_outcome_fit_options *options, const unseen *seen,
-                          reha_outcome_choice *choice, const double **expected, reha_error *err)
+static reha_status choose(const reha_table *table, const reha_outcome_fit_options *options,
+                          const unseen *seen, reha_outcome_choice *choice, const double **expected,
+                          reha_error *err)
 {
     size_t best = 0;
     choice->kind = REHA_OUTCOME_REGRESSION;
@@ -186,14 +190,16 @@ static reha_status choose(const reha_table *table, const reha_outcome_fit_option
     }
     for (size_t c = 0; c < CANDIDATES; c++) {
         const bool is_asked = options->rounds > 0;
-        const bool is_nearer = abs(round_candidates[c] - options->rounds) < abs(round_candidates[best] - options->rounds);
+        const bool is_nearer =
+            abs(round_candidates[c] - options->rounds) < abs(round_candidates[best] - options->rounds);
         if (is_asked ? is_nearer : rmse(table, seen->trees[c]) < rmse(table, seen->trees[best])) {
             best = c;
         }
     }
     choice->rounds = options->rounds > 0 ? options->rounds : round_candidates[best];
     choice->rmse_trees = rmse(table, seen->trees[best]);
-    REHA_TRY(compare(table, seen->regression, seen->trees[best], options, &choice->gain_low, &choice->gain_high, err));
+    REHA_TRY(compare(table, seen->regression, seen->trees[best], options, &choice->gain_low,
+                     &choice->gain_high, err));
     if (options->kind == REHA_OUTCOME_TREES || choice->gain_low > 0.0) {
         choice->kind = REHA_OUTCOME_TREES;
         *expected = seen->trees[best];
@@ -243,8 +249,9 @@ static double anchor(const reha_table *table, const double *expected, double *ou
     return error[last - first] / (double)rows[last - first];
 }
 
-static reha_status fit_rest(reha_outcome_model *model, const reha_table *table, const reha_outcome_fit_options *options,
-                            const double *expected, unseen *seen, reha_outcome_choice *choice, reha_error *err)
+static reha_status fit_rest(reha_outcome_model *model, const reha_table *table,
+                            const reha_outcome_fit_options *options, const double *expected, unseen *seen,
+                            reha_outcome_choice *choice, reha_error *err)
 {
     reha_status status = REHA_OK;
     double low = 0.0;
@@ -271,8 +278,8 @@ done:
     return status;
 }
 
-static reha_status new_model(const reha_outcome_design *design, const reha_table *table, reha_outcome_model **out,
-                             reha_error *err)
+static reha_status new_model(const reha_outcome_design *design, const reha_table *table,
+                             reha_outcome_model **out, reha_error *err)
 {
     reha_outcome_model *model = reha_alloc_zero(1, sizeof *model);
     *out = model;
@@ -294,7 +301,8 @@ static reha_status check_rows(const reha_table *table, reha_error *err)
     double low = INFINITY;
     double high = -INFINITY;
     if (table->row_count < REHA_OUTCOME_ROWS_MIN) {
-        return reha_fail(err, REHA_E_REFUSED, "%zu rows with an outcome: at least %d are needed to train and check a model",
+        return reha_fail(err, REHA_E_REFUSED,
+                         "%zu rows with an outcome: at least %d are needed to train and check a model",
                          table->row_count, REHA_OUTCOME_ROWS_MIN);
     }
     for (size_t i = 0; i < table->row_count; i++) {
@@ -302,7 +310,8 @@ static reha_status check_rows(const reha_table *table, reha_error *err)
         high = fmax(high, table->y[i]);
     }
     return low < high ? REHA_OK
-                      : reha_fail(err, REHA_E_REFUSED, "all rows have the same outcome: there is nothing to predict");
+                      : reha_fail(err, REHA_E_REFUSED,
+                                  "all rows have the same outcome: there is nothing to predict");
 }
 
 reha_status reha_outcome_fit(const reha_outcome_design *design, const reha_table *table,
@@ -330,7 +339,8 @@ reha_status reha_outcome_fit(const reha_outcome_design *design, const reha_table
     REHA_CHECK(fit_rest(model, table, options, expected, &seen, choice, err));
     if (choice->kind == REHA_OUTCOME_TREES) {
         const reha_boost_options how = tree_options(table, options, choice->rounds);
-        REHA_CHECK(reha_boost_fit(table->x, table->y, table->row_count, table->feature_count, &how, &model->boost, err));
+        REHA_CHECK(reha_boost_fit(table->x, table->y, table->row_count, table->feature_count, &how,
+                                  &model->boost, err));
     }
     *out = model;
     model = NULL;

@@ -22,7 +22,8 @@ static json_t *axes_to_json(const reha_outcome_model *model)
         for (size_t k = 0; k < axis->cut_count; k++) {
             (void)json_array_append_new(cuts, reha_json_real(axis->cuts[k]));
         }
-        json_t *name = axis->feature == REHA_AXIS_EXPECTED ? json_null() : json_string(model->features[axis->feature].key);
+        json_t *name = axis->feature == REHA_AXIS_EXPECTED ? json_null()
+                                                           : json_string(model->features[axis->feature].key);
         (void)json_array_append_new(array, json_pack("{s:o, s:o}", "feature", name, "cuts", cuts));
     }
     return array;
@@ -33,8 +34,9 @@ static json_t *goals_to_json(const reha_outcome_design *design)
     json_t *array = json_array();
     for (size_t g = 0; g < design->goal_count; g++) {
         const reha_outcome_goal *goal = &design->goals[g];
-        (void)json_array_append_new(array, json_pack("{s:s, s:s, s:f, s:s}", "name", goal->name, "above", goal->above,
-                                                     "points", goal->points, "source", goal->source));
+        (void)json_array_append_new(array,
+                                    json_pack("{s:s, s:s, s:f, s:s}", "name", goal->name, "above",
+                                              goal->above, "points", goal->points, "source", goal->source));
     }
     return array;
 }
@@ -45,10 +47,11 @@ static json_t *strata_to_json(const reha_outcome_model *model)
     for (size_t s = 0; s < model->stratum_count; s++) {
         const reha_outcome_stratum *one = &model->strata[s];
         (void)json_array_append_new(
-            array, json_pack("{s:[i, i, i], s:I, s:f, s:[f, f, f, f, f], s:[o, o]}", "code", one->code[0], one->code[1],
-                             one->code[2], "rows", (json_int_t)one->rows, "mean", one->mean, "quantiles",
-                             one->quantile[0], one->quantile[1], one->quantile[2], one->quantile[3], one->quantile[4],
-                             "reached", reha_json_real(one->reached[0]), reha_json_real(one->reached[1])));
+            array, json_pack("{s:[i, i, i], s:I, s:f, s:[f, f, f, f, f], s:[o, o]}", "code", one->code[0],
+                             one->code[1], one->code[2], "rows", (json_int_t)one->rows, "mean", one->mean,
+                             "quantiles", one->quantile[0], one->quantile[1], one->quantile[2],
+                             one->quantile[3], one->quantile[4], "reached", reha_json_real(one->reached[0]),
+                             reha_json_real(one->reached[1])));
     }
     return array;
 }
@@ -63,15 +66,15 @@ static reha_status model_to_json(const reha_outcome_model *model, json_t **out, 
     REHA_CHECK(reha_features_to_json(model->features, model->feature_count, &features, err));
     REHA_CHECK(reha_linear_to_json(&model->linear, model->features, &linear, err));
     REHA_CHECK(reha_spread_to_json(&model->spread, model->features, &spread, err));
-    *out = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:o, s:o, s:b, s:o, s:o, s:O, s:O, s:O, s:f}",
-                     "format", FORMAT, "format_version", FORMAT_VERSION, "task", model->design.task, "title",
-                     model->design.title, "target", model->design.target, "unit", model->design.unit, "low",
-                     reha_json_real(model->spread.low), "high", reha_json_real(model->spread.high), "trees",
-                     model->boost != NULL ? 1 : 0, "rows", (json_int_t)model->rows, "goals",
-                     goals_to_json(&model->design), "axes", axes_to_json(model), "beats_naive",
-                     model->beats_naive ? 1 : 0, "strata", strata_to_json(model), "note",
-                     json_string("counts and summaries only: no row of a patient"), "features", features, "regression",
-                     linear, "distribution", spread, "level_shift", model->shift);
+    *out = json_pack(
+        "{s:s, s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:I, s:o, s:o, s:b, s:o, s:o, s:O, s:O, s:O, s:f}",
+        "format", FORMAT, "format_version", FORMAT_VERSION, "task", model->design.task, "title",
+        model->design.title, "target", model->design.target, "unit", model->design.unit, "low",
+        reha_json_real(model->spread.low), "high", reha_json_real(model->spread.high), "trees",
+        model->boost != NULL ? 1 : 0, "rows", (json_int_t)model->rows, "goals", goals_to_json(&model->design),
+        "axes", axes_to_json(model), "beats_naive", model->beats_naive ? 1 : 0, "strata",
+        strata_to_json(model), "note", json_string("counts and summaries only: no row of a patient"),
+        "features", features, "regression", linear, "distribution", spread, "level_shift", model->shift);
     if (*out == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
     }
@@ -108,7 +111,8 @@ done:
     return status;
 }
 
-static reha_status copy_text(const json_t *object, const char *key, char *out, size_t out_bytes, reha_error *err)
+static reha_status copy_text(const json_t *object, const char *key, char *out, size_t out_bytes,
+                             reha_error *err)
 {
     const char *text = NULL;
     REHA_TRY(reha_json_need_string(object, key, &text, err));
@@ -147,7 +151,8 @@ static reha_status read_axes(const json_t *object, reha_outcome_model *model, re
         const char *key = json_string_value(json_object_get(one, "feature"));
         const json_t *cuts = NULL;
         reha_outcome_axis *axis = &model->design.axes[a];
-        axis->feature = key != NULL ? reha_feature_find(model->features, model->feature_count, key) : REHA_AXIS_EXPECTED;
+        axis->feature =
+            key != NULL ? reha_feature_find(model->features, model->feature_count, key) : REHA_AXIS_EXPECTED;
         if (key != NULL && axis->feature < 0) {
             return reha_fail(err, REHA_E_FORMAT, "'axes[%zu]' names no feature", a);
         }
@@ -155,7 +160,8 @@ static reha_status read_axes(const json_t *object, reha_outcome_model *model, re
         axis->cut_count = json_array_size(cuts);
         const bool is_category = key != NULL && model->features[axis->feature].kind == REHA_FEATURE_CATEGORY;
         if (axis->cut_count > REHA_OUTCOME_CUTS_MAX || (axis->cut_count == 0) != is_category) {
-            return reha_fail(err, REHA_E_FORMAT, "'axes[%zu]': 1 to %d cuts for a number, none for a category", a,
+            return reha_fail(err, REHA_E_FORMAT,
+                             "'axes[%zu]': 1 to %d cuts for a number, none for a category", a,
                              REHA_OUTCOME_CUTS_MAX);
         }
         REHA_TRY(reha_json_need_numbers(one, "cuts", axis->cut_count, axis->cuts, err));
@@ -180,8 +186,8 @@ static bool is_code(const reha_outcome_model *model, size_t a, double code)
     return code <= (double)axis->cut_count;
 }
 
-static reha_status read_stratum(const json_t *one, const reha_outcome_model *model, reha_outcome_stratum *stratum,
-                                reha_error *err)
+static reha_status read_stratum(const json_t *one, const reha_outcome_model *model,
+                                reha_outcome_stratum *stratum, reha_error *err)
 {
     double code[REHA_OUTCOME_AXES_MAX];
     double rows = 0.0;
@@ -257,11 +263,12 @@ static reha_status read_model(const json_t *object, reha_outcome_model *model, r
     REHA_TRY(reha_json_need_number(object, "level_shift", &model->shift, err));
     model->rows = rows >= 0.0 && rows < 1e9 ? (size_t)rows : 0;
     model->beats_naive = json_is_true(json_object_get(object, "beats_naive"));
-    REHA_TRY(reha_features_from_json(json_object_get(object, "features"), &model->features, &model->feature_count, err));
-    REHA_TRY(reha_linear_from_json(json_object_get(object, "regression"), model->features, model->feature_count,
-                                   &model->linear, err));
-    REHA_TRY(reha_spread_from_json(json_object_get(object, "distribution"), model->features, model->feature_count,
-                                   &model->spread, err));
+    REHA_TRY(reha_features_from_json(json_object_get(object, "features"), &model->features,
+                                     &model->feature_count, err));
+    REHA_TRY(reha_linear_from_json(json_object_get(object, "regression"), model->features,
+                                   model->feature_count, &model->linear, err));
+    REHA_TRY(reha_spread_from_json(json_object_get(object, "distribution"), model->features,
+                                   model->feature_count, &model->spread, err));
     REHA_TRY(read_goals(object, design, err));
     REHA_TRY(read_axes(object, model, err));
     return read_strata(object, model, err);

@@ -55,7 +55,8 @@ static double column_value(const reha_linear *linear, const reha_linear_column *
 
 static void add_column(reha_linear *linear, size_t feature, int level)
 {
-    linear->columns[linear->column_count++] = (reha_linear_column){.feature = (uint32_t)feature, .level = level};
+    linear->columns[linear->column_count++] =
+        (reha_linear_column){.feature = (uint32_t)feature, .level = level};
 }
 
 static void add_category(reha_linear *linear, const reha_feature *feature, size_t j)
@@ -97,7 +98,8 @@ static void add_number(reha_linear *linear, const reha_table *table, size_t j)
 
 static reha_status add_columns(reha_linear *linear, const reha_table *table, reha_error *err)
 {
-    linear->columns = reha_alloc_zero(table->feature_count * (REHA_FEATURE_LEVELS_MAX + 3), sizeof *linear->columns);
+    linear->columns =
+        reha_alloc_zero(table->feature_count * (REHA_FEATURE_LEVELS_MAX + 3), sizeof *linear->columns);
     if (linear->columns == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a regression");
     }
@@ -117,7 +119,8 @@ static reha_status add_columns(reha_linear *linear, const reha_table *table, reh
 }
 
 /* Sums of products of the non-zero columns: most indicators of a row are zero. */
-static void add_row(const reha_linear *linear, const float *x, double y, double *a, double *b, size_t *at, double *value)
+static void add_row(const reha_linear *linear, const float *x, double y, double *a, double *b, size_t *at,
+                    double *value)
 {
     const size_t n = linear->column_count;
     size_t used = 0;
@@ -213,17 +216,22 @@ void reha_linear_explain(const reha_linear *linear, const float *x, double *out)
 
 static const char *column_kind(int level)
 {
-    return level >= 0 ? "level" : level == REHA_LINEAR_UNKNOWN ? "unknown" : level == REHA_LINEAR_VALUE ? "value" : "square";
+    return level >= 0                     ? "level"
+           : level == REHA_LINEAR_UNKNOWN ? "unknown"
+           : level == REHA_LINEAR_VALUE   ? "value"
+                                          : "square";
 }
 
-reha_status reha_linear_to_json(const reha_linear *linear, const reha_feature *features, json_t **out, reha_error *err)
+reha_status reha_linear_to_json(const reha_linear *linear, const reha_feature *features, json_t **out,
+                                reha_error *err)
 {
     json_t *columns = json_array();
     for (size_t c = 0; c < linear->column_count; c++) {
         const reha_linear_column *column = &linear->columns[c];
         const reha_feature *feature = &features[column->feature];
-        json_t *one = json_pack("{s:s, s:s, s:f, s:f}", "feature", feature->key, "column", column_kind(column->level),
-                                "coefficient", column->coefficient, "mean", column->mean);
+        json_t *one =
+            json_pack("{s:s, s:s, s:f, s:f}", "feature", feature->key, "column", column_kind(column->level),
+                      "coefficient", column->coefficient, "mean", column->mean);
         if (column->level >= 0) {
             (void)json_object_set_new(one, "level", json_string(feature->levels[column->level]));
         } else if (column->level != REHA_LINEAR_UNKNOWN) {
@@ -236,8 +244,8 @@ reha_status reha_linear_to_json(const reha_linear *linear, const reha_feature *f
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
 }
 
-static reha_status read_column(const json_t *object, const reha_feature *features, size_t count, reha_linear *linear,
-                               reha_error *err)
+static reha_status read_column(const json_t *object, const reha_feature *features, size_t count,
+                               reha_linear *linear, reha_error *err)
 {
     const char *key = NULL;
     const char *kind = NULL;
@@ -272,8 +280,8 @@ static reha_status read_column(const json_t *object, const reha_feature *feature
     return REHA_OK;
 }
 
-reha_status reha_linear_from_json(const json_t *object, const reha_feature *features, size_t count, reha_linear *out,
-                                  reha_error *err)
+reha_status reha_linear_from_json(const json_t *object, const reha_feature *features, size_t count,
+                                  reha_linear *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_linear linear = {0};

@@ -17,21 +17,26 @@ static const code yes_no[] = {{"2", "no"}, {"1", "yes"}, {NULL, NULL}};
 static const code ticked[] = {{"9", "no"}, {"1", "yes"}, {NULL, NULL}};
 static const code procedure[] = {{"0", "primary"}, {"1", "revision"}, {NULL, NULL}};
 static const code sex[] = {{"1", "male"}, {"2", "female"}, {NULL, NULL}};
-static const code symptom_period[] = {
-    {"1", "under 1 year"}, {"2", "1 to 5 years"}, {"3", "6 to 10 years"}, {"4", "over 10 years"}, {NULL, NULL}};
-static const code living[] = {{"1", "with others"}, {"2", "alone"}, {"3", "care home"}, {"4", "other"}, {NULL, NULL}};
+static const code symptom_period[] = {{"1", "under 1 year"},
+                                      {"2", "1 to 5 years"},
+                                      {"3", "6 to 10 years"},
+                                      {"4", "over 10 years"},
+                                      {NULL, NULL}};
+static const code living[] = {
+    {"1", "with others"}, {"2", "alone"}, {"3", "care home"}, {"4", "other"}, {NULL, NULL}};
 static const code three[] = {{"1", "1"}, {"2", "2"}, {"3", "3"}, {NULL, NULL}};
-static const code age_band[] = {{"10 to 19", "10 to 19"}, {"20 to 29", "20 to 29"}, {"30 to 39", "30 to 39"},
-                                {"40 to 49", "40 to 49"}, {"50 to 59", "50 to 59"}, {"60 to 69", "60 to 69"},
-                                {"70 to 79", "70 to 79"}, {"80 to 89", "80 to 89"}, {"90 to 120", "90 to 120"},
-                                {NULL, NULL}};
+static const code age_band[] = {{"10 to 19", "10 to 19"},   {"20 to 29", "20 to 29"},
+                                {"30 to 39", "30 to 39"},   {"40 to 49", "40 to 49"},
+                                {"50 to 59", "50 to 59"},   {"60 to 69", "60 to 69"},
+                                {"70 to 79", "70 to 79"},   {"80 to 89", "80 to 89"},
+                                {"90 to 120", "90 to 120"}, {NULL, NULL}};
 
 typedef struct column {
     const char *key;
     const char *title;
-    const char *csv;      /* name in the file; an item's is behind the joint's prefix */
-    const code *codes;    /* NULL: a number */
-    double low, high;     /* of numbers */
+    const char *csv;   /* name in the file; an item's is behind the joint's prefix */
+    const code *codes; /* NULL: a number */
+    double low, high;  /* of numbers */
     bool is_group;
 } column;
 
@@ -62,7 +67,12 @@ static const column general[] = {
     {"eq5d_discomfort", "EQ-5D-3L pain or discomfort", "Pre-Op Q Discomfort", three, 0, 0, false},
     {"eq5d_anxiety", "EQ-5D-3L anxiety or depression", "Pre-Op Q Anxiety", three, 0, 0, false},
     {"eq_vas", "EQ VAS", "Pre-Op Q EQ VAS", NULL, 0, 100, false}};
-enum { GENERAL = sizeof general / sizeof general[0], ITEMS = 12, FEATURES = GENERAL + ITEMS + 1, ITEM_MAX = 4 };
+enum {
+    GENERAL = sizeof general / sizeof general[0],
+    ITEMS = 12,
+    FEATURES = GENERAL + ITEMS + 1,
+    ITEM_MAX = 4
+};
 
 struct reha_nhs_layout {
     const char *task;
@@ -81,23 +91,27 @@ static const reha_nhs_layout layouts[] = {
      .prefix = "oks",
      .score = "Oxford Knee Score",
      .predicted = "OKS Post-Op Q Predicted",
-     .items = {"Pain", "Night Pain", "Washing", "Transport", "Walking", "Standing", "Limping", "Kneeling", "Work",
-               "Confidence", "Shopping", "Stairs"},
+     .items = {"Pain", "Night Pain", "Washing", "Transport", "Walking", "Standing", "Limping", "Kneeling",
+               "Work", "Confidence", "Shopping", "Stairs"},
      .mic_points = 7.0,
      .pass_points = 37.0,
-     .mic_source = "Beard et al. 2015, J Clin Epidemiol 68:73-9: MIC of an individual, 94,015 knee replacements",
-     .pass_source = "Keurentjes et al. 2014, Bone Joint Res 3:7-13: found at about 3 years, used here at 6 months"},
+     .mic_source =
+         "Beard et al. 2015, J Clin Epidemiol 68:73-9: MIC of an individual, 94,015 knee replacements",
+     .pass_source =
+         "Keurentjes et al. 2014, Bone Joint Res 3:7-13: found at about 3 years, used here at 6 months"},
     {.task = "hip-replacement",
      .joint = "Hip Replacement",
      .prefix = "ohs",
      .score = "Oxford Hip Score",
      .predicted = "OHS Post-Op Q Predicted",
-     .items = {"Pain", "Sudden Pain", "Night Pain", "Washing", "Transport", "Dressing", "Shopping", "Walking", "Limping",
-               "Stairs", "Standing", "Work"},
+     .items = {"Pain", "Sudden Pain", "Night Pain", "Washing", "Transport", "Dressing", "Shopping", "Walking",
+               "Limping", "Stairs", "Standing", "Work"},
      .mic_points = 8.0,
      .pass_points = 42.0,
-     .mic_source = "Beard et al. 2015, J Clin Epidemiol 68:73-9: MIC of an individual, 82,415 hip replacements",
-     .pass_source = "Keurentjes et al. 2014, Bone Joint Res 3:7-13: found at about 3 years, used here at 6 months"}};
+     .mic_source =
+         "Beard et al. 2015, J Clin Epidemiol 68:73-9: MIC of an individual, 82,415 hip replacements",
+     .pass_source =
+         "Keurentjes et al. 2014, Bone Joint Res 3:7-13: found at about 3 years, used here at 6 months"}};
 
 const reha_nhs_layout *reha_nhs_layout_at(size_t index)
 {
@@ -155,7 +169,8 @@ static reha_status need_column(const reha_csv *csv, const char *name, int *out, 
     return *out >= 0 ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "the column '%s' is missing", name);
 }
 
-static void item_column(const reha_nhs_layout *layout, const char *when, const char *item, char *out, size_t out_bytes)
+static void item_column(const reha_nhs_layout *layout, const char *when, const char *item, char *out,
+                        size_t out_bytes)
 {
     (void)snprintf(out, out_bytes, "%s %s Q %s", layout->joint, when, item);
 }
@@ -221,7 +236,8 @@ typedef struct places {
     int before, after, predicted, year;
 } places;
 
-static reha_status find_columns(const reha_nhs_layout *layout, const reha_csv *csv, places *out, reha_error *err)
+static reha_status find_columns(const reha_nhs_layout *layout, const reha_csv *csv, places *out,
+                                reha_error *err)
 {
     char name[96];
     for (size_t j = 0; j < GENERAL; j++) {
@@ -255,7 +271,8 @@ static bool read_cell(const column *from, const reha_feature *feature, const cha
     }
     if (from != NULL && from->codes == NULL) {
         double value = 0.0;
-        if (!reha_parse_double(cell, true, &value) || (value != 999.0 && (value < from->low || value > from->high))) {
+        if (!reha_parse_double(cell, true, &value) ||
+            (value != 999.0 && (value < from->low || value > from->high))) {
             return false;
         }
         *out = value == 999.0 ? NAN : (float)value;
@@ -275,15 +292,16 @@ static bool read_cell(const column *from, const reha_feature *feature, const cha
     return strcmp(cell, "9") == 0;
 }
 
-static bool read_features(const reha_csv *csv, size_t row, const places *at, const reha_table *table, float *x,
-                          reha_nhs_counts *counts)
+static bool read_features(const reha_csv *csv, size_t row, const places *at, const reha_table *table,
+                          float *x, reha_nhs_counts *counts)
 {
     for (size_t j = 0; j < GENERAL + ITEMS; j++) {
         const char *cell = reha_csv_get(csv, row, at->feature[j]);
         if (!read_cell(j < GENERAL ? &general[j] : NULL, &table->features[j], cell, &x[j])) {
             if (counts->unreadable++ == 0) {
-                (void)snprintf(counts->fault, sizeof counts->fault, "line %zu: '%.60s' is '%.20s', which is no code of it",
-                               row + 2, reha_csv_header(csv, (size_t)at->feature[j]), cell);
+                (void)snprintf(counts->fault, sizeof counts->fault,
+                               "line %zu: '%.60s' is '%.20s', which is no code of it", row + 2,
+                               reha_csv_header(csv, (size_t)at->feature[j]), cell);
             }
             return false;
         }
@@ -343,7 +361,8 @@ reha_status reha_nhs_read(const reha_nhs_layout *layout, const reha_csv *csv, re
         REHA_TRY(read_row(csv, row, &at, table, counts, err));
     }
     if ((counts->unreadable - before) * 20 > reha_csv_rows(csv)) {
-        return reha_fail(err, REHA_E_FORMAT, "%zu rows cannot be read; the first: %s", counts->unreadable, counts->fault);
+        return reha_fail(err, REHA_E_FORMAT, "%zu rows cannot be read; the first: %s", counts->unreadable,
+                         counts->fault);
     }
     return REHA_OK;
 }

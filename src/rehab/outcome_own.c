@@ -17,11 +17,11 @@ enum { WHOLE_LEVELS_MAX = 5, DISTINCT_MAX = 64 };
 /* What one column holds. */
 typedef struct survey {
     size_t missing, suppressed, numbers, texts, implausible;
-    size_t distinct;                     /* counted up to DISTINCT_MAX + 1 */
-    const char *values[DISTINCT_MAX];    /* borrowed from the table */
+    size_t distinct;                  /* counted up to DISTINCT_MAX + 1 */
+    const char *values[DISTINCT_MAX]; /* borrowed from the table */
     size_t value_rows[DISTINCT_MAX];
     bool is_whole;
-    double low, high;                    /* of plausible numbers */
+    double low, high; /* of plausible numbers */
 } survey;
 
 static bool is_unknown(const char *cell)
@@ -110,7 +110,8 @@ static void add_levels(const survey *found, reha_feature *feature)
     size_t count = 0;
     memset(sorted, 0, sizeof sorted);
     for (size_t k = 0; k < found->distinct; k++) {
-        if (found->value_rows[k] >= REHA_FEATURE_ROWS_MIN && strlen(found->values[k]) < REHA_FEATURE_TEXT_BYTES) {
+        if (found->value_rows[k] >= REHA_FEATURE_ROWS_MIN &&
+            strlen(found->values[k]) < REHA_FEATURE_TEXT_BYTES) {
             (void)snprintf(sorted[count++].key, REHA_FEATURE_TEXT_BYTES, "%s", found->values[k]);
         }
     }
@@ -150,16 +151,18 @@ static const char *judge(const survey *found, size_t rows, reha_feature *feature
     return feature->level_count >= 2 ? NULL : "fewer than two values with at least 30 rows";
 }
 
-static json_t *column_to_json(const char *name, const survey *found, const reha_feature *feature, const char *reason)
+static json_t *column_to_json(const char *name, const survey *found, const reha_feature *feature,
+                              const char *reason)
 {
     const bool is_number = reason == NULL && feature->kind == REHA_FEATURE_NUMBER;
-    json_t *one = json_pack("{s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "column", reha_json_text(name), "used",
-                            reason == NULL ? 1 : 0, "kind",
-                            reason != NULL ? json_null() : json_string(is_number ? "number" : "category"), "reason",
-                            reason != NULL ? json_string(reason) : json_null(), "missing", (json_int_t)found->missing,
-                            "suppressed", (json_int_t)found->suppressed, "unreadable",
-                            (json_int_t)(is_number ? found->texts : 0), "implausible",
-                            (json_int_t)(is_number ? found->implausible : 0), "distinct", (json_int_t)found->distinct);
+    json_t *one =
+        json_pack("{s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "column", reha_json_text(name), "used",
+                  reason == NULL ? 1 : 0, "kind",
+                  reason != NULL ? json_null() : json_string(is_number ? "number" : "category"), "reason",
+                  reason != NULL ? json_string(reason) : json_null(), "missing", (json_int_t)found->missing,
+                  "suppressed", (json_int_t)found->suppressed, "unreadable",
+                  (json_int_t)(is_number ? found->texts : 0), "implausible",
+                  (json_int_t)(is_number ? found->implausible : 0), "distinct", (json_int_t)found->distinct);
     if (found->distinct > DISTINCT_MAX) {
         (void)json_object_set_new(one, "distinct", json_string("more than 64"));
     }
@@ -192,7 +195,8 @@ reha_status reha_own_describe(const reha_csv *csv, const char *target, reha_feat
         memset(feature, 0, sizeof *feature);
         look_at(csv, (int)c, &found, numbers);
         const char *reason = judge(&found, reha_csv_rows(csv), feature);
-        if (strlen(name) == 0 || strlen(name) >= sizeof feature->key || reha_feature_find(made, *count, name) >= 0) {
+        if (strlen(name) == 0 || strlen(name) >= sizeof feature->key ||
+            reha_feature_find(made, *count, name) >= 0) {
             reason = "its name is empty, longer than 63 bytes, or used twice";
         } else if (reason == NULL && *count == REHA_FEATURES_MAX) {
             reason = "more columns than a model can hold (96)";
@@ -205,8 +209,9 @@ reha_status reha_own_describe(const reha_csv *csv, const char *target, reha_feat
         (void)json_array_append_new(columns, column_to_json(name, &found, feature, reason));
     }
     if (*count == 0) {
-        status = reha_fail(err, REHA_E_REFUSED, "no column but '%.60s' can be learnt from (constant, empty, or free text)",
-                           target);
+        status =
+            reha_fail(err, REHA_E_REFUSED,
+                      "no column but '%.60s' can be learnt from (constant, empty, or free text)", target);
         goto done;
     }
     *features = made;
@@ -278,7 +283,8 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
     table->y[made] = outcome;
     table->line_no[made] = (uint32_t)(row + 2);
     for (size_t j = 0; j < table->feature_count; j++) {
-        read_value(&table->features[j], reha_csv_get(csv, row, columns[j]), &table->x[made * table->feature_count + j]);
+        read_value(&table->features[j], reha_csv_get(csv, row, columns[j]),
+                   &table->x[made * table->feature_count + j]);
     }
     if (patient >= 0) {
         table->patient[made] = number_of(patients, reha_csv_get(csv, row, patient));

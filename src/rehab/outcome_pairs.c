@@ -18,8 +18,10 @@ static const double RIDGE = 1.0;
 /* KL alone first; all others hold it. */
 static const unsigned masks[] = {1U << REHA_PAIR_KL, 1U << REHA_PAIR_KL | 1U << REHA_PAIR_JOINT_SPACE,
                                  1U << REHA_PAIR_KL | 1U << REHA_PAIR_IMAGE_GRADE,
-                                 1U << REHA_PAIR_KL | 1U << REHA_PAIR_IMAGE_GRADE | 1U << REHA_PAIR_JOINT_SPACE};
-static const char *const mask_names[] = {"KL grade alone", "KL grade and joint space", "KL grade and grade of the picture",
+                                 1U << REHA_PAIR_KL | 1U << REHA_PAIR_IMAGE_GRADE |
+                                     1U << REHA_PAIR_JOINT_SPACE};
+static const char *const mask_names[] = {"KL grade alone", "KL grade and joint space",
+                                         "KL grade and grade of the picture",
                                          "KL grade, grade of the picture and joint space"};
 enum { MODELS = sizeof masks / sizeof masks[0], STEPS_MAX = 50 };
 
@@ -77,8 +79,10 @@ static void make_groups(pair *pairs, size_t count)
         has_changed = false;
         for (size_t i = 0; i < count; i++) {
             for (size_t j = 0; j < i; j++) {
-                const bool is_shared = pairs[i].patient[0] == pairs[j].patient[0] || pairs[i].patient[0] == pairs[j].patient[1] ||
-                                       pairs[i].patient[1] == pairs[j].patient[0] || pairs[i].patient[1] == pairs[j].patient[1];
+                const bool is_shared = pairs[i].patient[0] == pairs[j].patient[0] ||
+                                       pairs[i].patient[0] == pairs[j].patient[1] ||
+                                       pairs[i].patient[1] == pairs[j].patient[0] ||
+                                       pairs[i].patient[1] == pairs[j].patient[1];
                 if (is_shared && pairs[i].group != pairs[j].group) {
                     const uint32_t least = pairs[i].group < pairs[j].group ? pairs[i].group : pairs[j].group;
                     pairs[i].group = pairs[j].group = least;
@@ -182,8 +186,8 @@ static double log_loss(const double *score, size_t count)
 }
 
 /* Mean of value and its 95 % interval by a bootstrap of groups. */
-static reha_status with_interval(const double *value, const uint32_t *group, size_t count, int rounds, uint64_t seed,
-                                 double *low, json_t **out, reha_error *err)
+static reha_status with_interval(const double *value, const uint32_t *group, size_t count, int rounds,
+                                 uint64_t seed, double *low, json_t **out, reha_error *err)
 {
     double mean = 0.0;
     double high = 0.0;
@@ -191,13 +195,15 @@ static reha_status with_interval(const double *value, const uint32_t *group, siz
         mean += value[i] / (double)count;
     }
     REHA_TRY(reha_outcome_mean_interval(value, group, count, rounds, seed, low, &high, err));
-    *out = json_pack("{s:f, s:o, s:o}", "value", mean, "low", reha_json_real(*low), "high", reha_json_real(high));
+    *out = json_pack("{s:f, s:o, s:o}", "value", mean, "low", reha_json_real(*low), "high",
+                     reha_json_real(high));
     return REHA_OK;
 }
 
 /* Figures of one combination against the baseline's scores. */
-static reha_status figures_of(const pair *pairs, size_t count, size_t m, const double *score, const double *base,
-                              int rounds, uint64_t seed, bool adds[2], json_t **out, reha_error *err)
+static reha_status figures_of(const pair *pairs, size_t count, size_t m, const double *score,
+                              const double *base, int rounds, uint64_t seed, bool adds[2], json_t **out,
+                              reha_error *err)
 {
     reha_status status = REHA_OK;
     double low = 0.0;
@@ -225,8 +231,9 @@ static reha_status figures_of(const pair *pairs, size_t count, size_t m, const d
     }
     REHA_CHECK(with_interval(value, group, count, rounds, seed, &low, &gain, err));
     adds[0] = low > 0.0;
-    *out = json_pack("{s:s, s:O, s:f, s:O, s:O}", "model", mask_names[m], "auc_within_strata", auc, "log_loss",
-                     log_loss(score, count), "auc_gain_on_kl", gain, "log_loss_gain_on_kl", loss_gain);
+    *out =
+        json_pack("{s:s, s:O, s:f, s:O, s:O}", "model", mask_names[m], "auc_within_strata", auc, "log_loss",
+                  log_loss(score, count), "auc_gain_on_kl", gain, "log_loss_gain_on_kl", loss_gain);
 done:
     json_decref(auc);
     json_decref(gain);
@@ -335,14 +342,15 @@ reha_status reha_pairs_train(const reha_knee_row *rows, size_t count, uint64_t s
     qsort(sorted, count, sizeof *sorted, by_stratum);
     const size_t made = make_pairs(sorted, count, pairs);
     if (made < REHA_PAIRS_MIN) {
-        status = reha_fail(err, REHA_E_REFUSED, "%zu matched pairs: at least %d are needed", made, REHA_PAIRS_MIN);
+        status =
+            reha_fail(err, REHA_E_REFUSED, "%zu matched pairs: at least %d are needed", made, REHA_PAIRS_MIN);
         goto done;
     }
     make_groups(pairs, made);
     REHA_CHECK(train(pairs, made, seed, bootstrap_rounds, out, figures, err));
     *report = json_pack("{s:I, s:I, s:b, s:b, s:O}", "knees", (json_int_t)count, "pairs", (json_int_t)made,
-                        "ranks_better", out->ranks_better ? 1 : 0, "odds_better", out->odds_better ? 1 : 0, "models",
-                        figures);
+                        "ranks_better", out->ranks_better ? 1 : 0, "odds_better", out->odds_better ? 1 : 0,
+                        "models", figures);
 done:
     json_decref(figures);
     reha_free(sorted);
@@ -366,15 +374,16 @@ static double risk_of(double prior, double log_likelihood_ratio)
     return 1.0 / (1.0 + (1.0 - prior) / prior * exp(-log_likelihood_ratio));
 }
 
-reha_status reha_pairs_predict(const reha_pairs_model *model, const double *x, double prior, reha_progression *out,
-                               reha_error *err)
+reha_status reha_pairs_predict(const reha_pairs_model *model, const double *x, double prior,
+                               reha_progression *out, reha_error *err)
 {
     double low = 0.0;
     double high = 0.0;
     memset(out, 0, sizeof *out);
     for (size_t f = 0; f < REHA_PAIR_FEATURES; f++) {
         if ((model->full.mask >> f & 1U) != 0 && !(x[f] >= model->low[f] && x[f] <= model->high[f])) {
-            return reha_fail(err, REHA_E_REFUSED, "%s %g: outside the range of the knees the model learnt from (%.3g to %.3g)",
+            return reha_fail(err, REHA_E_REFUSED,
+                             "%s %g: outside the range of the knees the model learnt from (%.3g to %.3g)",
                              keys[f], x[f], model->low[f], model->high[f]);
         }
     }
@@ -393,7 +402,8 @@ reha_status reha_pairs_predict(const reha_pairs_model *model, const double *x, d
     out->risk_high = risk_of(prior, high);
     out->grade_risk = risk_of(prior, log_grade);
     for (size_t f = 0; f < REHA_PAIR_FEATURES; f++) {
-        out->contribution[f] = model->full.b[f] != 0.0 ? model->full.b[f] * (x[f] - model->control_mean[f]) : 0.0;
+        out->contribution[f] =
+            model->full.b[f] != 0.0 ? model->full.b[f] * (x[f] - model->control_mean[f]) : 0.0;
     }
     return REHA_OK;
 }

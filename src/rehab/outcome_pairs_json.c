@@ -22,8 +22,8 @@ static json_t *fit_to_json(const reha_pairs_fit *fit)
     for (size_t d = 0; d < REHA_PAIR_DRAWS; d++) {
         (void)json_array_append_new(draws, numbers(fit->draws[d], REHA_PAIR_FEATURES + 1));
     }
-    return json_pack("{s:i, s:o, s:f, s:o}", "mask", (int)fit->mask, "b", numbers(fit->b, REHA_PAIR_FEATURES), "log_mean",
-                     fit->log_mean, "draws", draws);
+    return json_pack("{s:i, s:o, s:f, s:o}", "mask", (int)fit->mask, "b", numbers(fit->b, REHA_PAIR_FEATURES),
+                     "log_mean", fit->log_mean, "draws", draws);
 }
 
 reha_status reha_pairs_to_json(const reha_pairs_model *model, json_t **out, reha_error *err)
@@ -32,12 +32,12 @@ reha_status reha_pairs_to_json(const reha_pairs_model *model, json_t **out, reha
     for (size_t f = 0; f < REHA_PAIR_FEATURES; f++) {
         (void)json_array_append_new(features, json_string(reha_pair_key(f)));
     }
-    *out = json_pack("{s:s, s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "format", FORMAT, "format_version",
-                     FORMAT_VERSION, "task", "knee-oa-progression", "features", features, "pairs",
-                     (json_int_t)model->pairs, "low", numbers(model->low, REHA_PAIR_FEATURES), "high",
-                     numbers(model->high, REHA_PAIR_FEATURES), "control_mean",
-                     numbers(model->control_mean, REHA_PAIR_FEATURES), "ranks_better", model->ranks_better ? 1 : 0, "odds_better",
-                     model->odds_better ? 1 : 0, "grade",
+    *out = json_pack("{s:s, s:i, s:s, s:o, s:I, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "format", FORMAT,
+                     "format_version", FORMAT_VERSION, "task", "knee-oa-progression", "features", features,
+                     "pairs", (json_int_t)model->pairs, "low", numbers(model->low, REHA_PAIR_FEATURES),
+                     "high", numbers(model->high, REHA_PAIR_FEATURES), "control_mean",
+                     numbers(model->control_mean, REHA_PAIR_FEATURES), "ranks_better",
+                     model->ranks_better ? 1 : 0, "odds_better", model->odds_better ? 1 : 0, "grade",
                      fit_to_json(&model->grade), "full", fit_to_json(&model->full));
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
 }

@@ -63,7 +63,8 @@ static size_t place(const reha_spread *spread, double expected, double *above)
     return k;
 }
 
-static reha_status fit_nodes(const reha_table *table, const double *expected, reha_spread *spread, reha_error *err)
+static reha_status fit_nodes(const reha_table *table, const double *expected, reha_spread *spread,
+                             reha_error *err)
 {
     const size_t n = table->row_count;
     double *sorted = reha_alloc_zero(n, sizeof *sorted);
@@ -84,7 +85,8 @@ static reha_status fit_nodes(const reha_table *table, const double *expected, re
     return REHA_OK;
 }
 
-static reha_status fit_cdf(const reha_table *table, const double *expected, reha_spread *spread, reha_error *err)
+static reha_status fit_cdf(const reha_table *table, const double *expected, reha_spread *spread,
+                           reha_error *err)
 {
     const size_t cells = spread->cell_count;
     spread->cdf = reha_alloc_zero(spread->node_count * cells, sizeof *spread->cdf);
@@ -133,15 +135,16 @@ static void choose_groups(const reha_table *table, reha_spread *spread)
         for (int k = -1; feature->is_group && k < (int)feature->level_count; k++) {
             const size_t rows = k < 0 ? feature->unknown_rows : feature->level_rows[k];
             if (k != (int)usual && rows >= GROUP_ROWS_MIN && spread->group_count < REHA_SPREAD_GROUPS_MAX) {
-                spread->groups[spread->group_count++] = (reha_spread_group){.feature = (uint32_t)j, .level = k};
+                spread->groups[spread->group_count++] =
+                    (reha_spread_group){.feature = (uint32_t)j, .level = k};
             }
         }
     }
 }
 
 /* Adds one row's weighted products; `members` names its columns (0: the constant). */
-static void add_weighted(double *a, double *b, size_t width, const size_t *members, size_t count, double weight,
-                         double target)
+static void add_weighted(double *a, double *b, size_t width, const size_t *members, size_t count,
+                         double weight, double target)
 {
     for (size_t p = 0; p < count; p++) {
         b[members[p]] += target;
@@ -171,8 +174,8 @@ static size_t members_of(const uint8_t *member, size_t groups, size_t *out)
     return count;
 }
 
-reha_status reha_group_quantiles(const double *value, const uint8_t *member, size_t rows, size_t groups, double level,
-                                 double *widen, reha_error *err)
+reha_status reha_group_quantiles(const double *value, const uint8_t *member, size_t rows, size_t groups,
+                                 double level, double *widen, reha_error *err)
 {
     const size_t width = groups + 1;
     size_t at[1 + REHA_SPREAD_GROUPS_MAX];
@@ -220,7 +223,8 @@ reha_status reha_group_quantiles(const double *value, const uint8_t *member, siz
     return REHA_OK;
 }
 
-static reha_status fit_intervals(const reha_table *table, const double *expected, reha_spread *spread, reha_error *err)
+static reha_status fit_intervals(const reha_table *table, const double *expected, reha_spread *spread,
+                                 reha_error *err)
 {
     reha_status status = REHA_OK;
     const size_t n = table->row_count;
@@ -239,12 +243,13 @@ static reha_status fit_intervals(const reha_table *table, const double *expected
                                       table->y[i] - reha_spread_quantile(spread, cdf, 1.0 - tail));
         }
         for (size_t g = 0; g < spread->group_count; g++) {
-            member[i * spread->group_count + g] = is_member(&spread->groups[g], table->x + i * table->feature_count);
+            member[i * spread->group_count + g] =
+                is_member(&spread->groups[g], table->x + i * table->feature_count);
         }
     }
     for (size_t l = 0; l < REHA_INTERVALS; l++) {
-        REHA_CHECK(reha_group_quantiles(outside + l * n, member, n, spread->group_count, reha_interval_levels[l],
-                                        spread->widen[l], err));
+        REHA_CHECK(reha_group_quantiles(outside + l * n, member, n, spread->group_count,
+                                        reha_interval_levels[l], spread->widen[l], err));
     }
 done:
     reha_free(outside);
@@ -252,8 +257,8 @@ done:
     return status;
 }
 
-reha_status reha_spread_fit(const reha_table *table, const double *expected, double low, double high, reha_spread *out,
-                            reha_error *err)
+reha_status reha_spread_fit(const reha_table *table, const double *expected, double low, double high,
+                            reha_spread *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_spread spread = {0};
@@ -313,10 +318,11 @@ double reha_spread_chance(const reha_spread *spread, const double *cdf, double v
     return fmax(0.0, 1.0 - before - (cdf[k] - before) * (at - (double)k));
 }
 
-void reha_spread_intervals(const reha_spread *spread, const double *cdf, const float *x, double low[REHA_INTERVALS],
-                           double high[REHA_INTERVALS])
+void reha_spread_intervals(const reha_spread *spread, const double *cdf, const float *x,
+                           double low[REHA_INTERVALS], double high[REHA_INTERVALS])
 {
-    for (size_t l = REHA_INTERVALS; l-- > 0;) { /* the widest first, so that the narrower ones can stay inside */
+    for (size_t l = REHA_INTERVALS;
+         l-- > 0;) { /* the widest first, so that the narrower ones can stay inside */
         const double tail = (1.0 - reha_interval_levels[l]) / 2.0;
         double widen = spread->widen[l][0];
         for (size_t g = 0; g < spread->group_count; g++) {

@@ -15,7 +15,8 @@ static json_t *numbers(const double *values, size_t count)
     return array;
 }
 
-reha_status reha_spread_to_json(const reha_spread *spread, const reha_feature *features, json_t **out, reha_error *err)
+reha_status reha_spread_to_json(const reha_spread *spread, const reha_feature *features, json_t **out,
+                                reha_error *err)
 {
     json_t *groups = json_array();
     json_t *nodes = json_array();
@@ -27,16 +28,18 @@ reha_status reha_spread_to_json(const reha_spread *spread, const reha_feature *f
         (void)json_array_append_new(groups, json_pack("{s:s, s:o}", "feature", feature->key, "level", name));
     }
     for (size_t k = 0; k < spread->node_count; k++) {
-        (void)json_array_append_new(nodes, json_pack("{s:f, s:o}", "expected", spread->nodes[k], "cumulative",
-                                                     numbers(spread->cdf + k * spread->cell_count, spread->cell_count)));
+        (void)json_array_append_new(
+            nodes, json_pack("{s:f, s:o}", "expected", spread->nodes[k], "cumulative",
+                             numbers(spread->cdf + k * spread->cell_count, spread->cell_count)));
     }
     for (size_t l = 0; l < REHA_INTERVALS; l++) {
         (void)json_array_append_new(widen, json_pack("{s:f, s:o}", "level", reha_interval_levels[l], "widen",
                                                      numbers(spread->widen[l], spread->group_count + 1)));
     }
-    *out = json_pack("{s:b, s:f, s:f, s:f, s:f, s:I, s:o, s:o, s:o}", "whole", spread->is_whole ? 1 : 0, "low",
-                     spread->low, "high", spread->high, "edge", spread->edge, "width", spread->width, "cells",
-                     (json_int_t)spread->cell_count, "nodes", nodes, "groups", groups, "intervals", widen);
+    *out =
+        json_pack("{s:b, s:f, s:f, s:f, s:f, s:I, s:o, s:o, s:o}", "whole", spread->is_whole ? 1 : 0, "low",
+                  spread->low, "high", spread->high, "edge", spread->edge, "width", spread->width, "cells",
+                  (json_int_t)spread->cell_count, "nodes", nodes, "groups", groups, "intervals", widen);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
 }
 
@@ -60,7 +63,8 @@ static reha_status read_nodes(const json_t *object, reha_spread *spread, reha_er
         double before = 0.0;
         for (size_t c = 0; c < spread->cell_count; c++) {
             if (!(row[c] >= before && row[c] <= 1.0 + 1e-6)) {
-                return reha_fail(err, REHA_E_FORMAT, "'nodes[%zu]': cumulative shares must rise from 0 to 1", k);
+                return reha_fail(err, REHA_E_FORMAT, "'nodes[%zu]': cumulative shares must rise from 0 to 1",
+                                 k);
             }
             before = row[c];
         }
@@ -71,8 +75,8 @@ static reha_status read_nodes(const json_t *object, reha_spread *spread, reha_er
     return REHA_OK;
 }
 
-static reha_status read_groups(const json_t *object, const reha_feature *features, size_t count, reha_spread *spread,
-                               reha_error *err)
+static reha_status read_groups(const json_t *object, const reha_feature *features, size_t count,
+                               reha_spread *spread, reha_error *err)
 {
     const json_t *groups = NULL;
     REHA_TRY(reha_json_need_array(object, "groups", 0, &groups, err));
@@ -92,8 +96,8 @@ static reha_status read_groups(const json_t *object, const reha_feature *feature
     return REHA_OK;
 }
 
-static reha_status read_spread(const json_t *object, const reha_feature *features, size_t count, reha_spread *spread,
-                               reha_error *err)
+static reha_status read_spread(const json_t *object, const reha_feature *features, size_t count,
+                               reha_spread *spread, reha_error *err)
 {
     const json_t *intervals = NULL;
     double cells = 0.0;
@@ -105,21 +109,22 @@ static reha_status read_spread(const json_t *object, const reha_feature *feature
     REHA_TRY(reha_json_need_number(object, "cells", &cells, err));
     if (!(cells >= 1.0 && cells <= REHA_SPREAD_CELLS_MAX && cells == floor(cells) && spread->width > 0.0 &&
           spread->low < spread->high)) {
-        return reha_fail(err, REHA_E_FORMAT, "'cells', 'width' and the bounds do not describe a distribution");
+        return reha_fail(err, REHA_E_FORMAT,
+                         "'cells', 'width' and the bounds do not describe a distribution");
     }
     spread->cell_count = (size_t)cells;
     REHA_TRY(read_nodes(object, spread, err));
     REHA_TRY(read_groups(object, features, count, spread, err));
     REHA_TRY(reha_json_need_array(object, "intervals", REHA_INTERVALS, &intervals, err));
     for (size_t l = 0; l < REHA_INTERVALS; l++) {
-        REHA_TRY(reha_json_need_numbers(json_array_get(intervals, l), "widen", spread->group_count + 1, spread->widen[l],
-                                        err));
+        REHA_TRY(reha_json_need_numbers(json_array_get(intervals, l), "widen", spread->group_count + 1,
+                                        spread->widen[l], err));
     }
     return REHA_OK;
 }
 
-reha_status reha_spread_from_json(const json_t *object, const reha_feature *features, size_t count, reha_spread *out,
-                                  reha_error *err)
+reha_status reha_spread_from_json(const json_t *object, const reha_feature *features, size_t count,
+                                  reha_spread *out, reha_error *err)
 {
     reha_spread spread = {0};
     *out = spread;

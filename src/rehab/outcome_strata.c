@@ -10,7 +10,8 @@
 
 enum { STRATA_MAX = 4096 };
 
-static int code_of(const reha_outcome_axis *axis, const float *x, double expected, const reha_feature *features)
+static int code_of(const reha_outcome_axis *axis, const float *x, double expected,
+                   const reha_feature *features)
 {
     const double value = axis->feature == REHA_AXIS_EXPECTED ? expected : (double)x[axis->feature];
     if (isnan(value)) {
@@ -36,8 +37,8 @@ static void codes_of(const reha_outcome_model *model, const float *x, double exp
     }
 }
 
-const reha_outcome_stratum *reha_outcome_stratum_of(const reha_outcome_model *model, const float *x, double expected,
-                                                    unsigned mask)
+const reha_outcome_stratum *reha_outcome_stratum_of(const reha_outcome_model *model, const float *x,
+                                                    double expected, unsigned mask)
 {
     int code[REHA_OUTCOME_AXES_MAX];
     for (;;) {
@@ -79,8 +80,8 @@ static int by_code_then_y(const void *a, const void *b)
     return (left->row > right->row) - (left->row < right->row);
 }
 
-static void summarise(const reha_outcome_model *model, const reha_table *table, const keyed_row *rows, size_t count,
-                      reha_outcome_stratum *out)
+static void summarise(const reha_outcome_model *model, const reha_table *table, const keyed_row *rows,
+                      size_t count, reha_outcome_stratum *out)
 {
     static const double shares[5] = {0.10, 0.25, 0.50, 0.75, 0.90};
     memset(out, 0, sizeof *out);
@@ -97,15 +98,17 @@ static void summarise(const reha_outcome_model *model, const reha_table *table, 
         size_t reached = 0;
         for (size_t i = 0; i < count; i++) {
             bool is_known = false;
-            reached += reha_outcome_reaches(&model->design, model->features, model->feature_count, g,
-                                            table->x + rows[i].row * table->feature_count, rows[i].y, &is_known);
+            reached +=
+                reha_outcome_reaches(&model->design, model->features, model->feature_count, g,
+                                     table->x + rows[i].row * table->feature_count, rows[i].y, &is_known);
             known += is_known;
         }
         out->reached[g] = known > 0 ? (double)reached / (double)known : (double)NAN;
     }
 }
 
-static reha_status add_stratum(reha_outcome_model *model, const reha_outcome_stratum *stratum, reha_error *err)
+static reha_status add_stratum(reha_outcome_model *model, const reha_outcome_stratum *stratum,
+                               reha_error *err)
 {
     if (model->stratum_count >= STRATA_MAX) {
         return reha_fail(err, REHA_E_LIMIT, "the patients fall into more than %d strata", STRATA_MAX);
@@ -119,8 +122,8 @@ static reha_status add_stratum(reha_outcome_model *model, const reha_outcome_str
     return REHA_OK;
 }
 
-reha_status reha_outcome_add_strata(reha_outcome_model *model, const reha_table *table, const double *expected,
-                                    reha_error *err)
+reha_status reha_outcome_add_strata(reha_outcome_model *model, const reha_table *table,
+                                    const double *expected, reha_error *err)
 {
     reha_status status = REHA_OK;
     const size_t n = table->row_count;
@@ -138,7 +141,8 @@ reha_status reha_outcome_add_strata(reha_outcome_model *model, const reha_table 
         qsort(rows, n, sizeof *rows, by_code_then_y);
         for (size_t from = 0, to; from < n; from = to) {
             reha_outcome_stratum stratum;
-            for (to = from + 1; to < n && memcmp(rows[to].code, rows[from].code, sizeof rows[from].code) == 0; to++) {
+            for (to = from + 1; to < n && memcmp(rows[to].code, rows[from].code, sizeof rows[from].code) == 0;
+                 to++) {
             }
             if (to - from < REHA_STRATUM_ROWS_MIN && mask != 0) {
                 continue; /* too few to say anything, and few enough to point at persons */
@@ -159,18 +163,20 @@ static void band_text(const reha_outcome_axis *axis, const char *title, int band
     } else if ((size_t)band >= axis->cut_count) {
         (void)snprintf(out, out_bytes, "%s %.4g or more", title, axis->cuts[axis->cut_count - 1]);
     } else {
-        (void)snprintf(out, out_bytes, "%s %.4g to below %.4g", title, axis->cuts[band - 1], axis->cuts[band]);
+        (void)snprintf(out, out_bytes, "%s %.4g to below %.4g", title, axis->cuts[band - 1],
+                       axis->cuts[band]);
     }
 }
 
-void reha_outcome_stratum_text(const reha_outcome_model *model, const reha_outcome_stratum *stratum, char *out,
-                               size_t out_bytes)
+void reha_outcome_stratum_text(const reha_outcome_model *model, const reha_outcome_stratum *stratum,
+                               char *out, size_t out_bytes)
 {
     size_t used = 0;
     out[0] = '\0';
     for (size_t a = 0; a < model->design.axis_count && used < out_bytes; a++) {
         const reha_outcome_axis *axis = &model->design.axes[a];
-        const reha_feature *feature = axis->feature == REHA_AXIS_EXPECTED ? NULL : &model->features[axis->feature];
+        const reha_feature *feature =
+            axis->feature == REHA_AXIS_EXPECTED ? NULL : &model->features[axis->feature];
         const char *title = feature != NULL ? feature->title : "expected outcome";
         char one[2 * REHA_FEATURE_TEXT_BYTES];
         if (stratum->code[a] == REHA_STRATUM_ANY) {

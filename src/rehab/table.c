@@ -182,7 +182,8 @@ reha_status reha_feature_check(const reha_feature *feature, double value, reha_e
         if (feature->unknown_rows >= REHA_FEATURE_ROWS_MIN) {
             return REHA_OK;
         }
-        return reha_fail(err, REHA_E_REFUSED, "%s (%s) must be known: only %zu of the patients the model learnt from lacked it",
+        return reha_fail(err, REHA_E_REFUSED,
+                         "%s (%s) must be known: only %zu of the patients the model learnt from lacked it",
                          feature->key, feature->title, feature->unknown_rows);
     }
     if (feature->kind == REHA_FEATURE_CATEGORY) {
@@ -192,11 +193,14 @@ reha_status reha_feature_check(const reha_feature *feature, double value, reha_e
             return REHA_OK;
         }
         return reha_fail(err, REHA_E_REFUSED,
-                         "%s '%s': outside the range of the model, which learnt from %zu such patients (at least %d are needed)",
-                         feature->key, feature->levels[level], feature->level_rows[level], REHA_FEATURE_ROWS_MIN);
+                         "%s '%s': outside the range of the model, which learnt from %zu such patients (at "
+                         "least %d are needed)",
+                         feature->key, feature->levels[level], feature->level_rows[level],
+                         REHA_FEATURE_ROWS_MIN);
     }
     if (value < feature->low || value > feature->high) {
-        return reha_fail(err, REHA_E_REFUSED, "%s %g: outside the range of the patients the model learnt from (%g to %g)",
+        return reha_fail(err, REHA_E_REFUSED,
+                         "%s %g: outside the range of the patients the model learnt from (%g to %g)",
                          feature->key, value, feature->low, feature->high);
     }
     return REHA_OK;

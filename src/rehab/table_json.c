@@ -23,10 +23,12 @@ static reha_status no_level(const reha_feature *feature, reha_error *err)
 {
     char levels[160];
     list_levels(feature, levels, sizeof levels);
-    return reha_fail(err, REHA_E_FORMAT, "'%s' must be one of: %s (or null: not known)", feature->key, levels);
+    return reha_fail(err, REHA_E_FORMAT, "'%s' must be one of: %s (or null: not known)", feature->key,
+                     levels);
 }
 
-static reha_status read_category(const reha_feature *feature, const json_t *value, float *out, reha_error *err)
+static reha_status read_category(const reha_feature *feature, const json_t *value, float *out,
+                                 reha_error *err)
 {
     char text[REHA_FEATURE_TEXT_BYTES];
     if (json_is_boolean(value)) {
@@ -50,8 +52,8 @@ static reha_status read_value(const reha_feature *feature, const json_t *value, 
 {
     *out = NAN;
     if (value == NULL) {
-        return reha_fail(err, REHA_E_FORMAT, "'%s' (%s) is missing; write null if it is not known", feature->key,
-                         feature->title);
+        return reha_fail(err, REHA_E_FORMAT, "'%s' (%s) is missing; write null if it is not known",
+                         feature->key, feature->title);
     }
     if (!json_is_null(value)) {
         if (feature->kind == REHA_FEATURE_CATEGORY) {
@@ -65,8 +67,8 @@ static reha_status read_value(const reha_feature *feature, const json_t *value, 
     return reha_feature_check(feature, (double)*out, err);
 }
 
-reha_status reha_table_row_from_json(const reha_feature *features, size_t count, const json_t *input, float *x,
-                                     reha_error *err)
+reha_status reha_table_row_from_json(const reha_feature *features, size_t count, const json_t *input,
+                                     float *x, reha_error *err)
 {
     const char *key = NULL;
     json_t *value = NULL;
@@ -93,7 +95,8 @@ reha_status reha_table_row_from_json(const reha_feature *features, size_t count,
             continue;
         }
         if (isnan(x[j])) {
-            return reha_fail(err, REHA_E_REFUSED, "%s: more than %zu of its items are not known, no score can be formed",
+            return reha_fail(err, REHA_E_REFUSED,
+                             "%s: more than %zu of its items are not known, no score can be formed",
                              features[j].title, features[j].sum_unknown_max);
         }
         REHA_TRY(reha_feature_check(&features[j], (double)x[j], err));
@@ -165,7 +168,8 @@ static reha_status read_levels(const json_t *object, reha_feature *feature, reha
     const json_t *levels = NULL;
     REHA_TRY(reha_json_need_array(object, "levels", 0, &levels, err));
     if (json_array_size(levels) > REHA_FEATURE_LEVELS_MAX) {
-        return reha_fail(err, REHA_E_LIMIT, "'%s' has more than %d levels", feature->key, REHA_FEATURE_LEVELS_MAX);
+        return reha_fail(err, REHA_E_LIMIT, "'%s' has more than %d levels", feature->key,
+                         REHA_FEATURE_LEVELS_MAX);
     }
     feature->level_count = json_array_size(levels);
     for (size_t k = 0; k < feature->level_count; k++) {
@@ -176,8 +180,8 @@ static reha_status read_levels(const json_t *object, reha_feature *feature, reha
     return REHA_OK;
 }
 
-static reha_status read_sum(const json_t *object, const reha_feature *features, size_t before, reha_feature *feature,
-                            reha_error *err)
+static reha_status read_sum(const json_t *object, const reha_feature *features, size_t before,
+                            reha_feature *feature, reha_error *err)
 {
     const char *first = NULL;
     REHA_TRY(reha_json_need_string(object, "first_item", &first, err));
@@ -196,7 +200,8 @@ static reha_status read_sum(const json_t *object, const reha_feature *features, 
     return REHA_OK;
 }
 
-static reha_status feature_from_json(const json_t *object, reha_feature *features, size_t before, reha_error *err)
+static reha_status feature_from_json(const json_t *object, reha_feature *features, size_t before,
+                                     reha_error *err)
 {
     reha_feature *feature = &features[before];
     char kind[REHA_FEATURE_TEXT_BYTES];
@@ -228,7 +233,8 @@ reha_status reha_features_from_json(const json_t *array, reha_feature **out, siz
     *out = NULL;
     *count = 0;
     if (wanted == 0 || wanted > REHA_FEATURES_MAX) {
-        return reha_fail(err, REHA_E_FORMAT, "'features' must be an array of 1 to %d items", REHA_FEATURES_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "'features' must be an array of 1 to %d items",
+                         REHA_FEATURES_MAX);
     }
     reha_feature *features = reha_alloc_zero(wanted, sizeof *features);
     if (features == NULL) {

@@ -56,7 +56,8 @@ reha_status reha_outcome_open(const char *models_folder, const char *model_folde
     }
     REHA_CHECK(reha_outcome_model_load(folder, &loaded, err));
     if (task != NULL && strcmp(loaded->design.task, task) != 0) {
-        status = reha_fail(err, REHA_E_ARG, "%s is a model of '%s', not of '%.60s'", folder, loaded->design.task, task);
+        status = reha_fail(err, REHA_E_ARG, "%s is a model of '%s', not of '%.60s'", folder,
+                           loaded->design.task, task);
         goto done;
     }
     REHA_CHECK(hash_folder(folder, loaded->boost != NULL, model_hash, err));
@@ -70,8 +71,8 @@ done:
     return status;
 }
 
-reha_status reha_outcome_run(reha_outcome_model *model, const json_t *card, const char *model_hash, const json_t *input,
-                             json_t **out, reha_error *err)
+reha_status reha_outcome_run(reha_outcome_model *model, const json_t *card, const char *model_hash,
+                             const json_t *input, json_t **out, reha_error *err)
 {
     float x[REHA_FEATURES_MAX];
     reha_outcome_prediction prediction;
@@ -106,7 +107,8 @@ static reha_status visit_nhs(void *context, const char *name, const reha_csv *cs
     return reha_nhs_read(reading->layout, csv, reading->table, &reading->counts, err);
 }
 
-reha_status reha_outcome_read_nhs(const char *task, const char *data, reha_table **out, json_t **counts, reha_error *err)
+reha_status reha_outcome_read_nhs(const char *task, const char *data, reha_table **out, json_t **counts,
+                                  reha_error *err)
 {
     reha_status status = REHA_OK;
     nhs_reading reading = {.layout = reha_nhs_layout_find(task)};
@@ -143,14 +145,15 @@ static void add_number(reha_text *text, double value, const char *end)
     reha_text_add(text, end);
 }
 
-static reha_status save_predictions(const char *path, const reha_outcome_model *model, const reha_table *table,
-                                    const reha_outcome_row *rows, reha_error *err)
+static reha_status save_predictions(const char *path, const reha_outcome_model *model,
+                                    const reha_table *table, const reha_outcome_row *rows, reha_error *err)
 {
     reha_text text = {0};
     char *data = NULL;
     reha_text_add(&text, "period,line,observed,expected,low_50,high_50,low_90,high_90,");
     for (size_t g = 0; g < model->design.goal_count; g++) {
-        reha_text_addf(&text, "chance_%s,", model->design.goals[g].above[0] != '\0' ? "improvement" : "acceptable");
+        reha_text_addf(&text, "chance_%s,",
+                       model->design.goals[g].above[0] != '\0' ? "improvement" : "acceptable");
     }
     reha_text_add(&text, "naive,benchmark,refused\n");
     for (size_t i = 0; i < table->row_count; i++) {
@@ -177,8 +180,8 @@ static reha_status save_predictions(const char *path, const reha_outcome_model *
     return status;
 }
 
-reha_status reha_outcome_measure(reha_outcome_model *model, const reha_table *table, const reha_outcome_options *options,
-                                 json_t **report, reha_error *err)
+reha_status reha_outcome_measure(reha_outcome_model *model, const reha_table *table,
+                                 const reha_outcome_options *options, json_t **report, reha_error *err)
 {
     reha_status status = REHA_OK;
     *report = NULL;
@@ -190,14 +193,15 @@ reha_status reha_outcome_measure(reha_outcome_model *model, const reha_table *ta
     if (options->predictions_path != NULL) {
         REHA_CHECK(save_predictions(options->predictions_path, model, table, rows, err));
     }
-    REHA_CHECK(reha_outcome_report(model, table, rows, options->bootstrap_rounds, options->seed, report, err));
+    REHA_CHECK(
+        reha_outcome_report(model, table, rows, options->bootstrap_rounds, options->seed, report, err));
 done:
     reha_free(rows);
     return status;
 }
 
-reha_status reha_outcome_evaluate(reha_outcome_model *model, const reha_outcome_options *options, json_t **report,
-                                  reha_error *err)
+reha_status reha_outcome_evaluate(reha_outcome_model *model, const reha_outcome_options *options,
+                                  json_t **report, reha_error *err)
 {
     reha_table *table = NULL;
     json_t *counts = NULL;

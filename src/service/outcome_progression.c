@@ -50,7 +50,8 @@ static reha_status read_input(const reha_pairs_model *model, const json_t *input
     const json_t *given = json_object_get(input, PRIOR);
     if (given == NULL) {
         return reha_fail(err, REHA_E_FORMAT,
-                         "'%s' is missing: the share of such people whose knee is replaced within 9 years, or null for odds only",
+                         "'%s' is missing: the share of such people whose knee is replaced within 9 years, "
+                         "or null for odds only",
                          PRIOR);
     }
     return json_is_null(given) ? REHA_OK : reha_json_need_number(input, PRIOR, prior, err);
@@ -64,24 +65,29 @@ static json_t *estimate(double value, double low, double high)
     return json_pack("{s:f, s:f, s:f}", "value", value, "low", low, "high", high);
 }
 
-static json_t *to_json(const reha_pairs_model *model, const double *x, double prior, const reha_progression *found)
+static json_t *to_json(const reha_pairs_model *model, const double *x, double prior,
+                       const reha_progression *found)
 {
     json_t *contributions = json_array();
     for (size_t f = 0; f < REHA_PAIR_FEATURES; f++) {
         if (is_used(model, f)) {
-            (void)json_array_append_new(contributions, json_pack("{s:s, s:f, s:f}", "feature", reha_pair_key(f), "value",
-                                                                 x[f], "log_odds", found->contribution[f]));
+            (void)json_array_append_new(contributions,
+                                        json_pack("{s:s, s:f, s:f}", "feature", reha_pair_key(f), "value",
+                                                  x[f], "log_odds", found->contribution[f]));
         }
     }
-    json_t *naive = json_pack("{s:f, s:o}", "likelihood_ratio", found->grade_ratio, "risk", reha_json_real(found->grade_risk));
-    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "schema", 1, "task", "knee-oa-progression", "target",
-                     "knee replacement within 9 years", "likelihood_ratio",
-                     estimate(found->ratio, found->ratio_low, found->ratio_high), "prior", reha_json_real(prior), "risk",
-                     estimate(found->risk, found->risk_low, found->risk_high), "ranks_better_than_grade",
-                     model->ranks_better ? 1 : 0, "odds_better_than_grade", model->odds_better ? 1 : 0, "grade_alone", naive, "contributions", contributions);
+    json_t *naive = json_pack("{s:f, s:o}", "likelihood_ratio", found->grade_ratio, "risk",
+                              reha_json_real(found->grade_risk));
+    return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o}", "schema", 1, "task",
+                     "knee-oa-progression", "target", "knee replacement within 9 years", "likelihood_ratio",
+                     estimate(found->ratio, found->ratio_low, found->ratio_high), "prior",
+                     reha_json_real(prior), "risk", estimate(found->risk, found->risk_low, found->risk_high),
+                     "ranks_better_than_grade", model->ranks_better ? 1 : 0, "odds_better_than_grade",
+                     model->odds_better ? 1 : 0, "grade_alone", naive, "contributions", contributions);
 }
 
-static reha_status load(const char *folder, reha_pairs_model *model, json_t **card, char *hash, reha_error *err)
+static reha_status load(const char *folder, reha_pairs_model *model, json_t **card, char *hash,
+                        reha_error *err)
 {
     static const char *const names[] = {"card.json", "model.json"};
     reha_status status = REHA_OK;
@@ -108,8 +114,8 @@ done:
     return status;
 }
 
-reha_status reha_progression_run(const char *models_folder, const char *model_folder, const json_t *input, json_t **out,
-                                 reha_error *err)
+reha_status reha_progression_run(const char *models_folder, const char *model_folder, const json_t *input,
+                                 json_t **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_progression found;
@@ -131,8 +137,8 @@ reha_status reha_progression_run(const char *models_folder, const char *model_fo
     REHA_CHECK(reha_pairs_predict(model, x, prior, &found, err));
     *out = to_json(model, x, prior, &found);
     (void)json_object_set_new(*out, "model",
-                              json_pack("{s:s, s:s, s:s}", "name", reha_json_string(card, "name", ""), "version",
-                                        reha_json_string(card, "version", ""), "hash", hash));
+                              json_pack("{s:s, s:s, s:s}", "name", reha_json_string(card, "name", ""),
+                                        "version", reha_json_string(card, "version", ""), "hash", hash));
     (void)json_object_set_new(*out, "status", json_string(reha_json_string(card, "status", "research only")));
 done:
     json_decref(card);
@@ -144,7 +150,7 @@ done:
 /* ---- training ---- */
 
 typedef struct joining {
-    const json_t *results;   /* of the analysis */
+    const json_t *results; /* of the analysis */
     reha_knee_row *rows;
     size_t count;
     size_t listed, not_graded;
@@ -181,11 +187,14 @@ static bool find_picture(const json_t *results, const char *knee, double *grade,
         if (strcmp(id, knee) != 0) {
             continue;
         }
-        const json_t *region = json_array_get(json_object_get(json_object_get(result, "analysis"), "regions"), 0);
+        const json_t *region =
+            json_array_get(json_object_get(json_object_get(result, "analysis"), "regions"), 0);
         const json_t *measure = json_object_get(finding_of(region, "jsw-min"), "measure");
-        *grade = reha_json_number(json_object_get(finding_of(region, "kl-grade"), "grading"), "expected_grade", (double)NAN);
+        *grade = reha_json_number(json_object_get(finding_of(region, "kl-grade"), "grading"),
+                                  "expected_grade", (double)NAN);
         *space = reha_json_number(measure, "value", (double)NAN);
-        return isfinite(*grade) && isfinite(*space) && strcmp(reha_json_string(measure, "unit", ""), "1") == 0;
+        return isfinite(*grade) && isfinite(*space) &&
+               strcmp(reha_json_string(measure, "unit", ""), "1") == 0;
     }
     return false;
 }
@@ -200,7 +209,8 @@ static uint32_t person_of(const char *knee)
     return hash;
 }
 
-static reha_status join_row(const reha_csv *csv, size_t row, const int *columns, joining *join, reha_error *err)
+static reha_status join_row(const reha_csv *csv, size_t row, const int *columns, joining *join,
+                            reha_error *err)
 {
     int64_t numbers[3];
     const char *knee = reha_csv_get(csv, row, columns[0]);
@@ -246,29 +256,33 @@ static reha_status visit_cases(void *context, const char *name, const reha_csv *
     return REHA_OK;
 }
 
-static json_t *make_card(const joining *join, const reha_outcome_options *options, json_t *report, const json_t *analysis)
+static json_t *make_card(const joining *join, const reha_outcome_options *options, json_t *report,
+                         const json_t *analysis)
 {
     json_t *card = json_pack(
-        "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "rehascope-model-card", "format_version", 1, "name",
-        TASK_FOLDER, "version", "1", "task", "knee-oa-progression", "title",
-        "Knee replacement within 9 years, from the grade and the picture", "status", "research only", "intended_use",
-        "Research: whether a picture tells more than its grade about later knee replacement.", "not_for",
-        "Any decision about a patient: matched cases and controls tell odds, not risks.", "command",
-        options->command != NULL ? options->command : "");
-    (void)json_object_set_new(card, "data", json_string("denizlab/oai-xray-tkr-klg, derived from the Osteoarthritis "
-                                                        "Initiative: matched cases and controls, baseline radiographs"));
+        "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "rehascope-model-card",
+        "format_version", 1, "name", TASK_FOLDER, "version", "1", "task", "knee-oa-progression", "title",
+        "Knee replacement within 9 years, from the grade and the picture", "status", "research only",
+        "intended_use", "Research: whether a picture tells more than its grade about later knee replacement.",
+        "not_for", "Any decision about a patient: matched cases and controls tell odds, not risks.",
+        "command", options->command != NULL ? options->command : "");
+    (void)json_object_set_new(card, "data",
+                              json_string("denizlab/oai-xray-tkr-klg, derived from the Osteoarthritis "
+                                          "Initiative: matched cases and controls, baseline radiographs"));
     (void)json_object_set_new(card, "licence", json_string("AGPL-3.0 list of cases, OAI data: research use"));
     (void)json_object_set_new(card, "read",
-                              json_pack("{s:I, s:I}", "knees", (json_int_t)join->listed, "without_a_graded_picture",
-                                        (json_int_t)join->not_graded));
+                              json_pack("{s:I, s:I}", "knees", (json_int_t)join->listed,
+                                        "without_a_graded_picture", (json_int_t)join->not_graded));
     (void)json_object_set(card, "grading_model_sha256", json_object_get(analysis, "model_sha256"));
     (void)json_object_set(card, "metrics", report);
     (void)json_object_set_new(
         card, "limits",
         json_pack("[s, s, s, s, s]",
-                  "The grading network has learnt from the grades (not from the replacements) of most of these knees: on other "
+                  "The grading network has learnt from the grades (not from the replacements) of most of "
+                  "these knees: on other "
                   "pictures its grade agrees less well with the reader's, and will tell less.",
-                  "Three combinations with the grade were tried and the best kept; where the grades of a pair are equal, only the picture decides.",
+                  "Three combinations with the grade were tried and the best kept; where the grades of a "
+                  "pair are equal, only the picture decides.",
                   "Joint space as a ratio to the tibial plateau: the pictures state no spacing.",
                   "Replacement depends on symptoms, wishes and waiting lists, not on the film alone.",
                   "One study (United States, 45 to 79 years); no other data have been tried."));
@@ -316,7 +330,8 @@ reha_status reha_progression_train(const reha_outcome_options *options, json_t *
     REHA_CHECK(load_analysis(options->data, &analysis, err));
     join.results = json_object_get(analysis, "results");
     REHA_CHECK(reha_tables_visit(options->data, visit_cases, &join, err));
-    REHA_CHECK(reha_pairs_train(join.rows, join.count, options->seed, options->bootstrap_rounds, model, &report, err));
+    REHA_CHECK(reha_pairs_train(join.rows, join.count, options->seed, options->bootstrap_rounds, model,
+                                &report, err));
     REHA_CHECK(reha_pairs_to_json(model, &object, err));
     REHA_CHECK(reha_folder_make(options->out_folder, err));
     *card = make_card(&join, options, report, analysis);

@@ -5,12 +5,13 @@
 #include "service/outcome.h"
 
 /* Input and result: docs/formats/outcome.md. *out: new reference. */
-REHA_MUST_USE reha_status reha_progression_run(const char *models_folder, const char *model_folder, const json_t *input,
-                                               json_t **out, reha_error *err);
+REHA_MUST_USE reha_status reha_progression_run(const char *models_folder, const char *model_folder,
+                                               const json_t *input, json_t **out, reha_error *err);
 
-/* Trains from options->data, a folder with analysis.json (of `rehascope analyse --json`; a file's name without its ending
- * is the knee's id) and a CSV with knee_id, kl, tkr_within_9y, strata_matched_pair; rows of one person share the id but
- * for its last letter, the side. *card: new reference. */
-REHA_MUST_USE reha_status reha_progression_train(const reha_outcome_options *options, json_t **card, reha_error *err);
+/* Trains from options->data, a folder with analysis.json (of `rehascope analyse --json`; a file's name
+ * without its ending is the knee's id) and a CSV with knee_id, kl, tkr_within_9y, strata_matched_pair; rows
+ * of one person share the id but for its last letter, the side. *card: new reference. */
+REHA_MUST_USE reha_status reha_progression_train(const reha_outcome_options *options, json_t **card,
+                                                 reha_error *err);
 
 #endif

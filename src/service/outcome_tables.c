@@ -11,8 +11,8 @@
 enum { FILES_MAX = 10000, ENTRIES_MAX = 1000, NAME_BYTES = 512 };
 static const zip_uint64_t ENTRY_BYTES_MAX = 1U << 30;
 
-static reha_status visit_text(const char *name, const char *text, size_t length, reha_table_visit visit, void *context,
-                              reha_error *err)
+static reha_status visit_text(const char *name, const char *text, size_t length, reha_table_visit visit,
+                              void *context, reha_error *err)
 {
     reha_csv *csv = NULL;
     reha_status status = reha_csv_parse(text, length, &csv, err);
@@ -37,16 +37,18 @@ static reha_status visit_csv(const char *path, reha_table_visit visit, void *con
 }
 
 /* Reads an entry of the announced size; an archive that lies about it is damaged. */
-static reha_status read_entry(zip_t *archive, zip_uint64_t index, const char *name, zip_uint64_t size, char **out,
-                              reha_error *err)
+static reha_status read_entry(zip_t *archive, zip_uint64_t index, const char *name, zip_uint64_t size,
+                              char **out, reha_error *err)
 {
     *out = NULL;
     if (size > ENTRY_BYTES_MAX) {
-        return reha_fail(err, REHA_E_LIMIT, "%s: unpacks to %llu bytes, more than 1 GiB", name, (unsigned long long)size);
+        return reha_fail(err, REHA_E_LIMIT, "%s: unpacks to %llu bytes, more than 1 GiB", name,
+                         (unsigned long long)size);
     }
     char *text = reha_alloc((size_t)size + 1);
     if (text == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for a table of %llu bytes", (unsigned long long)size);
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a table of %llu bytes",
+                         (unsigned long long)size);
     }
     zip_file_t *entry = zip_fopen_index(archive, index, 0);
     const zip_int64_t got = entry != NULL ? zip_fread(entry, text, size) : -1;

@@ -23,8 +23,8 @@ static bool show(void *context, double share, const char *text)
     const bar *shown = context;
     const reha_progress *progress = shown->progress;
     if (progress != NULL && progress->update != NULL) {
-        progress->update(progress->context, 100.0 * (shown->from + share * (shown->to - shown->from)), 100.0, "%", 0.0,
-                         -1.0, text);
+        progress->update(progress->context, 100.0 * (shown->from + share * (shown->to - shown->from)), 100.0,
+                         "%", 0.0, -1.0, text);
     }
     return progress == NULL || progress->should_stop == NULL || !progress->should_stop(progress->context);
 }
@@ -49,10 +49,10 @@ static json_t *choice_to_json(const reha_outcome_choice *choice, size_t rows)
 {
     return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:{s:o, s:o}}", "kept", kind_name(choice->kind), "trees",
                      choice->kind == REHA_OUTCOME_TREES ? choice->rounds : 0, "rows", (json_int_t)rows,
-                     "rmse_naive_unseen_folds", reha_json_real(choice->rmse_naive), "rmse_regression_unseen_folds",
-                     reha_json_real(choice->rmse_regression), "rmse_trees_unseen_folds",
-                     reha_json_real(choice->rmse_trees), "mse_gain_of_trees_95", "low", reha_json_real(choice->gain_low),
-                     "high", reha_json_real(choice->gain_high));
+                     "rmse_naive_unseen_folds", reha_json_real(choice->rmse_naive),
+                     "rmse_regression_unseen_folds", reha_json_real(choice->rmse_regression),
+                     "rmse_trees_unseen_folds", reha_json_real(choice->rmse_trees), "mse_gain_of_trees_95",
+                     "low", reha_json_real(choice->gain_low), "high", reha_json_real(choice->gain_high));
 }
 
 static reha_status save_card(const char *folder, const json_t *card, reha_error *err)
@@ -67,18 +67,19 @@ static reha_status save_card(const char *folder, const json_t *card, reha_error 
 }
 
 /* What every card begins with. `metrics` and `training` are taken over. */
-static json_t *new_card(const reha_outcome_model *model, const reha_outcome_options *options, const char *name,
-                        json_t *training, json_t *metrics)
+static json_t *new_card(const reha_outcome_model *model, const reha_outcome_options *options,
+                        const char *name, json_t *training, json_t *metrics)
 {
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "format",
-                     "rehascope-model-card", "format_version", 1, "name", name, "version", "1", "task",
-                     model->design.task, "title", model->design.title, "status", "research only", "target",
-                     model->design.target, "not_for",
-                     "Deciding whether someone gets an operation, rationing care, or patients outside the ranges in "
-                     "model.json (these are refused).",
-                     "privacy", "No row of a patient is in the model: counts, coefficients, trees and summaries of at least 20.",
-                     "command", options->command != NULL ? options->command : "", "training", training,
-                     "metrics", metrics);
+    return json_pack(
+        "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "format", "rehascope-model-card",
+        "format_version", 1, "name", name, "version", "1", "task", model->design.task, "title",
+        model->design.title, "status", "research only", "target", model->design.target, "not_for",
+        "Deciding whether someone gets an operation, rationing care, or patients outside the ranges in "
+        "model.json (these are refused).",
+        "privacy",
+        "No row of a patient is in the model: counts, coefficients, trees and summaries of at least 20.",
+        "command", options->command != NULL ? options->command : "", "training", training, "metrics",
+        metrics);
 }
 
 /* ---- the years of the NHS ---- */
@@ -96,8 +97,8 @@ static uint32_t last_period(const reha_table *table, bool *has_earlier)
     return last;
 }
 
-static reha_status split_by_period(const reha_table *table, uint32_t last, reha_table **learn, reha_table **rest,
-                                   reha_error *err)
+static reha_status split_by_period(const reha_table *table, uint32_t last, reha_table **learn,
+                                   reha_table **rest, reha_error *err)
 {
     bool *keep = reha_alloc_zero(table->row_count, sizeof *keep);
     *learn = NULL;
@@ -122,9 +123,11 @@ static reha_status split_by_period(const reha_table *table, uint32_t last, reha_
     return status;
 }
 
-/* The plain regression beside the trees on the rows of the later year: RMSE, and the 95 % interval of the gain. */
-static reha_status compare_kinds(reha_outcome_model *model, const reha_table *rest, const reha_outcome_options *options,
-                                 double *gain_low, json_t **out, reha_error *err)
+/* The plain regression beside the trees on the rows of the later year: RMSE, and the 95 % interval of the
+ * gain. */
+static reha_status compare_kinds(reha_outcome_model *model, const reha_table *rest,
+                                 const reha_outcome_options *options, double *gain_low, json_t **out,
+                                 reha_error *err)
 {
     reha_status status = REHA_OK;
     const size_t n = rest->row_count;
@@ -147,8 +150,8 @@ static reha_status compare_kinds(reha_outcome_model *model, const reha_table *re
         sums[1] += other;
         gain[i] = one - other;
     }
-    REHA_CHECK(reha_outcome_mean_interval(gain, rest->patient, n, options->bootstrap_rounds, options->seed, gain_low,
-                                          &high, err));
+    REHA_CHECK(reha_outcome_mean_interval(gain, rest->patient, n, options->bootstrap_rounds, options->seed,
+                                          gain_low, &high, err));
     *out = json_pack("{s:f, s:f, s:f, s:f}", "rmse_regression", sqrt(sums[0] / (double)n), "rmse_trees",
                      sqrt(sums[1] / (double)n), "mse_gain_low", *gain_low, "mse_gain_high", high);
 done:
@@ -158,8 +161,9 @@ done:
 
 /* Learns from the earlier years, measures the last one, and decides what the kept model is. */
 static reha_status check_on_last(const reha_outcome_design *design, const reha_table *table,
-                                 const reha_outcome_options *options, const reha_progress *progress, uint32_t last,
-                                 reha_outcome_fit_options *next, json_t **training, json_t **metrics, reha_error *err)
+                                 const reha_outcome_options *options, const reha_progress *progress,
+                                 uint32_t last, reha_outcome_fit_options *next, json_t **training,
+                                 json_t **metrics, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_table *learn = NULL;
@@ -204,28 +208,34 @@ static void add_nhs_texts(json_t *card, const reha_outcome_design *design, json_
                     "rehabilitation goals. A named clinician uses it; it decides nothing."));
     (void)json_object_set_new(
         card, "data",
-        json_string("NHS England, Finalised Patient Reported Outcome Measures (PROMs), record-level provider files "
-                    "2016/17 and 2017/18 as read; complete pairs of scores before and after surgery."));
-    (void)json_object_set_new(card, "licence",
-                              json_string("Contains public sector information licensed under the Open Government "
-                                          "Licence v3.0 (NHS Digital). Question texts of the Oxford scores and EQ-5D are "
-                                          "not open and not included."));
-    (void)json_object_set_new(card, "read", counts);
+        json_string(
+            "NHS England, Finalised Patient Reported Outcome Measures (PROMs), record-level provider files "
+            "2016/17 and 2017/18 as read; complete pairs of scores before and after surgery."));
     (void)json_object_set_new(
-        card, "limits",
-        json_pack("[s, s, s, s, s]",
-                  "England, NHS-funded operations, people who returned both questionnaires: those who did not may fare otherwise.",
-                  "About four fifths of the spread of outcomes is not explained by anything asked before surgery: the intervals "
-                  "are wide because the future is.",
-                  "Outcomes rise by about half a point a year; check the figures on a recent year with 'rehascope evaluate'.",
-                  "The score that counts as acceptable was found about 3 years after surgery and is used here at 6 months.",
-                  "Age and sex are suppressed in part of the records; ethnicity and deprivation are not in the files: no figures "
-                  "by these groups can be given."));
+        card, "licence",
+        json_string("Contains public sector information licensed under the Open Government "
+                    "Licence v3.0 (NHS Digital). Question texts of the Oxford scores and EQ-5D are "
+                    "not open and not included."));
+    (void)json_object_set_new(card, "read", counts);
+    (void)json_object_set_new(card, "limits",
+                              json_pack("[s, s, s, s, s]",
+                                        "England, NHS-funded operations, people who returned both "
+                                        "questionnaires: those who did not may fare otherwise.",
+                                        "About four fifths of the spread of outcomes is not explained by "
+                                        "anything asked before surgery: the intervals "
+                                        "are wide because the future is.",
+                                        "Outcomes rise by about half a point a year; check the figures on a "
+                                        "recent year with 'rehascope evaluate'.",
+                                        "The score that counts as acceptable was found about 3 years after "
+                                        "surgery and is used here at 6 months.",
+                                        "Age and sex are suppressed in part of the records; ethnicity and "
+                                        "deprivation are not in the files: no figures "
+                                        "by these groups can be given."));
     (void)design;
 }
 
-reha_status reha_outcome_train(const reha_outcome_options *options, const reha_progress *progress, json_t **card,
-                               reha_error *err)
+reha_status reha_outcome_train(const reha_outcome_options *options, const reha_progress *progress,
+                               json_t **card, reha_error *err)
 {
     reha_status status = REHA_OK;
     const reha_nhs_layout *layout = reha_nhs_layout_find(options->task);
@@ -298,7 +308,8 @@ static reha_status visit_own(void *context, const char *name, const reha_csv *cs
                              &reading->counts, err);
     }
     REHA_TRY(reha_own_describe(csv, reading->target, &made, &count, &reading->cleaning, err));
-    const reha_status status = reha_own_read(csv, reading->target, made, count, &reading->table, &reading->counts, err);
+    const reha_status status =
+        reha_own_read(csv, reading->target, made, count, &reading->table, &reading->counts, err);
     reha_free(made);
     if (status == REHA_OK) {
         reha_own_clean(reading->table);
@@ -307,8 +318,8 @@ static reha_status visit_own(void *context, const char *name, const reha_csv *cs
     return status;
 }
 
-reha_status reha_outcome_evaluate_own(reha_outcome_model *model, const reha_outcome_options *options, json_t **report,
-                                      reha_error *err)
+reha_status reha_outcome_evaluate_own(reha_outcome_model *model, const reha_outcome_options *options,
+                                      json_t **report, reha_error *err)
 {
     own_reading reading = {
         .target = model->design.target, .features = model->features, .feature_count = model->feature_count};
@@ -319,16 +330,16 @@ reha_status reha_outcome_evaluate_own(reha_outcome_model *model, const reha_outc
     }
     if (status == REHA_OK) {
         (void)json_object_set_new(*report, "read",
-                                  json_pack("{s:I, s:I}", "rows", (json_int_t)reading.counts.rows, "without_outcome",
-                                            (json_int_t)reading.counts.no_outcome));
+                                  json_pack("{s:I, s:I}", "rows", (json_int_t)reading.counts.rows,
+                                            "without_outcome", (json_int_t)reading.counts.no_outcome));
     }
     reha_table_free(reading.table);
     return status;
 }
 
 /* A fifth of the patients, drawn by the patient alone, is kept for the figures. */
-static reha_status split_by_patient(const reha_table *table, uint64_t seed, reha_table **learn, reha_table **rest,
-                                    reha_error *err)
+static reha_status split_by_patient(const reha_table *table, uint64_t seed, reha_table **learn,
+                                    reha_table **rest, reha_error *err)
 {
     enum { PARTS = 5 };
     static const uint64_t STREAM = 0x7465737400000000ULL; /* apart from the folds' */
@@ -358,21 +369,23 @@ static reha_status split_by_patient(const reha_table *table, uint64_t seed, reha
 
 static void add_own_texts(json_t *card, const own_reading *reading)
 {
-    (void)json_object_set_new(card, "intended_use",
-                              json_string("Whatever the clinic that trained it has checked it for; research until then."));
+    (void)json_object_set_new(
+        card, "intended_use",
+        json_string("Whatever the clinic that trained it has checked it for; research until then."));
     (void)json_object_set_new(card, "data", json_string("the clinic's own table"));
     (void)json_object_set_new(card, "licence", json_string("the clinic's"));
     (void)json_object_set_new(card, "read",
-                              json_pack("{s:I, s:I}", "rows", (json_int_t)reading->counts.rows, "without_outcome",
-                                        (json_int_t)reading->counts.no_outcome));
+                              json_pack("{s:I, s:I}", "rows", (json_int_t)reading->counts.rows,
+                                        "without_outcome", (json_int_t)reading->counts.no_outcome));
     (void)json_object_set(card, "cleaning", reading->cleaning);
-    (void)json_object_set_new(card, "limits",
-                              json_pack("[s]", "One clinic, one table: the figures hold for patients drawn like these. "
-                                               "Columns known only after treatment make a model look better than it is."));
+    (void)json_object_set_new(
+        card, "limits",
+        json_pack("[s]", "One clinic, one table: the figures hold for patients drawn like these. "
+                         "Columns known only after treatment make a model look better than it is."));
 }
 
-reha_status reha_outcome_train_own(const reha_outcome_options *options, const reha_progress *progress, json_t **card,
-                                   reha_error *err)
+reha_status reha_outcome_train_own(const reha_outcome_options *options, const reha_progress *progress,
+                                   json_t **card, reha_error *err)
 {
     reha_status status = REHA_OK;
     own_reading reading = {.target = options->target};

@@ -1,4 +1,5 @@
-/* Generated patients for the outcome tests: a known rule, two groups of different spread, whole scores 0 to 48. */
+/* Generated patients for the outcome tests: a known rule, two groups of different spread, whole scores 0
+ * to 48. */
 #ifndef REHA_TESTS_OUTCOME_SUPPORT_H
 #define REHA_TESTS_OUTCOME_SUPPORT_H
 
@@ -17,15 +18,18 @@ static inline void made_features(reha_feature *out)
 {
     static const char *const ages[] = {"young", "middle", "old"};
     memset(out, 0, MADE_FEATURES * sizeof *out);
-    out[AGE] = (reha_feature){.key = "age", .title = "age", .kind = REHA_FEATURE_CATEGORY, .is_group = true, .level_count = 3};
+    out[AGE] = (reha_feature){
+        .key = "age", .title = "age", .kind = REHA_FEATURE_CATEGORY, .is_group = true, .level_count = 3};
     for (size_t k = 0; k < 3; k++) {
         (void)snprintf(out[AGE].levels[k], sizeof out[AGE].levels[k], "%s", ages[k]);
     }
-    out[ILL] = (reha_feature){.key = "ill", .title = "illness", .kind = REHA_FEATURE_CATEGORY, .is_group = true, .level_count = 2};
+    out[ILL] = (reha_feature){
+        .key = "ill", .title = "illness", .kind = REHA_FEATURE_CATEGORY, .is_group = true, .level_count = 2};
     (void)snprintf(out[ILL].levels[0], sizeof out[ILL].levels[0], "no");
     (void)snprintf(out[ILL].levels[1], sizeof out[ILL].levels[1], "yes");
     out[BEFORE] = (reha_feature){.key = "before", .title = "score before", .kind = REHA_FEATURE_NUMBER};
-    out[NOISE] = (reha_feature){.key = "noise", .title = "nothing to do with it", .kind = REHA_FEATURE_NUMBER};
+    out[NOISE] =
+        (reha_feature){.key = "noise", .title = "nothing to do with it", .kind = REHA_FEATURE_NUMBER};
 }
 
 /* score = 25 + 3 * age - 5 if ill + 0.5 * (before - 20) + noise; the ill spread twice as far. */
@@ -45,7 +49,8 @@ static inline reha_table *made_table(size_t rows, uint64_t seed)
         x[ILL] = reha_random_unit(&random) < 0.3 ? 1.0F : 0.0F;
         x[BEFORE] = (float)round(reha_random_range(&random, 5.0, 35.0));
         x[NOISE] = i % 10 == 0 ? NAN : (float)reha_random_normal(&random);
-        const double mean = 25.0 + 3.0 * (double)x[AGE] - 5.0 * (double)x[ILL] + 0.5 * ((double)x[BEFORE] - 20.0);
+        const double mean =
+            25.0 + 3.0 * (double)x[AGE] - 5.0 * (double)x[ILL] + 0.5 * ((double)x[BEFORE] - 20.0);
         const double spread = x[ILL] == 1.0F ? 8.0 : 4.0;
         table->y[row] = round(fmin(48.0, fmax(0.0, mean + spread * reha_random_normal(&random))));
     }

@@ -18,7 +18,8 @@ static void test_regression_finds_the_rule(void **state)
     float better[MADE_FEATURES] = {1.0F, 0.0F, 30.0F, 0.0F};
     assert_true(fabs(reha_linear_predict(&linear, healthy) - 28.0) < 0.6);
     assert_true(fabs(reha_linear_predict(&linear, ill) - reha_linear_predict(&linear, healthy) + 5.0) < 0.6);
-    assert_true(fabs(reha_linear_predict(&linear, better) - reha_linear_predict(&linear, healthy) - 5.0) < 0.6);
+    assert_true(fabs(reha_linear_predict(&linear, better) - reha_linear_predict(&linear, healthy) - 5.0) <
+                0.6);
     double contribution[MADE_FEATURES] = {0.0};
     reha_linear_explain(&linear, ill, contribution);
     const double sum = linear.base + contribution[0] + contribution[1] + contribution[2] + contribution[3];
@@ -45,8 +46,8 @@ static void check_prediction(reha_outcome_model *model, const float *x)
     reha_outcome_prediction one;
     assert_ok(reha_outcome_predict(model, x, &one, &err), &err);
     assert_true(one.expected >= 0.0 && one.expected <= 48.0);
-    assert_true(0.0 <= one.low[1] && one.low[1] <= one.low[0] && one.low[0] <= one.high[0] && one.high[0] <= one.high[1] &&
-                one.high[1] <= 48.0);
+    assert_true(0.0 <= one.low[1] && one.low[1] <= one.low[0] && one.low[0] <= one.high[0] &&
+                one.high[0] <= one.high[1] && one.high[1] <= 48.0);
     assert_true(one.low[0] == floor(one.low[0]) && one.high[1] == floor(one.high[1]));
     double before = 0.0;
     for (size_t k = 0; k < model->spread.cell_count; k++) {
@@ -92,8 +93,9 @@ static void test_predictions(void **state)
     check_model(REHA_OUTCOME_TREES);
 }
 
-/* Intervals fitted on one set of patients cover another as promised: on the whole and in each group, although the ill
- * spread twice as far. 4,000 new patients: the standard error of a share of 50 % among the ill is 1.4 points. */
+/* Intervals fitted on one set of patients cover another as promised: on the whole and in each group, although
+ * the ill spread twice as far. 4,000 new patients: the standard error of a share of 50 % among the ill is 1.4
+ * points. */
 static void test_coverage_by_group(void **state)
 {
     (void)state;
@@ -254,8 +256,9 @@ static void test_files(void **state)
 /* Members of model.json that are missing or wrong are errors, never crashes. */
 static void test_damaged_model_files(void **state)
 {
-    static const char *const members[] = {"task", "features", "regression", "distribution", "goals", "axes", "strata",
-                                          "rows", "level_shift", "low", "unit"};
+    static const char *const members[] = {"task",        "features", "regression", "distribution",
+                                          "goals",       "axes",     "strata",     "rows",
+                                          "level_shift", "low",      "unit"};
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     char folder[] = "/tmp/reha-outcome-XXXXXX";
@@ -269,7 +272,8 @@ static void test_damaged_model_files(void **state)
     assert_ok(reha_outcome_model_save(model, folder, &err), &err);
     assert_ok(reha_json_load(path, &good, &err), &err);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        json_t *wrong[] = {NULL, json_true(), json_array(), json_pack("[{}]"), json_pack("[[[1, 2]]]"), json_object()};
+        json_t *wrong[] = {
+            NULL, json_true(), json_array(), json_pack("[{}]"), json_pack("[[[1, 2]]]"), json_object()};
         for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
             json_t *broken = json_deep_copy(good);
             if (wrong[w] == NULL) {
@@ -281,8 +285,9 @@ static void test_damaged_model_files(void **state)
             assert_ok(reha_json_save(path, broken, &err), &err);
             const reha_status status = reha_outcome_model_load(folder, &back, &fault);
             /* No goals, no strata, no axes: a plainer model, but a model. */
-            const bool may_be_empty = w == 2 && (strcmp(members[i], "goals") == 0 || strcmp(members[i], "strata") == 0 ||
-                                                 strcmp(members[i], "axes") == 0);
+            const bool may_be_empty =
+                w == 2 && (strcmp(members[i], "goals") == 0 || strcmp(members[i], "strata") == 0 ||
+                           strcmp(members[i], "axes") == 0);
             if (!may_be_empty) {
                 assert_int_not_equal(status, REHA_OK);
                 assert_true(fault.text[0] != '\0');

@@ -7,13 +7,16 @@
 
 #include <stdlib.h>
 
-static const char *const knee_items[] = {"Pain",    "Night Pain", "Washing", "Transport",  "Walking",  "Standing",
-                                         "Limping", "Kneeling",   "Work",    "Confidence", "Shopping", "Stairs"};
-static const char header_start[] =
-    "Provider Code,Revision Flag,Year,Age Band,Gender,Pre-Op Q Assisted,Pre-Op Q Symptom Period,Pre-Op Q Previous Surgery,"
-    "Pre-Op Q Living Arrangements,Pre-Op Q Disability,Heart Disease,High Bp,Stroke,Circulation,Lung Disease,Diabetes,"
-    "Kidney Disease,Nervous System,Liver Disease,Cancer,Depression,Arthritis,Pre-Op Q Mobility,Pre-Op Q Self-Care,"
-    "Pre-Op Q Activity,Pre-Op Q Discomfort,Pre-Op Q Anxiety,Pre-Op Q EQ VAS";
+static const char *const knee_items[] = {"Pain",    "Night Pain", "Washing",  "Transport",
+                                         "Walking", "Standing",   "Limping",  "Kneeling",
+                                         "Work",    "Confidence", "Shopping", "Stairs"};
+static const char header_start[] = "Provider Code,Revision Flag,Year,Age Band,Gender,Pre-Op Q "
+                                   "Assisted,Pre-Op Q Symptom Period,Pre-Op Q Previous Surgery,"
+                                   "Pre-Op Q Living Arrangements,Pre-Op Q Disability,Heart Disease,High "
+                                   "Bp,Stroke,Circulation,Lung Disease,Diabetes,"
+                                   "Kidney Disease,Nervous System,Liver "
+                                   "Disease,Cancer,Depression,Arthritis,Pre-Op Q Mobility,Pre-Op Q Self-Care,"
+                                   "Pre-Op Q Activity,Pre-Op Q Discomfort,Pre-Op Q Anxiety,Pre-Op Q EQ VAS";
 
 static void add_header(reha_text *text)
 {
@@ -75,8 +78,8 @@ static void test_codes(void **state)
     /* suppressed, not answered, EQ VAS not given, one item missing, no prediction */
     reha_text_add(&text, "X1,1,2018/19,*,*,9,9,9,9,9,1,1,1,1,1,1,1,1,1,1,1,1,9,9,9,9,9,999,"
                          "9,1,3,2,2,2,1,0,2,2,2,2,21,12,\n");
-    reha_text_addf(&text, "%s,1,1,3,2,2,2,1,0,2,2,2,2,20,,\n", row_start);   /* no outcome */
-    reha_text_addf(&text, "%s,9,9,9,2,2,2,1,0,2,2,2,2,,40,\n", row_start);   /* no score before */
+    reha_text_addf(&text, "%s,1,1,3,2,2,2,1,0,2,2,2,2,20,,\n", row_start); /* no outcome */
+    reha_text_addf(&text, "%s,9,9,9,2,2,2,1,0,2,2,2,2,,40,\n", row_start); /* no score before */
     assert_ok(reha_text_take(&text, &file, &err), &err);
     assert_ok(read_text(file, &table, &counts, &err), &err);
     assert_int_equal(counts.rows, 4);
@@ -148,7 +151,8 @@ static void test_damaged_files(void **state)
         char *copy = reha_strdup(file);
         for (uint32_t change = 0; change <= reha_random_below(&random, 4); change++) {
             static const char bytes[] = ",\"\n\r*9-. eN\x7f\xff";
-            copy[reha_random_below(&random, (uint32_t)length)] = bytes[reha_random_below(&random, sizeof bytes - 1)];
+            copy[reha_random_below(&random, (uint32_t)length)] =
+                bytes[reha_random_below(&random, sizeof bytes - 1)];
         }
         if (seed % 5 == 0) {
             copy[reha_random_below(&random, (uint32_t)length)] = '\0';
@@ -187,7 +191,8 @@ static void test_layouts(void **state)
     }
 }
 
-/* A shipped model: what a clinician would expect of it, and its promises, on the example of its documentation. */
+/* A shipped model: what a clinician would expect of it, and its promises, on the example of its
+ * documentation. */
 static void check_shipped(const char *task, const char *example)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -212,7 +217,8 @@ static void check_shipped(const char *task, const char *example)
     }
     assert_true(fabs(sum - one.expected) < 1e-3);
     assert_true(one.expected > 30.0 && one.expected < 46.0);
-    assert_true(one.low[1] >= 0.0 && one.low[1] <= one.low[0] && one.high[0] <= one.high[1] && one.high[1] <= 48.0);
+    assert_true(one.low[1] >= 0.0 && one.low[1] <= one.low[0] && one.high[0] <= one.high[1] &&
+                one.high[1] <= 48.0);
 
     /* Depression and a bad start make a lower score to be expected. */
     (void)json_object_set_new(input, "depression", json_true());
@@ -223,7 +229,8 @@ static void check_shipped(const char *task, const char *example)
     assert_true(ill.expected < one.expected - 2.0);
 
     (void)json_object_set_new(input, "age_band", json_string("10 to 19"));
-    assert_int_equal(reha_table_row_from_json(model->features, model->feature_count, input, x, &err), REHA_E_REFUSED);
+    assert_int_equal(reha_table_row_from_json(model->features, model->feature_count, input, x, &err),
+                     REHA_E_REFUSED);
     json_decref(input);
     reha_outcome_model_free(model);
 }
@@ -237,7 +244,8 @@ static void test_shipped_models(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_codes), cmocka_unit_test(test_bad_cells_are_counted_and_named),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_codes),
+                                       cmocka_unit_test(test_bad_cells_are_counted_and_named),
                                        cmocka_unit_test(test_damaged_files), cmocka_unit_test(test_layouts),
                                        cmocka_unit_test(test_shipped_models)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ static char *made_file(void)
         } else {
             reha_text_addf(&text, "%u,", 50 + reha_random_below(&random, 30));
         }
-        reha_text_addf(&text, "%u,%s,1,,", reha_random_below(&random, 2), i < 195 ? (i % 3 ? "A" : "B") : "Smallville");
+        reha_text_addf(&text, "%u,%s,1,,", reha_random_below(&random, 2),
+                       i < 195 ? (i % 3 ? "A" : "B") : "Smallville");
         reha_text_addf(&text, i == 7 ? "\n" : "%u\n", 10 + reha_random_below(&random, 30));
     }
     assert_ok(reha_text_take(&text, &out, &err), &err);
@@ -154,7 +155,8 @@ static void test_unusable_tables(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cleaning), cmocka_unit_test(test_cleaning_leaves_no_blocks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cleaning),
+                                       cmocka_unit_test(test_cleaning_leaves_no_blocks),
                                        cmocka_unit_test(test_unusable_tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Matched pairs on generated knees: the picture tells something, or nothing, and the model must find out which. */
+/* Matched pairs on generated knees: the picture tells something, or nothing, and the model must find out
+ * which. */
 #include "support.h"
 
 #include "base/memory.h"
@@ -22,7 +23,8 @@ static size_t made_rows(reha_knee_row *rows, bool tells)
             rows[count].patient = (uint32_t)(2 * i + k);
             rows[count].stratum = (uint32_t)i;
             rows[count].is_case = k == 0;
-            rows[count].x[REHA_PAIR_KL] = fmin(4.0, fmax(0.0, round(severity + 1.5 * reha_random_normal(&random))));
+            rows[count].x[REHA_PAIR_KL] =
+                fmin(4.0, fmax(0.0, round(severity + 1.5 * reha_random_normal(&random))));
             rows[count].x[REHA_PAIR_IMAGE_GRADE] = fmin(4.0, fmax(0.0, seen));
             rows[count].x[REHA_PAIR_JOINT_SPACE] = 0.07 + 0.01 * reha_random_normal(&random);
             count++;
@@ -125,6 +127,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_telling_picture_is_found),
-                                       cmocka_unit_test(test_a_picture_that_tells_nothing), cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_a_picture_that_tells_nothing),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,15 +40,23 @@ static void test_bad_rows_are_told_by_name(void **state)
         const char *text;
     } bad[] = {
         {"{\"age\": \"old\", \"before\": 20, \"noise\": 1}", REHA_E_FORMAT, "'ill' (illness) is missing"},
-        {"{\"age\": \"old\", \"ill\": true, \"before\": 20, \"noise\": 1, \"pain\": 3}", REHA_E_FORMAT, "'pain' is no input"},
-        {"{\"age\": \"ancient\", \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT, "young, middle, old"},
-        {"{\"age\": 1.5, \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT, "'age' must be one of"},
-        {"{\"age\": \"old\", \"ill\": [], \"before\": 20, \"noise\": 1}", REHA_E_FORMAT, "'ill' must be one of"},
-        {"{\"age\": \"old\", \"ill\": 7, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT, "'ill' must be one of"},
-        {"{\"age\": \"old\", \"ill\": true, \"before\": \"20\", \"noise\": 1}", REHA_E_FORMAT, "'before' must be a number"},
-        {"{\"age\": \"old\", \"ill\": true, \"before\": 40, \"noise\": 1}", REHA_E_REFUSED, "outside the range"},
+        {"{\"age\": \"old\", \"ill\": true, \"before\": 20, \"noise\": 1, \"pain\": 3}", REHA_E_FORMAT,
+         "'pain' is no input"},
+        {"{\"age\": \"ancient\", \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT,
+         "young, middle, old"},
+        {"{\"age\": 1.5, \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT,
+         "'age' must be one of"},
+        {"{\"age\": \"old\", \"ill\": [], \"before\": 20, \"noise\": 1}", REHA_E_FORMAT,
+         "'ill' must be one of"},
+        {"{\"age\": \"old\", \"ill\": 7, \"before\": 20, \"noise\": 1}", REHA_E_FORMAT,
+         "'ill' must be one of"},
+        {"{\"age\": \"old\", \"ill\": true, \"before\": \"20\", \"noise\": 1}", REHA_E_FORMAT,
+         "'before' must be a number"},
+        {"{\"age\": \"old\", \"ill\": true, \"before\": 40, \"noise\": 1}", REHA_E_REFUSED,
+         "outside the range"},
         {"{\"age\": \"old\", \"ill\": true, \"before\": -1, \"noise\": 1}", REHA_E_REFUSED, "5 to 35"},
-        {"{\"age\": null, \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_REFUSED, "age (age) must be known"},
+        {"{\"age\": null, \"ill\": true, \"before\": 20, \"noise\": 1}", REHA_E_REFUSED,
+         "age (age) must be known"},
         {"[]", REHA_E_FORMAT, "must be a JSON object"},
         {"{}", REHA_E_FORMAT, "'age' (age) is missing"}};
     (void)state;
@@ -88,7 +96,11 @@ static void make_sum(reha_feature *features, size_t unknown_max)
             features[j].level_rows[k] = 99;
         }
     }
-    features[4] = (reha_feature){.key = "total", .title = "total", .kind = REHA_FEATURE_SUM, .sum_count = 4, .high = 16.0,
+    features[4] = (reha_feature){.key = "total",
+                                 .title = "total",
+                                 .kind = REHA_FEATURE_SUM,
+                                 .sum_count = 4,
+                                 .high = 16.0,
                                  .sum_unknown_max = unknown_max};
 }
 
@@ -137,7 +149,8 @@ static void test_features_survive_json(void **state)
 
     /* Each member that is taken away, and each that gets another type, is an error with a text. */
     for (size_t j = 0; j < 5; j++) {
-        static const char *const keys[] = {"key", "title", "kind", "unknown_rows", "levels", "first_item", "items"};
+        static const char *const keys[] = {"key",    "title",      "kind", "unknown_rows",
+                                           "levels", "first_item", "items"};
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
             json_t *broken = json_deep_copy(array);
             json_t *one = json_array_get(broken, j);

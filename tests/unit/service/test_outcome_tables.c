@@ -142,6 +142,7 @@ static void test_damaged_archives(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_damaged_archives)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables),
+                                       cmocka_unit_test(test_damaged_archives)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

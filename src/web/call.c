@@ -120,10 +120,11 @@ static bool check_actor(reha_call *call)
         refuse(call, 401, "signed-out", "nobody is signed in, or the session has ended", "Sign in and try again.");
         return false;
     }
-    if (permission >= 0 && !reha_role_may(call->actor.role, (reha_permission)permission)) {
+    if (!reha_route_may(call->match.route, call->actor.role)) {
         char text[160];
-        (void)snprintf(text, sizeof text, "the role '%s' may not do this: it needs the permission '%s'",
-                       reha_role_name(call->actor.role), reha_permission_name((reha_permission)permission));
+        (void)snprintf(text, sizeof text, "the role '%s' may not do this: it needs the permission '%s'%s",
+                       reha_role_name(call->actor.role), reha_permission_name((reha_permission)permission),
+                       (call->match.route->flags & REHA_ROUTE_IDENTITY) != 0 ? " and 'identity'" : "");
         refuse(call, 403, "denied", text, "Ask an administrator for a role that may.");
         return false;
     }

@@ -20,7 +20,8 @@ typedef enum reha_route_body {
 typedef enum reha_route_flag {
     REHA_ROUTE_IF_MATCH = 1,     /* an edit: needs If-Match */
     REHA_ROUTE_IDEMPOTENT = 2,   /* takes Idempotency-Key */
-    REHA_ROUTE_PAGED = 4         /* takes cursor and limit */
+    REHA_ROUTE_PAGED = 4,        /* takes cursor and limit */
+    REHA_ROUTE_IDENTITY = 8      /* shows who the patient is: needs REHA_MAY_IDENTITY too */
 } reha_route_flag;
 
 typedef struct reha_route {
@@ -38,6 +39,9 @@ typedef struct reha_route {
 } reha_route;
 
 const reha_route *reha_routes(size_t *count);
+
+/* The whole answer to "may this role ask": permission and flags. NONE stands for nobody. */
+bool reha_route_may(const reha_route *route, reha_role role);
 
 enum { REHA_PARAMS_MAX = 2, REHA_PARAM_BYTES = 80 };
 typedef struct reha_route_match {

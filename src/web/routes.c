@@ -56,7 +56,7 @@ static const reha_route routes[] = {
     {REHA_HTTP_GET, V "/images/{id}/picture.png", REHA_MAY_READ, reha_web_image, REHA_BODY_NONE, 0,
      "One frame; values=1: its 16-bit values for windowing in the page", NULL,
      "frame, values, window_center, window_width, side_max_px", "image/png", 0},
-    {REHA_HTTP_GET, V "/images/{id}/file.dcm", REHA_MAY_EXPORT, reha_web_image_dicom, REHA_BODY_NONE, 0,
+    {REHA_HTTP_GET, V "/images/{id}/file.dcm", REHA_MAY_EXPORT, reha_web_image_dicom, REHA_BODY_NONE, REHA_ROUTE_IDENTITY,
      "The stored DICOM file", NULL, NULL, "application/dicom", 0},
     {REHA_HTTP_POST, V "/images/{id}/analysis", REHA_MAY_UPLOAD, reha_web_analyse, REHA_BODY_JSON, 0,
      "Analyse an image again, with the newest model", "", NULL, JSON, 0},
@@ -131,4 +131,16 @@ const reha_route *reha_routes(size_t *count)
 {
     *count = sizeof routes / sizeof routes[0];
     return routes;
+}
+
+bool reha_route_may(const reha_route *route, reha_role role)
+{
+    if (route->permission == REHA_ROUTE_PUBLIC) {
+        return true;
+    }
+    if (route->permission == REHA_ROUTE_SIGNED_IN) {
+        return role != REHA_ROLE_NONE;
+    }
+    return reha_role_may(role, (reha_permission)route->permission) &&
+           ((route->flags & REHA_ROUTE_IDENTITY) == 0 || reha_role_may(role, REHA_MAY_IDENTITY));
 }

@@ -121,23 +121,28 @@ static exchange *begin(reha_server *server, struct MHD_Connection *connection, c
     return e;
 }
 
-/* The head has come: who asks and may they is decided before the body is read. */
+static enum MHD_Result answer(exchange *e)
+{
+    return e->call != NULL ? queue(e, reha_call_finish(e->call)) : send_page(e);
+}
+
+/* The head has come: who asks and may they is decided before the body is read. An answer this early closes the
+ * connection, so it is given only where a body would have to be read for nothing. */
 static enum MHD_Result on_head(exchange *e)
 {
     int64_t length = 0;
     const char *text = look_up_header(e, "Content-Length");
-    if (text != NULL && !reha_parse_int64(text, &length)) {
-        length = 0;
+    const bool has_body = text != NULL || look_up_header(e, "Transfer-Encoding") != NULL;
+    if (strncmp(e->request.path, "/api/", 5) == 0) {
+        e->call = reha_call_open(e->server->web, &e->request);
+        if (e->call == NULL) {
+            return MHD_NO;
+        }
     }
-    if (strncmp(e->request.path, "/api/", 5) != 0) {
-        return send_page(e);
-    }
-    e->call = reha_call_open(e->server->web, &e->request);
-    if (e->call == NULL) {
-        return MHD_NO;
-    }
-    if (reha_call_is_refused(e->call)) {
-        return queue(e, reha_call_finish(e->call));
+    const bool is_counted = text != NULL && reha_parse_int64(text, &length);
+    const bool is_empty = is_counted ? length == 0 : !has_body;
+    if (!is_empty && (e->call == NULL || reha_call_is_refused(e->call))) {
+        return answer(e);
     }
     allow(e, (double)length, 0.0);
     return MHD_YES;
@@ -162,7 +167,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *data_count = 0;
         return MHD_YES;
     }
-    return e->is_queued || e->call == NULL ? MHD_YES : queue(e, reha_call_finish(e->call));
+    return e->is_queued ? MHD_YES : answer(e);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection, void **state,

@@ -7,8 +7,12 @@
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
 #include "service/analyse.h"
+#include "service/outcome.h"
 
 #include <stdio.h>
+#include <string.h>
+
+static const char OUTCOME[] = "outcome-"; /* the folders of outcome models are named so */
 
 static reha_status load_card(const char *models_folder, const char *task, char **folder, json_t **card,
                              reha_error *err)
@@ -57,7 +61,10 @@ reha_status reha_models_card(const char *models_folder, const char *task, json_t
 {
     char *folder = NULL;
     *out = NULL;
-    if (reha_recogniser_find(task) == NULL) {
+    const bool is_outcome = strncmp(task, OUTCOME, strlen(OUTCOME)) == 0 &&
+                            (reha_outcome_is_task(task + strlen(OUTCOME)) ||
+                             strcmp(task + strlen(OUTCOME), "knee-oa-progression") == 0);
+    if (reha_recogniser_find(task) == NULL && !is_outcome) {
         return reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
     }
     const reha_status status = load_card(models_folder, task, &folder, out, err);

@@ -7,7 +7,7 @@
 /* [{"task","title","accepts","version","folder","status","sha256"?, "metrics"?}]: one entry per task of the program,
  * with its newest model; "version" is null where none is installed. New reference. */
 REHA_MUST_USE reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err);
-/* The card of a task's newest model. New reference. */
+/* The card of a task's newest model; outcome models as "outcome-knee-replacement". New reference. */
 REHA_MUST_USE reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err);
 
 /* What decides whether this machine can do the work: CPU, memory, models; and a self-test on a generated

@@ -267,6 +267,10 @@ static bool read_cell(const column *from, const reha_feature *feature, const cha
 {
     *out = NAN;
     if (is_unknown(cell)) {
+        /* A box that was not ticked is 9 or left empty; an asterisk hides whether it was. */
+        if (from != NULL && from->codes == ticked && cell[0] == '\0') {
+            *out = 0.0F;
+        }
         return true;
     }
     if (from != NULL && from->codes == NULL) {

@@ -76,7 +76,7 @@ static void test_codes(void **state)
     add_header(&text);
     reha_text_addf(&text, "%s,1,1,3,2,2,2,1,0,2,2,2,2,20,40,36.5\n", row_start);
     /* suppressed, not answered, EQ VAS not given, one item missing, no prediction */
-    reha_text_add(&text, "X1,1,2018/19,*,*,9,9,9,9,9,1,1,1,1,1,1,1,1,1,1,1,1,9,9,9,9,9,999,"
+    reha_text_add(&text, "X1,1,2018/19,*,*,9,9,9,9,9,,*,1,1,1,1,1,1,1,1,1,1,9,9,9,9,9,999,"
                          "9,1,3,2,2,2,1,0,2,2,2,2,21,12,\n");
     reha_text_addf(&text, "%s,1,1,3,2,2,2,1,0,2,2,2,2,20,,\n", row_start); /* no outcome */
     reha_text_addf(&text, "%s,9,9,9,2,2,2,1,0,2,2,2,2,,40,\n", row_start); /* no score before */
@@ -95,6 +95,8 @@ static void test_codes(void **state)
     assert_true(value_of(table, 0, "oks_before") == 20.0);
     assert_true(isnan(value_of(table, 1, "age_band")) && isnan(value_of(table, 1, "eq_vas")));
     assert_true(isnan(value_of(table, 1, "disability")) && value_of(table, 1, "stroke") == 1.0);
+    assert_true(value_of(table, 1, "heart_disease") == 0.0); /* left empty */
+    assert_true(isnan(value_of(table, 1, "high_blood_pressure")));
     assert_true(value_of(table, 1, "oks_before") == 21.0); /* 19 in 11 items: 20.7 */
     reha_table_free(table);
 

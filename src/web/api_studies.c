@@ -139,6 +139,28 @@ static reha_status read_view(const reha_call *call, reha_view *view, reha_error 
     return REHA_OK;
 }
 
+static bool is_thumbnail(const reha_view *view)
+{
+    return view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX && view->window_width <= 0.0 &&
+           !view->modality_values;
+}
+
+/* Whoever may read may see every image (the route has checked it), so that one answer serves all. */
+static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha_error *err)
+{
+    char key[REHA_PARAM_BYTES + 32];
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    (void)snprintf(key, sizeof key, "%s/%u/%u", ID, view->frame_idx, view->side_max_px);
+    if (!reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
+        REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, view, &bytes, &count, NULL, err));
+        reha_thumbs_put(call->web->thumbs, key, bytes, count);
+    }
+    reha_call_bytes(call, "image/png", bytes, count);
+    call->response.cache = "private, max-age=86400, immutable";
+    return REHA_OK;
+}
+
 reha_status reha_web_image(reha_call *call, reha_error *err)
 {
     reha_view view;
@@ -146,6 +168,9 @@ reha_status reha_web_image(reha_call *call, reha_error *err)
     size_t count = 0;
     char etag[REHA_TOKEN_BYTES + 2] = "";
     REHA_TRY(read_view(call, &view, err));
+    if (is_thumbnail(&view)) {
+        return answer_thumbnail(call, &view, err);
+    }
     REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, &view, &bytes, &count, etag, err));
     reha_call_bytes(call, "image/png", bytes, count);
     (void)snprintf(call->response.etag, sizeof call->response.etag, etag[0] == '"' ? "%s" : "\"%s\"", etag);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "web/route.h"
+#include "web/thumbs_priv.h"
 #include "web/web.h"
 
 #include <stdatomic.h>
@@ -14,6 +15,7 @@ struct reha_web {
     reha_web_options options;
     const reha_route *routes;
     size_t route_count;
+    reha_thumbs *thumbs; /* owned */
     atomic_bool is_stopping;
     atomic_int stream_count;
     atomic_int sign_in_count;

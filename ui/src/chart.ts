@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { h } from "./dom";
-import { withError } from "./format";
+import { unitText, withError } from "./format";
 import { t } from "./text";
 
 export interface Point { day: string; value: number; error: number | null; note: string }
@@ -11,14 +11,14 @@ export interface Line { name: string; unit: string; points: Point[]; color: stri
 const seconds = (day: string): number => Date.parse(`${day.slice(0, 10)}T12:00:00Z`) / 1000;
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function drawErrors(plot: uPlot, line: Line, index: number): void {
+function drawErrors(plot: uPlot, line: Line): void {
   const { ctx } = plot;
   ctx.save();
   ctx.strokeStyle = line.color;
   ctx.lineWidth = 1.5 * devicePixelRatio;
   for (const p of line.points) {
     if (p.error === null) continue;
-    const x = plot.valToPos(seconds(p.day), "x", true) + index * 3 * devicePixelRatio;
+    const x = plot.valToPos(seconds(p.day), "x", true);
     const high = plot.valToPos(p.value + p.error, "y", true);
     const low = plot.valToPos(p.value - p.error, "y", true);
     const cap = 4 * devicePixelRatio;
@@ -46,9 +46,9 @@ export function timeline(title: string, named: Line[]): HTMLElement {
   const plot = new uPlot({
     width: 600, height: 260, legend: { show: false }, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true, range: [first - margin, last + margin] }, y: { range: [low, high + (high - low) * 0.08 + 1e-6] } },
-    axes: [axis, { ...axis, label: lines[0]?.unit ?? "", labelSize: 18, size: 54 }],
+    axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((x) => new Date(x * 1000).toISOString().slice(0, last - first > 300 * 86400 ? 7 : 10)) }, { ...axis, label: unitText(lines[0]?.unit ?? ""), labelSize: 18, size: 54 }],
     series: [{}, ...lines.map((l) => ({ label: l.name, stroke: l.color, width: 2, spanGaps: true, points: { show: true, size: 8, fill: l.color } }))],
-    hooks: { draw: [(u: uPlot) => lines.forEach((l, i) => drawErrors(u, l, i))] },
+    hooks: { draw: [(u: uPlot) => lines.forEach((l) => drawErrors(u, l))] },
   }, data as uPlot.AlignedData, host);
   new ResizeObserver(() => host.clientWidth > 0 && plot.setSize({ width: host.clientWidth, height: 260 })).observe(host);
   const legend = h("ul", { class: "legend" }, lines.map((l) => {

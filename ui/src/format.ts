@@ -2,7 +2,10 @@
 import { t } from "./text";
 import type { Measure } from "./types";
 
-const units: Record<string, string> = { mm: "mm", deg: "°", px: "px", "1": "", "{grade}": "" };
+const units: Record<string, string> = { mm: "mm", deg: "°", px: "px", "1": "", "{grade}": t("unit.grade") };
+
+// What an image is of: a wrapped picture says "OT" (other), which helps nobody.
+export const imageName = (image: { body_part: string | null; modality: string | null }): string => image.body_part ?? (image.modality === null || image.modality === "OT" ? t("image") : image.modality);
 
 export function unitText(unit: string | null): string {
   return unit === null ? "" : (units[unit] ?? unit);

@@ -1,7 +1,9 @@
 #include "support.h"
 
+#include "base/memory.h"
 #include "web/listen_priv.h"
 #include "web/route.h"
+#include "web/thumbs_priv.h"
 #include "web/watch_priv.h"
 
 #include <string.h>
@@ -121,6 +123,42 @@ static void test_late_connections_are_cut(void **state)
     }
 }
 
+static void test_small_pictures_are_kept(void **state)
+{
+    (void)state;
+    reha_thumbs *thumbs = NULL;
+    uint8_t *out = NULL;
+    size_t count = 0;
+    reha_error err = REHA_ERROR_INIT;
+    uint8_t picture[100] = {7};
+    assert_ok(reha_thumbs_new(800, &thumbs, &err), &err);
+    assert_false(reha_thumbs_get(thumbs, "a", &out, &count));
+    for (char name[2] = "a"; name[0] <= 'h'; name[0]++) { /* eight fill it */
+        picture[0] = (uint8_t)name[0];
+        reha_thumbs_put(thumbs, name, picture, sizeof picture);
+    }
+    assert_true(reha_thumbs_get(thumbs, "a", &out, &count)); /* used: b is the oldest now */
+    assert_int_equal(count, sizeof picture);
+    assert_int_equal(out[0], 'a');
+    reha_free(out);
+    reha_thumbs_put(thumbs, "i", picture, sizeof picture);
+    assert_false(reha_thumbs_get(thumbs, "b", &out, &count));
+    assert_null(out);
+    assert_true(reha_thumbs_get(thumbs, "a", &out, &count));
+    reha_free(out);
+    reha_thumbs_put(thumbs, "a", picture, 50); /* in place of the former */
+    assert_true(reha_thumbs_get(thumbs, "a", &out, &count));
+    assert_int_equal(count, 50);
+    reha_free(out);
+    reha_thumbs_put(thumbs, "large", picture, 101); /* over an eighth of the room */
+    assert_false(reha_thumbs_get(thumbs, "large", &out, &count));
+    reha_thumbs_put(thumbs, "none", picture, 0);
+    assert_false(reha_thumbs_get(thumbs, "none", &out, &count));
+    reha_thumbs_free(thumbs);
+    reha_thumbs_free(NULL);
+    assert_int_equal(reha_mem_live_blocks(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_found),
@@ -128,6 +166,7 @@ int main(void)
                                        cmocka_unit_test(test_other_method),
                                        cmocka_unit_test(test_addresses),
                                        cmocka_unit_test(test_a_taken_port_is_named),
-                                       cmocka_unit_test(test_late_connections_are_cut)};
+                                       cmocka_unit_test(test_late_connections_are_cut),
+                                       cmocka_unit_test(test_small_pictures_are_kept)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

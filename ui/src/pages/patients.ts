@@ -75,7 +75,7 @@ function charts(series: Series): Child {
   const noteOf = (m: Measurement): string => [m.origin === "human" && t("amended"), m.signed ? t("status.signed") : t("not-reviewed")].filter(Boolean).join(", ");
   for (const m of series.measurements) {
     if (m.value === null || m.decision === "reject" || m.key === "plateau-width") continue;
-    const chart = m.unit === "1" ? t("chart.ratio") : m.unit === "{grade}" ? t("chart.grade") : m.key.startsWith("jsw") ? t("chart.jsw", { unit: m.unit }) : `${m.label} (${m.unit})`;
+    const chart = m.key === "oa" ? t("probability") : m.unit === "1" ? t("chart.ratio") : m.unit === "{grade}" ? t("chart.grade") : m.key.startsWith("jsw") ? t("chart.jsw", { unit: m.unit }) : `${m.label} (${m.unit})`;
     put(chart, named(m.label, m.side), m.unit, { day: m.date, value: m.value, error: m.error_95, note: noteOf(m) });
   }
   for (const s of series.scores) {

@@ -2,7 +2,7 @@
 import { api, get, may, onChanges } from "../api";
 import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
-import { day, moment } from "../format";
+import { day, imageName, moment } from "../format";
 import type { Page } from "../shell";
 import { known, t } from "../text";
 import type { Finding, List, Patient, Study, StudyImage, StudySummary } from "../types";
@@ -137,7 +137,7 @@ export async function studyPage(id: string): Promise<Page> {
   function showHead(): void {
     const p = study.patient;
     replace(head, h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/" }, t("nav.worklist")), " › ", p === null ? t("no-patient") : h("a", { href: `#/patients/${p.id}` }, p.name ?? p.pseudonym)),
-      h("h1", {}, `${study.body_part ?? study.modality ?? t("image")}, ${day(study.image_date)}`), statusBadge(study), h("span", { class: "space" }),
+      h("h1", {}, `${imageName(study)}, ${day(study.image_date)}`), statusBadge(study), h("span", { class: "space" }),
       may("patients") && study.signature === null && h("button", { type: "button", onclick: () => void assign() }, p === null ? t("assign.button") : t("assign.change")),
       may("export") && h("a", { class: "button", href: `/api/v1/studies/${study.id}/report.pdf` }, t("report.pdf")));
     const left = study.to_review;
@@ -209,7 +209,7 @@ export async function studyPage(id: string): Promise<Page> {
   showHead();
   void showCurrent();
   return {
-    title: `${study.body_part ?? t("image")} ${day(study.image_date)}`,
+    title: `${imageName(study)} ${day(study.image_date)}`,
     content: [head, banner, h("div", { class: "study" }, h("div", { class: "view" }, bar, stage, strip), side)],
     leave: stop,
     keys: (e) => {

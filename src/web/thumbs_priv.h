@@ -1,0 +1,23 @@
+/* Small pictures that were asked for lately. A worklist shows a hundred at once, and each costs a sandboxed decoding
+ * of a whole film; a stored image never changes, so its picture may be kept. */
+#ifndef REHA_WEB_THUMBS_PRIV_H
+#define REHA_WEB_THUMBS_PRIV_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct reha_thumbs reha_thumbs; /* internally locked */
+
+enum { REHA_THUMB_SIDE_MAX_PX = 256 };
+
+REHA_MUST_USE reha_status reha_thumbs_new(size_t bytes_max, reha_thumbs **out, reha_error *err);
+void reha_thumbs_free(reha_thumbs *thumbs); /* NULL is fine */
+/* A copy (reha_free), or false. */
+bool reha_thumbs_get(reha_thumbs *thumbs, const char *key, uint8_t **out, size_t *out_bytes);
+/* Keeps a copy; the longest unused ones make room. Too large a picture, or no memory: it is not kept. */
+void reha_thumbs_put(reha_thumbs *thumbs, const char *key, const uint8_t *bytes, size_t count);
+
+#endif

@@ -187,6 +187,42 @@ done:
     return status;
 }
 
+static bool points_into(const evaluation *run, size_t image, const reha_edges *box)
+{
+    const reha_fracture_image *item = &run->data.images[image];
+    const double x = 0.5 * (box->x0 + box->x1);
+    const double y = 0.5 * (box->y0 + box->y1);
+    bool is_inside = false;
+    for (size_t b = 0; b < item->box_count; b++) {
+        const reha_edges *drawn = &run->data.boxes[item->first_box + b].edges;
+        is_inside = is_inside || (x >= drawn->x0 && x <= drawn->x1 && y >= drawn->y0 && y <= drawn->y1);
+    }
+    return is_inside;
+}
+
+/* The pointing game (Zhang et al. 2018): does the middle of the surest box lie in a drawn one? Beside it the
+ * middle of the usual box, which looks at nothing. */
+static json_t *pointing_json(const evaluation *run)
+{
+    double n = 0.0;
+    double hits = 0.0;
+    double blind = 0.0;
+    size_t at = 0;
+    for (size_t i = 0; i < run->data.image_count; i++) {
+        const bool has_found = at < run->found_count && run->found[at].image_idx == i;
+        const bool has_drawn = run->data.images[i].box_count > 0;
+        n += has_drawn ? 1.0 : 0.0;
+        hits += has_drawn && has_found && points_into(run, i, &run->found[at].box) ? 1.0 : 0.0;
+        blind += has_drawn && points_into(run, i, &run->model->card.usual_box) ? 1.0 : 0.0;
+        while (at < run->found_count && run->found[at].image_idx == i) {
+            at++;
+        }
+    }
+    return json_pack("{s:s, s:f, s:o, s:o}", "what", "the middle of the surest box lies in a drawn one", "n",
+                     n, "share", reha_json_real(n > 0.0 ? hits / n : (double)NAN), "share_of_usual_box",
+                     reha_json_real(n > 0.0 ? blind / n : (double)NAN));
+}
+
 /* ---- all pictures ---- */
 
 static void tell(const evaluation *run, const reha_progress *progress, size_t done, double start_ms)
@@ -287,41 +323,55 @@ static reha_status start(evaluation *run, reha_model *model, const reha_evaluate
 
 /* ---- reports ---- */
 
+/* What every row of a picture begins with. */
+static void add_picture(const evaluation *run, size_t index, reha_text *csv)
+{
+    const reha_fracture_image *image = &run->data.images[index];
+    reha_csv_add_field(csv, image->path);
+    reha_text_add(csv, ",");
+    reha_csv_add_field(csv, image->group);
+    reha_text_addf(csv, ",%zu,", image->box_count);
+    if (run->width_px[index] > 0) {
+        reha_text_addf(csv, "%.5f", run->best[index]);
+    }
+    reha_text_add(csv, ",");
+    if (run->width_px[index] > 0 && isfinite(run->erased[index])) {
+        reha_text_addf(csv, "%.5f", run->erased[index]);
+    }
+}
+
+static void add_box(const evaluation *run, const reha_found *f, reha_text *csv)
+{
+    const reha_fracture_card *card = &run->model->card;
+    const double width = run->width_px[f->image_idx];
+    const double height = run->height_px[f->image_idx];
+    const char *point = f->score >= card->points[REHA_FRACTURE_SPECIFIC].score_min    ? "high_specificity"
+                        : f->score >= card->points[REHA_FRACTURE_SENSITIVE].score_min ? "high_sensitivity"
+                                                                                      : "";
+    reha_text_addf(csv, ",%.2f,%.2f,%.2f,%.2f,%.5f,%.5f,%s\n", f->box.x0 * width, f->box.y0 * height,
+                   (f->box.x1 - f->box.x0) * width, (f->box.y1 - f->box.y0) * height, f->score,
+                   reha_fracture_probability(card, f->score), point);
+}
+
 static reha_status save_predictions(const evaluation *run, reha_error *err)
 {
     reha_text csv = {0};
     char *text = NULL;
-    const reha_fracture_card *card = &run->model->card;
     size_t at = 0;
     if (run->options->predictions_path == NULL) {
         return REHA_OK;
     }
-    reha_text_add(
-        &csv,
-        "path,group,drawn_boxes,best_score,x_px,y_px,width_px,height_px,score,probability,operating_point\n");
+    reha_text_add(&csv, "path,group,drawn_boxes,best_score,erased_score,x_px,y_px,width_px,height_px,score,"
+                        "probability,operating_point\n");
     for (size_t i = 0; i < run->data.image_count; i++) {
-        const reha_fracture_image *image = &run->data.images[i];
         const size_t first = at;
         for (; at < run->found_count && run->found[at].image_idx == i; at++) {
-            const reha_found *f = &run->found[at];
-            const char *point =
-                f->score >= card->points[REHA_FRACTURE_SPECIFIC].score_min    ? "high_specificity"
-                : f->score >= card->points[REHA_FRACTURE_SENSITIVE].score_min ? "high_sensitivity"
-                                                                              : "";
-            reha_csv_add_field(&csv, image->path);
-            reha_text_add(&csv, ",");
-            reha_csv_add_field(&csv, image->group);
-            reha_text_addf(&csv, ",%zu,%.5f,%.2f,%.2f,%.2f,%.2f,%.5f,%.5f,%s\n", image->box_count,
-                           run->best[i], f->box.x0 * run->width_px[i], f->box.y0 * run->height_px[i],
-                           (f->box.x1 - f->box.x0) * run->width_px[i],
-                           (f->box.y1 - f->box.y0) * run->height_px[i], f->score,
-                           reha_fracture_probability(card, f->score), point);
+            add_picture(run, i, &csv);
+            add_box(run, &run->found[at], &csv);
         }
         if (at == first) {
-            reha_csv_add_field(&csv, image->path);
-            reha_text_add(&csv, ",");
-            reha_csv_add_field(&csv, image->group);
-            reha_text_addf(&csv, ",%zu,%s,,,,,,,\n", image->box_count, run->width_px[i] > 0 ? "0" : "");
+            add_picture(run, i, &csv);
+            reha_text_add(&csv, ",,,,,,,\n");
         }
     }
     REHA_TRY(reha_text_take(&csv, &text, err));
@@ -387,16 +437,17 @@ static reha_status report_of(const evaluation *run, json_t **report, reha_error 
     REHA_CHECK(erasure_json(run, &erasure, err));
     REHA_CHECK(count_seen(run, &seen, err));
     const bool is_fair = run->fold_of_group != NULL || seen == 0;
-    *report = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:O, s:O, s:O}", "task", "fracture", "status",
-        "research only", "model", run->model->card.name, "version", run->model->card.version, "data",
-        reha_json_text(run->options->data_folder), "layout", reha_fracture_layout_name(run->data.layout),
-        "split",
-        run->fold_of_group != NULL ? "held-out (cross-validation)"
-        : is_fair                  ? "all"
-                  : "all; SEEN IN TRAINING, figures optimistic: see the card's cross-validation",
-        "seen_in_training", (json_int_t)seen, "grouped_by", run->data.group_kind, "metrics",
-        headline(run, figures, baseline), "figures", figures, "baseline", baseline, "erasure", erasure);
+    *report =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:O, s:O, s:O, s:o}", "task",
+                  "fracture", "status", "research only", "model", run->model->card.name, "version",
+                  run->model->card.version, "data", reha_json_text(run->options->data_folder), "layout",
+                  reha_fracture_layout_name(run->data.layout), "split",
+                  run->fold_of_group != NULL ? "held-out (cross-validation)"
+                  : is_fair                  ? "all"
+                            : "all; SEEN IN TRAINING, figures optimistic: see the card's cross-validation",
+                  "seen_in_training", (json_int_t)seen, "grouped_by", run->data.group_kind, "metrics",
+                  headline(run, figures, baseline), "figures", figures, "baseline", baseline, "erasure",
+                  erasure, "pointing", pointing_json(run));
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }

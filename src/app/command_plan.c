@@ -20,17 +20,24 @@ typedef struct plan_arguments {
 } plan_arguments;
 
 static const app_option plan_options[] = {
-    {"input", APP_TEXT, "F.json", "the patient's facts (docs/formats/plan.md)", offsetof(plan_arguments, input), 0, 0},
-    {"previous", APP_TEXT, "P.json", "the last plan, with a clinician's edits: they are kept, changes are shown", offsetof(plan_arguments, previous), 0, 0},
+    {"input", APP_TEXT, "F.json", "the patient's facts (docs/formats/plan.md)",
+     offsetof(plan_arguments, input), 0, 0},
+    {"previous", APP_TEXT, "P.json",
+     "the last plan, with a clinician's edits: they are kept, changes are shown",
+     offsetof(plan_arguments, previous), 0, 0},
     {"json", APP_FLAG, NULL, "the plan as JSON on standard output", offsetof(plan_arguments, json), 0, 0},
-    {"why", APP_FLAG, NULL, "every line with its rule, source and facts; all rules that were judged", offsetof(plan_arguments, why), 0, 0},
+    {"why", APP_FLAG, NULL, "every line with its rule, source and facts; all rules that were judged",
+     offsetof(plan_arguments, why), 0, 0},
     {"report", APP_TEXT, "F.pdf", "write the plan for the clinician", offsetof(plan_arguments, report), 0, 0},
     {"patient", APP_TEXT, "F.pdf", "write the page for the patient", offsetof(plan_arguments, patient), 0, 0},
-    {"language", APP_TEXT, "L", "of the patient's page (default: en)", offsetof(plan_arguments, language), 0, 0},
-    {"guidelines", APP_TEXT, "DIR", "the rule base (default: beside the program)", offsetof(plan_arguments, guidelines), 0, 0},
+    {"language", APP_TEXT, "L", "of the patient's page (default: en)", offsetof(plan_arguments, language), 0,
+     0},
+    {"guidelines", APP_TEXT, "DIR", "the rule base (default: beside the program)",
+     offsetof(plan_arguments, guidelines), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-/* ---- On the terminal -------------------------------------------------------------------------------------- */
+/* ---- On the terminal --------------------------------------------------------------------------------------
+ */
 
 static void print_cause(const json_t *line, const char *indent)
 {
@@ -40,7 +47,8 @@ static void print_cause(const json_t *line, const char *indent)
     (void)printf("%srule %s; %s", indent, reha_json_string(line, "rule", ""),
                  reha_json_string(line, "strength", "no strength printed"));
     (void)printf("; %s%s%s", reha_json_string(source, "title", ""),
-                 reha_json_string(source, "section", NULL) != NULL ? ", " : "", reha_json_string(source, "section", ""));
+                 reha_json_string(source, "section", NULL) != NULL ? ", " : "",
+                 reha_json_string(source, "section", ""));
     if (year > 0.0) {
         (void)printf(" (%.0f)", year);
     }
@@ -57,7 +65,8 @@ static void print_line(const json_t *line, bool why)
     const char *reason = reha_json_string(json_object_get(line, "edited"), "reason", NULL);
     (void)printf("  - %s%s%s\n", reha_json_string(line, "text", ""), dose[0] != '\0' ? " " : "", dose);
     if (reason != NULL) {
-        (void)printf("      edited by %s: %s\n", reha_json_string(json_object_get(line, "edited"), "by", "a clinician"), reason);
+        (void)printf("      edited by %s: %s\n",
+                     reha_json_string(json_object_get(line, "edited"), "by", "a clinician"), reason);
     }
     if (why) {
         print_cause(line, "      ");
@@ -94,8 +103,8 @@ static void print_questions(const json_t *questions)
     }
     for (size_t i = 0; i < json_array_size(questions); i++) {
         const json_t *one = json_array_get(questions, i);
-        (void)printf("  - %s (%s.%s)%s, for %s\n", reha_json_string(one, "text", ""), reha_json_string(one, "section", ""),
-                     reha_json_string(one, "fact", ""),
+        (void)printf("  - %s (%s.%s)%s, for %s\n", reha_json_string(one, "text", ""),
+                     reha_json_string(one, "section", ""), reha_json_string(one, "fact", ""),
                      json_is_true(json_object_get(one, "safety")) ? ": needed for safety" : "",
                      reha_json_string(one, "for", ""));
     }
@@ -112,7 +121,8 @@ static const json_t *find_current(const json_t *phases)
 }
 
 /* Of a later phase, what it adds to the current one. */
-static void print_new(const json_t *phase, const json_t *current, const char *list, const char *title, bool why)
+static void print_new(const json_t *phase, const json_t *current, const char *list, const char *title,
+                      bool why)
 {
     const json_t *lines = json_object_get(phase, list);
     const json_t *known = phase != current ? json_object_get(current, list) : NULL;
@@ -159,8 +169,8 @@ static void print_withheld(const json_t *withheld)
     }
     for (size_t i = 0; i < json_array_size(withheld); i++) {
         const json_t *one = json_array_get(withheld, i);
-        (void)printf("  - %s\n      %s (rule %s)\n", reha_json_string(one, "text", ""), reha_json_string(one, "why", ""),
-                     reha_json_string(one, "by", ""));
+        (void)printf("  - %s\n      %s (rule %s)\n", reha_json_string(one, "text", ""),
+                     reha_json_string(one, "why", ""), reha_json_string(one, "by", ""));
     }
 }
 
@@ -177,9 +187,12 @@ static void print_judgements(const json_t *list)
 static void print_plan(const json_t *plan, bool why)
 {
     const json_t *phases = json_object_get(plan, "phases");
-    (void)printf("Plan of %s: %s, %s side. Status: %s. Not reviewed: a clinician decides.\n",
-                 reha_json_string(plan, "date", ""), reha_json_string(json_object_get(plan, "guideline"), "title", ""),
-                 reha_json_string(plan, "side", ""), reha_json_string(plan, "status", ""));
+    const char *side = reha_json_string(plan, "side", "none");
+    const bool has_side = strcmp(side, "none") != 0;
+    (void)printf("Plan of %s: %s%s%s%s. Status: %s. Not reviewed: a clinician decides.\n",
+                 reha_json_string(plan, "date", ""),
+                 reha_json_string(json_object_get(plan, "guideline"), "title", ""), has_side ? ", " : "",
+                 has_side ? side : "", has_side ? " side" : "", reha_json_string(plan, "status", ""));
     print_red_flags(json_object_get(plan, "red_flags"), why);
     print_questions(json_object_get(plan, "questions"));
     print_list(json_object_get(plan, "changes"), "Changed since the last plan", false);
@@ -203,7 +216,8 @@ static void print_plan(const json_t *plan, bool why)
     }
 }
 
-/* ---- The command ------------------------------------------------------------------------------------------- */
+/* ---- The command
+ * ------------------------------------------------------------------------------------------- */
 
 static reha_status make_plan(const plan_arguments *given, const char *folder, json_t **out, reha_error *err)
 {
@@ -229,13 +243,15 @@ done:
     return status;
 }
 
-static reha_status write_pages(const plan_arguments *given, const char *folder, const json_t *plan, reha_error *err)
+static reha_status write_pages(const plan_arguments *given, const char *folder, const json_t *plan,
+                               reha_error *err)
 {
     if (given->report != NULL) {
         REHA_TRY(reha_plan_report_pdf(plan, given->report, err));
     }
     if (given->patient != NULL) {
-        REHA_TRY(reha_plan_patient_pdf(plan, folder, given->language != NULL ? given->language : "en", given->patient, err));
+        REHA_TRY(reha_plan_patient_pdf(plan, folder, given->language != NULL ? given->language : "en",
+                                       given->patient, err));
     }
     return REHA_OK;
 }

@@ -8,11 +8,13 @@ static const char *const origin_names[] = {"person",   "symptom",  "function", "
                                            "red-flag", "response", "test",     "image"};
 enum { ORIGIN_COUNT = sizeof origin_names / sizeof origin_names[0], NAME_LENGTH_MAX = 48 };
 
-static reha_status parse_choices(const reha_place *place, const json_t *json, reha_fact *fact, reha_error *err)
+static reha_status parse_choices(const reha_place *place, const json_t *json, reha_fact *fact,
+                                 reha_error *err)
 {
     const json_t *choices = json_object_get(json, "choices");
     const reha_place at = reha_place_key(place, "choices");
-    if (!json_is_array(choices) || json_array_size(choices) < 2 || json_array_size(choices) > REHA_CHOICES_MAX) {
+    if (!json_is_array(choices) || json_array_size(choices) < 2 ||
+        json_array_size(choices) > REHA_CHOICES_MAX) {
         return reha_place_fail(&at, err, "must be 2 to %d texts", REHA_CHOICES_MAX);
     }
     for (size_t i = 0; i < json_array_size(choices); i++) {
@@ -164,8 +166,8 @@ const char *reha_fact_near(const reha_fact_list *list, const char *name)
     return best;
 }
 
-static reha_status parse_choice(const reha_fact *fact, const json_t *json, const reha_place *place, double *out,
-                                reha_error *err)
+static reha_status parse_choice(const reha_fact *fact, const json_t *json, const reha_place *place,
+                                double *out, reha_error *err)
 {
     char known[160] = "";
     const char *text = json_string_value(json);

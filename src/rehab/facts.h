@@ -13,7 +13,8 @@ enum { REHA_FACTS_MAX = 192, REHA_CHOICES_MAX = 24, REHA_FACT_FROM_BYTES = 96 };
 
 typedef enum reha_fact_type { REHA_FACT_NUMBER, REHA_FACT_BOOL, REHA_FACT_CHOICE } reha_fact_type;
 
-/* Where a fact comes from. Facts of the image may add precautions, never exercises, doses, goals or phases. */
+/* Where a fact comes from. Facts of the image may add precautions, never exercises, doses, goals or phases.
+ */
 typedef enum reha_fact_origin {
     REHA_FACT_PERSON,
     REHA_FACT_SYMPTOM,
@@ -60,8 +61,8 @@ json_t *reha_fact_json(const reha_fact *fact, double value);
 
 /* ---- One patient ------------------------------------------------------------------------------------ */
 
-typedef struct reha_facts { /* plain values: copy freely */
-    double values[REHA_FACTS_MAX];                    /* NaN: not known */
+typedef struct reha_facts {                          /* plain values: copy freely */
+    double values[REHA_FACTS_MAX];                   /* NaN: not known */
     char from[REHA_FACTS_MAX][REHA_FACT_FROM_BYTES]; /* "" for stated ones; else how they were derived */
 } reha_facts;
 
@@ -85,8 +86,8 @@ typedef struct reha_plan_input {
 } reha_plan_input;
 
 /* Reads and checks a patient's file (docs/formats/plan.md). Faults are REHA_E_FORMAT with the line. */
-REHA_MUST_USE reha_status reha_plan_input_load(const char *path, const reha_fact_list *list, reha_plan_input *out,
-                                               reha_error *err);
+REHA_MUST_USE reha_status reha_plan_input_load(const char *path, const reha_fact_list *list,
+                                               reha_plan_input *out, reha_error *err);
 REHA_MUST_USE reha_status reha_plan_input_read(const reha_source_text *source, const reha_fact_list *list,
                                                reha_plan_input *out, reha_error *err);
 void reha_plan_input_note(reha_plan_input *input, const char *format, ...) REHA_PRINTF(2, 3);

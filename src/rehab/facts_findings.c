@@ -16,7 +16,10 @@ static double value_from(const reha_fact *fact, const json_t *finding, const cha
     double value = (double)NAN;
     if (fact->type == REHA_FACT_BOOL) {
         *how = "probability";
-        return isnan(probability) ? value : probability >= YES_FROM ? 1.0 : probability < NO_BELOW ? 0.0 : value;
+        return isnan(probability)        ? value
+               : probability >= YES_FROM ? 1.0
+               : probability < NO_BELOW  ? 0.0
+                                         : value;
     }
     if (fact->type == REHA_FACT_NUMBER && json_is_object(grading)) {
         *how = "most probable grade";
@@ -52,8 +55,8 @@ static void take(const reha_fact_list *list, reha_plan_input *input, size_t inde
 
 static bool is_of_side(const reha_plan_input *input, const char *side)
 {
-    return strcmp(side, "unknown") == 0 || strcmp(input->side, "both") == 0 || strcmp(input->side, "none") == 0 ||
-           strcmp(input->side, side) == 0;
+    return strcmp(side, "unknown") == 0 || strcmp(input->side, "both") == 0 ||
+           strcmp(input->side, "none") == 0 || strcmp(input->side, side) == 0;
 }
 
 static reha_status take_region(const reha_place *place, const json_t *region, const reha_fact_list *list,
@@ -70,7 +73,8 @@ static reha_status take_region(const reha_place *place, const json_t *region, co
         return REHA_OK;
     }
     if (!is_of_side(input, side)) {
-        reha_plan_input_note(input, "findings of the %s side are not used: the plan is for the %s side", side, input->side);
+        reha_plan_input_note(input, "findings of the %s side are not used: the plan is for the %s side", side,
+                             input->side);
         return REHA_OK;
     }
     for (size_t i = 0; i < json_array_size(findings); i++) {
@@ -85,12 +89,13 @@ static reha_status take_region(const reha_place *place, const json_t *region, co
     return REHA_OK;
 }
 
-reha_status reha_facts_take_analysis(const reha_place *place, const json_t *analysis, const reha_fact_list *list,
-                                     reha_plan_input *input, reha_error *err)
+reha_status reha_facts_take_analysis(const reha_place *place, const json_t *analysis,
+                                     const reha_fact_list *list, reha_plan_input *input, reha_error *err)
 {
     const json_t *regions = NULL;
     const reha_place at = reha_place_key(place, "regions");
-    if (!json_is_object(analysis) || reha_json_need_array(analysis, "regions", 0, &regions, NULL) != REHA_OK) {
+    if (!json_is_object(analysis) ||
+        reha_json_need_array(analysis, "regions", 0, &regions, NULL) != REHA_OK) {
         return reha_place_fail(&at, err, "must be a list: is this an analysis (docs/formats/analysis.md)?");
     }
     if (json_array_size(regions) == 0) {

@@ -49,8 +49,9 @@ static bool read_date(const char *text, long *out_days)
     int month = 0;
     int day = 0;
     int used = 0;
-    if (text == NULL || strlen(text) != 10 || sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 ||
-        used != 10 || year < 1900 || year > 2200) {
+    if (text == NULL || strlen(text) != 10 ||
+        sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 || used != 10 || year < 1900 ||
+        year > 2200) {
         return false;
     }
     *out_days = days_from_civil(year, month, day);
@@ -113,7 +114,8 @@ static reha_status read_section(const reha_place *root, const char *section, con
         if (index < 0 || strcmp(list->items[index].section, section) != 0) {
             const char *near = reha_fact_near(list, key);
             return index >= 0 ? reha_place_fail(&at, err, "belongs to '%s'", list->items[index].section)
-                              : reha_place_fail(&at, err, "no such fact%s%s%s", near != NULL ? "; did you mean '" : "",
+                              : reha_place_fail(&at, err, "no such fact%s%s%s",
+                                                near != NULL ? "; did you mean '" : "",
                                                 near != NULL ? near : "", near != NULL ? "'?" : "");
         }
         REHA_TRY(reha_fact_parse(&list->items[index], value, &at, &facts->values[index], err));
@@ -140,7 +142,8 @@ static reha_status read_red_flags(const reha_place *root, const json_t *json, co
     return REHA_OK;
 }
 
-static void derive(const reha_fact_list *list, reha_facts *facts, const char *name, double value, const char *from)
+static void derive(const reha_fact_list *list, reha_facts *facts, const char *name, double value,
+                   const char *from)
 {
     const int index = reha_fact_find(list, name);
     if (index >= 0 && isnan(facts->values[index]) && !isnan(value)) {
@@ -156,8 +159,9 @@ static double value_of(const reha_fact_list *list, const reha_facts *facts, cons
 }
 
 /* Weeks from the date of the surgery or injury; a stated number of weeks must agree with it. */
-static reha_status derive_weeks(const reha_place *root, const json_t *json, const char *section, const char *fact,
-                                const reha_fact_list *list, reha_plan_input *out, reha_error *err)
+static reha_status derive_weeks(const reha_place *root, const json_t *json, const char *section,
+                                const char *fact, const reha_fact_list *list, reha_plan_input *out,
+                                reha_error *err)
 {
     char from[REHA_FACT_FROM_BYTES];
     const json_t *date = json_object_get(json_object_get(json, section), "date");
@@ -176,7 +180,8 @@ static reha_status derive_weeks(const reha_place *root, const json_t *json, cons
     const double stated = value_of(list, &out->facts, fact);
     const double weeks = days / DAYS_PER_WEEK;
     if (!isnan(stated) && fabs(stated - weeks) > WEEKS_TOLERANCE) {
-        return reha_place_fail(&at, err, "is %.1f weeks before the plan, but %s says %g: one of them is wrong", weeks,
+        return reha_place_fail(&at, err,
+                               "is %.1f weeks before the plan, but %s says %g: one of them is wrong", weeks,
                                fact, stated);
     }
     (void)snprintf(from, sizeof from, "from the dates of %s and plan", section);
@@ -224,7 +229,8 @@ static reha_status read_goals(const reha_place *root, const json_t *json, const 
         }
         out->own_goal_count++;
     }
-    derive(list, &out->facts, "psfs", scored > 0 ? sum / scored : (double)NAN, "mean of the patient's own goals");
+    derive(list, &out->facts, "psfs", scored > 0 ? sum / scored : (double)NAN,
+           "mean of the patient's own goals");
     return REHA_OK;
 }
 
@@ -272,28 +278,31 @@ static reha_status read_top(const reha_place *root, const json_t *json, const re
             return reha_fail(err, REHA_E_FORMAT, "%s: the fact '%s' is missing", list->source.name, top[i]);
         }
         REHA_TRY(reha_place_string(root, json, top[i], &text, err));
-        REHA_TRY(reha_fact_parse(&list->items[index], json_object_get(json, top[i]), &at, &out->facts.values[index], err));
+        REHA_TRY(reha_fact_parse(&list->items[index], json_object_get(json, top[i]), &at,
+                                 &out->facts.values[index], err));
         (void)snprintf(texts[i], sizes[i], "%s", text);
     }
     (void)snprintf(out->phase, sizeof out->phase, "%s", reha_json_string(json, "phase", ""));
     return REHA_OK;
 }
 
-reha_status reha_plan_input_read(const reha_source_text *source, const reha_fact_list *list, reha_plan_input *out,
-                                 reha_error *err)
+reha_status reha_plan_input_read(const reha_source_text *source, const reha_fact_list *list,
+                                 reha_plan_input *out, reha_error *err)
 {
-    static const char *const sections[] = {"person",  "symptoms",    "function",  "scores",   "history", "surgery",
-                                           "injury",  "comorbidity", "red_flags", "response", "image"};
+    static const char *const sections[] = {"person",    "symptoms", "function", "scores",
+                                           "history",   "surgery",  "injury",   "comorbidity",
+                                           "red_flags", "response", "image"};
     const json_t *json = source->json;
     const reha_place root = reha_place_root(source);
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < REHA_FACTS_MAX; i++) {
         out->facts.values[i] = (double)NAN;
     }
-    REHA_TRY(reha_place_keys(&root, json,
-                             " schema patient_id date condition side phase person symptoms function scores history "
-                             "surgery injury comorbidity red_flags response image goals analyses ",
-                             err));
+    REHA_TRY(reha_place_keys(
+        &root, json,
+        " schema patient_id date condition side phase person symptoms function scores history "
+        "surgery injury comorbidity red_flags response image goals analyses ",
+        err));
     if (strcmp(reha_json_string(json, "schema", ""), "rehascope/plan-input/1") != 0) {
         return reha_place_fail(&root, err, "schema must be rehascope/plan-input/1");
     }
@@ -313,7 +322,8 @@ reha_status reha_plan_input_read(const reha_source_text *source, const reha_fact
     return REHA_OK;
 }
 
-reha_status reha_plan_input_load(const char *path, const reha_fact_list *list, reha_plan_input *out, reha_error *err)
+reha_status reha_plan_input_load(const char *path, const reha_fact_list *list, reha_plan_input *out,
+                                 reha_error *err)
 {
     reha_source_text source = {0};
     REHA_TRY(reha_source_load(path, &source, err));

@@ -35,8 +35,9 @@ reha_status reha_guidelines_folder(char **out, reha_error *err)
         reha_free(*out);
         *out = NULL;
     }
-    return reha_fail(err, REHA_E_NOT_FOUND,
-                     "no guidelines folder beside the program: set REHASCOPE_GUIDELINES or give --guidelines DIR");
+    return reha_fail(
+        err, REHA_E_NOT_FOUND,
+        "no guidelines folder beside the program: set REHASCOPE_GUIDELINES or give --guidelines DIR");
 }
 
 static reha_status load_part(const char *folder, const char *name, const char *schema, const char *member,
@@ -68,7 +69,8 @@ static reha_status load_sources(const char *folder, reha_guideline *g, reha_erro
     json_t *items = NULL;
     const char *id = NULL;
     json_t *value = NULL;
-    REHA_TRY(load_part(folder, "sources.json", "rehascope/sources/1", "sources", &g->sources_file, &items, err));
+    REHA_TRY(
+        load_part(folder, "sources.json", "rehascope/sources/1", "sources", &g->sources_file, &items, err));
     const reha_place root = reha_place_root(&g->sources_file);
     const reha_place at = reha_place_key(&root, "sources");
     json_object_foreach(items, id, value)
@@ -89,7 +91,8 @@ static reha_status load_sources(const char *folder, reha_guideline *g, reha_erro
             is_known = is_known || strcmp(reads[i], to->read) == 0;
         }
         if (!is_known || (json_object_get(value, "year") != NULL && to->year == 0)) {
-            return reha_place_fail(&here, err, "'read' is text, abstract, secondary or convention; 'year' 1980 to 2100");
+            return reha_place_fail(&here, err,
+                                   "'read' is text, abstract, secondary or convention; 'year' 1980 to 2100");
         }
     }
     return REHA_OK;
@@ -100,7 +103,8 @@ static reha_status load_exercises(const char *folder, reha_guideline *g, reha_er
     json_t *items = NULL;
     const char *id = NULL;
     json_t *value = NULL;
-    REHA_TRY(load_part(folder, "exercises.json", "rehascope/exercises/1", "exercises", &g->exercises_file, &items, err));
+    REHA_TRY(load_part(folder, "exercises.json", "rehascope/exercises/1", "exercises", &g->exercises_file,
+                       &items, err));
     const reha_place root = reha_place_root(&g->exercises_file);
     const reha_place at = reha_place_key(&root, "exercises");
     json_object_foreach(items, id, value)
@@ -145,8 +149,8 @@ static reha_status load_doses(const char *folder, reha_guideline *g, reha_error 
 
 /* ---- A condition's file ------------------------------------------------------------------------------ */
 
-static reha_status parse_phase(const reha_place *place, const json_t *json, bool is_last, const reha_guideline *g,
-                               reha_guide_phase *out, reha_error *err)
+static reha_status parse_phase(const reha_place *place, const json_t *json, bool is_last,
+                               const reha_guideline *g, reha_guide_phase *out, reha_error *err)
 {
     double weeks[2];
     const reha_place advance_at = reha_place_key(place, "advance");
@@ -156,7 +160,8 @@ static reha_status parse_phase(const reha_place *place, const json_t *json, bool
     REHA_TRY(reha_place_string(place, json, "title", &out->title, err));
     REHA_TRY(reha_place_string(place, json, "focus", &out->focus, err));
     REHA_TRY(reha_place_string(place, json, "patient", &out->patient, err));
-    if (reha_json_need_numbers(json, "weeks", 2, weeks, NULL) != REHA_OK || !(weeks[0] >= 0.0 && weeks[1] >= weeks[0])) {
+    if (reha_json_need_numbers(json, "weeks", 2, weeks, NULL) != REHA_OK ||
+        !(weeks[0] >= 0.0 && weeks[1] >= weeks[0])) {
         const reha_place at = reha_place_key(place, "weeks");
         return reha_place_fail(&at, err, "must be [from, to], how long the phase lasts as a rule");
     }
@@ -188,7 +193,8 @@ static reha_status parse_programme(reha_guideline *g, int index, reha_error *err
     REHA_TRY(reha_place_string(&root, json, "version", &to->version, err));
     const size_t phase_count = json_array_size(phases);
     if (phase_count > REHA_PHASES_MAX || (to->condition != NULL) != (phase_count > 0)) {
-        return reha_place_fail(&phases_at, err, "a condition has 1 to %d phases, general rules none", REHA_PHASES_MAX);
+        return reha_place_fail(&phases_at, err, "a condition has 1 to %d phases, general rules none",
+                               REHA_PHASES_MAX);
     }
     for (size_t i = 0; i < phase_count; i++) {
         const reha_place at = reha_place_item(&phases_at, i);
@@ -196,7 +202,8 @@ static reha_status parse_programme(reha_guideline *g, int index, reha_error *err
         REHA_TRY(parse_phase(&at, json_array_get(phases, i), i + 1 == phase_count, g, &to->phases[i], err));
     }
     if (!json_is_array(rules) || g->rule_count + json_array_size(rules) > REHA_RULES_MAX) {
-        return reha_place_fail(&rules_at, err, "must be a list; all files together have at most %d", REHA_RULES_MAX);
+        return reha_place_fail(&rules_at, err, "must be a list; all files together have at most %d",
+                               REHA_RULES_MAX);
     }
     for (size_t i = 0; i < json_array_size(rules); i++) {
         const reha_place at = reha_place_item(&rules_at, i);

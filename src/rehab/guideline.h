@@ -138,7 +138,8 @@ int reha_guideline_programme(const reha_guideline *guideline, const char *condit
 bool reha_rule_forbids(const reha_rule *forbidding, const reha_rule *recommending);
 /* The same for an exercise on its own. */
 bool reha_rule_forbids_exercise(const reha_rule *forbidding, const reha_exercise *exercise);
-const reha_exercise *reha_guideline_exercise(const reha_guideline *guideline, const char *id); /* NULL: absent */
+const reha_exercise *reha_guideline_exercise(const reha_guideline *guideline,
+                                             const char *id); /* NULL: absent */
 
 /* Faults of the whole: contradictions, rules that cannot fire, pictures that rule. */
 REHA_MUST_USE reha_status reha_guideline_check(const reha_guideline *guideline, reha_error *err);

@@ -30,7 +30,8 @@ bool reha_rule_forbids(const reha_rule *forbidding, const reha_rule *recommendin
     if (recommending->kind == REHA_RULE_EXERCISE) {
         return reha_rule_forbids_exercise(forbidding, recommending->exercise);
     }
-    for (size_t i = 0; recommending->kind == REHA_RULE_ADVICE && i < json_array_size(forbidding->forbids); i++) {
+    for (size_t i = 0; recommending->kind == REHA_RULE_ADVICE && i < json_array_size(forbidding->forbids);
+         i++) {
         const char *what = json_string_value(json_array_get(forbidding->forbids, i));
         if (strncmp(what, "advice:", 7) == 0 && strcmp(what + 7, recommending->action) == 0) {
             return true;
@@ -56,8 +57,9 @@ static reha_status check_fireable(const reha_guideline *g, const reha_rule *rule
     const reha_condition leaf = condition_leaf(g, g->programmes[rule->programme].condition);
     const reha_condition *const both[] = {&leaf, &rule->when};
     if (!reha_conditions_can_hold(both, 2, &g->facts)) {
-        return reha_fail(err, REHA_E_FORMAT, "%s line %d: rule '%s' can never apply: its criteria exclude each other",
-                         rule->file, rule->line, rule->id);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "%s line %d: rule '%s' can never apply: its criteria exclude each other", rule->file,
+                         rule->line, rule->id);
     }
     return REHA_OK;
 }
@@ -83,10 +85,11 @@ static reha_status check_picture(const reha_guideline *g, const reha_rule *rule,
                          rule->kind == REHA_RULE_REFER;
     const int fact = image_fact(g, &rule->when);
     if (fact >= 0 && !may_use) {
-        return reha_fail(err, REHA_E_FORMAT,
-                         "%s line %d: rule '%s' (%s) hangs on the image fact '%s': a picture may add caution, never "
-                         "exercises, doses, goals or advice",
-                         rule->file, rule->line, rule->id, reha_rule_kind_name(rule->kind), g->facts.items[fact].name);
+        return reha_fail(
+            err, REHA_E_FORMAT,
+            "%s line %d: rule '%s' (%s) hangs on the image fact '%s': a picture may add caution, never "
+            "exercises, doses, goals or advice",
+            rule->file, rule->line, rule->id, reha_rule_kind_name(rule->kind), g->facts.items[fact].name);
     }
     return REHA_OK;
 }
@@ -96,7 +99,8 @@ static bool phases_meet(const reha_rule *a, const reha_rule *b)
     return a->phases == 0 || b->phases == 0 || (a->phases & b->phases) != 0;
 }
 
-static reha_status check_pair(const reha_guideline *g, const reha_rule *yes, const reha_rule *no, reha_error *err)
+static reha_status check_pair(const reha_guideline *g, const reha_rule *yes, const reha_rule *no,
+                              reha_error *err)
 {
     const char *one = g->programmes[yes->programme].condition;
     const char *other = g->programmes[no->programme].condition;
@@ -107,10 +111,11 @@ static reha_status check_pair(const reha_guideline *g, const reha_rule *yes, con
     const reha_condition leaf = condition_leaf(g, one != NULL ? one : other);
     const reha_condition *const all[] = {&leaf, &yes->when, &no->when};
     if (reha_conditions_can_hold(all, 3, &g->facts)) {
-        return reha_fail(err, REHA_E_FORMAT,
-                         "%s line %d: rule '%s' forbids what '%s' (%s line %d) recommends for the same patient; give "
-                         "one of them a priority",
-                         no->file, no->line, no->id, yes->id, yes->file, yes->line);
+        return reha_fail(
+            err, REHA_E_FORMAT,
+            "%s line %d: rule '%s' forbids what '%s' (%s line %d) recommends for the same patient; give "
+            "one of them a priority",
+            no->file, no->line, no->id, yes->id, yes->file, yes->line);
     }
     return REHA_OK;
 }
@@ -123,20 +128,21 @@ static reha_status check_programmes(const reha_guideline *g, reha_error *err)
     }
     for (int i = 0; i < g->facts.items[fact].choice_count; i++) {
         if (reha_guideline_programme(g, g->facts.items[fact].choices[i]) < 0) {
-            return reha_fail(err, REHA_E_FORMAT, "%s: the condition '%s' has no file in conditions/", g->facts.source.name,
-                             g->facts.items[fact].choices[i]);
+            return reha_fail(err, REHA_E_FORMAT, "%s: the condition '%s' has no file in conditions/",
+                             g->facts.source.name, g->facts.items[fact].choices[i]);
         }
     }
     for (size_t i = 0; i < g->programme_count; i++) {
         const reha_programme *p = &g->programmes[i];
         if (p->condition != NULL && condition_leaf(g, p->condition).kind == REHA_WHEN_ALWAYS) {
-            return reha_fail(err, REHA_E_FORMAT, "%s: the condition '%s' is no choice of facts.json", p->source.name,
-                             p->condition);
+            return reha_fail(err, REHA_E_FORMAT, "%s: the condition '%s' is no choice of facts.json",
+                             p->source.name, p->condition);
         }
         for (int k = 0; k < p->phase_count; k++) {
             if (image_fact(g, &p->phases[k].advance) >= 0) {
-                return reha_fail(err, REHA_E_FORMAT, "%s: phase '%s' ends by an image fact: use a block instead",
-                                 p->source.name, p->phases[k].id);
+                return reha_fail(err, REHA_E_FORMAT,
+                                 "%s: phase '%s' ends by an image fact: use a block instead", p->source.name,
+                                 p->phases[k].id);
             }
         }
     }

@@ -12,12 +12,19 @@ static const char *const kind_names[REHA_RULE_KIND_COUNT] = {
     "goal",   "ask",      "imaging", "reassess", "shift",      "refer"};
 
 /* What each kind may hold beside the common members. */
-static const char *const kind_members[REHA_RULE_KIND_COUNT] = {
-    "",                " patient",      " forbids patient hold_if_unknown",
-    " forbids patient", " patient",      " exercise dose patient",
-    " action patient", " measure change reach weeks patient", " measure",
-    " need patient",   " weeks patient", " shift moment patient",
-    " patient"};
+static const char *const kind_members[REHA_RULE_KIND_COUNT] = {"",
+                                                               " patient",
+                                                               " forbids patient hold_if_unknown",
+                                                               " forbids patient",
+                                                               " patient",
+                                                               " exercise dose patient",
+                                                               " action patient",
+                                                               " measure change reach weeks patient",
+                                                               " measure",
+                                                               " need patient",
+                                                               " weeks patient",
+                                                               " shift moment patient",
+                                                               " patient"};
 
 const char *reha_rule_kind_name(reha_rule_kind kind)
 {
@@ -46,8 +53,8 @@ reha_status reha_basis_parse_(const reha_place *place, const json_t *json, const
     const bool says_convention = out->strength != NULL && strcmp(out->strength, CONVENTION) == 0;
     if (is_convention != says_convention) {
         const reha_place strength_at = reha_place_key(place, "strength");
-        return reha_place_fail(&strength_at, err, "the source 'convention' and the strength '%s' go together only",
-                               CONVENTION);
+        return reha_place_fail(&strength_at, err,
+                               "the source 'convention' and the strength '%s' go together only", CONVENTION);
     }
     if (!is_convention && out->section[0] == '\0') {
         return reha_place_fail(&at, err, "a source needs its section");
@@ -55,8 +62,8 @@ reha_status reha_basis_parse_(const reha_place *place, const json_t *json, const
     return REHA_OK;
 }
 
-static reha_status parse_whole(const reha_place *place, const json_t *json, const char *key, int low, int high,
-                               int *out, reha_error *err)
+static reha_status parse_whole(const reha_place *place, const json_t *json, const char *key, int low,
+                               int high, int *out, reha_error *err)
 {
     const json_t *value = json_object_get(json, key);
     const reha_place at = reha_place_key(place, key);
@@ -67,8 +74,8 @@ static reha_status parse_whole(const reha_place *place, const json_t *json, cons
     return REHA_OK;
 }
 
-static reha_status parse_word(const reha_place *place, const json_t *json, const char *key, const char *const *words,
-                              int count, int *out, reha_error *err)
+static reha_status parse_word(const reha_place *place, const json_t *json, const char *key,
+                              const char *const *words, int count, int *out, reha_error *err)
 {
     const char *text = NULL;
     char known[120] = "";
@@ -129,10 +136,11 @@ static reha_status parse_forbids(const reha_place *place, const json_t *json, co
     for (size_t i = 0; i < json_array_size(out->forbids); i++) {
         const char *what = json_string_value(json_array_get(out->forbids, i));
         const reha_place item = reha_place_item(&at, i);
-        const bool is_fine = what != NULL &&
-                             ((strncmp(what, "exercise:", 9) == 0 && reha_guideline_exercise(guideline, what + 9) != NULL) ||
-                              (strncmp(what, "tag:", 4) == 0 && tag_exists(guideline, what + 4)) ||
-                              (strncmp(what, "advice:", 7) == 0 && what[7] != '\0'));
+        const bool is_fine =
+            what != NULL &&
+            ((strncmp(what, "exercise:", 9) == 0 && reha_guideline_exercise(guideline, what + 9) != NULL) ||
+             (strncmp(what, "tag:", 4) == 0 && tag_exists(guideline, what + 4)) ||
+             (strncmp(what, "advice:", 7) == 0 && what[7] != '\0'));
         if (!is_fine) {
             return reha_place_fail(&item, err, "no such exercise or tag");
         }
@@ -140,8 +148,8 @@ static reha_status parse_forbids(const reha_place *place, const json_t *json, co
     return REHA_OK;
 }
 
-static reha_status parse_exercise(const reha_place *place, const json_t *json, const reha_guideline *guideline,
-                                  reha_rule *out, reha_error *err)
+static reha_status parse_exercise(const reha_place *place, const json_t *json,
+                                  const reha_guideline *guideline, reha_rule *out, reha_error *err)
 {
     const char *exercise = NULL;
     const char *dose = NULL;
@@ -192,7 +200,8 @@ static reha_status parse_goal(const reha_place *place, const json_t *json, const
     const reha_place at = reha_place_key(place, "reach");
     REHA_TRY(reha_place_keys(&at, reach, " at_least at_most ", err));
     out->at_most = json_object_get(reach, "at_most") != NULL;
-    return reha_fact_parse(fact, json_object_get(reach, out->at_most ? "at_most" : "at_least"), &at, &out->reach, err);
+    return reha_fact_parse(fact, json_object_get(reach, out->at_most ? "at_most" : "at_least"), &at,
+                           &out->reach, err);
 }
 
 static reha_status parse_kind(const reha_place *place, const json_t *json, const reha_guideline *guideline,
@@ -239,7 +248,8 @@ static reha_status parse_common(const reha_place *place, const json_t *json, con
     REHA_TRY(reha_place_string(place, json, "id", &out->id, err));
     REHA_TRY(parse_word(place, json, "kind", kind_names, REHA_RULE_KIND_COUNT, &kind, err));
     out->kind = (reha_rule_kind)kind;
-    (void)snprintf(allowed, sizeof allowed, " id kind phases when text strength source priority%s ", kind_members[kind]);
+    (void)snprintf(allowed, sizeof allowed, " id kind phases when text strength source priority%s ",
+                   kind_members[kind]);
     REHA_TRY(reha_place_keys(place, json, allowed, err));
     const reha_place id_at = reha_place_key(place, "id");
     if (strncmp(out->id, prefix, strlen(prefix)) != 0 || out->id[strlen(prefix)] != '.') {
@@ -247,8 +257,8 @@ static reha_status parse_common(const reha_place *place, const json_t *json, con
     }
     for (size_t i = 0; i < guideline->rule_count; i++) {
         if (strcmp(guideline->rules[i].id, out->id) == 0) {
-            return reha_place_fail(&id_at, err, "'%s' stands in %s line %d already", out->id, guideline->rules[i].file,
-                                   guideline->rules[i].line);
+            return reha_place_fail(&id_at, err, "'%s' stands in %s line %d already", out->id,
+                                   guideline->rules[i].file, guideline->rules[i].line);
         }
     }
     REHA_TRY(reha_place_string(place, json, "text", &out->text, err));
@@ -261,8 +271,8 @@ static reha_status parse_common(const reha_place *place, const json_t *json, con
     return reha_basis_parse_(place, json, guideline, &out->basis, err);
 }
 
-reha_status reha_rule_parse_(const reha_place *place, const json_t *json, reha_guideline *guideline, int programme,
-                             reha_rule *out, reha_error *err)
+reha_status reha_rule_parse_(const reha_place *place, const json_t *json, reha_guideline *guideline,
+                             int programme, reha_rule *out, reha_error *err)
 {
     const reha_place when_at = reha_place_key(place, "when");
     *out = (reha_rule){.programme = programme,
@@ -286,8 +296,9 @@ static reha_status check_level(const reha_place *place, const json_t *level, reh
 {
     const char *key = NULL;
     json_t *value = NULL;
-    REHA_TRY(reha_place_keys(place, level,
-                             " sets repetitions hold_s minutes times_per_day days_per_week effort_0_10 percent_1rm ", err));
+    REHA_TRY(reha_place_keys(
+        place, level, " sets repetitions hold_s minutes times_per_day days_per_week effort_0_10 percent_1rm ",
+        err));
     json_object_foreach((json_t *)level, key, value)
     {
         const reha_place at = reha_place_key(place, key);
@@ -297,7 +308,8 @@ static reha_status check_level(const reha_place *place, const json_t *level, reh
     }
     if (json_object_get(level, "days_per_week") == NULL ||
         (json_object_get(level, "minutes") == NULL && json_object_get(level, "repetitions") == NULL)) {
-        return reha_place_fail(place, err, "a dose says how often (days_per_week) and how much (minutes or repetitions)");
+        return reha_place_fail(place, err,
+                               "a dose says how often (days_per_week) and how much (minutes or repetitions)");
     }
     return REHA_OK;
 }
@@ -306,7 +318,8 @@ reha_status reha_dose_parse_(const reha_place *place, const char *id, const json
                              const reha_guideline *guideline, reha_dose *out, reha_error *err)
 {
     const reha_place levels_at = reha_place_key(place, "levels");
-    REHA_TRY(reha_place_keys(place, json, " type intensity levels progression regression strength source ", err));
+    REHA_TRY(
+        reha_place_keys(place, json, " type intensity levels progression regression strength source ", err));
     *out = (reha_dose){.id = id, .levels = json_object_get(json, "levels")};
     REHA_TRY(reha_place_string(place, json, "type", &out->type, err));
     REHA_TRY(reha_place_string(place, json, "intensity", &out->intensity, err));

@@ -74,7 +74,8 @@ json_t *reha_plan_because_(plan_maker *m, const reha_condition *when)
         reha_plan_put_(m, one, "fact", json_string(fact->name));
         reha_plan_put_(m, one, "value", reha_fact_json(fact, m->facts.values[i]));
         reha_plan_put_(m, one, "text", json_string(text));
-        reha_plan_put_(m, one, "from", reha_plan_text_(m->facts.from[i][0] != '\0' ? m->facts.from[i] : "stated"));
+        reha_plan_put_(m, one, "from",
+                       reha_plan_text_(m->facts.from[i][0] != '\0' ? m->facts.from[i] : "stated"));
         reha_plan_append_(m, list, one);
     }
     return list;
@@ -117,8 +118,8 @@ const reha_rule *reha_plan_withheld_by_(const plan_maker *m, const reha_rule *ru
     const reha_rule *best = NULL;
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *other = &m->g->rules[i];
-        if (is_withholding(m, i, phase) && other->priority > rule->priority && reha_rule_forbids(other, rule) &&
-            (best == NULL || other->priority > best->priority)) {
+        if (is_withholding(m, i, phase) && other->priority > rule->priority &&
+            reha_rule_forbids(other, rule) && (best == NULL || other->priority > best->priority)) {
             best = other;
         }
     }
@@ -142,9 +143,11 @@ static void judge_all(plan_maker *m)
 {
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
-        m->concerns[i] = m->g->programmes[rule->programme].condition == NULL || rule->programme == m->programme_index;
+        m->concerns[i] =
+            m->g->programmes[rule->programme].condition == NULL || rule->programme == m->programme_index;
         m->truths[i] = reha_condition_judge(&rule->when, &m->facts);
-        m->is_stopped = m->is_stopped || (m->concerns[i] && rule->kind == REHA_RULE_RED_FLAG && m->truths[i] == REHA_TRUE);
+        m->is_stopped = m->is_stopped ||
+                        (m->concerns[i] && rule->kind == REHA_RULE_RED_FLAG && m->truths[i] == REHA_TRUE);
     }
 }
 
@@ -159,11 +162,13 @@ static reha_status check_previous(const plan_maker *m, reha_error *err)
         return REHA_OK;
     }
     if (strcmp(condition, m->in->condition) != 0 || strcmp(side, m->in->side) != 0) {
-        return reha_fail(err, REHA_E_ARG, "the last plan is for %.40s (%.10s), this input for %s (%s): wrong file?", condition,
+        return reha_fail(err, REHA_E_ARG,
+                         "the last plan is for %.40s (%.10s), this input for %s (%s): wrong file?", condition,
                          side, m->in->condition, m->in->side);
     }
     if (!reha_date_days(date, m->in->date, &days) || days < 0) {
-        return reha_fail(err, REHA_E_ARG, "the last plan (%.12s) is later than this one (%s)", date, m->in->date);
+        return reha_fail(err, REHA_E_ARG, "the last plan (%.12s) is later than this one (%s)", date,
+                         m->in->date);
     }
     return REHA_OK;
 }
@@ -184,6 +189,9 @@ static json_t *notes_json(plan_maker *m)
     for (int i = 0; i < m->in->note_count; i++) {
         reha_plan_append_(m, list, reha_json_text(m->in->notes[i]));
     }
+    if (m->phase_note[0] != '\0') {
+        reha_plan_append_(m, list, json_string(m->phase_note));
+    }
     return list;
 }
 
@@ -193,7 +201,8 @@ static json_t *current_json(plan_maker *m)
     reha_plan_put_(m, to, "phase", json_string(m->programme->phases[m->phase].id));
     reha_plan_put_(m, to, "title", json_string(m->programme->phases[m->phase].title));
     reha_plan_put_(m, to, "level", json_integer(m->level));
-    reha_plan_put_(m, to, "moved_by", m->moved_by >= 0 ? json_string(m->g->rules[m->moved_by].id) : json_null());
+    reha_plan_put_(m, to, "moved_by",
+                   m->moved_by >= 0 ? json_string(m->g->rules[m->moved_by].id) : json_null());
     return to;
 }
 
@@ -202,8 +211,8 @@ static void write_head(plan_maker *m)
     json_t *plan = m->plan;
     reha_plan_put_(m, plan, "schema", json_string("rehascope/plan/1"));
     reha_plan_put_(m, plan, "software", json_string("rehascope " REHA_VERSION));
-    reha_plan_put_(m, plan, "guideline", json_pack("{s:s, s:s}", "title", m->programme->title, "version",
-                                                   m->programme->version));
+    reha_plan_put_(m, plan, "guideline",
+                   json_pack("{s:s, s:s}", "title", m->programme->title, "version", m->programme->version));
     reha_plan_put_(m, plan, "date", json_string(m->in->date));
     reha_plan_put_(m, plan, "condition", json_string(m->in->condition));
     reha_plan_put_(m, plan, "side", json_string(m->in->side));
@@ -216,7 +225,10 @@ static void write_plan(plan_maker *m, bool why)
     write_head(m);
     json_t *flags = reha_plan_red_flags_(m);
     json_t *questions = reha_plan_questions_(m, &asks_safety);
-    reha_plan_put_(m, plan, "status", json_string(m->is_stopped ? "doctor-today" : asks_safety ? "ask-first" : "ready"));
+    reha_plan_put_(m, plan, "status",
+                   json_string(m->is_stopped ? "doctor-today"
+                               : asks_safety ? "ask-first"
+                                             : "ready"));
     reha_plan_put_(m, plan, "reviewed", json_false());
     reha_plan_put_(m, plan, "red_flags", flags);
     reha_plan_put_(m, plan, "questions", questions);

@@ -35,15 +35,15 @@ static bool is_reached(double now, double target, bool at_most)
     return !isnan(now) && (at_most ? now <= target : now >= target);
 }
 
-static void goal_text(const reha_fact *fact, double baseline, double target, bool at_most, const char *by, char *out,
-                      size_t out_bytes)
+static void goal_text(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
+                      char *out, size_t out_bytes)
 {
     char from[48] = "";
     if (!isnan(baseline)) {
         (void)snprintf(from, sizeof from, " from %.4g", baseline);
     }
-    (void)snprintf(out, out_bytes, "%s%s to at %s %.4g%s%s by %s", fact->label, from, at_most ? "most" : "least", target,
-                   fact->unit[0] != '\0' ? " " : "", fact->unit, by);
+    (void)snprintf(out, out_bytes, "%s%s to at %s %.4g%s%s by %s", fact->label, from,
+                   at_most ? "most" : "least", target, fact->unit[0] != '\0' ? " " : "", fact->unit, by);
 }
 
 static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
@@ -55,7 +55,8 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
     const double now = m->facts.values[rule->fact];
     const json_t *before = agreed(m, phase, rule->id);
     double baseline = before != NULL ? reha_json_number(before, "baseline", (double)NAN) : now;
-    double target = isnan(rule->change) ? rule->reach : fmin(fmax(baseline + rule->change, fact->low), fact->high);
+    double target =
+        isnan(rule->change) ? rule->reach : fmin(fmax(baseline + rule->change, fact->low), fact->high);
     (void)reha_date_after(m->in->date, 7 * rule->weeks, by, sizeof by);
     if (before != NULL) {
         target = reha_json_number(before, "target", target);
@@ -76,7 +77,11 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
     reha_plan_put_(m, line, "target", reha_json_real(target));
     reha_plan_put_(m, line, "direction", json_string(rule->at_most ? "at-most" : "at-least"));
     reha_plan_put_(m, line, "by", json_string(by));
-    reha_plan_put_(m, line, "state", json_string(reached ? "reached" : isnan(now) ? "not-measured" : days_left < 0 ? "overdue" : "open"));
+    reha_plan_put_(m, line, "state",
+                   json_string(reached         ? "reached"
+                               : isnan(now)    ? "not-measured"
+                               : days_left < 0 ? "overdue"
+                                               : "open"));
     reha_plan_digest_(line, digest);
     reha_plan_put_(m, line, "check", json_string(digest));
     return line;
@@ -92,7 +97,8 @@ json_t *reha_plan_goals_(plan_maker *m, int phase)
             continue;
         }
         const bool has_baseline = !isnan(m->facts.values[rule->fact]) || agreed(m, phase, rule->id) != NULL;
-        if (has_baseline || isnan(rule->change)) { /* a change needs something to change from; it is asked for */
+        if (has_baseline ||
+            isnan(rule->change)) { /* a change needs something to change from; it is asked for */
             reha_plan_append_(m, list, goal_json(m, rule, phase));
         }
     }
@@ -113,7 +119,8 @@ bool reha_plan_goals_reached_(const plan_maker *m)
             const json_t *goal = json_array_get(goals, k);
             const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
             const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
-            if (fact < 0 || !is_reached(m->facts.values[fact], reha_json_number(goal, "target", (double)NAN), at_most)) {
+            if (fact < 0 ||
+                !is_reached(m->facts.values[fact], reha_json_number(goal, "target", (double)NAN), at_most)) {
                 return false;
             }
             known++;

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Doses ---------------------------------------------------------------------------------------------- */
+/* ---- Doses ----------------------------------------------------------------------------------------------
+ */
 
 static long number_of(const json_t *level, const char *key)
 {
@@ -87,7 +88,8 @@ json_t *reha_plan_advice_line_(plan_maker *m, const reha_rule *rule)
     return line;
 }
 
-/* ---- Red flags and questions ------------------------------------------------------------------------------ */
+/* ---- Red flags and questions ------------------------------------------------------------------------------
+ */
 
 json_t *reha_plan_red_flags_(plan_maker *m)
 {
@@ -132,6 +134,19 @@ static bool is_asked_now(const plan_maker *m, const reha_rule *rule)
     return rule->kind != REHA_RULE_REFUSE && reha_plan_in_phase_(rule, m->phase);
 }
 
+/* Whether a block that waits for its facts withholds anything in this phase: only then safety hangs on it. */
+static bool holds_something(const plan_maker *m, const reha_rule *block)
+{
+    for (size_t i = 0; block->hold_if_unknown && i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        if (m->concerns[i] && m->truths[i] == REHA_TRUE && reha_plan_in_phase_(rule, m->phase) &&
+            block->priority > rule->priority && reha_rule_forbids(block, rule)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void collect_questions(plan_maker *m, questions *q)
 {
     for (size_t i = 0; i < m->g->rule_count; i++) {
@@ -142,7 +157,7 @@ static void collect_questions(plan_maker *m, questions *q)
         }
         const bool needs_measure = rule->kind == REHA_RULE_GOAL || rule->kind == REHA_RULE_ASK;
         if (m->truths[i] == REHA_UNKNOWN) {
-            const bool is_safety = rule->kind == REHA_RULE_RED_FLAG || rule->hold_if_unknown;
+            const bool is_safety = rule->kind == REHA_RULE_RED_FLAG || holds_something(m, rule);
             reha_condition_missing(&rule->when, &m->facts, set);
             want(q, set, is_safety ? 2 : 1, rule->id);
         } else if (m->truths[i] == REHA_TRUE && needs_measure) {
@@ -184,7 +199,8 @@ json_t *reha_plan_questions_(plan_maker *m, bool *asks_safety)
     return list;
 }
 
-/* An "avoid" that a recommendation of higher priority overrules for this patient would contradict the plan. */
+/* An "avoid" that a recommendation of higher priority overrules for this patient would contradict the plan.
+ */
 static bool is_overruled(const plan_maker *m, const reha_rule *avoid)
 {
     for (size_t i = 0; avoid->kind == REHA_RULE_AVOID && i < m->g->rule_count; i++) {
@@ -197,14 +213,15 @@ static bool is_overruled(const plan_maker *m, const reha_rule *avoid)
     return false;
 }
 
-/* ---- Lists of one kind ------------------------------------------------------------------------------------ */
+/* ---- Lists of one kind ------------------------------------------------------------------------------------
+ */
 
 json_t *reha_plan_of_kind_(plan_maker *m, reha_rule_kind kind)
 {
     json_t *list = reha_plan_array_(m);
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
-        const bool is_held = rule->hold_if_unknown && m->truths[i] == REHA_UNKNOWN;
+        const bool is_held = m->truths[i] == REHA_UNKNOWN && m->concerns[i] && holds_something(m, rule);
         if (rule->kind == kind && m->concerns[i] && (m->truths[i] == REHA_TRUE || is_held) &&
             reha_plan_in_phase_(rule, m->phase) && !is_overruled(m, rule)) {
             json_t *line = reha_plan_line_(m, rule);
@@ -278,7 +295,8 @@ json_t *reha_plan_withheld_(plan_maker *m)
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
         const bool is_wanted = rule->kind == REHA_RULE_EXERCISE || rule->kind == REHA_RULE_ADVICE;
-        if (!is_wanted || !m->concerns[i] || m->truths[i] != REHA_TRUE || !reha_plan_in_phase_(rule, m->phase)) {
+        if (!is_wanted || !m->concerns[i] || m->truths[i] != REHA_TRUE ||
+            !reha_plan_in_phase_(rule, m->phase)) {
             continue;
         }
         const reha_rule *by = flag != NULL ? flag : reha_plan_withheld_by_(m, rule, m->phase);
@@ -295,7 +313,8 @@ json_t *reha_plan_withheld_(plan_maker *m)
     return list;
 }
 
-/* ---- Which rules spoke ------------------------------------------------------------------------------------- */
+/* ---- Which rules spoke
+ * ------------------------------------------------------------------------------------- */
 
 static bool fires(const plan_maker *m, size_t index)
 {

@@ -37,8 +37,10 @@ void reha_plan_read_previous_(plan_maker *m)
     }
     m->phase_before = phase_index(m->programme, reha_json_string(current, "phase", ""));
     /* The file may have been edited: whatever it says, a level is one of ours. */
-    m->level_before = (int)fmin(fmax(reha_json_number(current, "level", REHA_LEVEL_START), 0.0), REHA_LEVEL_MAX);
-    derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0, "the goals of the last plan against the scores of now");
+    m->level_before =
+        (int)fmin(fmax(reha_json_number(current, "level", REHA_LEVEL_START), 0.0), REHA_LEVEL_MAX);
+    derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0,
+           "the goals of the last plan against the scores of now");
     if (reha_date_days(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
         derive(m, "weeks_since_plan", floor(10.0 * days / DAYS_PER_WEEK) / 10.0, "the dates of both plans");
     }
@@ -87,7 +89,8 @@ static void step_back(plan_maker *m, bool a_whole_phase)
     }
 }
 
-/* One step at a visit: back if it was too much, on if the criteria are met, else a little more or the same. */
+/* One step at a visit: back if it was too much, on if the criteria are met, else a little more or the same.
+ */
 static void next_plan(plan_maker *m)
 {
     m->phase = m->phase_before;
@@ -108,6 +111,21 @@ static void next_plan(plan_maker *m)
     }
 }
 
+/* The clinician's phase stands; where the criteria of an earlier one are not met, the plan says so. */
+static void note_stated_phase(plan_maker *m)
+{
+    for (int i = 0; i < m->phase; i++) {
+        const reha_truth truth = advances(m, i);
+        if (truth != REHA_TRUE) {
+            (void)snprintf(m->phase_note, sizeof m->phase_note,
+                           "the phase '%s' was stated by the clinician; the criteria to leave '%s' are %s",
+                           m->programme->phases[m->phase].title, m->programme->phases[i].title,
+                           truth == REHA_FALSE ? "not met" : "not all known");
+            return;
+        }
+    }
+}
+
 reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
 {
     if (m->in->phase[0] != '\0') {
@@ -118,9 +136,11 @@ reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
                 const size_t used = strlen(known);
                 (void)snprintf(known + used, sizeof known - used, " %s", m->programme->phases[i].id);
             }
-            return reha_fail(err, REHA_E_ARG, "phase '%s' is no phase of %s:%s", m->in->phase, m->in->condition, known);
+            return reha_fail(err, REHA_E_ARG, "phase '%s' is no phase of %s:%s", m->in->phase,
+                             m->in->condition, known);
         }
         m->level = m->phase == m->phase_before ? m->level_before : REHA_LEVEL_START;
+        note_stated_phase(m);
         return REHA_OK;
     }
     if (m->phase_before >= 0) {
@@ -131,7 +151,8 @@ reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
     return REHA_OK;
 }
 
-/* ---- The phases as JSON --------------------------------------------------------------------------------- */
+/* ---- The phases as JSON ---------------------------------------------------------------------------------
+ */
 
 static json_t *criterion_json(plan_maker *m, const reha_condition *condition)
 {
@@ -176,8 +197,9 @@ static void add_lines(plan_maker *m, int phase, json_t *exercises, json_t *advic
         if (rule->kind == REHA_RULE_ADVICE) {
             reha_plan_append_(m, advice, reha_plan_advice_line_(m, rule));
         } else {
-            reha_plan_append_(m, exercises,
-                              reha_plan_exercise_line_(m, rule, phase == m->phase ? m->level : REHA_LEVEL_START));
+            reha_plan_append_(
+                m, exercises,
+                reha_plan_exercise_line_(m, rule, phase == m->phase ? m->level : REHA_LEVEL_START));
         }
     }
 }

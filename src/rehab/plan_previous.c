@@ -16,7 +16,8 @@ void reha_plan_digest_(const json_t *line, char out[9])
     unsigned long hash = 2166136261UL;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const json_t *value = json_object_get(line, keys[i]);
-        char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
+        char *text =
+            value != NULL ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
         for (const char *p = text; p != NULL && *p != '\0'; p++) {
             hash = ((hash ^ (unsigned char)*p) * 16777619UL) & 0xffffffffUL;
         }
@@ -25,7 +26,8 @@ void reha_plan_digest_(const json_t *line, char out[9])
     (void)snprintf(out, 9, "%08lx", hash);
 }
 
-/* ---- Loading ---------------------------------------------------------------------------------------------- */
+/* ---- Loading ----------------------------------------------------------------------------------------------
+ */
 
 static reha_status check_line(const reha_place *place, const json_t *line, reha_error *err)
 {
@@ -37,13 +39,16 @@ static reha_status check_line(const reha_place *place, const json_t *line, reha_
     }
     if (edited != NULL) {
         if (reha_json_string(edited, "reason", "")[0] == '\0') {
-            return reha_place_fail(&at, err, "an edited line needs its reason: \"edited\": {\"reason\": \"...\", \"by\": \"...\"}");
+            return reha_place_fail(
+                &at, err,
+                "an edited line needs its reason: \"edited\": {\"reason\": \"...\", \"by\": \"...\"}");
         }
         return REHA_OK;
     }
     reha_plan_digest_(line, digest);
     if (strcmp(digest, reha_json_string(line, "check", "")) != 0) {
-        return reha_place_fail(place, err, "'%.60s' was changed without a reason; add \"edited\": {\"reason\": \"...\"}",
+        return reha_place_fail(place, err,
+                               "'%.60s' was changed without a reason; add \"edited\": {\"reason\": \"...\"}",
                                reha_json_string(line, "line", "a line"));
     }
     return REHA_OK;
@@ -96,7 +101,8 @@ reha_status reha_plan_load(const char *path, json_t **out, reha_error *err)
     return status;
 }
 
-/* ---- Edits ------------------------------------------------------------------------------------------------ */
+/* ---- Edits ------------------------------------------------------------------------------------------------
+ */
 
 static json_t *find_phase(const json_t *plan, const char *id)
 {
@@ -162,7 +168,8 @@ static void keep_line(plan_maker *m, json_t *to_list, int phase, const json_t *l
     } else {
         json_t *copy = json_deep_copy(line);
         m->failed = m->failed || copy == NULL;
-        reha_plan_put_(m, copy, "kept", json_string("no rule makes this line now; kept because a clinician edited it"));
+        reha_plan_put_(m, copy, "kept",
+                       json_string("no rule makes this line now; kept because a clinician edited it"));
         reha_plan_append_(m, to_list, copy);
     }
 }
@@ -185,7 +192,8 @@ void reha_plan_keep_edits_(plan_maker *m)
     }
 }
 
-/* ---- Changes ----------------------------------------------------------------------------------------------- */
+/* ---- Changes
+ * ----------------------------------------------------------------------------------------------- */
 
 static void add_change(plan_maker *m, json_t *list, const char *what, const char *text, const char *rule)
 {
@@ -200,11 +208,13 @@ static void change_of_phase(plan_maker *m, json_t *list)
 {
     char text[300];
     const char *rule = m->moved_by >= 0 ? m->g->rules[m->moved_by].id : NULL;
-    const char *why = m->moved_by >= 0 ? m->g->rules[m->moved_by].text
-                      : m->has_advanced ? "its criteria are met"
-                      : m->in->phase[0] != '\0' ? "stated by the clinician" : "";
+    const char *why = m->moved_by >= 0          ? m->g->rules[m->moved_by].text
+                      : m->has_advanced         ? "its criteria are met"
+                      : m->in->phase[0] != '\0' ? "stated by the clinician"
+                                                : "";
     if (m->phase_before >= 0 && m->phase != m->phase_before) {
-        (void)snprintf(text, sizeof text, "phase: from '%s' %s to '%s': %s", m->programme->phases[m->phase_before].title,
+        (void)snprintf(text, sizeof text, "phase: from '%s' %s to '%s': %s",
+                       m->programme->phases[m->phase_before].title,
                        m->phase > m->phase_before ? "on" : "back", m->programme->phases[m->phase].title, why);
         add_change(m, list, "phase", text, rule);
     } else if (m->level != m->level_before) {
@@ -256,7 +266,8 @@ static void changes_of_goals(plan_maker *m, json_t *list, const json_t *before)
         const double target = reha_json_number(goal, "target", 0.0);
         const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
         if (at_most ? now <= target : now >= target) {
-            (void)snprintf(text, sizeof text, "goal reached: %.200s (now %.4g)", reha_json_string(goal, "text", ""), now);
+            (void)snprintf(text, sizeof text, "goal reached: %.200s (now %.4g)",
+                           reha_json_string(goal, "text", ""), now);
             add_change(m, list, "goal-reached", text, reha_json_string(goal, "line", ""));
         }
     }
@@ -276,7 +287,8 @@ json_t *reha_plan_changes_(plan_maker *m)
         add_change(m, list, "status", text, NULL);
     }
     change_of_phase(m, list);
-    const json_t *before = m->phase_before >= 0 ? find_phase(m->previous, m->programme->phases[m->phase_before].id) : NULL;
+    const json_t *before =
+        m->phase_before >= 0 ? find_phase(m->previous, m->programme->phases[m->phase_before].id) : NULL;
     const json_t *now = find_phase(m->plan, m->programme->phases[m->phase].id);
     changes_of_goals(m, list, json_object_get(before, "goals"));
     changes_of_lines(m, list, json_object_get(before, "exercises"), json_object_get(now, "exercises"));

@@ -12,18 +12,19 @@ typedef struct plan_maker {
     const json_t *previous;
     const reha_programme *programme;
     int programme_index;
-    reha_facts facts; /* of the input, and what follows from the last plan */
-    bool concerns[REHA_RULES_MAX];    /* general, or of this condition */
+    reha_facts facts;              /* of the input, and what follows from the last plan */
+    bool concerns[REHA_RULES_MAX]; /* general, or of this condition */
     reha_truth truths[REHA_RULES_MAX];
     int phase;
     int phase_before; /* of the last plan, -1: none */
     int level;        /* of the doses in this phase */
     int level_before;
-    int moved_by;       /* the rule that moved dose or phase, -1: none */
-    bool has_advanced;  /* by the criteria of the phase before */
-    bool is_stopped;    /* a red flag is present */
-    json_t *plan;       /* owned */
-    bool failed;        /* memory ran out while building JSON */
+    int moved_by;                          /* the rule that moved dose or phase, -1: none */
+    bool has_advanced;                     /* by the criteria of the phase before */
+    bool is_stopped;                       /* a red flag is present */
+    char phase_note[REHA_PLAN_NOTE_BYTES]; /* a stated phase against its criteria; "": none */
+    json_t *plan;                          /* owned */
+    bool failed;                           /* memory ran out while building JSON */
 } plan_maker;
 
 /* JSON building: a NULL value or container marks the maker as failed; the end checks once. */

@@ -10,11 +10,11 @@ enum { DEPTH_MAX = 12 };
 
 /* ---- Parsing ---------------------------------------------------------------------------------------- */
 
-static reha_status parse_at(const reha_place *place, const json_t *json, const reha_fact_list *list, int depth,
-                            reha_condition *out, reha_error *err);
+static reha_status parse_at(const reha_place *place, const json_t *json, const reha_fact_list *list,
+                            int depth, reha_condition *out, reha_error *err);
 
-static reha_status parse_list(const reha_place *place, const json_t *json, const reha_fact_list *list, int depth,
-                              reha_condition *out, reha_error *err)
+static reha_status parse_list(const reha_place *place, const json_t *json, const reha_fact_list *list,
+                              int depth, reha_condition *out, reha_error *err)
 {
     if (!json_is_array(json) || json_array_size(json) == 0) {
         return reha_place_fail(place, err, "must be a list of conditions");
@@ -31,8 +31,8 @@ static reha_status parse_list(const reha_place *place, const json_t *json, const
     return REHA_OK;
 }
 
-static reha_status parse_not(const reha_place *place, const json_t *json, const reha_fact_list *list, int depth,
-                             reha_condition *out, reha_error *err)
+static reha_status parse_not(const reha_place *place, const json_t *json, const reha_fact_list *list,
+                             int depth, reha_condition *out, reha_error *err)
 {
     out->items = reha_alloc_zero(1, sizeof *out->items);
     if (out->items == NULL) {
@@ -42,13 +42,14 @@ static reha_status parse_not(const reha_place *place, const json_t *json, const 
     return parse_at(place, json, list, depth, &out->items[0], err);
 }
 
-static reha_status parse_set(const reha_place *place, const json_t *json, const reha_fact *fact, reha_condition *out,
-                             reha_error *err)
+static reha_status parse_set(const reha_place *place, const json_t *json, const reha_fact *fact,
+                             reha_condition *out, reha_error *err)
 {
     double value = 0.0;
     out->kind = REHA_WHEN_IN;
     if (fact->type == REHA_FACT_NUMBER) {
-        return reha_place_fail(place, err, "'%s' is a number: use at_least, at_most, above or below", fact->name);
+        return reha_place_fail(place, err, "'%s' is a number: use at_least, at_most, above or below",
+                               fact->name);
     }
     if (!json_is_array(json)) {
         REHA_TRY(reha_fact_parse(fact, json, place, &value, err));
@@ -63,8 +64,8 @@ static reha_status parse_set(const reha_place *place, const json_t *json, const 
     return REHA_OK;
 }
 
-static reha_status parse_comparison(const reha_place *place, const char *op, const json_t *json, const reha_fact *fact,
-                                    reha_condition *out, reha_error *err)
+static reha_status parse_comparison(const reha_place *place, const char *op, const json_t *json,
+                                    const reha_fact *fact, reha_condition *out, reha_error *err)
 {
     static const char *const names[] = {"at_least", "at_most", "above", "below"};
     if (strcmp(op, "is") == 0 || strcmp(op, "in") == 0) {
@@ -98,8 +99,8 @@ static reha_status parse_fact(const reha_place *place, const json_t *json, const
     if (out->fact < 0) {
         const reha_place at = reha_place_key(place, "fact");
         const char *near = reha_fact_near(list, name);
-        return reha_place_fail(&at, err, "no such fact: '%.40s'%s%s", name, near != NULL ? "; did you mean " : "",
-                               near != NULL ? near : "");
+        return reha_place_fail(&at, err, "no such fact: '%.40s'%s%s", name,
+                               near != NULL ? "; did you mean " : "", near != NULL ? near : "");
     }
     if (json_object_size(json) != 2) {
         return reha_place_fail(place, err, "a comparison is 'fact' and one of is, in, known, at_least, ...");
@@ -114,8 +115,8 @@ static reha_status parse_fact(const reha_place *place, const json_t *json, const
     return REHA_OK;
 }
 
-static reha_status parse_at(const reha_place *place, const json_t *json, const reha_fact_list *list, int depth,
-                            reha_condition *out, reha_error *err)
+static reha_status parse_at(const reha_place *place, const json_t *json, const reha_fact_list *list,
+                            int depth, reha_condition *out, reha_error *err)
 {
     static const char *const words[] = {"all", "any", "not"};
     out->fact = -1;
@@ -212,7 +213,8 @@ reha_truth reha_condition_judge(const reha_condition *condition, const reha_fact
 }
 
 /* The facts below `condition` whose comparison is judged as `wanted`, along the way that decides. */
-static void collect(const reha_condition *condition, const reha_facts *facts, reha_truth wanted, unsigned char *set)
+static void collect(const reha_condition *condition, const reha_facts *facts, reha_truth wanted,
+                    unsigned char *set)
 {
     if (reha_condition_judge(condition, facts) != wanted) {
         return;
@@ -266,7 +268,8 @@ static void describe_set(const reha_condition *condition, const reha_fact *fact,
     }
 }
 
-void reha_condition_describe(const reha_condition *condition, const reha_fact_list *list, char *out, size_t out_bytes)
+void reha_condition_describe(const reha_condition *condition, const reha_fact_list *list, char *out,
+                             size_t out_bytes)
 {
     static const char *const ops[] = {"at least", "at most", "above", "below"};
     out[0] = '\0';

@@ -37,12 +37,14 @@ struct reha_condition { /* immutable after parsing */
 
 /* NULL JSON is "always". A fault names its line. */
 REHA_MUST_USE reha_status reha_condition_parse(const reha_place *place, const json_t *json,
-                                               const reha_fact_list *list, reha_condition *out, reha_error *err);
+                                               const reha_fact_list *list, reha_condition *out,
+                                               reha_error *err);
 void reha_condition_clear(reha_condition *condition);
 
 reha_truth reha_condition_judge(const reha_condition *condition, const reha_facts *facts);
 /* "pain in activity at least 5 of 10" of one comparison; "not (...)", "any of ..." of others. */
-void reha_condition_describe(const reha_condition *condition, const reha_fact_list *list, char *out, size_t out_bytes);
+void reha_condition_describe(const reha_condition *condition, const reha_fact_list *list, char *out,
+                             size_t out_bytes);
 
 /* Sets of facts, one byte each, REHA_FACTS_MAX long. The facts that make a true condition true: */
 void reha_condition_because(const reha_condition *condition, const reha_facts *facts, unsigned char *set);
@@ -53,6 +55,7 @@ void reha_condition_facts(const reha_condition *condition, unsigned char *set);
 
 /* Whether some patient makes all of these true at once. Facts are taken as independent of each other. */
 enum { REHA_TOGETHER_MAX = 8 };
-bool reha_conditions_can_hold(const reha_condition *const *conditions, size_t count, const reha_fact_list *list);
+bool reha_conditions_can_hold(const reha_condition *const *conditions, size_t count,
+                              const reha_fact_list *list);
 
 #endif

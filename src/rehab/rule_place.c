@@ -173,11 +173,12 @@ reha_status reha_place_fail(const reha_place *place, reha_error *err, const char
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     write_way(place, way, sizeof way);
-    return reha_fail(err, REHA_E_FORMAT, "%s line %d%s%s: %s", file != NULL ? file->name : "?", reha_place_line(place),
-                     way[0] != '\0' ? ", " : "", way, text);
+    return reha_fail(err, REHA_E_FORMAT, "%s line %d%s%s: %s", file != NULL ? file->name : "?",
+                     reha_place_line(place), way[0] != '\0' ? ", " : "", way, text);
 }
 
-reha_status reha_place_keys(const reha_place *place, const json_t *object, const char *allowed, reha_error *err)
+reha_status reha_place_keys(const reha_place *place, const json_t *object, const char *allowed,
+                            reha_error *err)
 {
     const char *key = NULL;
     json_t *value = NULL;
@@ -196,8 +197,8 @@ reha_status reha_place_keys(const reha_place *place, const json_t *object, const
     return REHA_OK;
 }
 
-reha_status reha_place_string(const reha_place *place, const json_t *object, const char *key, const char **out,
-                              reha_error *err)
+reha_status reha_place_string(const reha_place *place, const json_t *object, const char *key,
+                              const char **out, reha_error *err)
 {
     *out = json_string_value(json_object_get(object, key));
     if (*out == NULL || (*out)[0] == '\0') {

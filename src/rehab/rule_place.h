@@ -8,9 +8,9 @@
 #include "base/json.h"
 
 typedef struct reha_source_text { /* a loaded file; immutable after loading */
-    char *name;   /* as errors call it; owned */
-    char *text;   /* owned, NUL-terminated */
-    json_t *json; /* owned */
+    char *name;                   /* as errors call it; owned */
+    char *text;                   /* owned, NUL-terminated */
+    json_t *json;                 /* owned */
 } reha_source_text;
 
 REHA_MUST_USE reha_status reha_source_load(const char *path, reha_source_text *out, reha_error *err);
@@ -42,7 +42,8 @@ static inline reha_place reha_place_item(const reha_place *up, size_t index)
 /* The line (from 1) on which the place's value begins; of the nearest place above it that exists. */
 int reha_place_line(const reha_place *place);
 /* REHA_E_FORMAT: "name line 12, rules[3].when: text". */
-reha_status reha_place_fail(const reha_place *place, reha_error *err, const char *format, ...) REHA_PRINTF(3, 4);
+reha_status reha_place_fail(const reha_place *place, reha_error *err, const char *format, ...)
+    REHA_PRINTF(3, 4);
 
 /* Every key of the object must be in `allowed` (blank separated, with a blank at both ends). */
 REHA_MUST_USE reha_status reha_place_keys(const reha_place *place, const json_t *object, const char *allowed,

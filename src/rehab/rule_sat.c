@@ -136,7 +136,8 @@ static bool search(branch *b, const reha_fact_list *list, long *steps)
     return true;
 }
 
-bool reha_conditions_can_hold(const reha_condition *const *conditions, size_t count, const reha_fact_list *list)
+bool reha_conditions_can_hold(const reha_condition *const *conditions, size_t count,
+                              const reha_fact_list *list)
 {
     branch b;
     long steps = 0;
@@ -144,7 +145,8 @@ bool reha_conditions_can_hold(const reha_condition *const *conditions, size_t co
     for (size_t i = 0; i < list->count; i++) {
         const reha_fact *fact = &list->items[i];
         const unsigned choices = fact->type == REHA_FACT_BOOL ? 2u : (unsigned)fact->choice_count;
-        b.domains[i] = (domain){.low = fact->low, .high = fact->high, .mask = (1u << choices) - 1u, .known = -1};
+        b.domains[i] =
+            (domain){.low = fact->low, .high = fact->high, .mask = (1u << choices) - 1u, .known = -1};
     }
     for (size_t i = 0; i < count && i < REHA_TOGETHER_MAX; i++) {
         b.waiting[b.waiting_count++] = (wanted){conditions[i], true};

@@ -42,10 +42,11 @@ static void new_page(report *r)
     }
     r->page_no++;
     const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
-    (void)snprintf(text, sizeof text,
-                   "%s, plan of %s, page %d. Not reviewed: no clinician has signed this. Treatment follows symptoms and "
-                   "function, never the picture alone.",
-                   reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no);
+    (void)snprintf(
+        text, sizeof text,
+        "%s, plan of %s, page %d. Not reviewed: no clinician has signed this. Treatment follows symptoms and "
+        "function, never the picture alone.",
+        reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no);
     (void)reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
     r->y = MARGIN_PT;
 }
@@ -80,10 +81,11 @@ static void write_cause(report *r, const json_t *line)
                        reha_json_string(json_array_get(because, i), "text", ""));
     }
     size_t used = strlen(text);
-    (void)snprintf(text + used, sizeof text - used, "%sRule %s. Strength: %s. Source: %s%s%s", used > 0 ? ". " : "",
-                   reha_json_string(line, "rule", ""), reha_json_string(line, "strength", "none printed by the source"),
-                   reha_json_string(source, "title", ""), reha_json_string(source, "section", NULL) != NULL ? ", " : "",
-                   reha_json_string(source, "section", ""));
+    (void)snprintf(
+        text + used, sizeof text - used, "%sRule %s. Strength: %s. Source: %s%s%s", used > 0 ? ". " : "",
+        reha_json_string(line, "rule", ""), reha_json_string(line, "strength", "none printed by the source"),
+        reha_json_string(source, "title", ""), reha_json_string(source, "section", NULL) != NULL ? ", " : "",
+        reha_json_string(source, "section", ""));
     used = strlen(text);
     if (year > 0.0) {
         (void)snprintf(text + used, sizeof text - used, " (%.0f)", year);
@@ -121,8 +123,9 @@ static void write_line(report *r, const json_t *line)
                        reha_json_string(dose, "type", ""), reha_json_number(dose, "level", 0.0) + 1.0,
                        reha_json_number(dose, "levels", 0.0));
         put_text(r, 12.0, 9.0, true, INK, text);
-        (void)snprintf(text, sizeof text, "Intensity: %s. On: %s. Back: %s.", reha_json_string(dose, "intensity", ""),
-                       reha_json_string(dose, "progression", ""), reha_json_string(dose, "regression", ""));
+        (void)snprintf(text, sizeof text, "Intensity: %s. On: %s. Back: %s.",
+                       reha_json_string(dose, "intensity", ""), reha_json_string(dose, "progression", ""),
+                       reha_json_string(dose, "regression", ""));
         put_text(r, 12.0, 8.0, false, SOFT, text);
     }
     write_edit(r, line);
@@ -171,7 +174,8 @@ static void write_questions(report *r)
         const json_t *one = json_array_get(questions, i);
         char text[TEXT_BYTES];
         ensure(r, 14.0);
-        (void)snprintf(text, sizeof text, "%s (for %s)%s", reha_json_string(one, "text", ""), reha_json_string(one, "for", ""),
+        (void)snprintf(text, sizeof text, "%s (for %s)%s", reha_json_string(one, "text", ""),
+                       reha_json_string(one, "for", ""),
                        json_is_true(json_object_get(one, "safety")) ? ": needed for safety" : "");
         put_text(r, 0.0, 9.0, json_is_true(json_object_get(one, "safety")), INK, text);
     }
@@ -188,7 +192,8 @@ static void write_criteria(report *r, const json_t *phase)
     for (size_t i = 0; i < json_array_size(criteria); i++) {
         const json_t *one = json_array_get(criteria, i);
         char text[TEXT_BYTES];
-        (void)snprintf(text, sizeof text, "%s: %s", reha_json_string(one, "state", ""), reha_json_string(one, "text", ""));
+        (void)snprintf(text, sizeof text, "%s: %s", reha_json_string(one, "state", ""),
+                       reha_json_string(one, "text", ""));
         ensure(r, 14.0);
         put_text(r, 12.0, 9.0, false, INK, text);
     }
@@ -225,7 +230,8 @@ static void write_outlook(report *r, const json_t *phase)
                 continue;
             }
             (void)snprintf(text, sizeof text, "%s %s (rule %s)", reha_json_string(line, "text", ""),
-                           reha_json_string(json_object_get(line, "dose"), "text", ""), reha_json_string(line, "rule", ""));
+                           reha_json_string(json_object_get(line, "dose"), "text", ""),
+                           reha_json_string(line, "rule", ""));
             ensure(r, 26.0);
             reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 5.5}, 1.5, reha_rgb(SOFT));
             put_text(r, 12.0, 8.5, false, INK, text);
@@ -239,8 +245,9 @@ static void write_phase(report *r, const json_t *phase)
     char text[TEXT_BYTES];
     const json_t *weeks = json_object_get(phase, "weeks");
     const char *state = reha_json_string(phase, "state", "");
-    (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %.0f to %.0f)", reha_json_string(phase, "title", ""),
-                   state, json_number_value(json_array_get(weeks, 0)), json_number_value(json_array_get(weeks, 1)));
+    (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %.0f to %.0f)",
+                   reha_json_string(phase, "title", ""), state, json_number_value(json_array_get(weeks, 0)),
+                   json_number_value(json_array_get(weeks, 1)));
     heading(r, text, INK);
     if (strcmp(state, "done") == 0) {
         return;
@@ -295,14 +302,18 @@ static void write_head(report *r)
     (void)snprintf(text, sizeof text, "Rehabilitation plan: %s",
                    reha_json_string(json_object_get(r->plan, "guideline"), "title", ""));
     put_text(r, 0.0, 16.0, true, INK, text);
-    (void)snprintf(text, sizeof text, "Date %s. Side: %s. Rules of %s.", reha_json_string(r->plan, "date", ""),
-                   reha_json_string(r->plan, "side", ""),
+    (void)snprintf(text, sizeof text, "Date %s. Side: %s. Rules of %s.",
+                   reha_json_string(r->plan, "date", ""), reha_json_string(r->plan, "side", ""),
                    reha_json_string(json_object_get(r->plan, "guideline"), "version", ""));
     put_text(r, 0.0, 9.0, false, SOFT, text);
-    put_text(r, 0.0, 11.0, true, is_stopped ? RED : strcmp(status, "ready") == 0 ? GREEN : AMBER,
-             is_stopped                     ? "To a doctor today: no exercises in this plan."
-             : strcmp(status, "ready") == 0 ? "Ready for review."
-                                            : "Safety questions are open: ask them before the first session.");
+    put_text(r, 0.0, 11.0, true,
+             is_stopped                     ? RED
+             : strcmp(status, "ready") == 0 ? GREEN
+                                            : AMBER,
+             is_stopped ? "To a doctor today: no exercises in this plan."
+             : strcmp(status, "ready") == 0
+                 ? "Ready for review."
+                 : "Safety questions are open: ask them before the first session.");
 }
 
 static void write_report(report *r)

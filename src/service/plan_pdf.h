@@ -9,8 +9,8 @@
 
 /* `plan` as reha_plan_make gives it. Atomic replace of the file. */
 REHA_MUST_USE reha_status reha_plan_report_pdf(const json_t *plan, const char *path, reha_error *err);
-REHA_MUST_USE reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_folder, const char *language,
-                                                const char *path, reha_error *err);
+REHA_MUST_USE reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_folder,
+                                                const char *language, const char *path, reha_error *err);
 
 /* What the patient's page says, as one text (a paragraph per line), for tests of its reading age and for
  * screens. *out: reha_free. */

@@ -37,7 +37,8 @@ static reha_spot at(const pen *p, double x, double y)
 
 static void draw_line(const pen *p, double x1, double y1, double x2, double y2, double width, unsigned colour)
 {
-    reha_canvas_line(p->canvas, at(p, x1, y1), at(p, x2, y2), (reha_stroke){reha_rgb(colour), p->scale * width, 0.0});
+    reha_canvas_line(p->canvas, at(p, x1, y1), at(p, x2, y2),
+                     (reha_stroke){reha_rgb(colour), p->scale * width, 0.0});
 }
 
 static double item(const json_t *array, size_t index)
@@ -45,10 +46,11 @@ static double item(const json_t *array, size_t index)
     return json_number_value(json_array_get(array, index));
 }
 
-/* ---- The body ----------------------------------------------------------------------------------------------- */
+/* ---- The body
+ * ----------------------------------------------------------------------------------------------- */
 
-static void draw_limb(const pen *p, double x, double y, const json_t *angles, const double *lengths, const double *widths,
-                      unsigned colour)
+static void draw_limb(const pen *p, double x, double y, const json_t *angles, const double *lengths,
+                      const double *widths, unsigned colour)
 {
     for (size_t i = 0; i < json_array_size(angles); i++) {
         const double angle = item(angles, i) * RAD_PER_DEG;
@@ -84,7 +86,8 @@ static void draw_pose(const pen *p, const json_t *pose, bool is_ghost)
     draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 0), ARM_PARTS, ARM_WIDTHS, near);
 }
 
-/* ---- Things and arrows ---------------------------------------------------------------------------------------- */
+/* ---- Things and arrows
+ * ---------------------------------------------------------------------------------------- */
 
 static void draw_head_of_arrow(const pen *p, double x, double y, double angle)
 {
@@ -99,7 +102,8 @@ static void draw_head_of_arrow(const pen *p, double x, double y, double angle)
 static void draw_arrow(const pen *p, const json_t *a)
 {
     const double angle = atan2(item(a, 3) - item(a, 1), item(a, 2) - item(a, 0));
-    draw_line(p, item(a, 0), item(a, 1), item(a, 2) - 3.0 * cos(angle), item(a, 3) - 3.0 * sin(angle), 1.6, ACCENT);
+    draw_line(p, item(a, 0), item(a, 1), item(a, 2) - 3.0 * cos(angle), item(a, 3) - 3.0 * sin(angle), 1.6,
+              ACCENT);
     draw_head_of_arrow(p, item(a, 2), item(a, 3), angle);
 }
 
@@ -117,7 +121,8 @@ static void draw_curve(const pen *p, const json_t *a)
         angle = from + turn * RAD_PER_DEG * i / PARTS;
         spots[i] = at(p, item(a, 0) + radius * cos(angle), item(a, 1) + radius * sin(angle));
     }
-    reha_canvas_polyline(p->canvas, spots, PARTS, false, (reha_stroke){reha_rgb(ACCENT), p->scale * 1.6, 0.0});
+    reha_canvas_polyline(p->canvas, spots, PARTS, false,
+                         (reha_stroke){reha_rgb(ACCENT), p->scale * 1.6, 0.0});
     draw_head_of_arrow(p, item(a, 0) + radius * cos(angle), item(a, 1) + radius * sin(angle),
                        angle + (turn > 0.0 ? 90.0 : -90.0) * RAD_PER_DEG);
 }
@@ -143,10 +148,12 @@ static void draw_thing(const pen *p, const json_t *prop)
         draw_line(p, item(a, 0), item(a, 1), item(a, 2), item(a, 3), 1.8, BAND);
     } else if ((a = json_object_get(prop, "box")) != NULL) {
         const reha_spot corner = at(p, item(a, 0), item(a, 1));
-        reha_canvas_fill_box(p->canvas, (reha_rect){corner.x, corner.y, p->scale * item(a, 2), p->scale * item(a, 3)},
+        reha_canvas_fill_box(p->canvas,
+                             (reha_rect){corner.x, corner.y, p->scale * item(a, 2), p->scale * item(a, 3)},
                              p->scale, reha_rgb(PROP));
     } else if ((a = json_object_get(prop, "disc")) != NULL) {
-        reha_canvas_fill_circle(p->canvas, at(p, item(a, 0), item(a, 1)), p->scale * item(a, 2), reha_rgb(BAND));
+        reha_canvas_fill_circle(p->canvas, at(p, item(a, 0), item(a, 1)), p->scale * item(a, 2),
+                                reha_rgb(BAND));
     } else if ((a = json_object_get(prop, "ring")) != NULL) {
         reha_canvas_circle(p->canvas, at(p, item(a, 0), item(a, 1)), p->scale * item(a, 2),
                            (reha_stroke){reha_rgb(PROP), p->scale * 2.0, 0.0});
@@ -170,7 +177,8 @@ void reha_plan_figure(reha_canvas *canvas, reha_rect box, const json_t *figures,
     if (figure == NULL) {
         return;
     }
-    if (reha_json_need_numbers(figure, "view", 4, view, NULL) != REHA_OK || !(view[2] > 0.0 && view[3] > 0.0)) {
+    if (reha_json_need_numbers(figure, "view", 4, view, NULL) != REHA_OK ||
+        !(view[2] > 0.0 && view[3] > 0.0)) {
         view[0] = 0.0;
         view[1] = 0.0;
         view[2] = FIELD_WIDTH;

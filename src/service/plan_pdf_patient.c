@@ -72,11 +72,13 @@ static void write_title(sheet *s)
     const double band = 58.0;
     reha_canvas_fill_box(s->canvas, (reha_rect){0.0, 0.0, A4_WIDTH_PT, band + 14.0}, 0.0, reha_rgb(BLUE));
     double y = 16.0;
-    y += write_text(s, MARGIN_PT, y, inner_width(), 21.0, true, 0xffffff, reha_json_string(s->page->facts, "title", ""));
+    y += write_text(s, MARGIN_PT, y, inner_width(), 21.0, true, 0xffffff,
+                    reha_json_string(s->page->facts, "title", ""));
     (void)write_text(s, MARGIN_PT, y + 2.0, inner_width(), 11.0, false, 0xffffff,
                      reha_json_string(s->page->facts, "subtitle", ""));
     s->y = band + 26.0;
-    s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, INK, reha_json_string(s->page->facts, "intro", ""));
+    s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, INK,
+                       reha_json_string(s->page->facts, "intro", ""));
     s->y += GAP_PT;
 }
 
@@ -117,7 +119,8 @@ static void write_alarm(sheet *s, const json_t *block)
         heights[i < half ? 0 : 1] +=
             height_of(s, column - 12.0, TEXT_PT, false, json_string_value(json_array_get(lines, i))) + 3.0;
     }
-    const double head = height_of(s, inner_width() - 2.0 * pad, 13.0, true, reha_json_string(block, "heading", "")) + 5.0;
+    const double head =
+        height_of(s, inner_width() - 2.0 * pad, 13.0, true, reha_json_string(block, "heading", "")) + 5.0;
     const double height = head + fmax(heights[0], heights[1]) + 2.0 * pad - 2.0;
     ensure(s, height);
     const reha_rect box = {MARGIN_PT, s->y, inner_width(), height};
@@ -147,20 +150,24 @@ static void write_scale(sheet *s, const json_t *block)
     for (int i = 0, zone = 0; i <= 10; i++) {
         char number[8];
         zone += i > last[zone];
-        const reha_type type = {.size = 10.5, .bold = true, .align = REHA_ALIGN_CENTRE, .colour = reha_rgb(0xffffff)};
+        const reha_type type = {
+            .size = 10.5, .bold = true, .align = REHA_ALIGN_CENTRE, .colour = reha_rgb(0xffffff)};
         reha_canvas_fill_box(s->canvas, (reha_rect){MARGIN_PT + i * cell + 1.0, s->y, cell - 2.0, 18.0}, 3.0,
                              reha_rgb(colours[zone]));
         (void)snprintf(number, sizeof number, "%d", i);
-        (void)reha_canvas_text(s->canvas, (reha_spot){MARGIN_PT + (i + 0.5) * cell, s->y + 2.5}, number, &type);
+        (void)reha_canvas_text(s->canvas, (reha_spot){MARGIN_PT + (i + 0.5) * cell, s->y + 2.5}, number,
+                               &type);
     }
     s->y += 23.0;
     for (size_t i = 0; i < json_array_size(lines) && i < 3; i++) {
-        s->y += bullet(s, MARGIN_PT, s->y, inner_width(), colours[i], json_string_value(json_array_get(lines, i)));
+        s->y += bullet(s, MARGIN_PT, s->y, inner_width(), colours[i],
+                       json_string_value(json_array_get(lines, i)));
     }
     s->y += GAP_PT;
 }
 
-/* ---- Exercise cards, two in a row -------------------------------------------------------------------------- */
+/* ---- Exercise cards, two in a row
+ * -------------------------------------------------------------------------- */
 
 static double card_text(sheet *s, const json_t *card, double x, double y, double width, bool draw)
 {
@@ -197,11 +204,12 @@ static void write_cards(sheet *s, const json_t *block)
         for (size_t k = i; k < i + 2 && k < json_array_size(cards); k++) {
             const json_t *card = json_array_get(cards, k);
             const double x = MARGIN_PT + (k == i ? 0.0 : width + GAP_PT);
-            reha_canvas_box(s->canvas, (reha_rect){x, s->y, width, height}, 5.0, (reha_stroke){reha_rgb(LINE), 1.0, 0.0});
+            reha_canvas_box(s->canvas, (reha_rect){x, s->y, width, height}, 5.0,
+                            (reha_stroke){reha_rgb(LINE), 1.0, 0.0});
             reha_canvas_fill_box(s->canvas, (reha_rect){x + 4.0, s->y + 4.0, figure + 6.0, height - 8.0}, 4.0,
                                  reha_rgb(BLUE_LIGHT));
-            reha_plan_figure(s->canvas, (reha_rect){x + 7.0, s->y + 4.0, figure, height - 8.0}, s->page->figures,
-                             reha_json_string(card, "figure", ""));
+            reha_plan_figure(s->canvas, (reha_rect){x + 7.0, s->y + 4.0, figure, height - 8.0},
+                             s->page->figures, reha_json_string(card, "figure", ""));
             (void)card_text(s, card, x + figure + pad + 8.0, s->y + pad - 1.0, text_width, true);
         }
         s->y += height + GAP_PT - 2.0;

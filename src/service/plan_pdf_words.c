@@ -10,7 +10,8 @@
 
 enum { LINE_BYTES = 700, LANGUAGE_LENGTH_MAX = 8 };
 
-/* ---- Words of the translation file ----------------------------------------------------------------------- */
+/* ---- Words of the translation file -----------------------------------------------------------------------
+ */
 
 typedef struct writer {
     plan_page *page;
@@ -54,7 +55,7 @@ static void fill(const char *template, const char *const *pairs, char *out, size
             }
         }
         if (!is_filled) {
-            out[used++] = *template++;
+            out[used++] = *template ++;
             out[used] = '\0';
         }
     }
@@ -75,7 +76,8 @@ static void write_date(writer *w, const char *date, char *out, size_t out_bytes)
     (void)snprintf(out, out_bytes, "%d %s %d", day, word(w, key), year);
 }
 
-/* ---- Blocks ------------------------------------------------------------------------------------------------ */
+/* ---- Blocks
+ * ------------------------------------------------------------------------------------------------ */
 
 static json_t *add_block(writer *w, const char *kind, const char *heading_key)
 {
@@ -116,7 +118,8 @@ static void add_lines_of(writer *w, json_t *block, const json_t *lines)
 static void drop_if_empty(writer *w, const json_t *block)
 {
     const size_t last = json_array_size(w->page->blocks) - 1;
-    if (json_array_size(json_object_get(block, "lines")) == 0 && json_array_size(json_object_get(block, "cards")) == 0) {
+    if (json_array_size(json_object_get(block, "lines")) == 0 &&
+        json_array_size(json_object_get(block, "cards")) == 0) {
         (void)json_array_remove(w->page->blocks, last);
     }
 }
@@ -168,7 +171,8 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
     const json_t *own = json_object_get(plan, "own_goals");
     const json_t *goals = json_object_get(phase, "goals");
     for (size_t i = 0; i < json_array_size(own); i++) {
-        const char *const pairs[] = {"activity", reha_json_string(json_array_get(own, i), "activity", ""), NULL};
+        const char *const pairs[] = {"activity", reha_json_string(json_array_get(own, i), "activity", ""),
+                                     NULL};
         fill(word(w, "goal.activity"), pairs, text, sizeof text);
         add_line(w, block, text);
     }
@@ -194,16 +198,19 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
     drop_if_empty(w, block);
 }
 
-/* ---- Exercises ---------------------------------------------------------------------------------------------- */
+/* ---- Exercises
+ * ---------------------------------------------------------------------------------------------- */
 
-static void add_dose_part(writer *w, const json_t *dose, const char *member, const char *key, char *out, size_t out_bytes)
+static void add_dose_part(writer *w, const json_t *dose, const char *member, const char *key, char *out,
+                          size_t out_bytes)
 {
     char number[24];
     char part[120];
     if (!json_is_number(json_object_get(dose, member))) {
         return;
     }
-    (void)snprintf(number, sizeof number, "%.0f", reha_json_number(dose, member, 0.0)); /* an edit may hold anything */
+    (void)snprintf(number, sizeof number, "%.0f",
+                   reha_json_number(dose, member, 0.0)); /* an edit may hold anything */
     const char *const pairs[] = {"n", number, NULL};
     fill(word(w, key), pairs, part, sizeof part);
     const size_t used = strlen(out);
@@ -235,7 +242,8 @@ static void add_card(writer *w, json_t *cards, const json_t *line)
     char key[100];
     char dose[LINE_BYTES];
     const char *exercise = json_string_value(json_object_get(line, "exercise"));
-    const bool has_own_words = json_object_get(json_object_get(line, "generated"), "text") != NULL || exercise == NULL;
+    const bool has_own_words =
+        json_object_get(json_object_get(line, "generated"), "text") != NULL || exercise == NULL;
     json_t *card = json_object();
     if (exercise != NULL) {
         (void)snprintf(key, sizeof key, "exercise.%.60s.name", exercise);
@@ -276,7 +284,8 @@ static void write_scale(writer *w)
     add_line(w, block, word(w, "scale.red"));
 }
 
-/* ---- The page ------------------------------------------------------------------------------------------------ */
+/* ---- The page
+ * ------------------------------------------------------------------------------------------------ */
 
 static void write_next(writer *w, const json_t *plan)
 {
@@ -319,7 +328,8 @@ static void write_facts(writer *w, const json_t *plan, const json_t *phase, bool
     fill(word(w, "page.subtitle"), pairs, text, sizeof text);
     put(w, w->page->facts, "title", json_string(word(w, is_stopped ? "page.title-stop" : "page.title")));
     put(w, w->page->facts, "subtitle", reha_json_text(text));
-    put(w, w->page->facts, "intro", json_string(word(w, is_stopped ? "page.intro-stop" : reha_json_string(phase, "patient", ""))));
+    put(w, w->page->facts, "intro",
+        json_string(word(w, is_stopped ? "page.intro-stop" : reha_json_string(phase, "patient", ""))));
     put(w, w->page->facts, "footer", json_string(word(w, "page.footer")));
 }
 
@@ -363,7 +373,8 @@ static void write_page(writer *w, const json_t *plan)
     write_next(w, plan);
 }
 
-static reha_status load_member(const char *folder, const char *name, const char *member, json_t **out, reha_error *err)
+static reha_status load_member(const char *folder, const char *name, const char *member, json_t **out,
+                               reha_error *err)
 {
     json_t *file = NULL;
     char *path = reha_path_join(folder, name);
@@ -376,7 +387,8 @@ static reha_status load_member(const char *folder, const char *name, const char 
     REHA_TRY(status);
     *out = json_incref(json_object_get(file, member));
     json_decref(file);
-    return json_is_object(*out) ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "%s: '%s' must be an object", name, member);
+    return json_is_object(*out) ? REHA_OK
+                                : reha_fail(err, REHA_E_FORMAT, "%s: '%s' must be an object", name, member);
 }
 
 static reha_status check_language(const char *language, reha_error *err)
@@ -388,8 +400,8 @@ static reha_status check_language(const char *language, reha_error *err)
     return REHA_OK;
 }
 
-reha_status reha_plan_page_make_(const json_t *plan, const char *guidelines_folder, const char *language, plan_page *out,
-                                 reha_error *err)
+reha_status reha_plan_page_make_(const json_t *plan, const char *guidelines_folder, const char *language,
+                                 plan_page *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     char name[40];
@@ -424,8 +436,8 @@ void reha_plan_page_clear_(plan_page *page)
     *page = (plan_page){.words = NULL};
 }
 
-reha_status reha_plan_patient_text(const json_t *plan, const char *guidelines_folder, const char *language, char **out,
-                                   reha_error *err)
+reha_status reha_plan_patient_text(const json_t *plan, const char *guidelines_folder, const char *language,
+                                   char **out, reha_error *err)
 {
     plan_page page;
     reha_text text = {0};
@@ -441,8 +453,8 @@ reha_status reha_plan_patient_text(const json_t *plan, const char *guidelines_fo
         }
         for (size_t k = 0; k < json_array_size(cards); k++) {
             const json_t *card = json_array_get(cards, k);
-            reha_text_addf(&text, "%s\n%s\n%s\n", reha_json_string(card, "how", ""), reha_json_string(card, "dose", ""),
-                           reha_json_string(card, "note", ""));
+            reha_text_addf(&text, "%s\n%s\n%s\n", reha_json_string(card, "how", ""),
+                           reha_json_string(card, "dose", ""), reha_json_string(card, "note", ""));
         }
     }
     reha_plan_page_clear_(&page);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define GUIDELINES REHA_SOURCE_DIR "/guidelines"
-#define GOLDEN REHA_SOURCE_DIR "/tests/golden/plans"
+#define GOLDEN     REHA_SOURCE_DIR "/tests/golden/plans"
 
 static inline reha_guideline *load_guidelines(void)
 {
@@ -22,8 +22,8 @@ static inline reha_guideline *load_guidelines(void)
 }
 
 /* A plan for an input as JSON; the status is the caller's to judge. */
-static inline reha_status plan_of(const reha_guideline *guideline, const json_t *json, const json_t *previous, bool why,
-                                  json_t **out, reha_error *err)
+static inline reha_status plan_of(const reha_guideline *guideline, const json_t *json, const json_t *previous,
+                                  bool why, json_t **out, reha_error *err)
 {
     char *text = NULL;
     reha_source_text source = {0};
@@ -47,7 +47,8 @@ static inline reha_status plan_of(const reha_guideline *guideline, const json_t 
 }
 
 /* The plan of a golden case (after its previous one, where it has one). */
-static inline reha_status plan_of_case(const reha_guideline *guideline, const json_t *one, json_t **out, reha_error *err)
+static inline reha_status plan_of_case(const reha_guideline *guideline, const json_t *one, json_t **out,
+                                       reha_error *err)
 {
     json_t *previous = NULL;
     const json_t *before = json_object_get(one, "previous");

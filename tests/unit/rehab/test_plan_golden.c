@@ -40,8 +40,8 @@ static json_t *load(const char *path)
     return one;
 }
 
-static void check_all(const char *path, const json_t *wanted, const char *what, const json_t *list, const char *key,
-                      bool is_there)
+static void check_all(const char *path, const json_t *wanted, const char *what, const json_t *list,
+                      const char *key, bool is_there)
 {
     for (size_t i = 0; i < json_array_size(wanted); i++) {
         const char *name = json_string_value(json_array_get(wanted, i));
@@ -97,15 +97,19 @@ static void check_plan(const char *path, json_t *one, const json_t *plan)
     const json_t *current = json_object_get(plan, "current");
     check_all(path, json_object_get(expect, "must_fire"), "must fire", fired, NULL, true);
     check_all(path, json_object_get(expect, "must_not_fire"), "must not fire", fired, NULL, false);
-    check_all(path, json_object_get(expect, "withheld"), "must be withheld", json_object_get(plan, "withheld"), "rule", true);
-    check_all(path, json_object_get(expect, "asks"), "must be asked", json_object_get(plan, "questions"), "fact", true);
-    check_all(path, json_object_get(expect, "changes"), "change", json_object_get(plan, "changes"), "what", true);
+    check_all(path, json_object_get(expect, "withheld"), "must be withheld",
+              json_object_get(plan, "withheld"), "rule", true);
+    check_all(path, json_object_get(expect, "asks"), "must be asked", json_object_get(plan, "questions"),
+              "fact", true);
+    check_all(path, json_object_get(expect, "changes"), "change", json_object_get(plan, "changes"), "what",
+              true);
     check_notes(path, json_object_get(expect, "notes"), json_object_get(plan, "notes"));
     check_text(path, expect, "status", reha_json_string(plan, "status", ""));
     check_text(path, expect, "phase", reha_json_string(current, "phase", ""));
     check_text(path, expect, "imaging", reha_json_string(json_object_get(plan, "imaging"), "need", ""));
     if (json_object_get(expect, "level") != NULL &&
-        json_integer_value(json_object_get(expect, "level")) != json_integer_value(json_object_get(current, "level"))) {
+        json_integer_value(json_object_get(expect, "level")) !=
+            json_integer_value(json_object_get(current, "level"))) {
         complain(path, "level", "differs");
     }
     check_recorded(path, one, fired);
@@ -122,7 +126,8 @@ static void test_each_patient(void **state)
         json_t *one = load(paths.items[i]);
         const char *error = reha_json_string(json_object_get(one, "expect"), "error", NULL);
         const reha_status status = plan_of_case(guideline, one, &plan, &err);
-        if (error != NULL && (status == REHA_OK || strstr(err.text, error) == NULL || !reha_status_is_input_fault(status))) {
+        if (error != NULL &&
+            (status == REHA_OK || strstr(err.text, error) == NULL || !reha_status_is_input_fault(status))) {
             complain(paths.items[i], "wanted the error", error);
         } else if (error == NULL && status != REHA_OK) {
             complain(paths.items[i], "error", err.text);
@@ -185,8 +190,9 @@ static json_t *exercises_and_doses(const json_t *plan)
     const json_t *lines = json_object_get(phase_of(plan, "current"), "exercises");
     for (size_t i = 0; i < json_array_size(lines); i++) {
         const json_t *line = json_array_get(lines, i);
-        assert_int_equal(json_array_append_new(list, json_pack("[s, s]", reha_json_string(line, "line", ""),
-                                                               reha_json_string(json_object_get(line, "dose"), "text", ""))),
+        assert_int_equal(json_array_append_new(
+                             list, json_pack("[s, s]", reha_json_string(line, "line", ""),
+                                             reha_json_string(json_object_get(line, "dose"), "text", ""))),
                          0);
     }
     return list;
@@ -203,13 +209,15 @@ static void test_the_picture_changes_no_treatment(void **state)
         json_t *plans[2] = {NULL, NULL};
         json_t *lists[2];
         const json_t *input = json_object_get(one, "input");
-        if (json_object_get(json_object_get(one, "expect"), "error") == NULL && json_object_get(input, "image") == NULL) {
+        if (json_object_get(json_object_get(one, "expect"), "error") == NULL &&
+            json_object_get(input, "image") == NULL) {
             for (int k = 0; k < 2; k++) {
                 json_t *copy = json_deep_copy(input);
-                assert_int_equal(json_object_set_new(copy, "image", json_pack("{s:i, s:b, s:s}", "kl_grade", 4 * k,
-                                                                              "meniscus_tear_seen", k, "cuff_tear",
-                                                                              k ? "partial" : "none")),
-                                 0);
+                assert_int_equal(
+                    json_object_set_new(copy, "image",
+                                        json_pack("{s:i, s:b, s:s}", "kl_grade", 4 * k, "meniscus_tear_seen",
+                                                  k, "cuff_tear", k ? "partial" : "none")),
+                    0);
                 assert_ok(plan_of(guideline, copy, NULL, false, &plans[k], &err), &err);
                 lists[k] = exercises_and_doses(plans[k]);
                 json_decref(copy);
@@ -217,7 +225,8 @@ static void test_the_picture_changes_no_treatment(void **state)
             assert_true(json_equal(lists[0], lists[1]));
             assert_true(json_equal(json_object_get(phase_of(plans[0], "current"), "goals"),
                                    json_object_get(phase_of(plans[1], "current"), "goals")));
-            assert_true(json_equal(json_object_get(plans[0], "current"), json_object_get(plans[1], "current")));
+            assert_true(
+                json_equal(json_object_get(plans[0], "current"), json_object_get(plans[1], "current")));
             compared++;
             json_decref(lists[0]);
             json_decref(lists[1]);
@@ -269,10 +278,9 @@ static void test_every_line_has_its_cause(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_patient),
-                                       cmocka_unit_test(test_every_rule_is_exercised),
-                                       cmocka_unit_test(test_kinds_of_patients),
-                                       cmocka_unit_test(test_the_picture_changes_no_treatment),
-                                       cmocka_unit_test(test_every_line_has_its_cause)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_patient), cmocka_unit_test(test_every_rule_is_exercised),
+        cmocka_unit_test(test_kinds_of_patients), cmocka_unit_test(test_the_picture_changes_no_treatment),
+        cmocka_unit_test(test_every_line_has_its_cause)};
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -45,7 +45,8 @@ static char *text_of(const char *name, bool as_plan)
 /* Cuts, changes a byte, swaps a value for an odd one, or doubles a part. */
 static void spoil(char *text, reha_random *random)
 {
-    static const char *const odd[] = {"null", "-1", "1e308", "[]", "{}", "true", "\"\"", "99999999999999999999", "\"\\u0000\""};
+    static const char *const odd[] = {
+        "null", "-1", "1e308", "[]", "{}", "true", "\"\"", "99999999999999999999", "\"\\u0000\""};
     const size_t length = strlen(text);
     const size_t at = reha_random_below(random, (uint32_t)length);
     const uint32_t kind = reha_random_below(random, 4);
@@ -66,7 +67,8 @@ static void spoil(char *text, reha_random *random)
 
 static void test_spoilt_inputs(void **state)
 {
-    static const char *const names[] = {"knee-oa-many-conditions", "knee-oa-machine-fracture", "knee-replacement-week-4"};
+    static const char *const names[] = {"knee-oa-many-conditions", "knee-oa-machine-fracture",
+                                        "knee-replacement-week-4"};
     reha_random random = reha_random_init(7, 1);
     int made = 0;
     int refused = 0;
@@ -182,7 +184,8 @@ static void test_lines_are_found_in_odd_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spoilt_inputs), cmocka_unit_test(test_spoilt_earlier_plans),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_spoilt_inputs),
+                                       cmocka_unit_test(test_spoilt_earlier_plans),
                                        cmocka_unit_test(test_lines_are_found_in_odd_texts)};
     return cmocka_run_group_tests(tests, start, end);
 }

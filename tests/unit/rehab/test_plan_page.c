@@ -32,7 +32,8 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- Completeness --------------------------------------------------------------------------------------------- */
+/* ---- Completeness
+ * --------------------------------------------------------------------------------------------- */
 
 static void need(json_t *seen, const char *key)
 {
@@ -57,7 +58,8 @@ static void need_of(json_t *seen, const char *format, const char *name)
 
 static void test_every_word_is_there_and_used(void **state)
 {
-    static const char *const fixed[] = {"page.", "month.", "side.", "scale.", "dose.", "goal.reached", "goal.activity"};
+    static const char *const fixed[] = {"page.", "month.",       "side.",        "scale.",
+                                        "dose.", "goal.reached", "goal.activity"};
     const char *key = NULL;
     json_t *value = NULL;
     json_t *seen = json_object();
@@ -95,7 +97,8 @@ static void test_every_word_is_there_and_used(void **state)
     json_decref(seen);
 }
 
-/* ---- Reading age ------------------------------------------------------------------------------------------------ */
+/* ---- Reading age
+ * ------------------------------------------------------------------------------------------------ */
 
 static bool is_vowel(char c)
 {
@@ -206,7 +209,8 @@ static void test_reading_age_of_every_text(void **state)
     }
 }
 
-/* ---- Drawings and PDFs --------------------------------------------------------------------------------------------- */
+/* ---- Drawings and PDFs
+ * --------------------------------------------------------------------------------------------- */
 
 static void test_every_exercise_has_a_drawing(void **state)
 {
@@ -226,8 +230,11 @@ static void test_every_exercise_has_a_drawing(void **state)
         assert_non_null(json_object_get(figures, name));
         for (int k = 0; k < 2; k++) {
             assert_ok(reha_canvas_new_picture(80, 64, reha_rgb(0xffffff), &canvas, &err), &err);
-            reha_plan_figure(canvas, (reha_rect){0.0, 0.0, 80.0, 64.0}, figures, k == 0 ? name : "no such figure");
-            assert_ok(reha_canvas_encode(canvas, k == 0 ? &drawn : &empty, k == 0 ? &drawn_bytes : &empty_bytes, &err), &err);
+            reha_plan_figure(canvas, (reha_rect){0.0, 0.0, 80.0, 64.0}, figures,
+                             k == 0 ? name : "no such figure");
+            assert_ok(reha_canvas_encode(canvas, k == 0 ? &drawn : &empty,
+                                         k == 0 ? &drawn_bytes : &empty_bytes, &err),
+                      &err);
             reha_canvas_free(canvas);
         }
         assert_true(drawn_bytes > empty_bytes + 200);
@@ -274,11 +281,9 @@ static void test_pdfs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_word_is_there_and_used),
-                                       cmocka_unit_test(test_the_formula),
-                                       cmocka_unit_test(test_reading_age_of_every_page),
-                                       cmocka_unit_test(test_reading_age_of_every_text),
-                                       cmocka_unit_test(test_every_exercise_has_a_drawing),
-                                       cmocka_unit_test(test_pdfs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_word_is_there_and_used), cmocka_unit_test(test_the_formula),
+        cmocka_unit_test(test_reading_age_of_every_page),    cmocka_unit_test(test_reading_age_of_every_text),
+        cmocka_unit_test(test_every_exercise_has_a_drawing), cmocka_unit_test(test_pdfs)};
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -67,7 +67,9 @@ static void edit(json_t *line, const char *key, json_t *value, const char *reaso
     assert_non_null(line);
     assert_int_equal(json_object_set_new(line, key, value), 0);
     if (reason != NULL) {
-        assert_int_equal(json_object_set_new(line, "edited", json_pack("{s:s, s:s}", "reason", reason, "by", "physio 7")), 0);
+        assert_int_equal(
+            json_object_set_new(line, "edited", json_pack("{s:s, s:s}", "reason", reason, "by", "physio 7")),
+            0);
     }
 }
 
@@ -78,24 +80,31 @@ static void test_edits_are_kept_with_their_reason(void **state)
     json_t *input = input_of("knee-oa-typical-calm");
     json_t *plan = make(input, NULL);
     json_t *bridge = line_of(plan, "exercises", "knee-oa.exercise.bridge");
-    assert_int_equal(json_object_set_new(json_object_get(bridge, "dose"), "repetitions", json_integer(15)), 0);
+    assert_int_equal(json_object_set_new(json_object_get(bridge, "dose"), "repetitions", json_integer(15)),
+                     0);
     edit(bridge, "text", json_string("Bridge with a ball."), "likes it harder");
-    edit(line_of(plan, "exercises", "knee-oa.exercise.heel-slide"), "state", json_string("removed"), "full motion already");
-    json_t *added = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "line", "clinician.1", "text", "Nordic walking", "kind",
-                              "exercise", "state", "active", "edited", "reason", "own wish", "by", "physio 7");
-    assert_int_equal(json_array_append_new(json_object_get((json_t *)phase_of(plan, "current"), "exercises"), added), 0);
+    edit(line_of(plan, "exercises", "knee-oa.exercise.heel-slide"), "state", json_string("removed"),
+         "full motion already");
+    json_t *added =
+        json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "line", "clinician.1", "text", "Nordic walking",
+                  "kind", "exercise", "state", "active", "edited", "reason", "own wish", "by", "physio 7");
+    assert_int_equal(
+        json_array_append_new(json_object_get((json_t *)phase_of(plan, "current"), "exercises"), added), 0);
     assert_ok(check(plan, &err), &err);
     json_t *next = make(input, plan);
     const json_t *kept = line_of(next, "exercises", "knee-oa.exercise.bridge");
     assert_string_equal(reha_json_string(kept, "text", ""), "Bridge with a ball.");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(kept, "dose"), "repetitions")), 15);
     assert_string_equal(reha_json_string(json_object_get(kept, "edited"), "reason", ""), "likes it harder");
-    assert_string_equal(reha_json_string(json_object_get(kept, "generated"), "text", ""), "Bridge for the buttocks.");
-    assert_string_equal(reha_json_string(line_of(next, "exercises", "knee-oa.exercise.heel-slide"), "state", ""), "removed");
+    assert_string_equal(reha_json_string(json_object_get(kept, "generated"), "text", ""),
+                        "Bridge for the buttocks.");
+    assert_string_equal(
+        reha_json_string(line_of(next, "exercises", "knee-oa.exercise.heel-slide"), "state", ""), "removed");
     assert_non_null(json_object_get(line_of(next, "exercises", "clinician.1"), "kept"));
     assert_ok(check(next, &err), &err);
     json_t *third = make(input, next); /* and once more */
-    assert_true(json_equal(line_of(next, "exercises", "clinician.1"), line_of(third, "exercises", "clinician.1")));
+    assert_true(
+        json_equal(line_of(next, "exercises", "clinician.1"), line_of(third, "exercises", "clinician.1")));
     assert_string_equal(reha_json_string(line_of(third, "exercises", "knee-oa.exercise.bridge"), "text", ""),
                         "Bridge with a ball.");
     json_decref(third);
@@ -132,19 +141,23 @@ static void test_danger_wins_over_an_edit(void **state)
     (void)state;
     json_t *input = input_of("wrist-regain");
     json_t *plan = make(input, NULL);
-    edit(line_of(plan, "exercises", "wrist-fracture.exercise.grip-squeeze"), "text", json_string("Grip, hard."), "strong hands");
-    assert_int_equal(json_object_set_new(json_object_get(input, "image"), "fracture_union", json_string("not-united")), 0);
+    edit(line_of(plan, "exercises", "wrist-fracture.exercise.grip-squeeze"), "text",
+         json_string("Grip, hard."), "strong hands");
+    assert_int_equal(
+        json_object_set_new(json_object_get(input, "image"), "fracture_union", json_string("not-united")), 0);
     json_t *next = make(input, plan);
     assert_null(line_of(next, "exercises", "wrist-fracture.exercise.grip-squeeze"));
     const json_t *withheld = json_object_get(next, "withheld");
     bool is_told = false;
     for (size_t i = 0; i < json_array_size(withheld); i++) {
         const json_t *one = json_array_get(withheld, i);
-        is_told = is_told || (json_object_get(one, "edited") != NULL &&
-                              strcmp(reha_json_string(one, "by", ""), "wrist-fracture.block.not-united") == 0);
+        is_told =
+            is_told || (json_object_get(one, "edited") != NULL &&
+                        strcmp(reha_json_string(one, "by", ""), "wrist-fracture.block.not-united") == 0);
     }
     assert_true(is_told);
-    assert_int_equal(json_object_set_new(json_object_get(input, "red_flags"), "rf_infection", json_true()), 0);
+    assert_int_equal(json_object_set_new(json_object_get(input, "red_flags"), "rf_infection", json_true()),
+                     0);
     json_t *stopped = make(input, plan);
     assert_string_equal(reha_json_string(stopped, "status", ""), "doctor-today");
     assert_int_equal(json_array_size(json_object_get(phase_of(stopped, "current"), "exercises")), 0);

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <unistd.h>
 
-/* ---- Conditions in three values ------------------------------------------------------------------------------ */
+/* ---- Conditions in three values
+ * ------------------------------------------------------------------------------ */
 
 static reha_guideline *base;
 
@@ -62,8 +63,10 @@ static reha_truth judge(const char *text, const reha_facts *facts)
 static void test_three_values(void **state)
 {
     static const char pain[] = "{\"fact\": \"pain_activity\", \"at_least\": 5}";
-    static const char both[] = "{\"all\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"fact\": \"limp\", \"is\": true}]}";
-    static const char either[] = "{\"any\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"fact\": \"limp\", \"is\": true}]}";
+    static const char both[] =
+        "{\"all\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"fact\": \"limp\", \"is\": true}]}";
+    static const char either[] =
+        "{\"any\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"fact\": \"limp\", \"is\": true}]}";
     static const char not_limp[] = "{\"not\": {\"fact\": \"limp\", \"is\": true}}";
     reha_facts facts;
     (void)state;
@@ -100,7 +103,8 @@ static void test_cause_and_missing_facts(void **state)
     (void)state;
     nothing_known(&facts);
     set(&facts, "pain_activity", 8.0);
-    assert_ok(parse("{\"any\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"not\": {\"fact\": \"limp\", \"is\": false}}]}",
+    assert_ok(parse("{\"any\": [{\"fact\": \"pain_activity\", \"at_least\": 5}, {\"not\": {\"fact\": "
+                    "\"limp\", \"is\": false}}]}",
                     &condition, &err),
               &err);
     reha_condition_because(&condition, &facts, because);
@@ -171,16 +175,20 @@ static void test_what_can_hold_together(void **state)
     assert_true(can_hold(least, "{\"not\": {\"fact\": \"pain_activity\", \"at_least\": 6}}"));
     assert_false(can_hold(least, "{\"fact\": \"pain_activity\", \"known\": false}"));
     assert_false(can_hold("{\"fact\": \"limp\", \"is\": true}", "{\"fact\": \"limp\", \"is\": false}"));
-    assert_false(can_hold("{\"fact\": \"swelling\", \"in\": [\"none\", \"mild\"]}", "{\"fact\": \"swelling\", \"is\": \"marked\"}"));
+    assert_false(can_hold("{\"fact\": \"swelling\", \"in\": [\"none\", \"mild\"]}",
+                          "{\"fact\": \"swelling\", \"is\": \"marked\"}"));
     assert_true(can_hold("{\"fact\": \"swelling\", \"in\": [\"none\", \"mild\"]}",
                          "{\"not\": {\"fact\": \"swelling\", \"is\": \"mild\"}}"));
-    assert_false(can_hold("{\"any\": [{\"fact\": \"pain_activity\", \"above\": 7}, {\"fact\": \"limp\", \"is\": true}]}",
-                          "{\"all\": [{\"fact\": \"pain_activity\", \"at_most\": 7}, {\"fact\": \"limp\", \"is\": false}]}"));
-    assert_true(can_hold("{\"any\": [{\"fact\": \"pain_activity\", \"above\": 7}, {\"fact\": \"limp\", \"is\": true}]}",
-                         "{\"fact\": \"pain_activity\", \"at_most\": 7}"));
+    assert_false(can_hold(
+        "{\"any\": [{\"fact\": \"pain_activity\", \"above\": 7}, {\"fact\": \"limp\", \"is\": true}]}",
+        "{\"all\": [{\"fact\": \"pain_activity\", \"at_most\": 7}, {\"fact\": \"limp\", \"is\": false}]}"));
+    assert_true(can_hold(
+        "{\"any\": [{\"fact\": \"pain_activity\", \"above\": 7}, {\"fact\": \"limp\", \"is\": true}]}",
+        "{\"fact\": \"pain_activity\", \"at_most\": 7}"));
 }
 
-/* ---- Rule bases that must be refused: the shipped one, with one file or place changed -------------------------- */
+/* ---- Rule bases that must be refused: the shipped one, with one file or place changed
+ * -------------------------- */
 
 static char folder[64];
 
@@ -249,61 +257,83 @@ static void test_bad_rules_are_refused(void **state)
 {
     static const char *const bad[][2] = {
         /* contradictions: recommended and forbidden for one patient, no priority */
-        {"{\"id\": \"knee-oa.avoid.walk\", \"kind\": \"avoid\", \"forbids\": [\"exercise:walking\"], \"text\": \"x\", "
+        {"{\"id\": \"knee-oa.avoid.walk\", \"kind\": \"avoid\", \"forbids\": [\"exercise:walking\"], "
+         "\"text\": \"x\", "
          "\"when\": {\"fact\": \"pain_activity\", \"at_least\": 6}, " CONVENTION "}",
          "forbids what 'knee-oa.exercise.walking'"},
-        {"{\"id\": \"knee-oa.avoid.bend\", \"kind\": \"block\", \"forbids\": [\"tag:knee-bend\"], \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.avoid.bend\", \"kind\": \"block\", \"forbids\": [\"tag:knee-bend\"], \"text\": "
+         "\"x\", " CONVENTION "}",
          "give one of them a priority"},
-        {"{\"id\": \"knee-oa.advice.opioids\", \"kind\": \"advice\", \"action\": \"opioids\", \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.advice.opioids\", \"kind\": \"advice\", \"action\": \"opioids\", \"text\": "
+         "\"x\", " CONVENTION "}",
          "rule 'knee-oa.avoid.opioids' forbids what 'knee-oa.advice.opioids'"},
         /* the picture must not rule */
-        {"{\"id\": \"knee-oa.exercise.x\", \"kind\": \"exercise\", \"exercise\": \"bridge\", \"dose\": \"strength\", \"text\": "
+        {"{\"id\": \"knee-oa.exercise.x\", \"kind\": \"exercise\", \"exercise\": \"bridge\", \"dose\": "
+         "\"strength\", \"text\": "
          "\"x\", \"when\": {\"fact\": \"kl_grade\", \"at_least\": 2}, " CONVENTION "}",
          "hangs on the image fact 'kl_grade'"},
-        {"{\"id\": \"knee-oa.goal.x\", \"kind\": \"goal\", \"measure\": \"koos_qol\", \"change\": 10, \"weeks\": 8, \"text\": "
+        {"{\"id\": \"knee-oa.goal.x\", \"kind\": \"goal\", \"measure\": \"koos_qol\", \"change\": 10, "
+         "\"weeks\": 8, \"text\": "
          "\"x\", \"when\": {\"not\": {\"fact\": \"kl_grade\", \"at_least\": 2}}, " CONVENTION "}",
          "a picture may add caution"},
-        {"{\"id\": \"knee-oa.dose.x\", \"kind\": \"shift\", \"shift\": \"down\", \"moment\": \"start\", \"text\": \"x\", "
+        {"{\"id\": \"knee-oa.dose.x\", \"kind\": \"shift\", \"shift\": \"down\", \"moment\": \"start\", "
+         "\"text\": \"x\", "
          "\"when\": {\"fact\": \"kl_grade\", \"at_least\": 3}, " CONVENTION "}",
          "a picture may add caution"},
         /* no patient can fulfil it */
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"when\": {\"all\": "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"when\": "
+         "{\"all\": "
          "[{\"fact\": \"bmi\", \"above\": 30}, {\"fact\": \"bmi\", \"below\": 20}]}, " CONVENTION "}",
          "can never apply"},
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"when\": {\"fact\": "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"when\": "
+         "{\"fact\": "
          "\"condition\", \"is\": \"hip-oa\"}, " CONVENTION "}",
          "can never apply"},
         /* false grades */
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"strength\": \"strong\", "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", "
+         "\"strength\": \"strong\", "
          "\"source\": {\"id\": \"convention\"}}",
          "go together only"},
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"strength\": \"clinical "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", "
+         "\"strength\": \"clinical "
          "convention\", \"source\": {\"id\": \"nice-ng226\", \"section\": \"1\"}}",
          "go together only"},
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"source\": {\"id\": "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", "
+         "\"source\": {\"id\": "
          "\"nice-ng226\"}}",
          "a source needs its section"},
-        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", \"source\": {\"id\": "
+        {"{\"id\": \"knee-oa.advice.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", "
+         "\"source\": {\"id\": "
          "\"nice-ng999\", \"section\": \"1\"}}",
          "'nice-ng999' is not in sources.json"},
         /* form */
-        {"{\"id\": \"knee-oa.goal.oks\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", " CONVENTION "}", "already"},
+        {"{\"id\": \"knee-oa.goal.oks\", \"kind\": \"advice\", \"action\": \"x\", \"text\": "
+         "\"x\", " CONVENTION "}",
+         "already"},
         {"{\"id\": \"hip-oa.x\", \"kind\": \"advice\", \"action\": \"x\", \"text\": \"x\", " CONVENTION "}",
          "must begin with 'knee-oa.'"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"advise\", \"text\": \"x\", " CONVENTION "}", "'advise' is none of: refuse"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", \"dose\": \"strength\", \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"advise\", \"text\": \"x\", " CONVENTION "}",
+         "'advise' is none of: refuse"},
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", \"dose\": \"strength\", \"text\": "
+         "\"x\", " CONVENTION "}",
          "dose: no such member here"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"exercise\", \"exercise\": \"plank\", \"dose\": \"strength\", \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"exercise\", \"exercise\": \"plank\", \"dose\": \"strength\", "
+         "\"text\": \"x\", " CONVENTION "}",
          "'plank' is not in exercises.json"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"exercise\", \"exercise\": \"bridge\", \"dose\": \"much\", \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"exercise\", \"exercise\": \"bridge\", \"dose\": \"much\", "
+         "\"text\": \"x\", " CONVENTION "}",
          "'much' is not in doses.json"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"block\", \"forbids\": [\"tag:nothing\"], \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"block\", \"forbids\": [\"tag:nothing\"], \"text\": "
+         "\"x\", " CONVENTION "}",
          "forbids[0]: no such exercise or tag"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", \"phases\": [\"calm\", \"rest\"], \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", \"phases\": [\"calm\", \"rest\"], \"text\": "
+         "\"x\", " CONVENTION "}",
          "must be different phases of this file"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"goal\", \"measure\": \"oks\", \"weeks\": 6, \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"goal\", \"measure\": \"oks\", \"weeks\": 6, \"text\": "
+         "\"x\", " CONVENTION "}",
          "either 'change' or 'reach'"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"goal\", \"measure\": \"limp\", \"change\": 1, \"weeks\": 6, \"text\": \"x\", " CONVENTION "}",
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"goal\", \"measure\": \"limp\", \"change\": 1, \"weeks\": 6, "
+         "\"text\": \"x\", " CONVENTION "}",
          "a goal has a measured number"},
         {"{\"id\": \"knee-oa.x\", \"kind\": \"reassess\", \"weeks\": 1.5, \"text\": \"x\", " CONVENTION "}",
          "must be a whole number from 0 to 104"},
@@ -323,9 +353,10 @@ static void test_priority_settles_a_contradiction(void **state)
     json_t *file = NULL;
     json_t *added = NULL;
     reha_guideline *loaded = NULL;
-    static const char rule[] = "{\"id\": \"knee-oa.avoid.walk\", \"kind\": \"avoid\", \"forbids\": [\"exercise:walking\"], "
-                               "\"text\": \"x\", \"priority\": 60, \"when\": {\"fact\": \"pain_activity\", \"at_least\": 6}, " CONVENTION
-                               "}";
+    static const char rule[] =
+        "{\"id\": \"knee-oa.avoid.walk\", \"kind\": \"avoid\", \"forbids\": [\"exercise:walking\"], "
+        "\"text\": \"x\", \"priority\": 60, \"when\": {\"fact\": \"pain_activity\", \"at_least\": "
+        "6}, " CONVENTION "}";
     (void)state;
     link_base();
     (void)snprintf(path, sizeof path, "%s/conditions/knee-oa.json", GUIDELINES);
@@ -359,7 +390,8 @@ static void test_broken_folders(void **state)
     remove_base();
 }
 
-/* ---- The shipped rule base as a whole ----------------------------------------------------------------------------- */
+/* ---- The shipped rule base as a whole
+ * ----------------------------------------------------------------------------- */
 
 static void test_nothing_lies_unused(void **state)
 {

@@ -11,7 +11,7 @@
 static const char FORMAT[] = "rehascope-outcome-model";
 static const char MODEL_FILE[] = "model.json";
 static const char TREES_FILE[] = "trees.ubj";
-enum { FORMAT_VERSION = 1, TREES_BYTES_MAX = 64 << 20, STRATA_MAX = 4096 };
+enum { FORMAT_VERSION = 1, TREES_BYTES_MAX = 64 << 20, STRATA_MAX = 4096, CHECKSUM_BYTES = 17 };
 
 static json_t *axes_to_json(const reha_outcome_model *model)
 {
@@ -85,6 +85,16 @@ done:
     return status;
 }
 
+/* FNV-1a of 64 bits: the library trusts the sizes that a file of trees states, so a damaged one must not reach it. */
+static void checksum_of(const uint8_t *bytes, size_t count, char out[CHECKSUM_BYTES])
+{
+    uint64_t hash = 14695981039346656037ULL;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ bytes[i]) * 1099511628211ULL;
+    }
+    (void)snprintf(out, CHECKSUM_BYTES, "%016llx", (unsigned long long)hash);
+}
+
 reha_status reha_outcome_model_save(const reha_outcome_model *model, const char *folder, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -99,7 +109,10 @@ reha_status reha_outcome_model_save(const reha_outcome_model *model, const char 
     }
     REHA_CHECK(model_to_json(model, &object, err));
     if (model->boost != NULL) {
+        char checksum[CHECKSUM_BYTES];
         REHA_CHECK(reha_boost_write(model->boost, &bytes, &byte_count, err));
+        checksum_of(bytes, byte_count, checksum);
+        (void)json_object_set_new(object, "trees_checksum", json_string(checksum));
         REHA_CHECK(reha_file_save(trees, bytes, byte_count, err));
     }
     REHA_CHECK(reha_json_save(path, object, err));
@@ -228,15 +241,23 @@ static reha_status read_strata(const json_t *object, reha_outcome_model *model, 
     return REHA_OK;
 }
 
-static reha_status read_trees(const char *folder, reha_outcome_model *model, reha_error *err)
+static reha_status read_trees(const char *folder, const char *checksum, reha_outcome_model *model,
+                              reha_error *err)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
+    char found[CHECKSUM_BYTES];
     char *path = reha_path_join(folder, TREES_FILE);
     if (path == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     }
     reha_status status = reha_file_load(path, TREES_BYTES_MAX, &bytes, &count, err);
+    if (status == REHA_OK) {
+        checksum_of(bytes, count, found);
+        if (strcmp(found, checksum) != 0) {
+            status = reha_fail(err, REHA_E_FORMAT, "%s is damaged, or of another model", TREES_FILE);
+        }
+    }
     if (status == REHA_OK) {
         status = reha_boost_read(bytes, count, model->feature_count, &model->boost, err);
     }
@@ -289,7 +310,7 @@ reha_status reha_outcome_model_load(const char *folder, reha_outcome_model **out
     REHA_CHECK(reha_json_load(path, &object, err));
     status = read_model(object, model, err);
     if (status == REHA_OK && json_is_true(json_object_get(object, "trees"))) {
-        status = read_trees(folder, model, err);
+        status = read_trees(folder, reha_json_string(object, "trees_checksum", ""), model, err);
     }
     if (status != REHA_OK) {
         reha_error_prefix(err, "%s", path);

@@ -81,6 +81,8 @@ static void test_cleaning(void **state)
     reha_own_clean(table);
     assert_true(isnan(table->x[at]));
     reha_table_free(table);
+    reha_free(features);
+    json_decref(cleaning);
 
     assert_int_equal(reha_own_describe(csv, "outcome", &features, &count, &cleaning, &err), REHA_E_FORMAT);
     assert_non_null(strstr(err.text, "'outcome' is missing"));

@@ -70,7 +70,7 @@ static double sdc_of(reha_reading before, reha_reading after, const reha_change_
 
 static reha_verdict verdict_of(const reha_change *change, int better)
 {
-    if (isnan(change->difference) || isnan(change->sdc)) {
+    if (isnan(change->difference) || !(change->sdc > 0.0)) { /* an error of 0 is one that nobody knows */
         return REHA_CANNOT_TELL;
     }
     if (!(fabs(change->difference) > change->sdc)) {

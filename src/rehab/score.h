@@ -66,6 +66,8 @@ typedef struct reha_instrument {
     size_t mdc_count, mic_count, repeat_count;
     reha_threshold mdc[REHA_THRESHOLDS_MAX], mic[REHA_THRESHOLDS_MAX];
     reha_repeat repeats[REHA_REPEATS_MAX];
+    reha_threshold
+        acceptable;        /* a score that patients call acceptable, or recovered; value NaN: none known */
     double acquisition_sd; /* SD of one repeated acquisition, in acquisition_unit; NaN: not known */
     const char *acquisition_unit, *acquisition_source;
     double acquisition_scale;          /* divides it to give a ratio: mean length that ratios refer to; NaN */

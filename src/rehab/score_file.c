@@ -202,6 +202,20 @@ static reha_status read_image_part(const json_t *from, reha_instrument *out, reh
     return REHA_OK;
 }
 
+/* As a threshold, but a score of 0 may be the acceptable one. */
+static reha_status read_acceptable(const json_t *from, reha_threshold *out, reha_error *err)
+{
+    *out = (reha_threshold){.range_low = (double)NAN,
+                            .range_high = (double)NAN,
+                            .confidence = (double)NAN,
+                            .setting = "any",
+                            .note = reha_json_string(from, "note", "")};
+    REHA_TRY(reha_json_need_number(from, "value", &out->value, err));
+    REHA_TRY(reha_json_need_string(from, "population", &out->population, err));
+    REHA_TRY(reha_json_need_string(from, "source", &out->source, err));
+    return reha_json_need_string(from, "sure", &out->sure, err);
+}
+
 static reha_status read_instrument(const json_t *from, reha_instrument *out, reha_error *err)
 {
     static const word directions[] = {{"higher", 1}, {"lower", -1}, {"neutral", 0}};
@@ -223,6 +237,10 @@ static reha_status read_instrument(const json_t *from, reha_instrument *out, reh
     REHA_TRY(read_rule(from, out, err));
     REHA_TRY(read_thresholds(from, "mdc", out->mdc, &out->mdc_count, err));
     REHA_TRY(read_thresholds(from, "mic", out->mic, &out->mic_count, err));
+    out->acceptable = (reha_threshold){.value = (double)NAN};
+    if (json_is_object(json_object_get(from, "acceptable"))) {
+        REHA_TRY(read_acceptable(json_object_get(from, "acceptable"), &out->acceptable, err));
+    }
     return read_image_part(from, out, err);
 }
 

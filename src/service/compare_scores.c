@@ -57,6 +57,21 @@ static void say_reached(const reha_score_series *series, reha_text *text)
     }
 }
 
+/* The state that patients call acceptable is another question than a change: a large gain may still fall
+ * short of it. */
+static void say_acceptable(const reha_score_series *series, reha_text *text)
+{
+    const reha_instrument *instrument = series->instrument;
+    const reha_threshold *aim = &instrument->acceptable;
+    if (isnan(aim->value) || series->scored == 0) {
+        return;
+    }
+    const double last = scored_visit(series, series->scored - 1)->value;
+    const bool is_reached = instrument->better > 0 ? last >= aim->value : last <= aim->value;
+    reha_text_addf(text, "%s: %g or %s %s (%s; %s)\n", is_reached ? "reached" : "not reached", aim->value,
+                   instrument->better > 0 ? "more" : "less", aim->note, aim->population, aim->source);
+}
+
 static void say_trend(const reha_score_series *series, reha_text *text)
 {
     const reha_series *judged = &series->series;
@@ -86,6 +101,7 @@ reha_status reha_score_series_text(const reha_score_series *series, char **out, 
         say_latest(series, &text);
         say_reached(series, &text);
         say_trend(series, &text);
+        say_acceptable(series, &text);
     } else {
         reha_text_add(&text, series->scored == 1 ? "one visit: nothing to compare with yet\n"
                                                  : "no visit could be scored\n");
@@ -209,14 +225,16 @@ static json_t *judged_json(const reha_score_series *series)
 static json_t *series_json(const reha_score_series *series)
 {
     const reha_instrument *instrument = series->instrument;
-    return json_pack("{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o}", "instrument", instrument->key,
-                     "title", instrument->title, "side", text_or_null(series->side), "unit", instrument->unit,
-                     "range", instrument->low, instrument->high, "better",
-                     instrument->better > 0   ? "higher"
-                     : instrument->better < 0 ? "lower"
-                                              : "neutral",
-                     "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic),
-                     "visits", visits_json(series), "judged", judged_json(series));
+    return json_pack(
+        "{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o, s:o}", "instrument", instrument->key,
+        "title", instrument->title, "side", text_or_null(series->side), "unit", instrument->unit, "range",
+        instrument->low, instrument->high, "better",
+        instrument->better > 0   ? "higher"
+        : instrument->better < 0 ? "lower"
+                                 : "neutral",
+        "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "acceptable",
+        isnan(instrument->acceptable.value) ? json_null() : threshold_json(&instrument->acceptable), "visits",
+        visits_json(series), "judged", judged_json(series));
 }
 
 reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out, reha_error *err)

@@ -58,6 +58,11 @@ static void test_errors_add_in_quadrature(void **state)
     change = reha_change_judge((reha_reading){4.0, NO}, (reha_reading){1.0, 0.4}, &spec);
     assert_true(isnan(change.sdc));
     assert_int_equal(change.verdict, REHA_CANNOT_TELL);
+    change = reha_change_judge((reha_reading){4.0, 0.0}, (reha_reading){1.0, 0.0}, &spec);
+    assert_float_equal(change.sdc, 1.959964 * 0.6 * sqrt(2.0), 1e-5);
+    spec.acquisition_sd = NO; /* no error at all is no error that anybody knows */
+    change = reha_change_judge((reha_reading){4.0, 0.0}, (reha_reading){1.0, 0.0}, &spec);
+    assert_int_equal(change.verdict, REHA_CANNOT_TELL);
     change = reha_change_judge((reha_reading){NO, 0.1}, (reha_reading){1.0, 0.1}, &spec);
     assert_int_equal(change.verdict, REHA_CANNOT_TELL);
 }

@@ -61,6 +61,7 @@ says out '\[present\] Fever'
 awk '/^```json/ { inside = 1; next } /^```/ { inside = 0 } inside' "$REHA_SOURCE/docs/formats/plan.md" >"$work/example.json"
 run 0 plan --input "$work/example.json" --json
 says out '"schema": "rehascope/plan/1"'
+run 0 plan --input "$REHA_SOURCE/docs/formats/examples/plan.json"
 
 # Bad input: one clear line each, exit 1.
 run 2 plan

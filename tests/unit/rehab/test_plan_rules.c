@@ -430,6 +430,72 @@ static void test_nothing_lies_unused(void **state)
     }
 }
 
+/* A goal by change promises what the table of scores calls important (or more than its error), else it
+ * would be a number of our own. */
+static bool is_in_table(const json_t *instrument, double change)
+{
+    const json_t *mic = json_object_get(instrument, "mic");
+    const json_t *mdc = json_object_get(instrument, "mdc");
+    for (size_t i = 0; i < json_array_size(mic); i++) {
+        if (fabs(reha_json_number(json_array_get(mic, i), "value", (double)NAN) - change) < 0.5) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < json_array_size(mdc); i++) {
+        const json_t *one = json_array_get(mdc, i);
+        if (strcmp(reha_json_string(one, "kind", ""), "absolute") == 0 &&
+            change >= reha_json_number(one, "value", (double)NAN)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void test_goals_agree_with_the_table_of_scores(void **state)
+{
+    static const char *const names[][2] = {{"koos_pain", "koos-pain"},
+                                           {"koos_adl", "koos-adl"},
+                                           {"koos_sport", "koos-sport"},
+                                           {"oks", "oks"},
+                                           {"ohs", "ohs"},
+                                           {"dash", "dash"},
+                                           {"quickdash", "quickdash"},
+                                           {"odi", "odi"},
+                                           {"psfs", "psfs"},
+                                           {"pain_activity", "nrs-pain"},
+                                           {"tug_s", "tug"},
+                                           {"six_minute_walk_m", "walk-6min"}};
+    reha_error err = REHA_ERROR_INIT;
+    json_t *scores = NULL;
+    int checked = 0;
+    (void)state;
+    assert_ok(reha_json_load(GUIDELINES "/scores.json", &scores, &err), &err);
+    const json_t *instruments = json_object_get(scores, "instruments");
+    for (size_t r = 0; r < base->rule_count; r++) {
+        const reha_rule *rule = &base->rules[r];
+        if (rule->kind != REHA_RULE_GOAL || isnan(rule->change)) {
+            continue;
+        }
+        bool is_known = false;
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+            for (size_t i = 0; strcmp(base->facts.items[rule->fact].name, names[n][0]) == 0 &&
+                               i < json_array_size(instruments);
+                 i++) {
+                const json_t *one = json_array_get(instruments, i);
+                is_known = is_known || (strcmp(reha_json_string(one, "key", ""), names[n][1]) == 0 &&
+                                        is_in_table(one, fabs(rule->change)));
+            }
+        }
+        if (!is_known) {
+            fail_msg("%s: a change of %g is neither important nor beyond error in scores.json", rule->id,
+                     rule->change);
+        }
+        checked++;
+    }
+    assert_true(checked >= 12);
+    json_decref(scores);
+}
+
 /* Every allocation of loading fails once: an error, and nothing is left behind. */
 static void test_memory_failures(void **state)
 {
@@ -460,6 +526,7 @@ int main(void)
                                        cmocka_unit_test(test_priority_settles_a_contradiction),
                                        cmocka_unit_test(test_broken_folders),
                                        cmocka_unit_test(test_nothing_lies_unused),
+                                       cmocka_unit_test(test_goals_agree_with_the_table_of_scores),
                                        cmocka_unit_test(test_memory_failures)};
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -16,6 +16,7 @@ extern const app_command app_model;
 extern const app_command app_compare;
 extern const app_command app_scores;
 extern const app_command app_t2_map;
+extern const app_command app_volume;
 extern const app_command app_phantom;
 extern const app_command app_doctor;
 extern const app_command app_version;

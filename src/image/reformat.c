@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const double SAMPLES_PER_VOXEL = 2.0; /* through a slab */
+static const double SAMPLES_MAX = 2e8;       /* of one cut: about ten seconds */
 
 const char *reha_plane_text(reha_plane plane)
 {
@@ -187,6 +188,10 @@ reha_status reha_reformat(const reha_volume *volume, const reha_cut *cut, reha_g
     const double layers = ceil(SAMPLES_PER_VOXEL * cut->slab_mm / smallest_side(volume));
     if (!(cut->step_mm > 0.0 && layers >= 0.0 && layers <= 10000.0)) {
         return reha_fail(err, REHA_E_ARG, "a cut with pixels of %g mm and a slab of %g mm", cut->step_mm, cut->slab_mm);
+    }
+    if (fmax(layers, 1.0) * cut->width_px * cut->height_px > SAMPLES_MAX) {
+        return reha_fail(err, REHA_E_LIMIT, "a cut of %u x %u px with a slab of %g mm is too large: take larger pixels or a thinner slab",
+                         cut->width_px, cut->height_px, cut->slab_mm);
     }
     REHA_TRY(reha_gray_new(cut->width_px, cut->height_px, out, err));
     cross(cut->right, cut->down, normal);

@@ -37,6 +37,7 @@ void reha_cut_move(reha_cut *cut, double along_mm);
 /* Where a pixel of the cut lies in the patient. */
 reha_point3_mm reha_cut_to_mm(const reha_cut *cut, reha_point_px at);
 
+/* REHA_E_LIMIT where pixels times layers of the slab would take more than seconds. */
 REHA_MUST_USE reha_status reha_reformat(const reha_volume *volume, const reha_cut *cut, reha_gray **out,
                                         reha_error *err);
 

@@ -197,6 +197,10 @@ static void planes_show_true_millimetres(void **state)
     const uint32_t y = image->height_px / 2;
     assert_float_equal(reha_gray_at(image, x, y), ramp(reha_cut_to_mm(&cut, (reha_point_px){x, y})), 2e-3);
     reha_gray_free(image);
+    cut.slab_mm = 2000.0;
+    cut.width_px = cut.height_px = 5000;
+    assert_int_equal(reha_reformat(volume, &cut, &image, &err), REHA_E_LIMIT);
+    assert_null(image);
     reha_volume_free(volume);
 }
 

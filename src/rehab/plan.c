@@ -203,6 +203,10 @@ static json_t *current_json(plan_maker *m)
     reha_plan_put_(m, to, "level", json_integer(m->level));
     reha_plan_put_(m, to, "moved_by",
                    m->moved_by >= 0 ? json_string(m->g->rules[m->moved_by].id) : json_null());
+    const char *words = m->moved_by >= 0  ? m->g->rules[m->moved_by].patient
+                        : m->has_advanced ? "page.moved-on"
+                                          : NULL;
+    reha_plan_put_(m, to, "patient", reha_plan_text_(words));
     return to;
 }
 

@@ -328,8 +328,12 @@ static void write_facts(writer *w, const json_t *plan, const json_t *phase, bool
     fill(word(w, "page.subtitle"), pairs, text, sizeof text);
     put(w, w->page->facts, "title", json_string(word(w, is_stopped ? "page.title-stop" : "page.title")));
     put(w, w->page->facts, "subtitle", reha_json_text(text));
-    put(w, w->page->facts, "intro",
-        json_string(word(w, is_stopped ? "page.intro-stop" : reha_json_string(phase, "patient", ""))));
+    const char *moved = json_string_value(json_object_get(json_object_get(plan, "current"), "patient"));
+    (void)snprintf(text, sizeof text, "%s%s%s",
+                   word(w, is_stopped ? "page.intro-stop" : reha_json_string(phase, "patient", "")),
+                   moved != NULL && !is_stopped ? " " : "",
+                   moved != NULL && !is_stopped ? word(w, moved) : "");
+    put(w, w->page->facts, "intro", reha_json_text(text));
     put(w, w->page->facts, "footer", json_string(word(w, "page.footer")));
 }
 

@@ -246,6 +246,7 @@ static void refuse_rule(const char *rule, const char *wanted)
     json_decref(file);
     assert_int_equal(reha_guideline_load(folder, &loaded, &err), REHA_E_FORMAT);
     assert_null(loaded);
+    assert_non_null(strstr(err.text, ".json line "));
     if (strstr(err.text, wanted) == NULL) {
         fail_msg("'%s' is not in '%s'", wanted, err.text);
     }

@@ -145,6 +145,22 @@ static bool is_thumbnail(const reha_view *view)
            !view->modality_values;
 }
 
+/* What the clinic would write by itself, for pictures that did not come from it: once for each session and image. */
+static reha_status note_seen(reha_call *call, reha_error *err)
+{
+    char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
+    uint8_t *mark = NULL;
+    size_t count = 0;
+    (void)snprintf(key, sizeof key, "seen/%s/%s", call->actor.session_id, ID);
+    if (reha_thumbs_get(call->web->thumbs, key, &mark, &count)) {
+        reha_free(mark);
+        return REHA_OK;
+    }
+    REHA_TRY(reha_clinic_audit_note(call->clinic, &call->actor, "image.see", ID, err));
+    reha_thumbs_put(call->web->thumbs, key, (const uint8_t *)"1", 1);
+    return REHA_OK;
+}
+
 /* Whoever may read may see every image (the route has checked it), so that one answer serves all. */
 static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha_error *err)
 {
@@ -152,11 +168,14 @@ static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha
     uint8_t *bytes = NULL;
     size_t count = 0;
     (void)snprintf(key, sizeof key, "%s/%u/%u", ID, view->frame_idx, view->side_max_px);
-    if (!reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
+    if (reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
+        reha_call_bytes(call, "image/png", bytes, count);
+        REHA_TRY(note_seen(call, err));
+    } else {
         REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, view, &bytes, &count, NULL, err));
         reha_thumbs_put(call->web->thumbs, key, bytes, count);
+        reha_call_bytes(call, "image/png", bytes, count);
     }
-    reha_call_bytes(call, "image/png", bytes, count);
     call->response.cache = "private, max-age=86400, immutable";
     return REHA_OK;
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SLOTS = 2048 };
+enum { SLOTS = 4096 };
 
 typedef struct slot {
     char *key; /* owned; NULL: free */

@@ -36,4 +36,7 @@ export function moment(text: string | null): string {
   return Number.isNaN(at.getTime()) ? text : `${at.toLocaleDateString("sv-SE")} ${at.toLocaleTimeString("sv-SE", { hour: "2-digit", minute: "2-digit" })}`;
 }
 
+// The day of a study: of the image, else of its arrival, which then says so.
+export const studyDay = (study: { image_date: string | null; received_at: string }): string => (study.image_date !== null ? day(study.image_date) : t("received", { day: day(study.received_at) }));
+
 export const sideText = (side: string | null): string => (side === null || side === "unknown" ? t("side.unknown") : t(`side.${side}`));

@@ -3,7 +3,7 @@ import { api, get, may, query } from "../api";
 import { timeline, type Line } from "../chart";
 import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
-import { day, moment, sideText, withError } from "../format";
+import { day, moment, sideText, studyDay, withError } from "../format";
 import { readable } from "../readable";
 import type { Page } from "../shell";
 import { known, t } from "../text";
@@ -71,12 +71,15 @@ function charts(series: Series): Child {
     lines.set(name, line);
     line.points.push(point);
   };
+  // A film of two knees whose sides nobody knows: the places in the image keep them apart.
+  const placed = (m: Measurement): string =>
+    (m.side === null || m.side === "unknown") && series.measurements.some((o) => o.study_id === m.study_id && o.key === m.key && o.region !== m.region) ? `, ${t("joint-no", { n: m.region + 1 }).toLowerCase()}` : "";
   const named = (label: string, side: string | null): string => (side === null || side === "unknown" ? label : `${label}, ${sideText(side).toLowerCase()}`);
   const noteOf = (m: Measurement): string => [m.origin === "human" && t("amended"), m.signed ? t("status.signed") : t("not-reviewed")].filter(Boolean).join(", ");
   for (const m of series.measurements) {
     if (m.value === null || m.decision === "reject" || m.key === "plateau-width") continue;
     const chart = m.key === "oa" ? t("probability") : m.unit === "1" ? t("chart.ratio") : m.unit === "{grade}" ? t("chart.grade") : m.key.startsWith("jsw") ? t("chart.jsw", { unit: m.unit }) : `${m.label} (${m.unit})`;
-    put(chart, named(m.label, m.side), m.unit, { day: m.date, value: m.value, error: m.error_95, note: noteOf(m) });
+    put(chart, named(m.label, m.side) + placed(m), m.unit, { day: m.date, value: m.value, error: m.error_95, note: noteOf(m) });
   }
   for (const s of series.scores) {
     if (s.withdrawn_reason === null) put(t("chart.score", { name: s.instrument }), named(s.instrument, s.side), s.unit ?? "", { day: s.date, value: s.value, error: null, note: s.note ?? "" });
@@ -116,8 +119,8 @@ function scoresTable(scores: Score[]): Child {
 }
 
 function studiesList(studies: StudySummary[]): Child {
-  return h("ul", { class: "patient-studies" }, studies.map((s) => h("li", {}, h("a", { href: `#/studies/${s.id}` }, thumbnail(s.first_image_id, 96), h("span", {}, h("strong", {}, day(s.image_date)), statusBadge(s), h("span", {}, s.headline ?? ""))),
-    may("export") && h("a", { class: "report", href: `/api/v1/studies/${s.id}/report.pdf`, "aria-label": t("report.of", { day: day(s.image_date) }) }, t("report.pdf")))));
+  return h("ul", { class: "patient-studies" }, studies.map((s) => h("li", {}, h("a", { href: `#/studies/${s.id}` }, thumbnail(s.first_image_id, 96), h("span", {}, h("strong", {}, studyDay(s)), statusBadge(s), h("span", {}, s.headline ?? ""))),
+    may("export") && h("a", { class: "report", href: `/api/v1/studies/${s.id}/report.pdf`, "aria-label": t("report.of", { day: studyDay(s) }) }, t("report.pdf")))));
 }
 
 function planCard(p: Plan): HTMLElement {

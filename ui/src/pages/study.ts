@@ -2,7 +2,7 @@
 import { api, get, may, onChanges } from "../api";
 import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
-import { day, imageName, moment } from "../format";
+import { imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
 import { known, t } from "../text";
 import type { Finding, List, Patient, Study, StudyImage, StudySummary } from "../types";
@@ -69,17 +69,19 @@ export async function studyPage(id: string): Promise<Page> {
   } }, t(`tool.${tool}`), h("kbd", {}, key)));
   const layerButtons = LAYERS.map(([layer, key]) => h("button", { type: "button", "data-key": key, "aria-keyshortcuts": key, "aria-pressed": "false", onclick: (e: Event) => void showLayer(layer, e.currentTarget as HTMLElement) }, t(`layer.${layer}`), h("kbd", {}, key)));
   const action = (key: string, label: string, run: () => void): HTMLElement => h("button", { type: "button", "data-key": key, "aria-keyshortcuts": key, onclick: run }, label, h("kbd", {}, key));
+  const compareButton = action("c", t("compare"), () => void chooseCompare().catch((e: Error) => toast(e.message, true)));
   const bar = h("div", { class: "toolbar", role: "toolbar", "aria-label": t("viewer.tools") },
     h("span", { class: "group" }, toolButtons),
     h("span", { class: "group" }, action("i", t("tool.invert"), () => { viewer.invert(); compare?.invert(); }), action("r", t("tool.reset"), () => { viewer.reset(); viewer.clearMeasures(); compare?.reset(); })),
     h("span", { class: "group", role: "group", "aria-label": t("overlays") }, layerButtons),
-    h("span", { class: "group" }, action("c", t("compare"), () => void chooseCompare())));
+    h("span", { class: "group" }, compareButton));
 
   async function chooseCompare(): Promise<void> {
     if (compare !== null) {
       compare.element.parentElement!.remove();
       compare = null;
       stage.classList.remove("two");
+      compareButton.setAttribute("aria-pressed", "false");
       return;
     }
     if (study.patient === null) return toast(t("compare.no-patient"), true);
@@ -87,14 +89,15 @@ export async function studyPage(id: string): Promise<Page> {
     if (others.length === 0) return toast(t("compare.none"), true);
     others.sort((a, b) => (b.image_date ?? "").localeCompare(a.image_date ?? ""));
     const chosen = await dialog<string>(t("compare.choose"), (close) => [
-      h("ul", { class: "choices" }, others.map((s) => h("li", {}, h("button", { type: "button", onclick: () => close(s.id) }, thumbnail(s.first_image_id, 56), h("span", {}, h("strong", {}, day(s.image_date)), " ", s.headline ?? ""))))),
+      h("ul", { class: "choices" }, others.map((s) => h("li", {}, h("button", { type: "button", onclick: () => close(s.id) }, thumbnail(s.first_image_id, 56), h("span", {}, h("strong", {}, studyDay(s)), " ", s.headline ?? ""))))),
       h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close(null) }, t("cancel")))]);
     if (chosen === null) return;
     const other = await get<Study>(`/studies/${chosen}`);
-    compare = new Viewer(t("viewer.label-other", { day: day(other.image_date) }));
+    compare = new Viewer(t("viewer.label-other", { day: studyDay(other) }));
     compare.tool = viewer.tool;
     stage.classList.add("two");
-    stage.append(h("figure", { class: "other" }, compare.element, h("figcaption", {}, `${day(other.image_date)} · ${other.headline ?? known("status", other.status)}`)));
+    compareButton.setAttribute("aria-pressed", "true");
+    stage.append(h("figure", { class: "other" }, compare.element, h("figcaption", {}, `${studyDay(other)} · ${other.headline ?? known("status", other.status)}`)));
     await showImage(compare, other.images[0]!);
     const result = other.images[0]!.result;
     if (result !== null) compare.setAnalysis(result.analysis, new Map(), regionName);
@@ -137,7 +140,7 @@ export async function studyPage(id: string): Promise<Page> {
   function showHead(): void {
     const p = study.patient;
     replace(head, h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/" }, t("nav.worklist")), " › ", p === null ? t("no-patient") : h("a", { href: `#/patients/${p.id}` }, p.name ?? p.pseudonym)),
-      h("h1", {}, `${imageName(study)}, ${day(study.image_date)}`), statusBadge(study), h("span", { class: "space" }),
+      h("h1", {}, `${imageName(study)}, ${studyDay(study)}`), statusBadge(study), h("span", { class: "space" }),
       may("patients") && study.signature === null && h("button", { type: "button", onclick: () => void assign() }, p === null ? t("assign.button") : t("assign.change")),
       may("export") && h("a", { class: "button", href: `/api/v1/studies/${study.id}/report.pdf` }, t("report.pdf")));
     const left = study.to_review;
@@ -209,7 +212,7 @@ export async function studyPage(id: string): Promise<Page> {
   showHead();
   void showCurrent();
   return {
-    title: `${imageName(study)} ${day(study.image_date)}`,
+    title: `${imageName(study)} ${studyDay(study)}`,
     content: [head, banner, h("div", { class: "study" }, h("div", { class: "view" }, bar, stage, strip), side)],
     leave: stop,
     keys: (e) => {

@@ -1,7 +1,7 @@
 // What needs me today: states at a glance, filters, search, keys.
 import { get, may, onChanges, query } from "../api";
 import { h, replace, toast } from "../dom";
-import { day, imageName, moment } from "../format";
+import { day, imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
 import { known, t } from "../text";
 import type { List, StudySummary } from "../types";
@@ -25,7 +25,7 @@ function row(study: StudySummary): HTMLElement {
   return h("li", { class: "study-row", "data-id": study.id },
     h("a", { href: `#/studies/${study.id}` }, thumbnail(study.first_image_id),
       h("span", { class: "who" }, h("strong", {}, who), study.patient?.name != null && h("small", {}, study.patient.pseudonym)),
-      h("span", { class: "what" }, h("span", {}, [imageName(study), study.image_count > 1 && ` · ${t("images", { n: study.image_count })}`]), h("small", {}, day(study.image_date))),
+      h("span", { class: "what" }, h("span", {}, [imageName(study), study.image_count > 1 && ` · ${t("images", { n: study.image_count })}`]), h("small", {}, studyDay(study))),
       h("span", { class: "headline" }, study.headline ?? ""),
       h("span", { class: "state" }, statusBadge(study), h("small", {}, study.signed_by === null ? moment(study.received_at) : `${study.signed_by}, ${day(study.signed_at)}`))));
 }

@@ -176,9 +176,11 @@ export class Viewer {
     c.beginPath();
     c.moveTo(line.x0, line.y0);
     c.lineTo(line.x1, line.y1);
-    c.strokeStyle = "#ffe66d";
-    c.lineWidth = 2 / pen.scale;
-    c.stroke();
+    for (const [color, width] of [["rgba(0,0,0,0.7)", 4.5], ["#ffe66d", 2]] as const) {
+      c.strokeStyle = color;
+      c.lineWidth = width / pen.scale;
+      c.stroke();
+    }
     text(pen, this.lengthText(line), line.x1 + 8 / pen.scale, line.y1, "#ffe66d");
   }
 

@@ -167,7 +167,7 @@ static reha_status real_knee(bench *b, const char *path, reha_error *err)
         reha_films open;
         reha_affine map;
         status = another_look(b, image, &seen, &map, err);
-        status = status == REHA_OK ? lay_over(b, image, seen, map, err) : status;
+        status = status == REHA_OK && i == 0 ? lay_over(b, image, seen, map, err) : status;
         status = status == REHA_OK ? read(b, seen, &facts, reha_side_from_name(path), &second, err) : status;
         status = status == REHA_OK ? judge(b, first, second, true, &stated, err) : status;
         status = status == REHA_OK ? judge(b, first, second, false, &open, err) : status;

@@ -7,8 +7,9 @@
 
 static const double OVERLAP_MIN = 0.4;
 static const double RESIDUAL_MAX_RATIO = 0.02;
+static const double LEVEL_STEP = 2.25; /* 32, 72, 162 px */
 static const double RADIANS = 0.017453292519943295;
-enum { LEVELS_MAX = 6, COARSEST_PX = 32, STARTS_KEPT = 4, SIDE_MIN_PX = 16 };
+enum { COARSEST_PX = 32, STARTS_KEPT = 4, SIDE_MIN_PX = 16 };
 
 const char *reha_register_kind_text(reha_register_kind kind)
 {
@@ -172,7 +173,7 @@ static reha_status find(const reha_gray *fixed, const reha_gray *moving, const r
     const double side = 2.0 * at.radius;
     const double finest = fmin(longest(fixed), options->finest_px);
     start best = {.cost = INFINITY};
-    for (double size = COARSEST_PX;; size = fmin(2.0 * size, finest)) {
+    for (double size = COARSEST_PX;; size = fmin(LEVEL_STEP * size, finest)) {
         reha_register_level level;
         double overlap = 0.0;
         const double used = fmin(size, finest);
@@ -181,17 +182,15 @@ static reha_status find(const reha_gray *fixed, const reha_gray *moving, const r
         problem this = {&at, &level};
         const double pixel = side / used;
         if (!isfinite(best.cost)) {
-            const double nothing[REHA_REGISTER_PARAMETERS] = {0};
             coarse(&this, options, side, pixel, &best);
-            out->information_start = reha_register_information(&level, map_of(&at, nothing), &overlap);
         } else {
-            refine(&this, &best, 1.5 * pixel, 220);
-            refine(&this, &best, 0.5 * pixel, 220); /* a second simplex: the first may have collapsed */
+            refine(&this, &best, 1.5 * pixel, 180);
+            refine(&this, &best, 0.5 * pixel, 120); /* a second simplex: the first may have collapsed */
         }
-        out->fixed_to_moving = map_of(&at, best.place);
-        out->information = reha_register_information(&level, out->fixed_to_moving, &out->overlap);
         if (used >= finest) {
             const double nothing[REHA_REGISTER_PARAMETERS] = {0};
+            out->fixed_to_moving = map_of(&at, best.place);
+            out->information = reha_register_information(&level, out->fixed_to_moving, &out->overlap);
             out->information_start = reha_register_information(&level, map_of(&at, nothing), &overlap);
         }
         reha_register_level_clear(&level);

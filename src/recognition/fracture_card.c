@@ -31,7 +31,8 @@ reha_status reha_fracture_card_init(reha_fracture_card *card, reha_error *err)
                                  .view = reha_fracture_view_default(),
                                  .slope = 1.0,
                                  .iou_hit = 0.3};
-    card->json = json_object();
+    card->json =
+        json_pack("{s:s, s:i, s:s}", "format", "rehascope-model-card", "format_version", 1, "task", "fracture");
     return card->json != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a model card");
 }
 

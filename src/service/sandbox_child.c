@@ -134,6 +134,9 @@ static reha_status prepare(const char *models_folder, reha_analyser **out, reha_
     if (models_folder == NULL) {
         return REHA_OK;
     }
+    /* Loading takes a second of processor time: not for a server that was killed meanwhile. (The thread that started us
+     * lives as long as its process; those that start sandboxes without models may end earlier.) */
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     const reha_analyser_options how = {.models_folder = models_folder, .threads = 1, .with_explanation = true};
     REHA_TRY(reha_analyser_open(&how, out, err));
     return sandbox_warm_up(*out, letters, err);
@@ -160,6 +163,7 @@ int reha_sandbox_main(const char *models_folder, size_t memory_bytes, double cpu
         int how = 0;
         const pid_t child = fork();
         if (child == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
             _exit(serve_one(analyser, memory_bytes, cpu_s));
         }
         while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR) {

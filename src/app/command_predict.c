@@ -54,7 +54,8 @@ static void print_why(const json_t *why)
     for (size_t i = 0; i < json_array_size(all) && count < SHOWN_MAX; i++) {
         sorted[count++] = json_array_get(all, i);
     }
-    qsort(sorted, count, sizeof(const json_t *), by_size); /* NOLINT(bugprone-sizeof-expression): of pointers */
+    qsort(sorted, count, sizeof(const json_t *),
+          by_size); /* NOLINT(bugprone-sizeof-expression): of pointers */
     (void)printf("Why: all patients %.2f", number(why, "base"));
     (void)printf(", and what this patient's answers add (they sum to the expected score):\n");
     for (size_t i = 0; i < count; i++) {
@@ -103,6 +104,18 @@ static void print_similar(const json_t *similar)
     (void)printf("\n");
 }
 
+static void print_goal(const json_t *goal)
+{
+    if (json_is_true(json_object_get(goal, "reachable"))) {
+        (void)printf("  chance of %s (%.4g or more): %.0f %%\n", reha_json_string(goal, "goal", ""),
+                     number(goal, "score_needed"), 100.0 * number(goal, "chance"));
+    } else {
+        (void)printf("  %s cannot be reached: it would need %.4g, more than the best score\n",
+                     reha_json_string(goal, "goal", ""), number(goal, "score_needed"));
+    }
+    (void)printf("    %s\n", reha_json_string(goal, "source", ""));
+}
+
 static void print_prediction(const json_t *result, bool with_why)
 {
     size_t i = 0;
@@ -115,9 +128,7 @@ static void print_prediction(const json_t *result, bool with_why)
                  number(half, "low"), number(half, "high"), number(most, "low"), number(most, "high"));
     json_array_foreach((json_t *)json_object_get(result, "goals"), i, one)
     {
-        (void)printf("  chance of %s (%.4g or more): %.0f %%\n    %s\n", reha_json_string(one, "goal", ""),
-                     number(one, "score_needed"), 100.0 * number(one, "chance"),
-                     reha_json_string(one, "source", ""));
+        print_goal(one);
     }
     print_naive(result);
     print_similar(json_object_get(result, "similar"));

@@ -114,9 +114,10 @@ reha_status reha_outcome_predict(reha_outcome_model *model, const float *x, reha
 static json_t *goal_to_json(const reha_outcome_model *model, size_t g, const float *x, double chance)
 {
     const reha_outcome_goal *goal = &model->design.goals[g];
-    return json_pack("{s:s, s:o, s:o, s:s}", "goal", goal->name, "score_needed",
-                     reha_json_real(goal_value(&model->design, model->features, model->feature_count, g, x)),
-                     "chance", reha_json_real(chance), "source", goal->source);
+    const double needed = goal_value(&model->design, model->features, model->feature_count, g, x);
+    return json_pack("{s:s, s:o, s:b, s:o, s:s}", "goal", goal->name, "score_needed", reha_json_real(needed),
+                     "reachable", needed <= model->spread.high ? 1 : 0, "chance", reha_json_real(chance),
+                     "source", goal->source);
 }
 
 static json_t *stratum_to_json(const reha_outcome_model *model, const reha_outcome_stratum *stratum)

@@ -85,7 +85,8 @@ done:
     return status;
 }
 
-/* FNV-1a of 64 bits: the library trusts the sizes that a file of trees states, so a damaged one must not reach it. */
+/* FNV-1a of 64 bits: the library trusts the sizes that a file of trees states, so a damaged one must not
+ * reach it. */
 static void checksum_of(const uint8_t *bytes, size_t count, char out[CHECKSUM_BYTES])
 {
     uint64_t hash = 14695981039346656037ULL;

@@ -34,6 +34,9 @@ says err "outside the range of the model"
 sed 's/"eq_vas": 70/"eq_vas": 170/' "$input" >"$work/vas.json"
 run 1 predict knee-replacement --input "$work/vas.json"
 says err "eq_vas 170: outside the range"
+sed -E 's/"oks_(.*)": [0-9]/"oks_\1": 4/' "$input" >"$work/best.json"
+run 0 predict knee-replacement --input "$work/best.json"
+says out 'improvement that matters cannot be reached'
 head -c 100 "$input" >"$work/cut.json"
 run 1 predict knee-replacement --input "$work/cut.json"
 says err 'JSON line'

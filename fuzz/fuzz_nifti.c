@@ -30,7 +30,8 @@ static void write_again(const reha_volume *volume)
     demand(reha_nifti_read(nifti, 0, &again, NULL) == REHA_OK);
     demand(reha_volume_same_grid(volume, again, 1e-3));
     for (size_t i = 0; i < reha_volume_count(volume); i++) {
-        demand(volume->voxels[i] == again->voxels[i] || (isnan(volume->voxels[i]) && isnan(again->voxels[i])));
+        demand(volume->voxels[i] == again->voxels[i] ||
+               (isnan(volume->voxels[i]) && isnan(again->voxels[i])));
     }
     reha_volume_free(again);
     reha_nifti_close(nifti);

@@ -30,20 +30,33 @@ typedef struct t2_arguments {
 } t2_arguments;
 
 static const app_option t2_options[] = {
-    {"json", APP_FLAG, NULL, "the result as JSON on standard output (docs/formats/t2-map.md)", offsetof(t2_arguments, json), 0, 0},
-    {"report", APP_TEXT, "F.html", "write a report with the colour map", offsetof(t2_arguments, report), 0, 0},
+    {"json", APP_FLAG, NULL, "the result as JSON on standard output (docs/formats/t2-map.md)",
+     offsetof(t2_arguments, json), 0, 0},
+    {"report", APP_TEXT, "F.html", "write a report with the colour map", offsetof(t2_arguments, report), 0,
+     0},
     {"map", APP_TEXT, "F.png", "write the colour map", offsetof(t2_arguments, map), 0, 0},
-    {"nifti", APP_TEXT, "F.nii.gz", "write T2 in ms, and its error beside it as F_error.nii.gz", offsetof(t2_arguments, nifti), 0, 0},
-    {"roi", APP_TEXT, "R", "statistics of regions: x,y,w,h[@slice] in pixels, or a mask of labels as .nii[.gz]", offsetof(t2_arguments, roi), 0, 0},
-    {"series", APP_INTEGER, "N", "series number, where a folder has several", offsetof(t2_arguments, series), 0, 2147483647},
-    {"skip-first-echo", APP_FLAG, NULL, "leave out the first echo, which stimulated echoes make too weak", offsetof(t2_arguments, skip_first), 0, 0},
-    {"noise", APP_NUMBER, "X", "standard deviation of the noise in grey values (default: from the air)", offsetof(t2_arguments, noise), 1e-6, 1e9},
+    {"nifti", APP_TEXT, "F.nii.gz", "write T2 in ms, and its error beside it as F_error.nii.gz",
+     offsetof(t2_arguments, nifti), 0, 0},
+    {"roi", APP_TEXT, "R",
+     "statistics of regions: x,y,w,h[@slice] in pixels, or a mask of labels as .nii[.gz]",
+     offsetof(t2_arguments, roi), 0, 0},
+    {"series", APP_INTEGER, "N", "series number, where a folder has several", offsetof(t2_arguments, series),
+     0, 2147483647},
+    {"skip-first-echo", APP_FLAG, NULL, "leave out the first echo, which stimulated echoes make too weak",
+     offsetof(t2_arguments, skip_first), 0, 0},
+    {"noise", APP_NUMBER, "X", "standard deviation of the noise in grey values (default: from the air)",
+     offsetof(t2_arguments, noise), 1e-6, 1e9},
     {"no-noise-floor", APP_FLAG, NULL, "fit without a noise floor", offsetof(t2_arguments, no_noise), 0, 0},
-    {"t2-max", APP_NUMBER, "MS", "longest T2 that is given (default: ten times the last echo time)", offsetof(t2_arguments, t2_max), 1, 10000},
-    {"snr-min", APP_NUMBER, "X", "first echo over noise, below which a voxel is background (default 5)", offsetof(t2_arguments, snr_min), 1, 1000},
-    {"echo-times", APP_TEXT, "A,B,..", "echo times in ms, for a 4D NIfTI file", offsetof(t2_arguments, echo_times), 0, 0},
-    {"range", APP_TEXT, "A,B", "T2 in ms of the darkest and lightest colour (default 0,100)", offsetof(t2_arguments, range), 0, 0},
-    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(t2_arguments, threads), 1, 256},
+    {"t2-max", APP_NUMBER, "MS", "longest T2 that is given (default: ten times the last echo time)",
+     offsetof(t2_arguments, t2_max), 1, 10000},
+    {"snr-min", APP_NUMBER, "X", "first echo over noise, below which a voxel is background (default 5)",
+     offsetof(t2_arguments, snr_min), 1, 1000},
+    {"echo-times", APP_TEXT, "A,B,..", "echo times in ms, for a 4D NIfTI file",
+     offsetof(t2_arguments, echo_times), 0, 0},
+    {"range", APP_TEXT, "A,B", "T2 in ms of the darkest and lightest colour (default 0,100)",
+     offsetof(t2_arguments, range), 0, 0},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(t2_arguments, threads), 1,
+     256},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static int wrong(const char *what, const char *value)
@@ -74,7 +87,8 @@ static int check_targets(const t2_arguments *given, double range_ms[2])
     if (given->map != NULL && !reha_str_ends_nocase(given->map, ".png")) {
         return wrong("--map must end in .png", given->map);
     }
-    if (given->nifti != NULL && !reha_str_ends_nocase(given->nifti, ".nii") && !reha_str_ends_nocase(given->nifti, ".nii.gz")) {
+    if (given->nifti != NULL && !reha_str_ends_nocase(given->nifti, ".nii") &&
+        !reha_str_ends_nocase(given->nifti, ".nii.gz")) {
         return wrong("--nifti must end in .nii or .nii.gz", given->nifti);
     }
     if (given->range != NULL && !parse_range(given->range, range_ms)) {
@@ -86,7 +100,8 @@ static int check_targets(const t2_arguments *given, double range_ms[2])
     return -1;
 }
 
-static reha_status write_picture(const reha_t2_result *result, const double range_ms[2], const char *path, reha_error *err)
+static reha_status write_picture(const reha_t2_result *result, const double range_ms[2], const char *path,
+                                 reha_error *err)
 {
     uint8_t *png = NULL;
     size_t png_bytes = 0;
@@ -96,7 +111,8 @@ static reha_status write_picture(const reha_t2_result *result, const double rang
     return status;
 }
 
-static reha_status write_outputs(const t2_arguments *given, const reha_t2_result *result, const double range_ms[2], reha_error *err)
+static reha_status write_outputs(const t2_arguments *given, const reha_t2_result *result,
+                                 const double range_ms[2], reha_error *err)
 {
     json_t *document = NULL;
     char *lines = NULL;
@@ -136,13 +152,14 @@ static int run_t2(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const reha_t2_request request = {.path = words[0],
-                                     .series = given.series,
-                                     .echo_times = given.echo_times,
-                                     .roi = given.roi,
-                                     .sigma = given.no_noise ? -1.0 : given.noise,
-                                     .fit = {.t2_max_ms = given.t2_max, .snr_min = given.snr_min, .skip_first = given.skip_first},
-                                     .threads = given.threads};
+    const reha_t2_request request = {
+        .path = words[0],
+        .series = given.series,
+        .echo_times = given.echo_times,
+        .roi = given.roi,
+        .sigma = given.no_noise ? -1.0 : given.noise,
+        .fit = {.t2_max_ms = given.t2_max, .snr_min = given.snr_min, .skip_first = given.skip_first},
+        .threads = given.threads};
     reha_status status = reha_t2_analyse(&request, &result, &err);
     if (status == REHA_OK) {
         status = write_outputs(&given, &result, range_ms, &err);

@@ -23,14 +23,21 @@ typedef struct volume_arguments {
 
 static const app_option volume_options[] = {
     {"json", APP_FLAG, NULL, "the list as JSON on standard output", offsetof(volume_arguments, json), 0, 0},
-    {"series", APP_INTEGER, "N", "series number, where a folder has several", offsetof(volume_arguments, series), 0, 2147483647},
-    {"echo", APP_INTEGER, "N", "echo, or volume of a 4D NIfTI file, for --png (default 1)", offsetof(volume_arguments, echo), 1, 100000},
-    {"nifti", APP_TEXT, "F.nii.gz", "write all echoes of the series as NIfTI", offsetof(volume_arguments, nifti), 0, 0},
+    {"series", APP_INTEGER, "N", "series number, where a folder has several",
+     offsetof(volume_arguments, series), 0, 2147483647},
+    {"echo", APP_INTEGER, "N", "echo, or volume of a 4D NIfTI file, for --png (default 1)",
+     offsetof(volume_arguments, echo), 1, 100000},
+    {"nifti", APP_TEXT, "F.nii.gz", "write all echoes of the series as NIfTI",
+     offsetof(volume_arguments, nifti), 0, 0},
     {"png", APP_TEXT, "F.png", "write a plane through the volume", offsetof(volume_arguments, png), 0, 0},
-    {"plane", APP_TEXT, "P", "axial, coronal, sagittal, or X,Y,Z: the normal (default axial)", offsetof(volume_arguments, plane), 0, 0},
-    {"at", APP_NUMBER, "MM", "place along the plane's normal: x, y or z of the patient (default: the middle)", offsetof(volume_arguments, at), -1e5, 1e5},
-    {"step", APP_NUMBER, "MM", "pixel size (default: the smallest voxel side)", offsetof(volume_arguments, step), 0.01, 100},
-    {"slab", APP_NUMBER, "MM", "mean over this thickness (default: a plane)", offsetof(volume_arguments, slab), 0, 1000},
+    {"plane", APP_TEXT, "P", "axial, coronal, sagittal, or X,Y,Z: the normal (default axial)",
+     offsetof(volume_arguments, plane), 0, 0},
+    {"at", APP_NUMBER, "MM", "place along the plane's normal: x, y or z of the patient (default: the middle)",
+     offsetof(volume_arguments, at), -1e5, 1e5},
+    {"step", APP_NUMBER, "MM", "pixel size (default: the smallest voxel side)",
+     offsetof(volume_arguments, step), 0.01, 100},
+    {"slab", APP_NUMBER, "MM", "mean over this thickness (default: a plane)",
+     offsetof(volume_arguments, slab), 0, 1000},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static int wrong(const char *what, const char *value)
@@ -59,7 +66,8 @@ static bool parse_normal(const char *text, double out[3])
     return hypot(hypot(out[0], out[1]), out[2]) > 1e-6;
 }
 
-static reha_status make_cut(const volume_arguments *given, const reha_volume *volume, reha_cut *out, reha_error *err)
+static reha_status make_cut(const volume_arguments *given, const reha_volume *volume, reha_cut *out,
+                            reha_error *err)
 {
     reha_plane plane = REHA_PLANE_AXIAL;
     double normal[3];
@@ -67,13 +75,18 @@ static reha_status make_cut(const volume_arguments *given, const reha_volume *vo
         return reha_cut_standard(volume, plane, given->at, given->step, out, err);
     }
     if (!parse_normal(given->plane, normal)) {
-        return reha_fail(err, REHA_E_ARG, "--plane is axial, coronal, sagittal, or three numbers X,Y,Z, not '%.40s'", given->plane);
+        return reha_fail(err, REHA_E_ARG,
+                         "--plane is axial, coronal, sagittal, or three numbers X,Y,Z, not '%.40s'",
+                         given->plane);
     }
     const double length = sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
-    const reha_point3_vox middle = {0.5 * (volume->size[0] - 1.0), 0.5 * (volume->size[1] - 1.0), 0.5 * (volume->size[2] - 1.0)};
+    const reha_point3_vox middle = {0.5 * (volume->size[0] - 1.0), 0.5 * (volume->size[1] - 1.0),
+                                    0.5 * (volume->size[2] - 1.0)};
     reha_point3_mm through = reha_affine3_to_mm(&volume->to_mm, middle);
     if (isfinite(given->at)) { /* along the normal, from the patient's origin */
-        const double along = given->at - (through.x_mm * normal[0] + through.y_mm * normal[1] + through.z_mm * normal[2]) / length;
+        const double along =
+            given->at -
+            (through.x_mm * normal[0] + through.y_mm * normal[1] + through.z_mm * normal[2]) / length;
         through.x_mm += along * normal[0] / length;
         through.y_mm += along * normal[1] / length;
         through.z_mm += along * normal[2] / length;
@@ -126,7 +139,8 @@ static int run_volume(const app_command *command, int argc, char **argv)
     if (given.png != NULL && !reha_str_ends_nocase(given.png, ".png")) {
         return wrong("--png must end in .png", given.png);
     }
-    if (given.nifti != NULL && !reha_str_ends_nocase(given.nifti, ".nii") && !reha_str_ends_nocase(given.nifti, ".nii.gz")) {
+    if (given.nifti != NULL && !reha_str_ends_nocase(given.nifti, ".nii") &&
+        !reha_str_ends_nocase(given.nifti, ".nii.gz")) {
         return wrong("--nifti must end in .nii or .nii.gz", given.nifti);
     }
     reha_status status = reha_volumes_open(words[0], &volumes, &err);
@@ -145,7 +159,8 @@ static int run_volume(const app_command *command, int argc, char **argv)
 
 const app_command app_volume = {.name = "volume",
                                 .arguments = "FOLDER|FILE.nii",
-                                .summary = "list, convert and cut volumes: folders of DICOM slices, NIfTI files",
+                                .summary =
+                                    "list, convert and cut volumes: folders of DICOM slices, NIfTI files",
                                 .example = "rehascope volume knee-mr/ --plane coronal --png coronal.png",
                                 .options = volume_options,
                                 .words_min = 1,

@@ -34,8 +34,8 @@ const char *reha_series_name(const reha_series_set *set, const reha_series_image
 static double number_of(const reha_dicom *dicom, uint32_t frame_idx, uint32_t tag, double low, double high)
 {
     double value;
-    return reha_dcm_number(&dicom->set, reha_dcm_frame_find(dicom, frame_idx, tag), 0, &value) && value >= low &&
-                   value <= high
+    return reha_dcm_number(&dicom->set, reha_dcm_frame_find(dicom, frame_idx, tag), 0, &value) &&
+                   value >= low && value <= high
                ? value
                : (double)NAN;
 }
@@ -138,11 +138,13 @@ static void read_image(const reha_dicom *dicom, uint32_t file_idx, uint32_t fram
     out->field_tesla = number_of(dicom, frame_idx, TAG_MAGNETIC_FIELD_STRENGTH, 1e-3, 30.0);
 }
 
-static reha_status add_images(reha_series_set *set, const reha_dicom *dicom, uint32_t file_idx, reha_error *err)
+static reha_status add_images(reha_series_set *set, const reha_dicom *dicom, uint32_t file_idx,
+                              reha_error *err)
 {
     const uint32_t frames = reha_dicom_frame_count(dicom);
     if (frames > IMAGES_MAX - set->image_count) {
-        return reha_fail(err, REHA_E_LIMIT, "more than %d images: give the folder of one examination", IMAGES_MAX);
+        return reha_fail(err, REHA_E_LIMIT, "more than %d images: give the folder of one examination",
+                         IMAGES_MAX);
     }
     if (set->image_count + frames > set->image_capacity) {
         const size_t capacity = 2 * (set->image_count + frames) + 64;
@@ -164,9 +166,11 @@ static reha_status add_images(reha_series_set *set, const reha_dicom *dicom, uin
         }
     }
     if (placeless > 0) {
-        reha_series_add_note(set, "%s: %u of %u image(s) have no usable place in the patient (position, orientation, pixel "
-                                  "size) or are in colour, and belong to no volume",
-                             reha_path_name(set->files.items[file_idx]), placeless, frames);
+        reha_series_add_note(
+            set,
+            "%s: %u of %u image(s) have no usable place in the patient (position, orientation, pixel "
+            "size) or are in colour, and belong to no volume",
+            reha_path_name(set->files.items[file_idx]), placeless, frames);
     }
     return REHA_OK;
 }
@@ -228,8 +232,10 @@ static reha_status scan_into(reha_series_set *set, const char *path, reha_error 
     }
     if (set->image_count == 0) {
         const char *why = set->note_count > 0 ? set->notes[0] : "no file is there";
-        return reha_fail(err, REHA_E_NOT_FOUND, "%s: no DICOM image with a place in the patient (%s); give the folder of an MR series",
-                         path, why);
+        return reha_fail(
+            err, REHA_E_NOT_FOUND,
+            "%s: no DICOM image with a place in the patient (%s); give the folder of an MR series", path,
+            why);
     }
     REHA_TRY(reha_series_sort(set, err));
     if (set->notes_dropped > 0) {
@@ -239,7 +245,8 @@ static reha_status scan_into(reha_series_set *set, const char *path, reha_error 
     return REHA_OK;
 }
 
-reha_status reha_series_scan(const char *path, const reha_image_limits *limits, reha_series_set **out, reha_error *err)
+reha_status reha_series_scan(const char *path, const reha_image_limits *limits, reha_series_set **out,
+                             reha_error *err)
 {
     *out = NULL;
     reha_series_set *set = reha_alloc_zero(1, sizeof *set);
@@ -291,14 +298,15 @@ const char *reha_series_note(const reha_series_set *set, size_t idx)
     return idx < set->note_count ? set->notes[idx] : "";
 }
 
-static const reha_series_image *image_at(const reha_series_set *set, const reha_series_stack *stack, uint32_t echo_idx,
-                                         uint32_t slice_idx)
+static const reha_series_image *image_at(const reha_series_set *set, const reha_series_stack *stack,
+                                         uint32_t echo_idx, uint32_t slice_idx)
 {
     const uint32_t place = stack->places[(size_t)echo_idx * stack->told.slice_count + slice_idx];
     return place > 0 ? &set->images[place - 1] : NULL;
 }
 
-const char *reha_series_file(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx, uint32_t slice_idx)
+const char *reha_series_file(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx,
+                             uint32_t slice_idx)
 {
     const reha_series_stack *stack = stack_idx < set->stack_count ? &set->stacks[stack_idx] : NULL;
     if (stack == NULL || stack->places == NULL || echo_idx >= stack->told.echo_count ||
@@ -315,8 +323,8 @@ typedef struct open_file {
     uint32_t file_idx;
 } open_file;
 
-static reha_status load_slice(const reha_series_set *set, const reha_series_image *image, open_file *open, float *out,
-                              reha_error *err)
+static reha_status load_slice(const reha_series_set *set, const reha_series_image *image, open_file *open,
+                              float *out, reha_error *err)
 {
     reha_gray *frame = NULL;
     if (open->dicom == NULL || open->file_idx != image->file_idx) {
@@ -339,12 +347,13 @@ static reha_status load_slice(const reha_series_set *set, const reha_series_imag
     return REHA_OK;
 }
 
-reha_status reha_series_load(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx, reha_volume **out,
-                             reha_error *err)
+reha_status reha_series_load(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx,
+                             reha_volume **out, reha_error *err)
 {
     *out = NULL;
     if (stack_idx >= set->stack_count || echo_idx >= set->stacks[stack_idx].told.echo_count) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "no stack %zu with echo %u in this folder", stack_idx + 1, echo_idx + 1);
+        return reha_fail(err, REHA_E_NOT_FOUND, "no stack %zu with echo %u in this folder", stack_idx + 1,
+                         echo_idx + 1);
     }
     const reha_series_stack *stack = &set->stacks[stack_idx];
     if (!stack->told.is_volume) {

@@ -33,8 +33,8 @@ typedef struct reha_series_image {
 
 typedef struct reha_series_stack {
     reha_stack told;
-    uint32_t *members;   /* indices of images; owned */
-    uint32_t *places;    /* [echo_count * slice_count] index of the image + 1, 0: none; owned */
+    uint32_t *members; /* indices of images; owned */
+    uint32_t *places;  /* [echo_count * slice_count] index of the image + 1, 0: none; owned */
     char why_not[REHA_ERROR_TEXT_BYTES]; /* if it is no volume */
 } reha_series_stack;
 

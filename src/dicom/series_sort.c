@@ -13,9 +13,9 @@ static const double SAME_DIRECTION = 1e-3; /* of the components of the axes */
 static const double SAME_SPACING = 1e-3;   /* relative */
 static const double SAME_PLACE_MM = 0.02;
 static const double SAME_ECHO_MS = 0.01;
-static const double UNEVEN = 0.1;          /* of the step: further off its even place, a slice is uneven */
-static const double SHIFT_MM = 0.5;        /* sideways, against the line through the first and last slice */
-static const double STEP_DIFFERS = 0.05;   /* relative, against Spacing Between Slices */
+static const double UNEVEN = 0.1;        /* of the step: further off its even place, a slice is uneven */
+static const double SHIFT_MM = 0.5;      /* sideways, against the line through the first and last slice */
+static const double STEP_DIFFERS = 0.05; /* relative, against Spacing Between Slices */
 
 static double dot(const double a[3], const double b[3])
 {
@@ -29,10 +29,10 @@ static bool is_near(const double a[3], const double b[3], double tolerance)
 
 static bool belong_together(const reha_series_image *a, const reha_series_image *b)
 {
-    return strcmp(a->series_uid, b->series_uid) == 0 && strcmp(a->kind, b->kind) == 0 && a->time_no == b->time_no &&
-           a->width_px == b->width_px && a->height_px == b->height_px && fabs(a->x_mm / b->x_mm - 1.0) <= SAME_SPACING &&
-           fabs(a->y_mm / b->y_mm - 1.0) <= SAME_SPACING && is_near(a->row, b->row, SAME_DIRECTION) &&
-           is_near(a->column, b->column, SAME_DIRECTION);
+    return strcmp(a->series_uid, b->series_uid) == 0 && strcmp(a->kind, b->kind) == 0 &&
+           a->time_no == b->time_no && a->width_px == b->width_px && a->height_px == b->height_px &&
+           fabs(a->x_mm / b->x_mm - 1.0) <= SAME_SPACING && fabs(a->y_mm / b->y_mm - 1.0) <= SAME_SPACING &&
+           is_near(a->row, b->row, SAME_DIRECTION) && is_near(a->column, b->column, SAME_DIRECTION);
 }
 
 static reha_status group(reha_series_set *set, uint32_t *stack_of, reha_error *err)
@@ -49,7 +49,8 @@ static reha_status group(reha_series_set *set, uint32_t *stack_of, reha_error *e
         }
         if (s == STACKS_MAX) {
             reha_free(first);
-            return reha_fail(err, REHA_E_LIMIT, "more than %d series or orientations: give the folder of one examination",
+            return reha_fail(err, REHA_E_LIMIT,
+                             "more than %d series or orientations: give the folder of one examination",
                              STACKS_MAX);
         }
         stack_of[i] = s;
@@ -117,7 +118,8 @@ static size_t make_unique(double *values, size_t count, double same)
 static void no_volume(reha_series_set *set, reha_series_stack *stack)
 {
     stack->told.is_volume = false;
-    reha_series_add_note(set, "series %lld is no volume: %s", (long long)stack->told.series_number, stack->why_not);
+    reha_series_add_note(set, "series %lld is no volume: %s", (long long)stack->told.series_number,
+                         stack->why_not);
 }
 
 /* Echo times, those that are not stated (NaN) as one more at the end. */
@@ -133,8 +135,8 @@ static bool find_echoes(const reha_series_set *set, reha_series_stack *stack, do
     const bool has_unstated = stated < stack->told.image_count;
     const size_t count = make_unique(work, stated, SAME_ECHO_MS) + (has_unstated ? 1 : 0);
     if (count > REHA_ECHOES_MAX) {
-        (void)snprintf(stack->why_not, sizeof stack->why_not, "it has %zu echo times; at most %d are read", count,
-                       REHA_ECHOES_MAX);
+        (void)snprintf(stack->why_not, sizeof stack->why_not, "it has %zu echo times; at most %d are read",
+                       count, REHA_ECHOES_MAX);
         return false;
     }
     stack->told.echo_count = (uint32_t)count;
@@ -183,7 +185,8 @@ static bool find_grid(const reha_series_set *set, reha_series_stack *stack, cons
     const double steps = round(span / step);
     if (steps + 1.0 > (double)count * GRID_FACTOR_MAX || steps + 1.0 > (double)set->limits.side_max_px) {
         (void)snprintf(stack->why_not, sizeof stack->why_not,
-                       "its %zu slices are spread over %.1f mm, two of them only %.2f mm apart: give one series at a time",
+                       "its %zu slices are spread over %.1f mm, two of them only %.2f mm apart: give one "
+                       "series at a time",
                        count, span, step);
         return false;
     }
@@ -192,7 +195,8 @@ static bool find_grid(const reha_series_set *set, reha_series_stack *stack, cons
         const double place = (along[i] - along[0]) / step;
         if (fabs(place - round(place)) > UNEVEN) {
             (void)snprintf(stack->why_not, sizeof stack->why_not,
-                           "its slices are not evenly spaced: slice %zu of %zu lies %.2f mm behind the one before, others %.2f mm",
+                           "its slices are not evenly spaced: slice %zu of %zu lies %.2f mm behind the one "
+                           "before, others %.2f mm",
                            i + 1, count, i > 0 ? along[i] - along[i - 1] : 0.0, step);
             return false;
         }
@@ -228,7 +232,8 @@ static bool find_affine(const reha_series_set *set, reha_series_stack *stack, co
         const double tolerance = fmax(SHIFT_MM, UNEVEN * told->step_mm);
         if (!is_near(image->position, expected, tolerance)) {
             (void)snprintf(stack->why_not, sizeof stack->why_not,
-                           "%s is shifted against the other slices by more than %.1f mm", reha_series_name(set, image), tolerance);
+                           "%s is shifted against the other slices by more than %.1f mm",
+                           reha_series_name(set, image), tolerance);
             return false;
         }
     }
@@ -246,22 +251,28 @@ static bool put(reha_series_set *set, reha_series_stack *stack, uint32_t member,
     const uint32_t index = stack->members[member];
     const reha_series_image *image = &set->images[index];
     const reha_stack *told = &stack->told;
-    const double origin = told->to_mm.m[0][3] * normal[0] + told->to_mm.m[1][3] * normal[1] + told->to_mm.m[2][3] * normal[2];
-    const double k = told->slice_count > 1 ? round((dot(image->position, normal) - origin) / told->step_mm) : 0.0;
-    uint32_t *place = &stack->places[(size_t)echo_index(told, image->echo_ms) * told->slice_count + (uint32_t)k];
+    const double origin =
+        told->to_mm.m[0][3] * normal[0] + told->to_mm.m[1][3] * normal[1] + told->to_mm.m[2][3] * normal[2];
+    const double k =
+        told->slice_count > 1 ? round((dot(image->position, normal) - origin) / told->step_mm) : 0.0;
+    uint32_t *place =
+        &stack->places[(size_t)echo_index(told, image->echo_ms) * told->slice_count + (uint32_t)k];
     if (*place == 0) {
         *place = index + 1;
         return true;
     }
     const reha_series_image *other = &set->images[*place - 1];
-    if (image->sop_uid[0] != '\0' && strcmp(image->sop_uid, other->sop_uid) == 0 && image->frame_idx == other->frame_idx) {
+    if (image->sop_uid[0] != '\0' && strcmp(image->sop_uid, other->sop_uid) == 0 &&
+        image->frame_idx == other->frame_idx) {
         reha_series_add_note(set, "%s is a copy of %s and was passed over", reha_series_name(set, image),
                              reha_series_name(set, other));
         return true;
     }
     (void)snprintf(stack->why_not, sizeof stack->why_not,
-                   "%.60s (frame %u) and %.60s (frame %u) show the same place and echo: remove one, or give one series at a time",
-                   reha_series_name(set, other), other->frame_idx + 1, reha_series_name(set, image), image->frame_idx + 1);
+                   "%.60s (frame %u) and %.60s (frame %u) show the same place and echo: remove one, or give "
+                   "one series at a time",
+                   reha_series_name(set, other), other->frame_idx + 1, reha_series_name(set, image),
+                   image->frame_idx + 1);
     return false;
 }
 
@@ -295,8 +306,9 @@ static void tell_gaps(reha_series_set *set, reha_series_stack *stack)
             while (is_slice_empty(stack, end)) {
                 end++;
             }
-            reha_series_add_note(set, "series %lld: %u slice(s) are missing between %s and %s", (long long)told->series_number,
-                                 end - k, any_name(set, stack, k - 1), any_name(set, stack, end));
+            reha_series_add_note(set, "series %lld: %u slice(s) are missing between %s and %s",
+                                 (long long)told->series_number, end - k, any_name(set, stack, k - 1),
+                                 any_name(set, stack, end));
             told->missing_count += (end - k) * told->echo_count;
             k = end - 1;
             continue;
@@ -305,7 +317,8 @@ static void tell_gaps(reha_series_set *set, reha_series_stack *stack)
             if (stack->places[(size_t)e * told->slice_count + k] == 0) {
                 told->missing_count++;
                 reha_series_add_note(set, "series %lld: slice %u (%s) has no image of echo time %.2f ms",
-                                     (long long)told->series_number, k + 1, any_name(set, stack, k), told->echo_ms[e]);
+                                     (long long)told->series_number, k + 1, any_name(set, stack, k),
+                                     told->echo_ms[e]);
             }
         }
     }
@@ -322,12 +335,15 @@ static void tell_step(reha_series_set *set, const reha_series_stack *stack)
     const double ratio = told->step_mm / stated;
     if (ratio > 1.5 && fabs(ratio - round(ratio)) <= STEP_DIFFERS) {
         reha_series_add_note(set,
-                             "series %lld: the slices lie %.1f mm apart where the files state %.1f mm: only every %.0f. slice of "
+                             "series %lld: the slices lie %.1f mm apart where the files state %.1f mm: only "
+                             "every %.0f. slice of "
                              "the scan is here",
                              (long long)told->series_number, told->step_mm, stated, round(ratio));
     } else {
-        reha_series_add_note(set, "series %lld: the slices lie %.2f mm apart where the files state %.2f mm; the positions are used",
-                             (long long)told->series_number, told->step_mm, stated);
+        reha_series_add_note(
+            set,
+            "series %lld: the slices lie %.2f mm apart where the files state %.2f mm; the positions are used",
+            (long long)told->series_number, told->step_mm, stated);
     }
 }
 

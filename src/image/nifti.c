@@ -36,8 +36,8 @@ typedef struct voxel_type {
 } voxel_type;
 
 static const voxel_type voxel_types[] = {
-    {DT_UINT8, "uint8", 1},     {DT_INT8, "int8", 1},     {DT_INT16, "int16", 2},     {DT_UINT16, "uint16", 2},
-    {DT_INT32, "int32", 4},     {DT_UINT32, "uint32", 4}, {DT_INT64, "int64", 8},     {DT_UINT64, "uint64", 8},
+    {DT_UINT8, "uint8", 1},     {DT_INT8, "int8", 1},       {DT_INT16, "int16", 2}, {DT_UINT16, "uint16", 2},
+    {DT_INT32, "int32", 4},     {DT_UINT32, "uint32", 4},   {DT_INT64, "int64", 8}, {DT_UINT64, "uint64", 8},
     {DT_FLOAT32, "float32", 4}, {DT_FLOAT64, "float64", 8},
 };
 
@@ -152,7 +152,8 @@ bool reha_nifti_detect(const void *bytes, size_t count)
     size_t got = 0;
     bool is_big = false;
     if (is_gzip(bytes, count)) {
-        return reha_gunzip(bytes, count, head, sizeof head, &got, NULL) == REHA_OK && version_of(head, got, &is_big) > 0;
+        return reha_gunzip(bytes, count, head, sizeof head, &got, NULL) == REHA_OK &&
+               version_of(head, got, &is_big) > 0;
     }
     return version_of(bytes, count, &is_big) > 0;
 }
@@ -163,14 +164,17 @@ static reha_status parse_header(const uint8_t *bytes, size_t count, header *out,
     *out = (header){0};
     const int version = version_of(bytes, count, &is_big);
     if (version < 0) {
-        return reha_fail(err, REHA_E_UNSUPPORTED, "an Analyze 7.5 header, which has no patient geometry: convert it to NIfTI");
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "an Analyze 7.5 header, which has no patient geometry: convert it to NIfTI");
     }
     if (version == 0) {
-        return reha_fail(err, REHA_E_FORMAT, "no NIfTI header in the first %zu bytes: give a .nii or .nii.gz file",
+        return reha_fail(err, REHA_E_FORMAT,
+                         "no NIfTI header in the first %zu bytes: give a .nii or .nii.gz file",
                          count < NIFTI_2_BYTES ? count : (size_t)NIFTI_2_BYTES);
     }
     if (memcmp(version == 1 ? AT1(magic) : AT2(magic), "ni", 2) == 0) {
-        return reha_fail(err, REHA_E_UNSUPPORTED, "a header of a pair of .hdr and .img files: convert it to one .nii file");
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "a header of a pair of .hdr and .img files: convert it to one .nii file");
     }
     if (version == 1) {
         parse_1(bytes, is_big, out);
@@ -189,15 +193,18 @@ static reha_status read_sizes(const header *head, const reha_image_limits *limit
     uint64_t count = 1;
     const int64_t rank = head->dim[0];
     if (rank < 2 || rank > 7) {
-        return reha_fail(err, REHA_E_FORMAT, "the NIfTI header says %" PRId64 " dimensions (dim[0]), not 2 to 7", rank);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "the NIfTI header says %" PRId64 " dimensions (dim[0]), not 2 to 7", rank);
     }
     for (int64_t d = 1; d <= rank; d++) {
         const int64_t length = head->dim[d];
         if (length < 1) {
-            return reha_fail(err, REHA_E_FORMAT, "the NIfTI header says %" PRId64 " voxels along dimension %" PRId64, length, d);
+            return reha_fail(err, REHA_E_FORMAT,
+                             "the NIfTI header says %" PRId64 " voxels along dimension %" PRId64, length, d);
         }
         if (length > INT32_MAX || (d > 3 && count > UINT32_MAX / (uint64_t)length)) {
-            return reha_fail(err, REHA_E_LIMIT, "the NIfTI header says %" PRId64 " voxels along dimension %" PRId64, length, d);
+            return reha_fail(err, REHA_E_LIMIT,
+                             "the NIfTI header says %" PRId64 " voxels along dimension %" PRId64, length, d);
         }
         if (d <= 3) {
             size[d - 1] = (uint64_t)length;
@@ -232,9 +239,10 @@ static double voxel_size(const header *head, int axis)
 
 static void from_quaternion(const header *head, reha_affine3 *out)
 {
-    const nifti_dmat44 map = nifti_quatern_to_dmat44(
-        head->quaternion[0], head->quaternion[1], head->quaternion[2], head->offset[0], head->offset[1], head->offset[2],
-        voxel_size(head, 1), voxel_size(head, 2), voxel_size(head, 3), head->pixdim[0] < 0.0 ? -1.0 : 1.0);
+    const nifti_dmat44 map =
+        nifti_quatern_to_dmat44(head->quaternion[0], head->quaternion[1], head->quaternion[2],
+                                head->offset[0], head->offset[1], head->offset[2], voxel_size(head, 1),
+                                voxel_size(head, 2), voxel_size(head, 3), head->pixdim[0] < 0.0 ? -1.0 : 1.0);
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c < 4; c++) {
             out->m[r][c] = map.m[r][c];
@@ -256,12 +264,15 @@ static reha_status check_quaternion(const header *head, reha_error *err)
 
 static reha_status read_geometry(const header *head, reha_nifti_facts *facts, reha_error *err)
 {
-    static const double per_mm[] = {[NIFTI_UNITS_UNKNOWN] = 1.0, [NIFTI_UNITS_METER] = 1000.0, [NIFTI_UNITS_MM] = 1.0,
+    static const double per_mm[] = {[NIFTI_UNITS_UNKNOWN] = 1.0,
+                                    [NIFTI_UNITS_METER] = 1000.0,
+                                    [NIFTI_UNITS_MM] = 1.0,
                                     [NIFTI_UNITS_MICRON] = 1e-3};
     reha_affine3 map = {{{0}}};
     const int unit = head->units & TO_SPATIAL_UNIT;
     if (unit > NIFTI_UNITS_MICRON) {
-        return reha_fail(err, REHA_E_FORMAT, "the NIfTI header names no known unit of length (xyzt_units %d)", head->units);
+        return reha_fail(err, REHA_E_FORMAT, "the NIfTI header names no known unit of length (xyzt_units %d)",
+                         head->units);
     }
     facts->has_unit = unit != NIFTI_UNITS_UNKNOWN;
     facts->is_position_known = true;
@@ -295,13 +306,14 @@ static reha_status find_type(const header *head, const voxel_type **out, reha_er
             *out = &voxel_types[i];
             return head->bits == 0 || head->bits == (int)voxel_types[i].bytes * 8
                        ? REHA_OK
-                       : reha_fail(err, REHA_E_FORMAT, "the NIfTI header says %s voxels of %d bits", voxel_types[i].name,
-                                   head->bits);
+                       : reha_fail(err, REHA_E_FORMAT, "the NIfTI header says %s voxels of %d bits",
+                                   voxel_types[i].name, head->bits);
         }
     }
-    return reha_fail(err, REHA_E_UNSUPPORTED,
-                     "voxels of NIfTI data type %d (complex, colour or 128 bits) are not read: convert them to float32",
-                     head->data_type);
+    return reha_fail(
+        err, REHA_E_UNSUPPORTED,
+        "voxels of NIfTI data type %d (complex, colour or 128 bits) are not read: convert them to float32",
+        head->data_type);
 }
 
 /* Bytes that the file must have in all. Sizes were checked: 2 GiB as float32 at most. */
@@ -310,15 +322,17 @@ static reha_status find_extent(const header *head, const reha_nifti *nifti, cons
 {
     const reha_nifti_facts *facts = &nifti->facts;
     const double earliest = head->version == 1 ? NIFTI_1_DATA : NIFTI_2_DATA;
-    const uint64_t data_bytes = (uint64_t)facts->size[0] * facts->size[1] * facts->size[2] * facts->volume_count *
-                                nifti->type->bytes;
+    const uint64_t data_bytes =
+        (uint64_t)facts->size[0] * facts->size[1] * facts->size[2] * facts->volume_count * nifti->type->bytes;
     if (!(head->data_offset >= earliest && head->data_offset <= (double)limits->file_bytes_max &&
           head->data_offset == floor(head->data_offset))) {
-        return reha_fail(err, REHA_E_FORMAT, "the NIfTI header says that voxels begin at byte %g", head->data_offset);
+        return reha_fail(err, REHA_E_FORMAT, "the NIfTI header says that voxels begin at byte %g",
+                         head->data_offset);
     }
     *from = (size_t)head->data_offset;
     if (data_bytes + *from > limits->decoded_bytes_max) {
-        return reha_fail(err, REHA_E_LIMIT, "%" PRIu64 " MiB of voxels are declared, at most %" PRIu64 " are read",
+        return reha_fail(err, REHA_E_LIMIT,
+                         "%" PRIu64 " MiB of voxels are declared, at most %" PRIu64 " are read",
                          data_bytes >> 20, limits->decoded_bytes_max >> 20);
     }
     *needed = *from + (size_t)data_bytes;
@@ -327,10 +341,12 @@ static reha_status find_extent(const header *head, const reha_nifti *nifti, cons
 
 static reha_status cut_file(size_t needed, size_t got, reha_error *err)
 {
-    return reha_fail(err, REHA_E_FORMAT, "the file is cut: %zu of %zu bytes are there; copy or export it again", got, needed);
+    return reha_fail(err, REHA_E_FORMAT,
+                     "the file is cut: %zu of %zu bytes are there; copy or export it again", got, needed);
 }
 
-static reha_status unpack(const uint8_t *bytes, size_t count, size_t needed, reha_nifti *nifti, reha_error *err)
+static reha_status unpack(const uint8_t *bytes, size_t count, size_t needed, reha_nifti *nifti,
+                          reha_error *err)
 {
     size_t got = 0;
     if (needed / GZIP_RATIO_MAX > count) { /* no gzip stream of this length can hold so much */
@@ -344,8 +360,8 @@ static reha_status unpack(const uint8_t *bytes, size_t count, size_t needed, reh
     return got == needed ? REHA_OK : cut_file(needed, got, err);
 }
 
-static reha_status open_into(const uint8_t *bytes, size_t count, const reha_image_limits *limits, reha_nifti *nifti,
-                             reha_error *err)
+static reha_status open_into(const uint8_t *bytes, size_t count, const reha_image_limits *limits,
+                             reha_nifti *nifti, reha_error *err)
 {
     uint8_t unpacked[NIFTI_2_BYTES];
     const uint8_t *first = bytes;
@@ -383,8 +399,8 @@ static reha_status open_into(const uint8_t *bytes, size_t count, const reha_imag
     return REHA_OK;
 }
 
-reha_status reha_nifti_open(const void *bytes, size_t count, const reha_image_limits *limits, reha_nifti **out,
-                            reha_error *err)
+reha_status reha_nifti_open(const void *bytes, size_t count, const reha_image_limits *limits,
+                            reha_nifti **out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     *out = NULL;
@@ -401,13 +417,15 @@ reha_status reha_nifti_open(const void *bytes, size_t count, const reha_image_li
     return REHA_OK;
 }
 
-reha_status reha_nifti_load(const char *path, const reha_image_limits *limits, reha_nifti **out, reha_error *err)
+reha_status reha_nifti_load(const char *path, const reha_image_limits *limits, reha_nifti **out,
+                            reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     uint8_t *bytes = NULL;
     size_t count = 0;
     *out = NULL;
-    REHA_TRY(reha_file_load(path, limits != NULL ? limits->file_bytes_max : defaults.file_bytes_max, &bytes, &count, err));
+    REHA_TRY(reha_file_load(path, limits != NULL ? limits->file_bytes_max : defaults.file_bytes_max, &bytes,
+                            &count, err));
     const reha_status status = reha_nifti_open(bytes, count, limits, out, err);
     if (status != REHA_OK) {
         reha_error_prefix(err, "%s", path);
@@ -463,7 +481,8 @@ reha_status reha_nifti_read(const reha_nifti *nifti, uint32_t volume_idx, reha_v
 {
     *out = NULL;
     if (volume_idx >= nifti->facts.volume_count) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "volume %" PRIu32 " of %" PRIu32, volume_idx + 1, nifti->facts.volume_count);
+        return reha_fail(err, REHA_E_NOT_FOUND, "volume %" PRIu32 " of %" PRIu32, volume_idx + 1,
+                         nifti->facts.volume_count);
     }
     REHA_TRY(reha_volume_new(nifti->facts.size, &nifti->facts.to_mm, out, err));
     const size_t count = reha_volume_count(*out);

@@ -11,7 +11,8 @@ static uInt part_of(size_t left)
     return left > (1u << 30) ? 1u << 30 : (uInt)left;
 }
 
-reha_status reha_gunzip(const uint8_t *bytes, size_t count, uint8_t *out, size_t wanted, size_t *got, reha_error *err)
+reha_status reha_gunzip(const uint8_t *bytes, size_t count, uint8_t *out, size_t wanted, size_t *got,
+                        reha_error *err)
 {
     z_stream stream = {.next_in = (z_const Bytef *)(uintptr_t)bytes};
     size_t left_in = count;
@@ -51,7 +52,8 @@ reha_status reha_gzip(const uint8_t *bytes, size_t count, uint8_t **out, size_t 
     int result = Z_OK;
     *out = NULL;
     *out_bytes = 0;
-    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_BITS, MEMORY_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory while packing");
     }
     const size_t room = deflateBound(&stream, (uLong)count);

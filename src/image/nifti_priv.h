@@ -20,8 +20,8 @@ _Static_assert(sizeof(nifti_2_header) == NIFTI_2_BYTES, "nifti2.h is not packed 
 reha_affine3 reha_nifti_turn(const reha_affine3 *map);
 
 /* gzip. Inflates at most `wanted` bytes; *got tells how many there were. */
-REHA_MUST_USE reha_status reha_gunzip(const uint8_t *bytes, size_t count, uint8_t *out, size_t wanted, size_t *got,
-                                      reha_error *err);
+REHA_MUST_USE reha_status reha_gunzip(const uint8_t *bytes, size_t count, uint8_t *out, size_t wanted,
+                                      size_t *got, reha_error *err);
 REHA_MUST_USE reha_status reha_gzip(const uint8_t *bytes, size_t count, uint8_t **out, size_t *out_bytes,
                                     reha_error *err);
 

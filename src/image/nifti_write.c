@@ -65,7 +65,8 @@ static void fill(const reha_volume *volume, size_t count, const char *descriptio
     nifti_dmat44 map = {{{0}}};
     double step[3];
     double qfac = 1.0;
-    *out = (fields){.ras = reha_nifti_turn(&volume->to_mm), .description = description != NULL ? description : ""};
+    *out = (fields){.ras = reha_nifti_turn(&volume->to_mm),
+                    .description = description != NULL ? description : ""};
     reha_volume_spacing_mm(volume, spacing_mm);
     out->dim[0] = count > 1 ? 4 : 3;
     for (int a = 0; a < 3; a++) {
@@ -79,8 +80,9 @@ static void fill(const reha_volume *volume, size_t count, const char *descriptio
         out->pixdim[d] = 1.0;
     }
     out->has_qform = has_right_angles(&out->ras, spacing_mm);
-    nifti_dmat44_to_quatern(map, &out->quaternion[0], &out->quaternion[1], &out->quaternion[2], &out->offset[0],
-                            &out->offset[1], &out->offset[2], &step[0], &step[1], &step[2], &qfac);
+    nifti_dmat44_to_quatern(map, &out->quaternion[0], &out->quaternion[1], &out->quaternion[2],
+                            &out->offset[0], &out->offset[1], &out->offset[2], &step[0], &step[1], &step[2],
+                            &qfac);
     out->pixdim[0] = qfac;
 }
 
@@ -106,13 +108,15 @@ static void write_1(uint8_t *bytes, const fields *from)
             put_float(bytes + offsetof(nifti_1_header, srow_x) + 16 * i + 4 * c, from->ras.m[i][c]);
         }
     }
-    memcpy(bytes + offsetof(nifti_1_header, magic), "n+1", 4);
+    static const char magic[4] = {'n', '+', '1', '\0'};
+    memcpy(bytes + offsetof(nifti_1_header, magic), magic, sizeof magic);
 }
 
 static void write_2(uint8_t *bytes, const fields *from)
 {
     put_uint(bytes + offsetof(nifti_2_header, sizeof_hdr), 4, NIFTI_2_BYTES);
-    memcpy(bytes + offsetof(nifti_2_header, magic), "n+2\0\r\n\032\n", 8);
+    static const char magic[8] = {'n', '+', '2', '\0', '\r', '\n', '\032', '\n'};
+    memcpy(bytes + offsetof(nifti_2_header, magic), magic, sizeof magic);
     for (size_t i = 0; i < 8; i++) {
         put_uint(bytes + offsetof(nifti_2_header, dim) + 8 * i, 8, from->dim[i]);
         put_double(bytes + offsetof(nifti_2_header, pixdim) + 8 * i, from->pixdim[i]);
@@ -154,8 +158,9 @@ static reha_status check(const reha_volume *const *volumes, size_t count, const 
     return reha_affine3_check(&volumes[0]->to_mm, err);
 }
 
-reha_status reha_nifti_encode(const reha_volume *const *volumes, size_t count, const reha_nifti_options *options,
-                              uint8_t **out, size_t *out_bytes, reha_error *err)
+reha_status reha_nifti_encode(const reha_volume *const *volumes, size_t count,
+                              const reha_nifti_options *options, uint8_t **out, size_t *out_bytes,
+                              reha_error *err)
 {
     fields from;
     size_t data_bytes = 0;
@@ -170,9 +175,10 @@ reha_status reha_nifti_encode(const reha_volume *const *volumes, size_t count, c
     const size_t start = is_2 ? NIFTI_2_DATA : NIFTI_1_DATA;
     const size_t voxels = reha_volume_count(volumes[0]);
     size_t total = 0;
-    uint8_t *bytes = reha_mul_size(voxels * sizeof(float), count, &data_bytes) && reha_add_size(data_bytes, start, &total)
-                         ? reha_alloc(total)
-                         : NULL;
+    uint8_t *bytes =
+        reha_mul_size(voxels * sizeof(float), count, &data_bytes) && reha_add_size(data_bytes, start, &total)
+            ? reha_alloc(total)
+            : NULL;
     if (bytes == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a NIfTI file of %zu volumes", count);
     }
@@ -199,8 +205,8 @@ reha_status reha_nifti_encode(const reha_volume *const *volumes, size_t count, c
     return status;
 }
 
-reha_status reha_nifti_save(const reha_volume *const *volumes, size_t count, const char *description, const char *path,
-                            reha_error *err)
+reha_status reha_nifti_save(const reha_volume *const *volumes, size_t count, const char *description,
+                            const char *path, reha_error *err)
 {
     uint8_t *bytes = NULL;
     size_t size_bytes = 0;

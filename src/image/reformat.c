@@ -74,8 +74,8 @@ static bool find_axes(const double normal[3], double right[3], double down[3])
 }
 
 /* Span of the volume's corners along a direction, from the point `from`. */
-static void span_along(const reha_volume *volume, const double from[3], const double direction[3], double *low,
-                       double *high)
+static void span_along(const reha_volume *volume, const double from[3], const double direction[3],
+                       double *low, double *high)
 {
     *low = INFINITY;
     *high = -INFINITY;
@@ -97,8 +97,8 @@ static double smallest_side(const reha_volume *volume)
     return fmin(side_mm[0], fmin(side_mm[1], side_mm[2]));
 }
 
-reha_status reha_cut_oblique(const reha_volume *volume, reha_point3_mm through, const double normal[3], double step_mm,
-                             reha_cut *out, reha_error *err)
+reha_status reha_cut_oblique(const reha_volume *volume, reha_point3_mm through, const double normal[3],
+                             double step_mm, reha_cut *out, reha_error *err)
 {
     const double from[3] = {through.x_mm, through.y_mm, through.z_mm};
     double low[2];
@@ -126,8 +126,8 @@ reha_status reha_cut_oblique(const reha_volume *volume, reha_point3_mm through, 
     return REHA_OK;
 }
 
-reha_status reha_cut_standard(const reha_volume *volume, reha_plane plane, double at_mm, double step_mm, reha_cut *out,
-                              reha_error *err)
+reha_status reha_cut_standard(const reha_volume *volume, reha_plane plane, double at_mm, double step_mm,
+                              reha_cut *out, reha_error *err)
 {
     const int axis = plane == REHA_PLANE_SAGITTAL ? 0 : plane == REHA_PLANE_CORONAL ? 1 : 2;
     double normal[3] = {0.0, 0.0, 0.0};
@@ -187,11 +187,14 @@ reha_status reha_reformat(const reha_volume *volume, const reha_cut *cut, reha_g
     REHA_TRY(reha_image_check_size(cut->width_px, cut->height_px, NULL, err));
     const double layers = ceil(SAMPLES_PER_VOXEL * cut->slab_mm / smallest_side(volume));
     if (!(cut->step_mm > 0.0 && layers >= 0.0 && layers <= 10000.0)) {
-        return reha_fail(err, REHA_E_ARG, "a cut with pixels of %g mm and a slab of %g mm", cut->step_mm, cut->slab_mm);
+        return reha_fail(err, REHA_E_ARG, "a cut with pixels of %g mm and a slab of %g mm", cut->step_mm,
+                         cut->slab_mm);
     }
     if (fmax(layers, 1.0) * cut->width_px * cut->height_px > SAMPLES_MAX) {
-        return reha_fail(err, REHA_E_LIMIT, "a cut of %u x %u px with a slab of %g mm is too large: take larger pixels or a thinner slab",
-                         cut->width_px, cut->height_px, cut->slab_mm);
+        return reha_fail(
+            err, REHA_E_LIMIT,
+            "a cut of %u x %u px with a slab of %g mm is too large: take larger pixels or a thinner slab",
+            cut->width_px, cut->height_px, cut->slab_mm);
     }
     REHA_TRY(reha_gray_new(cut->width_px, cut->height_px, out, err));
     cross(cut->right, cut->down, normal);

@@ -9,7 +9,7 @@
 static const double VOXEL_MIN_MM = 1e-6;
 static const double VOXEL_MAX_MM = 1000.0;
 static const double POSITION_MAX_MM = 1e7;
-static const double FLAT = 1e-4;         /* volume of the unit steps' parallelepiped: below, they lie in a plane */
+static const double FLAT = 1e-4; /* volume of the unit steps' parallelepiped: below, they lie in a plane */
 static const double OBLIQUE_COS = 0.9397; /* 20 degrees */
 
 reha_point3_mm reha_affine3_to_mm(const reha_affine3 *map, reha_point3_vox at)
@@ -29,7 +29,8 @@ static double length_of(const reha_affine3 *map, int column)
 
 static double determinant(const double m[3][4])
 {
-    return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
+    return m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
+           m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
            m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
 }
 
@@ -39,17 +40,18 @@ reha_status reha_affine3_check(const reha_affine3 *map, reha_error *err)
     for (int r = 0; r < 3; r++) {
         for (int c = 0; c < 4; c++) {
             if (!(fabs(map->m[r][c]) <= POSITION_MAX_MM)) {
-                return reha_fail(err, REHA_E_FORMAT,
-                                 "the geometry is broken: row %d, column %d of the affine is not a finite length", r + 1,
-                                 c + 1);
+                return reha_fail(
+                    err, REHA_E_FORMAT,
+                    "the geometry is broken: row %d, column %d of the affine is not a finite length", r + 1,
+                    c + 1);
             }
         }
     }
     for (int c = 0; c < 3; c++) {
         const double length_mm = length_of(map, c);
         if (!(length_mm >= VOXEL_MIN_MM && length_mm <= VOXEL_MAX_MM)) {
-            return reha_fail(err, REHA_E_FORMAT, "the geometry is broken: a voxel of %g mm along axis %d", length_mm,
-                             c + 1);
+            return reha_fail(err, REHA_E_FORMAT, "the geometry is broken: a voxel of %g mm along axis %d",
+                             length_mm, c + 1);
         }
         product *= length_mm;
     }
@@ -61,7 +63,7 @@ reha_status reha_affine3_check(const reha_affine3 *map, reha_error *err)
 
 reha_point3_vox reha_affine3_to_vox(const reha_affine3 *map, reha_point3_mm at)
 {
-    const double (*m)[4] = map->m;
+    const double(*m)[4] = map->m;
     const double b[3] = {at.x_mm - m[0][3], at.y_mm - m[1][3], at.z_mm - m[2][3]};
     const double whole = determinant(m);
     double out[3];
@@ -83,7 +85,8 @@ reha_status reha_volume_check_size(const uint64_t size[3], uint64_t count, const
     const reha_image_limits *used = limits != NULL ? limits : &defaults;
     REHA_TRY(reha_image_check_size(size[0], size[1], used, err));
     if (size[2] == 0 || count == 0) {
-        return reha_fail(err, REHA_E_FORMAT, "the volume is empty: %" PRIu64 " slices, %" PRIu64 " volumes", size[2], count);
+        return reha_fail(err, REHA_E_FORMAT, "the volume is empty: %" PRIu64 " slices, %" PRIu64 " volumes",
+                         size[2], count);
     }
     const uint64_t slice_bytes = size[0] * size[1] * sizeof(float); /* within pixels_max: no overflow */
     if (size[2] > used->side_max_px || count > used->frames_max ||
@@ -97,7 +100,8 @@ reha_status reha_volume_check_size(const uint64_t size[3], uint64_t count, const
     return REHA_OK;
 }
 
-reha_status reha_volume_new(const uint32_t size[3], const reha_affine3 *to_mm, reha_volume **out, reha_error *err)
+reha_status reha_volume_new(const uint32_t size[3], const reha_affine3 *to_mm, reha_volume **out,
+                            reha_error *err)
 {
     static const reha_affine3 plain = {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
     size_t count = 0;
@@ -105,14 +109,16 @@ reha_status reha_volume_new(const uint32_t size[3], const reha_affine3 *to_mm, r
     *out = NULL;
     if (size[0] == 0 || size[1] == 0 || size[2] == 0 || !reha_mul_size(size[0], size[1], &count) ||
         !reha_mul_size(count, size[2], &count) || !reha_mul_size(count, sizeof(float), &bytes)) {
-        return reha_fail(err, REHA_E_ARG, "a volume of %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels cannot exist",
-                         size[0], size[1], size[2]);
+        return reha_fail(err, REHA_E_ARG,
+                         "a volume of %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels cannot exist", size[0],
+                         size[1], size[2]);
     }
     reha_volume *volume = reha_alloc_zero(1, sizeof *volume);
     float *voxels = volume != NULL ? reha_alloc_zero(count, sizeof *voxels) : NULL;
     if (voxels == NULL) {
         reha_free(volume);
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for a volume of %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels",
+        return reha_fail(err, REHA_E_NOMEM,
+                         "out of memory for a volume of %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels",
                          size[0], size[1], size[2]);
     }
     memcpy(volume->size, size, sizeof volume->size);
@@ -155,7 +161,7 @@ const char *reha_volume_plane_name(const reha_volume *volume)
     static const char *const names[3] = {"sagittal", "coronal", "axial"};
     static const char *const oblique[3] = {"oblique, nearest sagittal", "oblique, nearest coronal",
                                            "oblique, nearest axial"};
-    const double (*m)[4] = volume->to_mm.m;
+    const double(*m)[4] = volume->to_mm.m;
     const double normal[3] = {m[1][0] * m[2][1] - m[2][0] * m[1][1], m[2][0] * m[0][1] - m[0][0] * m[2][1],
                               m[0][0] * m[1][1] - m[1][0] * m[0][1]};
     const double length = sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
@@ -226,7 +232,8 @@ bool reha_volume_same_grid(const reha_volume *a, const reha_volume *b, double to
         return false;
     }
     for (unsigned corner = 0; corner < 8; corner++) {
-        const reha_point3_vox at = {(corner & 1u) != 0 ? a->size[0] - 1.0 : 0.0, (corner & 2u) != 0 ? a->size[1] - 1.0 : 0.0,
+        const reha_point3_vox at = {(corner & 1u) != 0 ? a->size[0] - 1.0 : 0.0,
+                                    (corner & 2u) != 0 ? a->size[1] - 1.0 : 0.0,
                                     (corner & 4u) != 0 ? a->size[2] - 1.0 : 0.0};
         const reha_point3_vox there = reha_affine3_to_vox(&a->to_mm, reha_affine3_to_mm(&b->to_mm, at));
         if (!(fabs(there.i - at.i) <= tolerance_vox && fabs(there.j - at.j) <= tolerance_vox &&

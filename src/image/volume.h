@@ -49,8 +49,8 @@ typedef struct reha_volume {
 REHA_MUST_USE reha_status reha_volume_check_size(const uint64_t size[3], uint64_t count,
                                                  const reha_image_limits *limits, reha_error *err);
 /* Voxels 0; `to_mm` NULL: 1 mm, axes as LPS. */
-REHA_MUST_USE reha_status reha_volume_new(const uint32_t size[3], const reha_affine3 *to_mm, reha_volume **out,
-                                          reha_error *err);
+REHA_MUST_USE reha_status reha_volume_new(const uint32_t size[3], const reha_affine3 *to_mm,
+                                          reha_volume **out, reha_error *err);
 void reha_volume_free(reha_volume *volume); /* NULL is fine */
 
 static inline size_t reha_volume_count(const reha_volume *volume)
@@ -71,7 +71,8 @@ void reha_volume_directions(const reha_volume *volume, char out[4]);
 const char *reha_volume_plane_name(const reha_volume *volume);
 
 /* Slice k as an image with its spacing (calibrated). */
-REHA_MUST_USE reha_status reha_volume_slice(const reha_volume *volume, uint32_t k, reha_gray **out, reha_error *err);
+REHA_MUST_USE reha_status reha_volume_slice(const reha_volume *volume, uint32_t k, reha_gray **out,
+                                            reha_error *err);
 
 /* Trilinear. Up to half a voxel outside the outermost centres the edge value holds (voxels have a size);
  * beyond it, and where a voxel that would count is NaN, the result is NaN. */

@@ -28,7 +28,8 @@ static uint32_t pixel_of(reha_colour colour)
 static uint32_t shade_value(float value, const void *context)
 {
     const range *span = context;
-    return isnan(value) ? 0u : pixel_of(reha_heat_colour(((double)value - span->low) / (span->high - span->low)));
+    return isnan(value) ? 0u
+                        : pixel_of(reha_heat_colour(((double)value - span->low) / (span->high - span->low)));
 }
 
 static uint32_t shade_mark(float value, const void *context)
@@ -37,7 +38,8 @@ static uint32_t shade_mark(float value, const void *context)
     return value > 0.0F ? *pixel : 0u;
 }
 
-static void paint(reha_canvas *canvas, const reha_gray *image, reha_rect box, shader shade, const void *context)
+static void paint(reha_canvas *canvas, const reha_gray *image, reha_rect box, shader shade,
+                  const void *context)
 {
     if (!reha_canvas_is_usable(canvas) || !(box.width > 0.0) || !(box.height > 0.0)) {
         return;
@@ -64,7 +66,8 @@ static void paint(reha_canvas *canvas, const reha_gray *image, reha_rect box, sh
     cairo_translate(cairo, box.x, box.y);
     cairo_scale(cairo, box.width / image->width_px, box.height / image->height_px);
     cairo_set_source_surface(cairo, surface, 0.0, 0.0);
-    cairo_pattern_set_filter(cairo_get_source(cairo), CAIRO_FILTER_NEAREST); /* a value is never mixed with none */
+    cairo_pattern_set_filter(cairo_get_source(cairo),
+                             CAIRO_FILTER_NEAREST); /* a value is never mixed with none */
     cairo_rectangle(cairo, 0.0, 0.0, image->width_px, image->height_px);
     cairo_fill(cairo);
     cairo_restore(cairo);
@@ -86,12 +89,13 @@ void reha_canvas_mark(reha_canvas *canvas, const reha_gray *mask, reha_rect box,
     paint(canvas, mask, box, shade_mark, &pixel);
 }
 
-void reha_canvas_value_bar(reha_canvas *canvas, reha_rect box, double low, double high, const char *title, double size,
-                           reha_colour text_colour)
+void reha_canvas_value_bar(reha_canvas *canvas, reha_rect box, double low, double high, const char *title,
+                           double size, reha_colour text_colour)
 {
     const reha_type type = {.size = size, .colour = text_colour};
     const reha_stroke stroke = {text_colour, 1.0, 0.0};
-    for (int i = 0; i < BAR_STEPS; i++) { /* from the top; each step reaches to the end, so that no seams show */
+    for (int i = 0; i < BAR_STEPS;
+         i++) { /* from the top; each step reaches to the end, so that no seams show */
         const double from = box.height * i / BAR_STEPS;
         reha_canvas_fill_box(canvas, (reha_rect){box.x, box.y + from, box.width, box.height - from}, 0.0,
                              reha_heat_colour(1.0 - (i + 0.5) / BAR_STEPS));
@@ -102,7 +106,8 @@ void reha_canvas_value_bar(reha_canvas *canvas, reha_rect box, double low, doubl
         const double part = (double)t / (TICKS - 1);
         const double y = box.y + box.height * (1.0 - part);
         (void)snprintf(text, sizeof text, "%.4g", low + part * (high - low));
-        reha_canvas_line(canvas, (reha_spot){box.x + box.width, y}, (reha_spot){box.x + box.width + 4.0, y}, stroke);
+        reha_canvas_line(canvas, (reha_spot){box.x + box.width, y}, (reha_spot){box.x + box.width + 4.0, y},
+                         stroke);
         (void)reha_canvas_text(canvas, (reha_spot){box.x + box.width + 7.0, y - 0.65 * size}, text, &type);
     }
     (void)reha_canvas_text(canvas, (reha_spot){box.x, box.y - 2.0 * size}, title, &type);

@@ -9,8 +9,9 @@
 void reha_canvas_values(reha_canvas *canvas, const reha_gray *map, reha_rect box, double low, double high);
 /* Every pixel that is above 0 in one colour; for marks. */
 void reha_canvas_mark(reha_canvas *canvas, const reha_gray *mask, reha_rect box, reha_colour colour);
-/* An upright scale from `low` to `high` with five ticks and a title ("T2 (ms)") above; numbers right of it. */
-void reha_canvas_value_bar(reha_canvas *canvas, reha_rect box, double low, double high, const char *title, double size,
-                           reha_colour text_colour);
+/* An upright scale from `low` to `high` with five ticks and a title ("T2 (ms)") above; numbers right of it.
+ */
+void reha_canvas_value_bar(reha_canvas *canvas, reha_rect box, double low, double high, const char *title,
+                           double size, reha_colour text_colour);
 
 #endif

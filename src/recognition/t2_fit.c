@@ -3,7 +3,8 @@
 #include <math.h>
 
 static const double ROOT_HALF_PI = 1.2533141373155003;
-static const double STRONG = 10.0;   /* amplitude in sigmas above which sqrt(A^2 + sigma^2) is the mean to 1e-4 sigma */
+static const double STRONG =
+    10.0; /* amplitude in sigmas above which sqrt(A^2 + sigma^2) is the mean to 1e-4 sigma */
 static const double STANDS_OUT = 3.0; /* sigmas */
 static const double Z_95 = 1.959963985;
 
@@ -12,14 +13,10 @@ enum { ROUNDS_MAX = 60 };
 const char *reha_t2_state_text(reha_t2_state state)
 {
     static const char *const texts[REHA_T2_STATE_COUNT] = {
-        [REHA_T2_FITTED] = "fitted",
-        [REHA_T2_BACKGROUND] = "background",
-        [REHA_T2_NO_DATA] = "too few echoes",
-        [REHA_T2_IN_NOISE] = "in the noise",
-        [REHA_T2_NO_DECAY] = "no decay",
-        [REHA_T2_OUT_OF_RANGE] = "out of range",
-        [REHA_T2_UNCERTAIN] = "too uncertain",
-        [REHA_T2_NO_SOLUTION] = "no solution",
+        [REHA_T2_FITTED] = "fitted",           [REHA_T2_BACKGROUND] = "background",
+        [REHA_T2_NO_DATA] = "too few echoes",  [REHA_T2_IN_NOISE] = "in the noise",
+        [REHA_T2_NO_DECAY] = "no decay",       [REHA_T2_OUT_OF_RANGE] = "out of range",
+        [REHA_T2_UNCERTAIN] = "too uncertain", [REHA_T2_NO_SOLUTION] = "no solution",
     };
     const int idx = (int)state;
     return idx >= 0 && idx < (int)REHA_T2_STATE_COUNT ? texts[idx] : "unknown";
@@ -38,8 +35,9 @@ static double polynomial(const double *c, int count, double x)
 static void scaled_bessel(double x, double *i0, double *i1)
 {
     static const double low0[] = {1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.0360768, 0.0045813};
-    static const double low1[] = {0.5, 0.87890594, 0.51498869, 0.15084934, 0.02658733, 0.00301532, 0.00032411};
-    static const double high0[] = {0.39894228, 0.01328592,  0.00225319, -0.00157565, 0.00916281,
+    static const double low1[] = {0.5,        0.87890594, 0.51498869, 0.15084934,
+                                  0.02658733, 0.00301532, 0.00032411};
+    static const double high0[] = {0.39894228,  0.01328592, 0.00225319,  -0.00157565, 0.00916281,
                                    -0.02057706, 0.02635537, -0.01647633, 0.00392377};
     static const double high1[] = {0.39894228, -0.03988024, -0.00362018, 0.00163801, -0.01031555,
                                    0.02282967, -0.02895312, 0.01787654,  -0.00420059};
@@ -87,8 +85,8 @@ typedef struct samples {
 
 typedef struct state { /* of the search */
     double s0;
-    double rate; /* 1 / T2 in 1/ms */
-    double cost; /* sum of squared residuals */
+    double rate;       /* 1 / T2 in 1/ms */
+    double cost;       /* sum of squared residuals */
     double aa, ab, bb; /* J'J */
     double ga, gb;     /* J'r */
 } state;
@@ -200,10 +198,12 @@ static double error_of_rate(const samples *in, const state *at)
     return in->sigma > 0.0 ? Z_95 * unit * fmax(in->sigma, spread) : student_95(freedom) * unit * spread;
 }
 
-static reha_t2_state judge(const samples *in, const state *at, const reha_t2_options *options, reha_t2_fit *out)
+static reha_t2_state judge(const samples *in, const state *at, const reha_t2_options *options,
+                           reha_t2_fit *out)
 {
     const double t2_min_ms = options->t2_min_ms > 0.0 ? options->t2_min_ms : 0.5 * in->echo_ms[0];
-    const double t2_max_ms = options->t2_max_ms > 0.0 ? options->t2_max_ms : 10.0 * in->echo_ms[in->count - 1];
+    const double t2_max_ms =
+        options->t2_max_ms > 0.0 ? options->t2_max_ms : 10.0 * in->echo_ms[in->count - 1];
     if (at->rate <= 0.0) {
         return REHA_T2_NO_DECAY;
     }

@@ -19,18 +19,20 @@ typedef struct job {
     size_t row_voxels;
 } job;
 
-static reha_status check(const reha_volume *const *echoes, const double *echo_ms, size_t count, bool skip_first,
-                         reha_error *err)
+static reha_status check(const reha_volume *const *echoes, const double *echo_ms, size_t count,
+                         bool skip_first, reha_error *err)
 {
     const size_t least = REHA_T2_ECHOES_MIN + (skip_first ? 1u : 0u);
     if (count < least || count > REHA_T2_ECHOES_MAX) {
-        return reha_fail(err, REHA_E_FORMAT, "T2 needs %zu to %d echoes%s, and there %s %zu: give a multi-echo series", least,
-                         REHA_T2_ECHOES_MAX, skip_first ? " (the first one is left out)" : "", count == 1 ? "is" : "are",
-                         count);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "T2 needs %zu to %d echoes%s, and there %s %zu: give a multi-echo series", least,
+                         REHA_T2_ECHOES_MAX, skip_first ? " (the first one is left out)" : "",
+                         count == 1 ? "is" : "are", count);
     }
     for (size_t e = 0; e < count; e++) {
         if (!(echo_ms[e] > 0.0 && echo_ms[e] < 1e4) || (e > 0 && !(echo_ms[e] > echo_ms[e - 1]))) {
-            return reha_fail(err, REHA_E_FORMAT, "echo %zu has the echo time %g ms; they must be above 0 and rise", e + 1,
+            return reha_fail(err, REHA_E_FORMAT,
+                             "echo %zu has the echo time %g ms; they must be above 0 and rise", e + 1,
                              echo_ms[e]);
         }
         if (!reha_volume_same_grid(echoes[0], echoes[e], SAME_GRID_VOX)) {
@@ -159,8 +161,8 @@ static void choose_options(reha_t2_map *map, const reha_t2_options *options)
     used->snr_min = used->snr_min > 0.0 ? used->snr_min : SNR_MIN;
 }
 
-static reha_status find_threshold(const reha_volume *const *echoes, size_t count, double sigma, reha_t2_map *map,
-                                  reha_error *err)
+static reha_status find_threshold(const reha_volume *const *echoes, size_t count, double sigma,
+                                  reha_t2_map *map, reha_error *err)
 {
     if (sigma > 0.0) {
         map->noise.sigma = sigma;
@@ -222,8 +224,9 @@ static reha_status run(job *work, size_t threads, reha_error *err)
     return status;
 }
 
-reha_status reha_t2_map_new(const reha_volume *const *echoes, const double *echo_ms, size_t count, double sigma,
-                            const reha_t2_options *options, size_t threads, reha_t2_map **out, reha_error *err)
+reha_status reha_t2_map_new(const reha_volume *const *echoes, const double *echo_ms, size_t count,
+                            double sigma, const reha_t2_options *options, size_t threads, reha_t2_map **out,
+                            reha_error *err)
 {
     const size_t skipped = options != NULL && options->skip_first ? 1 : 0;
     reha_status status = REHA_OK;
@@ -277,8 +280,8 @@ static void summarise(float *values, float *errors, reha_t2_statistics *out)
     out->error_ms = median_of(errors, out->fitted);
 }
 
-reha_status reha_t2_describe(const reha_t2_map *map, const uint8_t *labels, uint8_t label, int k, reha_t2_statistics *out,
-                             reha_error *err)
+reha_status reha_t2_describe(const reha_t2_map *map, const uint8_t *labels, uint8_t label, int k,
+                             reha_t2_statistics *out, reha_error *err)
 {
     const double nothing = (double)NAN;
     const size_t slice_voxels = (size_t)map->t2_ms->size[0] * map->t2_ms->size[1];
@@ -296,8 +299,9 @@ reha_status reha_t2_describe(const reha_t2_map *map, const uint8_t *labels, uint
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the statistics of a T2 map");
     }
     for (size_t v = from; v < to; v++) {
-        const bool is_inside = labels != NULL ? labels[v] == label
-                                              : map->states[v] != REHA_T2_BACKGROUND && map->states[v] != REHA_T2_NO_DATA;
+        const bool is_inside =
+            labels != NULL ? labels[v] == label
+                           : map->states[v] != REHA_T2_BACKGROUND && map->states[v] != REHA_T2_NO_DATA;
         out->voxels += is_inside ? 1 : 0;
         if (is_inside && map->states[v] == REHA_T2_FITTED) {
             values[out->fitted] = map->t2_ms->voxels[v];

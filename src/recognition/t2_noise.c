@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 enum { STARTS = 60, ROUNDS_MAX = 100, VOXELS_MIN = 400, SAMPLED_MAX = 200000 };
-static const double Z_99 = 2.5758;         /* bracket of 99 % of noise voxels */
-static const double RAYLEIGH_CV = 0.5227;  /* standard deviation over mean */
-static const double CV_TOLERANCE = 0.12;   /* relative */
+static const double Z_99 = 2.5758;          /* bracket of 99 % of noise voxels */
+static const double RAYLEIGH_CV = 0.5227;   /* standard deviation over mean */
+static const double CV_TOLERANCE = 0.12;    /* relative */
 static const double DECAY_TOLERANCE = 0.10; /* last echo against the first one, relative */
-static const double SHARE_MIN = 0.002;     /* of all voxels */
+static const double SHARE_MIN = 0.002;      /* of all voxels */
 
 /* Quantile of chi-squared over its mean (Wilson and Hilferty 1931). */
 static double chi_ratio(double freedom, double z)
@@ -28,8 +28,8 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Mean power over the echoes, halved: sigma squared where there is nothing but noise. NaN: not to be used, as where
- * the scanner or a mask has put zeros. */
+/* Mean power over the echoes, halved: sigma squared where there is nothing but noise. NaN: not to be used, as
+ * where the scanner or a mask has put zeros. */
 static float power_of(const reha_volume *const *echoes, size_t count, size_t voxel)
 {
     double sum = 0.0;
@@ -126,8 +126,8 @@ static size_t collect(const reha_volume *const *echoes, size_t count, size_t str
     return used;
 }
 
-static double try_starts(const reha_volume *const *echoes, size_t count, size_t stride, const float *sorted, size_t used,
-                         size_t *best_inside)
+static double try_starts(const reha_volume *const *echoes, size_t count, size_t stride, const float *sorted,
+                         size_t used, size_t *best_inside)
 {
     const double freedom = 2.0 * (double)count;
     const double lowest = log((double)sorted[used / 1000]);
@@ -143,7 +143,8 @@ static double try_starts(const reha_volume *const *echoes, size_t count, size_t 
             continue;
         }
         last = variance;
-        if (inside > *best_inside && (double)inside >= SHARE_MIN * (double)used && is_noise(echoes, count, stride, variance)) {
+        if (inside > *best_inside && (double)inside >= SHARE_MIN * (double)used &&
+            is_noise(echoes, count, stride, variance)) {
             best = variance;
             *best_inside = inside;
         }
@@ -151,7 +152,8 @@ static double try_starts(const reha_volume *const *echoes, size_t count, size_t 
     return best;
 }
 
-reha_status reha_t2_find_noise(const reha_volume *const *echoes, size_t count, reha_t2_noise *out, reha_error *err)
+reha_status reha_t2_find_noise(const reha_volume *const *echoes, size_t count, reha_t2_noise *out,
+                               reha_error *err)
 {
     *out = (reha_t2_noise){0};
     if (count < 2) {
@@ -166,14 +168,16 @@ reha_status reha_t2_find_noise(const reha_volume *const *echoes, size_t count, r
     }
     const size_t used = collect(echoes, count, stride, powers);
     size_t inside = 0;
-    const double variance = used >= VOXELS_MIN ? try_starts(echoes, count, stride, powers, used, &inside) : 0.0;
+    const double variance =
+        used >= VOXELS_MIN ? try_starts(echoes, count, stride, powers, used, &inside) : 0.0;
     reha_free(powers);
     if (variance > 0.0) {
         out->sigma = sqrt(variance);
         out->voxels = inside * stride;
     } else {
         (void)snprintf(out->reason, sizeof out->reason, "%s",
-                       "the images show no air with plain noise (it is cut off, masked to 0, filtered, or of several coils)");
+                       "the images show no air with plain noise (it is cut off, masked to 0, filtered, or of "
+                       "several coils)");
     }
     return REHA_OK;
 }

@@ -3,7 +3,6 @@
 #include "base/random.h"
 
 #include <math.h>
-#include <string.h>
 
 static const double TURN_RAD = 6.283185307179586;
 
@@ -49,7 +48,9 @@ static void draw_echo(const reha_t2_phantom *phantom, size_t e, reha_volume *vol
         for (uint32_t y = 0; y < phantom->side_px; y++) {
             for (uint32_t x = 0; x < phantom->side_px; x++, v++) {
                 const int tube = tube_at(phantom, x, y);
-                const double signal = tube > 0 ? share * phantom->s0 * exp(-phantom->echo_ms[e] / phantom->t2_ms[tube - 1]) : 0.0;
+                const double signal =
+                    tube > 0 ? share * phantom->s0 * exp(-phantom->echo_ms[e] / phantom->t2_ms[tube - 1])
+                             : 0.0;
                 const double real = signal + phantom->sigma * reha_random_normal(&random);
                 const double imaginary = phantom->sigma * reha_random_normal(&random);
                 volume->voxels[v] = (float)hypot(real, imaginary);
@@ -58,16 +59,20 @@ static void draw_echo(const reha_t2_phantom *phantom, size_t e, reha_volume *vol
     }
 }
 
-reha_status reha_t2_phantom_draw(const reha_t2_phantom *phantom, reha_volume **out, reha_volume **labels, reha_error *err)
+reha_status reha_t2_phantom_draw(const reha_t2_phantom *phantom, reha_volume **out, reha_volume **labels,
+                                 reha_error *err)
 {
     const uint32_t size[3] = {phantom->side_px, phantom->side_px, phantom->slice_count};
     const double middle_mm = 0.5 * (phantom->side_px - 1.0) * phantom->pixel_mm;
     /* Sagittal: columns to the back, rows to the feet, slices to the right. */
-    const reha_affine3 map = {{{0.0, 0.0, -phantom->step_mm, 0.5 * (phantom->slice_count - 1.0) * phantom->step_mm},
-                               {phantom->pixel_mm, 0.0, 0.0, -middle_mm},
-                               {0.0, -phantom->pixel_mm, 0.0, middle_mm}}};
+    const reha_affine3 map = {
+        {{0.0, 0.0, -phantom->step_mm, 0.5 * (phantom->slice_count - 1.0) * phantom->step_mm},
+         {phantom->pixel_mm, 0.0, 0.0, -middle_mm},
+         {0.0, -phantom->pixel_mm, 0.0, middle_mm}}};
     reha_status status = REHA_OK;
-    memset(out, 0, phantom->echo_count * sizeof *out);
+    for (size_t e = 0; e < phantom->echo_count; e++) {
+        out[e] = NULL;
+    }
     if (labels != NULL) {
         *labels = NULL;
     }
@@ -80,7 +85,8 @@ reha_status reha_t2_phantom_draw(const reha_t2_phantom *phantom, reha_volume **o
     if (status == REHA_OK && labels != NULL) {
         status = reha_volume_new(size, &map, labels, err);
         for (size_t v = 0; status == REHA_OK && v < reha_volume_count(*labels); v++) {
-            (*labels)->voxels[v] = (float)tube_at(phantom, (uint32_t)(v % size[0]), (uint32_t)(v / size[0] % size[1]));
+            (*labels)->voxels[v] =
+                (float)tube_at(phantom, (uint32_t)(v % size[0]), (uint32_t)(v / size[0] % size[1]));
         }
     }
     for (size_t e = 0; e < phantom->echo_count && status != REHA_OK; e++) {

@@ -37,8 +37,8 @@ static void note(reha_t2_result *result, const char *format, ...)
 
 static bool is_usable(const reha_stack *stack)
 {
-    return stack->is_volume && stack->echo_count >= REHA_T2_ECHOES_MIN && !isnan(stack->echo_ms[stack->echo_count - 1]) &&
-           strcmp(stack->facts.modality, "MR") == 0;
+    return stack->is_volume && stack->echo_count >= REHA_T2_ECHOES_MIN &&
+           !isnan(stack->echo_ms[stack->echo_count - 1]) && strcmp(stack->facts.modality, "MR") == 0;
 }
 
 /* What the folder holds instead, for the error. */
@@ -47,45 +47,54 @@ static void describe_stacks(const reha_series_set *set, reha_text *text)
     enum { TOLD_MAX = 4 };
     for (size_t s = 0; s < reha_series_count(set) && s < TOLD_MAX; s++) {
         const reha_stack *stack = reha_series_get(set, s);
-        const uint32_t stated = stack->echo_count > 0 && isnan(stack->echo_ms[stack->echo_count - 1]) ? stack->echo_count - 1
-                                                                                                       : stack->echo_count;
-        reha_text_addf(text, "%sseries %" PRId64 ": %s, %u echo time(s)%s", s > 0 ? "; " : "", stack->series_number,
-                       stack->facts.modality, stated, stack->is_volume ? "" : ", no volume");
+        const uint32_t stated = stack->echo_count > 0 && isnan(stack->echo_ms[stack->echo_count - 1])
+                                    ? stack->echo_count - 1
+                                    : stack->echo_count;
+        reha_text_addf(text, "%sseries %" PRId64 ": %s, %u echo time(s)%s", s > 0 ? "; " : "",
+                       stack->series_number, stack->facts.modality, stated,
+                       stack->is_volume ? "" : ", no volume");
     }
     if (reha_series_count(set) > TOLD_MAX) {
         reha_text_addf(text, "; and %zu more", reha_series_count(set) - TOLD_MAX);
     }
 }
 
-static reha_status no_train(const reha_series_set *set, const reha_t2_request *request, size_t found, reha_error *err)
+static reha_status no_train(const reha_series_set *set, const reha_t2_request *request, size_t found,
+                            reha_error *err)
 {
     reha_text text = {0};
     reha_error why = REHA_ERROR_INIT;
     char *list = NULL;
     reha_volume *none = NULL;
-    for (size_t s = 0; s < reha_series_count(set) && found == 0; s++) { /* a train that is broken says why itself */
+    for (size_t s = 0; s < reha_series_count(set) && found == 0;
+         s++) { /* a train that is broken says why itself */
         const reha_stack *stack = reha_series_get(set, s);
         if (!stack->is_volume && (request->series < 0 || stack->series_number == request->series)) {
             const reha_status status = reha_series_load(set, s, 0, &none, &why);
             reha_volume_free(none);
             return status != REHA_OK && stack->echo_count >= REHA_T2_ECHOES_MIN
-                       ? reha_fail(err, status, "%s: series %" PRId64 ": %s", request->path, stack->series_number, why.text)
-                       : reha_fail(err, REHA_E_FORMAT, "%s: no MR series with 3 echo times or more (series %" PRId64 ": %.100s)",
+                       ? reha_fail(err, status, "%s: series %" PRId64 ": %s", request->path,
+                                   stack->series_number, why.text)
+                       : reha_fail(err, REHA_E_FORMAT,
+                                   "%s: no MR series with 3 echo times or more (series %" PRId64 ": %.100s)",
                                    request->path, stack->series_number, why.text);
         }
     }
     describe_stacks(set, &text);
     REHA_TRY(reha_text_take(&text, &list, err));
     const reha_status status =
-        found > 1 ? reha_fail(err, REHA_E_FORMAT, "%s: %zu series would do (%s): choose with --series N or give one folder each",
+        found > 1 ? reha_fail(err, REHA_E_FORMAT,
+                              "%s: %zu series would do (%s): choose with --series N or give one folder each",
                               request->path, found, list)
-                  : reha_fail(err, REHA_E_FORMAT, "%s: no MR series with %d echo times or more (%s): give the multi-echo series",
+                  : reha_fail(err, REHA_E_FORMAT,
+                              "%s: no MR series with %d echo times or more (%s): give the multi-echo series",
                               request->path, REHA_T2_ECHOES_MIN, list);
     reha_free(list);
     return status;
 }
 
-static reha_status choose_stack(const reha_series_set *set, const reha_t2_request *request, size_t *out, reha_error *err)
+static reha_status choose_stack(const reha_series_set *set, const reha_t2_request *request, size_t *out,
+                                reha_error *err)
 {
     size_t found = 0;
     for (size_t s = 0; s < reha_series_count(set); s++) {
@@ -98,7 +107,8 @@ static reha_status choose_stack(const reha_series_set *set, const reha_t2_reques
     return found == 1 ? REHA_OK : no_train(set, request, found, err);
 }
 
-static reha_status load_series(const reha_t2_request *request, train *out, reha_t2_result *result, reha_error *err)
+static reha_status load_series(const reha_t2_request *request, train *out, reha_t2_result *result,
+                               reha_error *err)
 {
     reha_series_set *set = NULL;
     size_t chosen = 0;
@@ -119,7 +129,9 @@ static reha_status load_series(const reha_t2_request *request, train *out, reha_
         note(result, "%s", reha_series_note(set, i));
     }
     if (stack->missing_count > 0) {
-        note(result, "%u image(s) of the series are missing: such slices are fitted from the echoes that are there, or not at all",
+        note(result,
+             "%u image(s) of the series are missing: such slices are fitted from the echoes that are there, "
+             "or not at all",
              stack->missing_count);
     }
     if (stack->facts.is_lossy) {
@@ -139,7 +151,8 @@ static reha_status parse_times(const char *text, double *out, size_t *count, reh
         const char *comma = strchr(at, ',');
         const size_t length = comma != NULL ? (size_t)(comma - at) : strlen(at);
         if (length >= sizeof one || *count == REHA_T2_ECHOES_MAX) {
-            return reha_fail(err, REHA_E_ARG, "--echo-times: at most %d numbers of ms, separated by commas", REHA_T2_ECHOES_MAX);
+            return reha_fail(err, REHA_E_ARG, "--echo-times: at most %d numbers of ms, separated by commas",
+                             REHA_T2_ECHOES_MAX);
         }
         memcpy(one, at, length);
         one[length] = '\0';
@@ -152,14 +165,17 @@ static reha_status parse_times(const char *text, double *out, size_t *count, reh
     return REHA_OK;
 }
 
-static reha_status load_nifti(const reha_t2_request *request, train *out, reha_t2_result *result, reha_error *err)
+static reha_status load_nifti(const reha_t2_request *request, train *out, reha_t2_result *result,
+                              reha_error *err)
 {
     reha_nifti *nifti = NULL;
     size_t times = 0;
     reha_status status = REHA_OK;
     if (request->echo_times == NULL) {
-        return reha_fail(err, REHA_E_ARG, "%s: a NIfTI file does not hold its echo times: give them with --echo-times 10,20,...",
-                         request->path);
+        return reha_fail(
+            err, REHA_E_ARG,
+            "%s: a NIfTI file does not hold its echo times: give them with --echo-times 10,20,...",
+            request->path);
     }
     REHA_TRY(parse_times(request->echo_times, out->echo_ms, &times, err));
     REHA_TRY(reha_nifti_load(request->path, NULL, &nifti, err));
@@ -194,23 +210,26 @@ static void add_notes(reha_t2_result *result)
 {
     const reha_t2_map *map = result->map;
     if (!(map->noise.sigma > 0.0)) {
-        note(result, "the noise is unknown (%s): no noise floor in the fit, short and weak T2 read too long; --noise X states it",
+        note(result,
+             "the noise is unknown (%s): no noise floor in the fit, short and weak T2 read too long; --noise "
+             "X states it",
              map->noise.reason[0] != '\0' ? map->noise.reason : "as asked");
     }
     if (fabs(map->first_ratio) > FIRST_ECHO_OFF) {
-        note(result, "the first echo lies %.1f %% %s the fitted curve (median): %s", 100.0 * fabs(map->first_ratio),
-             map->first_ratio < 0.0 ? "below" : "above",
+        note(result, "the first echo lies %.1f %% %s the fitted curve (median): %s",
+             100.0 * fabs(map->first_ratio), map->first_ratio < 0.0 ? "below" : "above",
              map->options.skip_first ? "the decay is not of one T2 only"
                                      : "a mark of stimulated echoes; compare with --skip-first-echo");
     }
-    note(result, "one T2 a voxel is fitted; stimulated echoes of imperfect refocusing pulses make it read longer than the true T2, "
+    note(result, "one T2 a voxel is fitted; stimulated echoes of imperfect refocusing pulses make it read "
+                 "longer than the true T2, "
                  "so compare only scans of one protocol");
-    note(result, "T2 below %.0f and above %.0f ms cannot be told from these echo times and is not given", map->options.t2_min_ms,
-         map->options.t2_max_ms);
+    note(result, "T2 below %.0f and above %.0f ms cannot be told from these echo times and is not given",
+         map->options.t2_min_ms, map->options.t2_max_ms);
 }
 
-static reha_status describe(const reha_t2_result *result, const uint8_t *labels, uint8_t label, reha_t2_region *out,
-                            reha_error *err)
+static reha_status describe(const reha_t2_result *result, const uint8_t *labels, uint8_t label,
+                            reha_t2_region *out, reha_error *err)
 {
     const uint32_t slices = result->map->t2_ms->size[2];
     out->label = label;
@@ -243,7 +262,8 @@ static reha_status describe_regions(reha_t2_result *result, reha_error *err)
     }
     for (int label = 1; label < REHA_T2_LABELS; label++) {
         if (is_there[label]) {
-            REHA_TRY(describe(result, result->labels, (uint8_t)label, &result->regions[result->region_count++], err));
+            REHA_TRY(describe(result, result->labels, (uint8_t)label,
+                              &result->regions[result->region_count++], err));
         }
     }
     return REHA_OK;
@@ -251,15 +271,16 @@ static reha_status describe_regions(reha_t2_result *result, reha_error *err)
 
 static reha_status run(const reha_t2_request *request, train *echoes, reha_t2_result *out, reha_error *err)
 {
-    REHA_TRY(is_nifti_name(request->path) ? load_nifti(request, echoes, out, err) : load_series(request, echoes, out, err));
+    REHA_TRY(is_nifti_name(request->path) ? load_nifti(request, echoes, out, err)
+                                          : load_series(request, echoes, out, err));
     out->echo_count = echoes->count;
     memcpy(out->echo_ms, echoes->echo_ms, sizeof out->echo_ms);
     if (request->roi != NULL) {
         REHA_TRY(reha_t2_read_roi(request->roi, echoes->echoes[0], &out->labels, err));
     }
-    const reha_status status =
-        reha_t2_map_new((const reha_volume *const *)echoes->echoes, echoes->echo_ms, echoes->count, request->sigma, &request->fit,
-                        (size_t)(request->threads > 0 ? request->threads : 0), &out->map, err);
+    const reha_status status = reha_t2_map_new(
+        (const reha_volume *const *)echoes->echoes, echoes->echo_ms, echoes->count, request->sigma,
+        &request->fit, (size_t)(request->threads > 0 ? request->threads : 0), &out->map, err);
     if (status != REHA_OK) {
         reha_error_prefix(err, "%s", request->path);
         return status;
@@ -269,9 +290,11 @@ static reha_status run(const reha_t2_request *request, train *echoes, reha_t2_re
     echoes->echoes[first] = NULL;
     REHA_TRY(describe_regions(out, err));
     if (out->tissue.all.fitted == 0) {
-        return reha_fail(err, REHA_E_REFUSED, "%s: no voxel could be fitted (%zu are background, %zu in the noise, %zu without decay)",
-                         request->path, out->map->counts[REHA_T2_BACKGROUND], out->map->counts[REHA_T2_IN_NOISE],
-                         out->map->counts[REHA_T2_NO_DECAY]);
+        return reha_fail(
+            err, REHA_E_REFUSED,
+            "%s: no voxel could be fitted (%zu are background, %zu in the noise, %zu without decay)",
+            request->path, out->map->counts[REHA_T2_BACKGROUND], out->map->counts[REHA_T2_IN_NOISE],
+            out->map->counts[REHA_T2_NO_DECAY]);
     }
     add_notes(out);
     return REHA_OK;
@@ -281,11 +304,13 @@ reha_status reha_t2_analyse(const reha_t2_request *request, reha_t2_result *out,
 {
     const double start_ms = reha_clock_ms();
     train echoes = {0};
-    *out = (reha_t2_result){.facts = reha_acquisition_unknown(), .series_number = -1, .repetition_ms = (double)NAN,
+    *out = (reha_t2_result){.facts = reha_acquisition_unknown(),
+                            .series_number = -1,
+                            .repetition_ms = (double)NAN,
                             .field_tesla = (double)NAN};
     out->path = reha_strdup(request->path);
-    const reha_status status =
-        out->path != NULL ? run(request, &echoes, out, err) : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    const reha_status status = out->path != NULL ? run(request, &echoes, out, err)
+                                                 : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     for (size_t e = 0; e < REHA_T2_ECHOES_MAX; e++) {
         reha_volume_free(echoes.echoes[e]);
     }

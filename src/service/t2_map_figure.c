@@ -8,7 +8,15 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PANELS_MAX = 36, COLUMNS_MAX = 6, GAP_PX = 14, HEAD_PX = 44, BAR_PX = 120, FOOT_PX = 30, TITLE_PX = 22 };
+enum {
+    PANELS_MAX = 36,
+    COLUMNS_MAX = 6,
+    GAP_PX = 14,
+    HEAD_PX = 44,
+    BAR_PX = 120,
+    FOOT_PX = 30,
+    TITLE_PX = 22
+};
 static const double TYPE_PX = 15.0;
 static const unsigned PAGE = 0x10151a;
 static const unsigned INK = 0xe6ebf0;
@@ -16,7 +24,7 @@ static const unsigned UNFITTED = 0x2fc6c6; /* no colour of the scale */
 
 typedef struct layout {
     uint32_t panels;
-    uint32_t first;    /* slice of the first panel; then every `stride`-th */
+    uint32_t first; /* slice of the first panel; then every `stride`-th */
     uint32_t stride;
     uint32_t columns;
     uint32_t rows;
@@ -52,7 +60,8 @@ static void window_of(const reha_volume *anatomy, float *low, float *high)
             values[used++] = anatomy->voxels[v];
         }
     }
-    if (used == 0 || reha_percentiles(values, used, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
+    if (used == 0 || reha_percentiles(values, used, fractions, 2, levels, NULL) != REHA_OK ||
+        levels[1] <= levels[0]) {
         levels[0] = 0.0F;
         levels[1] = 1.0F;
     }
@@ -99,9 +108,12 @@ static void draw_letters(reha_canvas *canvas, const reha_volume *grid, reha_rect
                     break;
                 }
             }
-            const reha_spot at = axis == 0 ? (reha_spot){end == 0 ? box.x + 5.0 : box.x + box.width - 17.0, box.y + 0.5 * box.height - 9.0}
-                                           : (reha_spot){box.x + 0.5 * box.width - 5.0, end == 0 ? box.y + 3.0 : box.y + box.height - 21.0};
-            reha_canvas_fill_box(canvas, (reha_rect){at.x - 3.0, at.y, 18.0, 19.0}, 3.0, (reha_colour){0.0, 0.0, 0.0, 0.6});
+            const reha_spot at = axis == 0 ? (reha_spot){end == 0 ? box.x + 5.0 : box.x + box.width - 17.0,
+                                                         box.y + 0.5 * box.height - 9.0}
+                                           : (reha_spot){box.x + 0.5 * box.width - 5.0,
+                                                         end == 0 ? box.y + 3.0 : box.y + box.height - 21.0};
+            reha_canvas_fill_box(canvas, (reha_rect){at.x - 3.0, at.y, 18.0, 19.0}, 3.0,
+                                 (reha_colour){0.0, 0.0, 0.0, 0.6});
             (void)reha_canvas_text(canvas, at, text, &type);
         }
     }
@@ -155,13 +167,14 @@ done:
     return status;
 }
 
-static void draw_scale(reha_canvas *canvas, const layout *shape, double top, double width, const double range_ms[2])
+static void draw_scale(reha_canvas *canvas, const layout *shape, double top, double width,
+                       const double range_ms[2])
 {
     const double height = shape->rows * (shape->panel_height_px + TITLE_PX + GAP_PX) - GAP_PX;
     const reha_type type = {.size = TYPE_PX - 2.0, .colour = reha_rgb(INK)};
     const double x = width - BAR_PX + 8.0;
-    reha_canvas_value_bar(canvas, (reha_rect){x, top + 34.0, 26.0, fmin(height - 90.0, 360.0)}, range_ms[0], range_ms[1],
-                          "T2 (ms)", TYPE_PX, reha_rgb(INK));
+    reha_canvas_value_bar(canvas, (reha_rect){x, top + 34.0, 26.0, fmin(height - 90.0, 360.0)}, range_ms[0],
+                          range_ms[1], "T2 (ms)", TYPE_PX, reha_rgb(INK));
     const double foot = top + 34.0 + fmin(height - 90.0, 360.0) + 24.0;
     reha_canvas_fill_box(canvas, (reha_rect){x, foot, 14.0, 14.0}, 0.0, reha_rgb(UNFITTED));
     (void)reha_canvas_text(canvas, (reha_spot){x + 20.0, foot - 2.0}, "not fitted", &type);
@@ -173,36 +186,42 @@ static void draw_words(reha_canvas *canvas, const reha_t2_result *result, const 
     const reha_type head = {.size = TYPE_PX + 4.0, .bold = true, .colour = reha_rgb(INK)};
     const reha_type foot = {.size = TYPE_PX - 2.0, .colour = reha_rgb(INK)};
     const reha_t2_statistics *s = &result->tissue.all;
-    (void)snprintf(text, sizeof text, "T2 map: tissue median %.1f ms, quartiles %.1f to %.1f", s->median_ms, s->q1_ms, s->q3_ms);
+    (void)snprintf(text, sizeof text, "T2 map: tissue median %.1f ms, quartiles %.1f to %.1f", s->median_ms,
+                   s->q1_ms, s->q3_ms);
     (void)reha_canvas_text(canvas, (reha_spot){GAP_PX, 12.0}, text, &head);
-    (void)snprintf(text, sizeof text, "%zu echoes, %.1f to %.1f ms%s. Research only, not reviewed.%s", result->map->echo_count,
-                   result->map->echo_ms[0], result->map->echo_ms[result->map->echo_count - 1],
+    (void)snprintf(text, sizeof text, "%zu echoes, %.1f to %.1f ms%s. Research only, not reviewed.%s",
+                   result->map->echo_count, result->map->echo_ms[0],
+                   result->map->echo_ms[result->map->echo_count - 1],
                    result->map->options.skip_first ? ", first one left out" : "",
                    shape->stride > 1 ? " Not all slices are shown." : "");
     (void)reha_canvas_text(canvas, (reha_spot){GAP_PX, height - FOOT_PX + 4.0}, text, &foot);
 }
 
-reha_status reha_t2_picture(const reha_t2_result *result, double low_ms, double high_ms, uint8_t **out, size_t *out_bytes,
-                            reha_error *err)
+reha_status reha_t2_picture(const reha_t2_result *result, double low_ms, double high_ms, uint8_t **out,
+                            size_t *out_bytes, reha_error *err)
 {
     const layout shape = plan(result->map->t2_ms);
     const double range_ms[2] = {low_ms, high_ms};
     const double width = fmax(GAP_PX + shape.columns * (shape.panel_px + GAP_PX) + BAR_PX, 640.0);
-    const double height = HEAD_PX + fmax(shape.rows * (shape.panel_height_px + TITLE_PX + GAP_PX), 260.0) + FOOT_PX;
+    const double height =
+        HEAD_PX + fmax(shape.rows * (shape.panel_height_px + TITLE_PX + GAP_PX), 260.0) + FOOT_PX;
     float window[2];
     reha_canvas *canvas = NULL;
     *out = NULL;
     *out_bytes = 0;
     if (!(high_ms > low_ms)) {
-        return reha_fail(err, REHA_E_ARG, "the range of colours must rise, not go from %g to %g ms", low_ms, high_ms);
+        return reha_fail(err, REHA_E_ARG, "the range of colours must rise, not go from %g to %g ms", low_ms,
+                         high_ms);
     }
     REHA_TRY(reha_canvas_new_picture((uint32_t)width, (uint32_t)height, reha_rgb(PAGE), &canvas, err));
     window_of(result->anatomy, &window[0], &window[1]);
     reha_status status = REHA_OK;
     for (uint32_t p = 0; p < shape.panels && status == REHA_OK; p++) {
-        const reha_rect box = {GAP_PX + p % shape.columns * (shape.panel_px + GAP_PX),
-                               HEAD_PX + TITLE_PX + p / shape.columns * (shape.panel_height_px + TITLE_PX + GAP_PX), shape.panel_px,
-                               shape.panel_height_px};
+        const uint32_t column = p % shape.columns;
+        const uint32_t row = p / shape.columns;
+        const reha_rect box = {GAP_PX + column * (shape.panel_px + GAP_PX),
+                               HEAD_PX + TITLE_PX + row * (shape.panel_height_px + TITLE_PX + GAP_PX),
+                               shape.panel_px, shape.panel_height_px};
         status = draw_panel(canvas, result, p * shape.stride, box, range_ms, window, err);
     }
     draw_scale(canvas, &shape, HEAD_PX, width, range_ms);

@@ -12,11 +12,15 @@
 
 static const char STYLE[] =
     ":root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--warn:#8a5800}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;--warn:#ffc55c}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 auto;"
-    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}.banner{border:1px solid var(--warn);"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;--"
+    "warn:#ffc55c}}"
+    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
+    "auto;"
+    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}.banner{border:1px solid "
+    "var(--warn);"
     "color:var(--warn);border-radius:.4rem;padding:.4rem .8rem;margin:.8rem 0}img{max-width:100%;height:auto}"
-    "table{border-collapse:collapse;margin:.6rem 0}th,td{text-align:right;padding:.3rem .7rem;border-bottom:1px solid "
+    "table{border-collapse:collapse;margin:.6rem 0}th,td{text-align:right;padding:.3rem "
+    ".7rem;border-bottom:1px solid "
     "var(--line)}th:first-child,td:first-child{text-align:left}.soft{color:var(--soft)}li{margin:.3rem 0}";
 
 static void add_row(reha_text *html, const char *name, const reha_t2_statistics *s)
@@ -52,17 +56,22 @@ static void add_region(reha_text *html, const char *name, const reha_t2_region *
 static void add_table(reha_text *html, const reha_t2_result *result)
 {
     const uint32_t slices = result->map->t2_ms->size[2];
-    reha_text_add(html, "<h2>T2 by region, in ms</h2><table><thead><tr><th scope=col>Region<th scope=col>Median<th scope=col>"
-                        "Lower quartile<th scope=col>Upper quartile<th scope=col>Mean<th scope=col>SD<th scope=col>Error of a voxel"
-                        "<th scope=col>Voxels<th scope=col>Not fitted</tr></thead><tbody>\n");
+    reha_text_add(
+        html,
+        "<h2>T2 by region, in ms</h2><table><thead><tr><th scope=col>Region<th scope=col>Median<th scope=col>"
+        "Lower quartile<th scope=col>Upper quartile<th scope=col>Mean<th scope=col>SD<th scope=col>Error of "
+        "a voxel"
+        "<th scope=col>Voxels<th scope=col>Not fitted</tr></thead><tbody>\n");
     add_region(html, "All tissue", &result->tissue, slices);
     for (size_t r = 0; r < result->region_count; r++) {
         char name[32];
         (void)snprintf(name, sizeof name, "Region %d", result->regions[r].label);
         add_region(html, name, &result->regions[r], slices);
     }
-    reha_text_add(html, "</tbody></table>\n<p class=soft>Error of a voxel: median of the half widths of the 95 % intervals, from the "
-                        "fit's Jacobian, the noise and the residuals. Not fitted: share of the region without a T2; such voxels are "
+    reha_text_add(html, "</tbody></table>\n<p class=soft>Error of a voxel: median of the half widths of the "
+                        "95 % intervals, from the "
+                        "fit's Jacobian, the noise and the residuals. Not fitted: share of the region "
+                        "without a T2; such voxels are "
                         "left out, never guessed.</p>\n");
 }
 
@@ -73,9 +82,10 @@ static void add_method(reha_text *html, const reha_t2_result *result)
     reha_volume_spacing_mm(map->t2_ms, spacing_mm);
     reha_text_add(html, "<h2>Series and method</h2><p>");
     reha_text_add_html(html, reha_path_name(result->path));
-    reha_text_addf(html, ": %s, %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels of %.3g x %.3g x %.3g mm. Echo times",
-                   reha_volume_plane_name(map->t2_ms), map->t2_ms->size[0], map->t2_ms->size[1], map->t2_ms->size[2], spacing_mm[0],
-                   spacing_mm[1], spacing_mm[2]);
+    reha_text_addf(
+        html, ": %s, %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels of %.3g x %.3g x %.3g mm. Echo times",
+        reha_volume_plane_name(map->t2_ms), map->t2_ms->size[0], map->t2_ms->size[1], map->t2_ms->size[2],
+        spacing_mm[0], spacing_mm[1], spacing_mm[2]);
     for (size_t e = 0; e < map->echo_count; e++) {
         reha_text_addf(html, "%s %.1f", e > 0 ? "," : "", map->echo_ms[e]);
     }
@@ -86,9 +96,11 @@ static void add_method(reha_text *html, const reha_t2_result *result)
     if (isfinite(result->repetition_ms)) {
         reha_text_addf(html, " TR %.0f ms.", result->repetition_ms);
     }
-    reha_text_add(html, "</p><p>Fit of S0 exp(-TE/T2) in each voxel with the noise floor of magnitude images (Rician mean). ");
+    reha_text_add(html, "</p><p>Fit of S0 exp(-TE/T2) in each voxel with the noise floor of magnitude images "
+                        "(Rician mean). ");
     if (map->noise.sigma > 0.0 && map->noise.voxels > 0) {
-        reha_text_addf(html, "Noise %.3g grey values, from %zu voxels of air.", map->noise.sigma, map->noise.voxels);
+        reha_text_addf(html, "Noise %.3g grey values, from %zu voxels of air.", map->noise.sigma,
+                       map->noise.voxels);
     } else if (map->noise.sigma > 0.0) {
         reha_text_addf(html, "Noise %.3g grey values, as stated by the user.", map->noise.sigma);
     } else {
@@ -96,7 +108,8 @@ static void add_method(reha_text *html, const reha_t2_result *result)
     }
     reha_text_add(html, "</p><h2>Voxels</h2><table><tbody>\n");
     for (int s = 0; s < (int)REHA_T2_STATE_COUNT; s++) {
-        reha_text_addf(html, "<tr><th scope=row>%s</th><td>%zu</td></tr>\n", reha_t2_state_text((reha_t2_state)s), map->counts[s]);
+        reha_text_addf(html, "<tr><th scope=row>%s</th><td>%zu</td></tr>\n",
+                       reha_t2_state_text((reha_t2_state)s), map->counts[s]);
     }
     reha_text_add(html, "</tbody></table>\n<h2>Notes</h2><ul>\n");
     for (size_t i = 0; i < result->note_count; i++) {
@@ -107,7 +120,8 @@ static void add_method(reha_text *html, const reha_t2_result *result)
     reha_text_add(html, "</ul>\n");
 }
 
-reha_status reha_t2_report(const reha_t2_result *result, double low_ms, double high_ms, const char *path, reha_error *err)
+reha_status reha_t2_report(const reha_t2_result *result, double low_ms, double high_ms, const char *path,
+                           reha_error *err)
 {
     reha_text html = {0};
     char *written = NULL;
@@ -118,15 +132,21 @@ reha_status reha_t2_report(const reha_t2_result *result, double low_ms, double h
     reha_clock_timestamp(now);
     REHA_CHECK(reha_t2_picture(result, low_ms, high_ms, &png, &png_bytes, err));
     reha_text_addf(&html,
-                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">"
-                   "<title>T2 map</title><style>%s</style></head>\n<body><h1>T2 map</h1>\n<p class=soft>%s, rehascope %s</p>\n"
-                   "<p class=banner role=note><b>Not reviewed, research only.</b> A measurement for a clinician to check. It supports "
-                   "a decision and makes none. T2 depends on field strength, sequence and scanner: compare only scans of one "
+                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+                   "content=\"width=device-width\">"
+                   "<title>T2 map</title><style>%s</style></head>\n<body><h1>T2 map</h1>\n<p class=soft>%s, "
+                   "rehascope %s</p>\n"
+                   "<p class=banner role=note><b>Not reviewed, research only.</b> A measurement for a "
+                   "clinician to check. It supports "
+                   "a decision and makes none. T2 depends on field strength, sequence and scanner: compare "
+                   "only scans of one "
                    "protocol.</p>\n",
                    STYLE, now, REHA_VERSION);
-    reha_text_addf(&html, "<img alt=\"Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms\" "
-                          "src=\"data:image/png;base64,",
-                   low_ms, high_ms, result->tissue.all.median_ms);
+    reha_text_addf(
+        &html,
+        "<img alt=\"Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms\" "
+        "src=\"data:image/png;base64,",
+        low_ms, high_ms, result->tissue.all.median_ms);
     reha_text_add_base64(&html, png, png_bytes);
     reha_text_add(&html, "\">\n");
     add_table(&html, result);

@@ -45,13 +45,16 @@ static bool parse_rectangle(const char *text, int64_t out[5])
     return true;
 }
 
-static reha_status fill_rectangle(const int64_t r[5], const reha_volume *grid, uint8_t *labels, reha_error *err)
+static reha_status fill_rectangle(const int64_t r[5], const reha_volume *grid, uint8_t *labels,
+                                  reha_error *err)
 {
     const uint32_t *size = grid->size;
     /* Each bound is checked before it is added to another: the numbers may be anything. */
-    if (r[0] < 0 || r[1] < 0 || r[2] < 1 || r[3] < 1 || r[0] >= size[0] || r[1] >= size[1] || r[2] > size[0] - r[0] ||
-        r[3] > size[1] - r[1] || r[4] > size[2]) {
-        return reha_fail(err, REHA_E_ARG, "--roi reaches beyond the images: they are %" PRIu32 " x %" PRIu32 " px in %" PRIu32 " slice(s)",
+    if (r[0] < 0 || r[1] < 0 || r[2] < 1 || r[3] < 1 || r[0] >= size[0] || r[1] >= size[1] ||
+        r[2] > size[0] - r[0] || r[3] > size[1] - r[1] || r[4] > size[2]) {
+        return reha_fail(err, REHA_E_ARG,
+                         "--roi reaches beyond the images: they are %" PRIu32 " x %" PRIu32 " px in %" PRIu32
+                         " slice(s)",
                          size[0], size[1], size[2]);
     }
     for (uint32_t k = 0; k < size[2]; k++) {
@@ -65,26 +68,30 @@ static reha_status fill_rectangle(const int64_t r[5], const reha_volume *grid, u
     return REHA_OK;
 }
 
-static reha_status fill_mask(const char *path, const reha_volume *mask, const reha_volume *grid, uint8_t *labels,
-                             reha_error *err)
+static reha_status fill_mask(const char *path, const reha_volume *mask, const reha_volume *grid,
+                             uint8_t *labels, reha_error *err)
 {
     size_t inside = 0;
     if (!reha_volume_same_grid(grid, mask, SAME_GRID_VOX)) {
-        return reha_fail(err, REHA_E_FORMAT,
-                         "%s: the mask lies on another grid (%" PRIu32 " x %" PRIu32 " x %" PRIu32
-                         ") than the series (%" PRIu32 " x %" PRIu32 " x %" PRIu32 "): draw or resample it on the series",
-                         path, mask->size[0], mask->size[1], mask->size[2], grid->size[0], grid->size[1], grid->size[2]);
+        return reha_fail(
+            err, REHA_E_FORMAT,
+            "%s: the mask lies on another grid (%" PRIu32 " x %" PRIu32 " x %" PRIu32
+            ") than the series (%" PRIu32 " x %" PRIu32 " x %" PRIu32 "): draw or resample it on the series",
+            path, mask->size[0], mask->size[1], mask->size[2], grid->size[0], grid->size[1], grid->size[2]);
     }
     for (size_t v = 0; v < reha_volume_count(mask); v++) {
         const double value = (double)mask->voxels[v];
         const double label = round(value);
         if (!(fabs(value - label) <= WHOLE && label >= 0.0 && label < REHA_T2_LABELS)) {
-            return reha_fail(err, REHA_E_FORMAT, "%s: a mask holds whole numbers from 0 to 255, and one voxel has %g", path, value);
+            return reha_fail(err, REHA_E_FORMAT,
+                             "%s: a mask holds whole numbers from 0 to 255, and one voxel has %g", path,
+                             value);
         }
         labels[v] = (uint8_t)label;
         inside += label > 0.0 ? 1 : 0;
     }
-    return inside > 0 ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "%s: the mask is empty: no voxel is above 0", path);
+    return inside > 0 ? REHA_OK
+                      : reha_fail(err, REHA_E_FORMAT, "%s: the mask is empty: no voxel is above 0", path);
 }
 
 static reha_status read_mask(const char *path, const reha_volume *grid, uint8_t *labels, reha_error *err)
@@ -112,7 +119,9 @@ reha_status reha_t2_read_roi(const char *roi, const reha_volume *grid, uint8_t *
     *out = NULL;
     const bool is_rectangle = parse_rectangle(roi, rectangle);
     if (!is_rectangle && !reha_str_ends_nocase(roi, ".nii") && !reha_str_ends_nocase(roi, ".nii.gz")) {
-        return reha_fail(err, REHA_E_ARG, "--roi: give x,y,w,h in pixels (with @slice for one slice), or a mask as .nii or .nii.gz");
+        return reha_fail(
+            err, REHA_E_ARG,
+            "--roi: give x,y,w,h in pixels (with @slice for one slice), or a mask as .nii or .nii.gz");
     }
     uint8_t *labels = reha_alloc_zero(reha_volume_count(grid), 1);
     if (labels == NULL) {

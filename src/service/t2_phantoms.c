@@ -26,8 +26,9 @@ static void set_place(const reha_volume *volume, uint32_t k, reha_dicom_slice *o
     out->between_mm = spacing_mm[2];
 }
 
-static reha_status write_slice(const char *folder, const reha_t2_phantom *phantom, const reha_volume *volume, uint32_t k,
-                               size_t e, reha_dicom_image *image, uint16_t *pixels, reha_error *err)
+static reha_status write_slice(const char *folder, const reha_t2_phantom *phantom, const reha_volume *volume,
+                               uint32_t k, size_t e, reha_dicom_image *image, uint16_t *pixels,
+                               reha_error *err)
 {
     char name[32];
     reha_dicom_slice slice = {.echo_ms = phantom->echo_ms[e], .repetition_ms = 2000.0};
@@ -50,7 +51,8 @@ static reha_status write_slice(const char *folder, const reha_t2_phantom *phanto
     return status;
 }
 
-static reha_status write_series(const char *folder, const reha_t2_phantom *phantom, reha_volume **echoes, reha_error *err)
+static reha_status write_series(const char *folder, const reha_t2_phantom *phantom, reha_volume **echoes,
+                                reha_error *err)
 {
     reha_dicom_image image = reha_dicom_image_empty();
     reha_status status = REHA_OK;
@@ -78,7 +80,8 @@ static reha_status write_series(const char *folder, const reha_t2_phantom *phant
     return status;
 }
 
-static reha_status write_truth(const char *folder, const reha_t2_phantom *phantom, const reha_volume *labels, reha_error *err)
+static reha_status write_truth(const char *folder, const reha_t2_phantom *phantom, const reha_volume *labels,
+                               reha_error *err)
 {
     reha_text table = {0};
     char *text = NULL;

@@ -68,15 +68,16 @@ static void add_grid(reha_text *text, const reha_volume *grid)
     double spacing_mm[3];
     reha_volume_directions(grid, letters);
     reha_volume_spacing_mm(grid, spacing_mm);
-    reha_text_addf(text, "%s, %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels of %.4g x %.4g x %.4g mm, directions %s",
-                   reha_volume_plane_name(grid), grid->size[0], grid->size[1], grid->size[2], spacing_mm[0], spacing_mm[1],
-                   spacing_mm[2], letters);
+    reha_text_addf(
+        text, "%s, %" PRIu32 " x %" PRIu32 " x %" PRIu32 " voxels of %.4g x %.4g x %.4g mm, directions %s",
+        reha_volume_plane_name(grid), grid->size[0], grid->size[1], grid->size[2], spacing_mm[0],
+        spacing_mm[1], spacing_mm[2], letters);
 }
 
 static void add_stack(reha_text *text, const reha_stack *stack)
 {
-    reha_text_addf(text, "  series %" PRId64 ": %s, %" PRIu32 " image(s), ", stack->series_number, stack->facts.modality,
-                   stack->image_count);
+    reha_text_addf(text, "  series %" PRId64 ": %s, %" PRIu32 " image(s), ", stack->series_number,
+                   stack->facts.modality, stack->image_count);
     if (!stack->is_volume) {
         reha_text_add(text, "no volume\n");
         return;
@@ -87,7 +88,8 @@ static void add_stack(reha_text *text, const reha_stack *stack)
         reha_text_addf(text, ", %" PRIu32 " echoes (%.4g to %.4g ms)", stack->echo_count, stack->echo_ms[0],
                        stack->echo_ms[stack->echo_count - 1]);
     }
-    reha_text_addf(text, stack->missing_count > 0 ? ", %" PRIu32 " image(s) missing\n" : "\n", stack->missing_count);
+    reha_text_addf(text, stack->missing_count > 0 ? ", %" PRIu32 " image(s) missing\n" : "\n",
+                   stack->missing_count);
 }
 
 reha_status reha_volumes_lines(const reha_volumes *volumes, char **out, reha_error *err)
@@ -97,8 +99,8 @@ reha_status reha_volumes_lines(const reha_volumes *volumes, char **out, reha_err
     if (volumes->nifti != NULL) {
         const reha_nifti_facts *facts = reha_nifti_get_facts(volumes->nifti);
         const reha_volume grid = grid_of(facts->size, &facts->to_mm);
-        reha_text_addf(&text, "  NIfTI-%d, %" PRIu32 " volume(s), %s, geometry from %s: ", facts->version, facts->volume_count,
-                       facts->data_type, facts->geometry_source);
+        reha_text_addf(&text, "  NIfTI-%d, %" PRIu32 " volume(s), %s, geometry from %s: ", facts->version,
+                       facts->volume_count, facts->data_type, facts->geometry_source);
         add_grid(&text, &grid);
         reha_text_add(&text, "\n");
         return reha_text_take(&text, out, err);
@@ -123,9 +125,9 @@ static json_t *grid_json(const reha_volume *grid)
         const double *m = grid->to_mm.m[r];
         (void)json_array_append_new(affine, json_pack("[f,f,f,f]", m[0], m[1], m[2], m[3]));
     }
-    return json_pack("{s:[i,i,i], s:[f,f,f], s:s, s:s, s:o}", "size", (int)grid->size[0], (int)grid->size[1], (int)grid->size[2],
-                     "spacing_mm", spacing_mm[0], spacing_mm[1], spacing_mm[2], "plane", reha_volume_plane_name(grid), "directions",
-                     letters, "voxel_to_patient_mm_lps", affine);
+    return json_pack("{s:[i,i,i], s:[f,f,f], s:s, s:s, s:o}", "size", (int)grid->size[0], (int)grid->size[1],
+                     (int)grid->size[2], "spacing_mm", spacing_mm[0], spacing_mm[1], spacing_mm[2], "plane",
+                     reha_volume_plane_name(grid), "directions", letters, "voxel_to_patient_mm_lps", affine);
 }
 
 static json_t *stack_json(const reha_stack *stack)
@@ -137,9 +139,9 @@ static json_t *stack_json(const reha_stack *stack)
     }
     return json_pack("{s:o, s:s, s:i, s:b, s:i, s:o, s:o}", "series_number",
                      stack->series_number >= 0 ? json_integer(stack->series_number) : json_null(), "modality",
-                     stack->facts.modality, "images", (int)stack->image_count, "is_volume", stack->is_volume ? 1 : 0,
-                     "missing_images", (int)stack->missing_count, "echo_times_ms", echoes, "grid",
-                     stack->is_volume ? grid_json(&grid) : json_null());
+                     stack->facts.modality, "images", (int)stack->image_count, "is_volume",
+                     stack->is_volume ? 1 : 0, "missing_images", (int)stack->missing_count, "echo_times_ms",
+                     echoes, "grid", stack->is_volume ? grid_json(&grid) : json_null());
 }
 
 reha_status reha_volumes_to_json(const reha_volumes *volumes, json_t **out, reha_error *err)
@@ -149,9 +151,10 @@ reha_status reha_volumes_to_json(const reha_volumes *volumes, json_t **out, reha
     if (volumes->nifti != NULL) {
         const reha_nifti_facts *facts = reha_nifti_get_facts(volumes->nifti);
         const reha_volume grid = grid_of(facts->size, &facts->to_mm);
-        (void)json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:o}", "format", "nifti", "version", facts->version,
-                                                    "volumes", (int)facts->volume_count, "data_type", facts->data_type,
-                                                    "geometry_source", facts->geometry_source, "grid", grid_json(&grid)));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:i, s:i, s:s, s:s, s:o}", "format", "nifti", "version", facts->version,
+                            "volumes", (int)facts->volume_count, "data_type", facts->data_type,
+                            "geometry_source", facts->geometry_source, "grid", grid_json(&grid)));
     }
     for (size_t s = 0; volumes->set != NULL && s < reha_series_count(volumes->set); s++) {
         (void)json_array_append_new(list, stack_json(reha_series_get(volumes->set, s)));
@@ -159,8 +162,9 @@ reha_status reha_volumes_to_json(const reha_volumes *volumes, json_t **out, reha
     for (size_t i = 0; volumes->set != NULL && i < reha_series_note_count(volumes->set); i++) {
         (void)json_array_append_new(notes, reha_json_text(reha_series_note(volumes->set, i)));
     }
-    *out = json_pack("{s:s, s:s, s:o, s:o, s:o}", "schema", "rehascope/volumes/1", "software", "rehascope " REHA_VERSION, "path",
-                     reha_json_text(volumes->path), "volumes", list, "notes", notes);
+    *out = json_pack("{s:s, s:s, s:o, s:o, s:o}", "schema", "rehascope/volumes/1", "software",
+                     "rehascope " REHA_VERSION, "path", reha_json_text(volumes->path), "volumes", list,
+                     "notes", notes);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the result as JSON");
 }
 
@@ -180,13 +184,16 @@ static reha_status choose(const reha_volumes *volumes, int series, size_t *out, 
     if (found == 1 || (found == 0 && broken > 0)) { /* a broken one says why when it is loaded */
         return REHA_OK;
     }
-    return found > 1 ? reha_fail(err, REHA_E_ARG, "%s holds %zu volumes: choose with --series N, or give one folder each",
+    return found > 1 ? reha_fail(err, REHA_E_ARG,
+                                 "%s holds %zu volumes: choose with --series N, or give one folder each",
                                  volumes->path, found)
-                     : reha_fail(err, REHA_E_NOT_FOUND, "%s holds no series %d: 'rehascope volume %.80s' lists what is there",
+                     : reha_fail(err, REHA_E_NOT_FOUND,
+                                 "%s holds no series %d: 'rehascope volume %.80s' lists what is there",
                                  volumes->path, series, volumes->path);
 }
 
-reha_status reha_volumes_load(const reha_volumes *volumes, int series, int echo_no, reha_volume **out, reha_error *err)
+reha_status reha_volumes_load(const reha_volumes *volumes, int series, int echo_no, reha_volume **out,
+                              reha_error *err)
 {
     size_t stack = 0;
     *out = NULL;
@@ -220,6 +227,7 @@ reha_status reha_volumes_convert(const reha_volumes *volumes, int series, const 
         REHA_TRY(choose(volumes, series, &stack, err));
     }
     const size_t count = volume_count(volumes, stack) > 0 ? volume_count(volumes, stack) : 1;
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant
     reha_volume **loaded = reha_alloc_zero(count, sizeof *loaded);
     if (loaded == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu volumes", count);
@@ -227,7 +235,8 @@ reha_status reha_volumes_convert(const reha_volumes *volumes, int series, const 
     for (size_t v = 0; v < count; v++) {
         REHA_CHECK(reha_volumes_load(volumes, series, (int)v + 1, &loaded[v], err));
     }
-    status = reha_nifti_save((const reha_volume *const *)loaded, count, "grey values after rescale (rehascope)", path, err);
+    status = reha_nifti_save((const reha_volume *const *)loaded, count,
+                             "grey values after rescale (rehascope)", path, err);
 done:
     for (size_t v = 0; v < count; v++) {
         reha_volume_free(loaded[v]);

@@ -24,7 +24,8 @@ static void prepare(reha_gray *image, float levels[2])
     }
     levels[0] = 0.0F;
     levels[1] = 1.0F;
-    if (used > 0 && (reha_percentiles(values, used, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0])) {
+    if (used > 0 &&
+        (reha_percentiles(values, used, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0])) {
         levels[1] = levels[0] + 1.0F;
     }
     reha_free(values);
@@ -48,7 +49,9 @@ static void draw_words(reha_canvas *canvas, const reha_cut *cut, double px_per_m
     const double width = reha_canvas_width(canvas);
     const double height = reha_canvas_height(canvas);
     const reha_type type = {.size = TYPE_PX, .bold = true, .colour = reha_rgb(INK)};
-    const reha_spot places[4] = {{6.0, 0.5 * height - 9.0}, {width - 20.0, 0.5 * height - 9.0}, {0.5 * width - 6.0, 4.0},
+    const reha_spot places[4] = {{6.0, 0.5 * height - 9.0},
+                                 {width - 20.0, 0.5 * height - 9.0},
+                                 {0.5 * width - 6.0, 4.0},
                                  {0.5 * width - 6.0, height - 24.0}};
     for (int i = 0; i < 4; i++) {
         const char text[2] = {letter_of(i < 2 ? cut->right : cut->down, i % 2 == 0 ? -1.0 : 1.0), '\0'};
@@ -58,11 +61,13 @@ static void draw_words(reha_canvas *canvas, const reha_cut *cut, double px_per_m
     const reha_stroke stroke = {reha_rgb(INK), 2.0, 0.0};
     char text[16];
     (void)snprintf(text, sizeof text, "%.0f mm", bar_mm);
-    reha_canvas_line(canvas, (reha_spot){12.0, height - 14.0}, (reha_spot){12.0 + bar_mm * px_per_mm, height - 14.0}, stroke);
+    reha_canvas_line(canvas, (reha_spot){12.0, height - 14.0},
+                     (reha_spot){12.0 + bar_mm * px_per_mm, height - 14.0}, stroke);
     (void)reha_canvas_text(canvas, (reha_spot){12.0, height - 38.0}, text, &type);
 }
 
-reha_status reha_volumes_picture(const reha_volume *volume, const reha_cut *cut, const char *path, reha_error *err)
+reha_status reha_volumes_picture(const reha_volume *volume, const reha_cut *cut, const char *path,
+                                 reha_error *err)
 {
     reha_gray *image = NULL;
     reha_canvas *canvas = NULL;
@@ -75,7 +80,8 @@ reha_status reha_volumes_picture(const reha_volume *volume, const reha_cut *cut,
     const double width = fmax(image->width_px * scale, 64.0);
     const double height = fmax(image->height_px * scale, 64.0);
     REHA_CHECK(reha_canvas_new_picture((uint32_t)width, (uint32_t)height, reha_rgb(0x000000), &canvas, err));
-    reha_canvas_gray(canvas, image, reha_rect_fit(image, (reha_rect){0.0, 0.0, floor(width), floor(height)}), levels[0], levels[1]);
+    reha_canvas_gray(canvas, image, reha_rect_fit(image, (reha_rect){0.0, 0.0, floor(width), floor(height)}),
+                     levels[0], levels[1]);
     draw_words(canvas, cut, scale / cut->step_mm);
     REHA_CHECK(reha_canvas_save(canvas, path, err));
 done:

@@ -110,7 +110,8 @@ static void write_train(int slices, int echoes, int left_out_slice, int left_out
             (void)snprintf(name, sizeof name, "I%03d.dcm", (k * 37 + e * 11 + 5) % 101);
             (void)snprintf(position, sizeof position, "%d\\-20\\35.5", -6 + 3 * k);
             (void)snprintf(echo, sizeof echo, "%d", 10 * (e + 1));
-            write_slice(name, (slice){.position = position, .echo = echo, .value = (uint16_t)(100 * k + 20 * e)});
+            write_slice(name,
+                        (slice){.position = position, .echo = echo, .value = (uint16_t)(100 * k + 20 * e)});
         }
     }
 }
@@ -254,9 +255,13 @@ static void bad_files_are_named(void **state)
 {
     (void)state;
     reha_error err = REHA_ERROR_INIT;
-    static const char *const bad[][2] = {{"nan\\0\\0", NULL}, {"0\\0", NULL}, {"1e9\\0\\0", NULL},
-                                         {"0\\0\\0", "1\\0\\0\\1\\0\\0"}, {"0\\0\\0", "2\\0\\0\\0\\2\\0"},
-                                         {"0\\0\\0", "0\\0\\0\\0\\0\\0"}, {NULL, NULL}};
+    static const char *const bad[][2] = {{"nan\\0\\0", NULL},
+                                         {"0\\0", NULL},
+                                         {"1e9\\0\\0", NULL},
+                                         {"0\\0\\0", "1\\0\\0\\1\\0\\0"},
+                                         {"0\\0\\0", "2\\0\\0\\0\\2\\0"},
+                                         {"0\\0\\0", "0\\0\\0\\0\\0\\0"},
+                                         {NULL, NULL}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         write_slice("bad.dcm", (slice){.position = bad[i][0], .orientation = bad[i][1]});
         reha_series_set *none = NULL;
@@ -273,7 +278,8 @@ static void bad_files_are_named(void **state)
     assert_true(notes_say(set, "cut.dcm was passed over"));
     assert_true(notes_say(set, "bad.dcm"));
     assert_int_equal(reha_series_count(set), 1);
-    assert_float_equal(reha_series_get(set, 0)->to_mm.m[0][2], -3.0, 1e-9); /* one slice: its thickness, along the normal */
+    assert_float_equal(reha_series_get(set, 0)->to_mm.m[0][2], -3.0,
+                       1e-9); /* one slice: its thickness, along the normal */
     reha_series_free(set);
 }
 
@@ -450,7 +456,8 @@ static void the_knee_series_is_read(void **state)
     reha_volume *volume = NULL;
     assert_ok(reha_series_load(set, 0, 0, &volume, &err), &err);
     assert_string_equal(reha_volume_plane_name(volume), "sagittal");
-    /* The first file says where its first pixel lies; rows to the back and columns to the feet: k runs right. */
+    /* The first file says where its first pixel lies; rows to the back and columns to the feet: k runs right.
+     */
     assert_string_equal(reha_series_file(set, 0, 0, 0), "E3655S8I049.MR.dcm");
     const reha_point3_mm corner = reha_affine3_to_mm(&volume->to_mm, (reha_point3_vox){0, 0, 0});
     const reha_point3_mm far = reha_affine3_to_mm(&volume->to_mm, (reha_point3_vox){0, 0, 3});
@@ -461,6 +468,32 @@ static void the_knee_series_is_read(void **state)
     reha_volume_free(volume);
     reha_series_free(set);
     reha_free(path);
+}
+
+/* Folders of hostile and odd files: every one is a volume, a note or an error with a text; nothing else. */
+static void hostile_folders_end_in_words(void **state)
+{
+    (void)state;
+    TEST_NEED_DATA();
+    static const char *const folders[] = {"dicom/malformed", "dicom/examples"};
+    for (size_t f = 0; f < 2; f++) {
+        reha_series_set *set = NULL;
+        reha_error err = REHA_ERROR_INIT;
+        char *path = reha_path_join(test_data_dir(), folders[f]);
+        const reha_status status = reha_series_scan(path, NULL, &set, &err);
+        assert_true(status == REHA_OK || (status == REHA_E_NOT_FOUND && err.text[0] != '\0'));
+        assert_true(status != REHA_OK || reha_series_note_count(set) > 0);
+        for (size_t s = 0; status == REHA_OK && s < reha_series_count(set); s++) {
+            reha_volume *volume = NULL;
+            const reha_status loaded = reha_series_load(set, s, 0, &volume, &err);
+            assert_true((loaded == REHA_OK) == (volume != NULL));
+            assert_true(loaded == REHA_OK || (err.text[0] != '\0' && loaded != REHA_E_INTERNAL));
+            assert_true(loaded != REHA_OK || reha_affine3_check(&volume->to_mm, &err) == REHA_OK);
+            reha_volume_free(volume);
+        }
+        reha_series_free(set);
+        reha_free(path);
+    }
 }
 
 int main(void)
@@ -478,6 +511,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_multi_frame_file_is_a_train_too, begin, end),
         cmocka_unit_test_setup_teardown(memory_that_runs_out_leaves_nothing, begin, end),
         cmocka_unit_test(the_knee_series_is_read),
+        cmocka_unit_test(hostile_folders_end_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* NIfTI: what is written is read again, by us and by the NIfTI library; broken and hostile headers are refused
- * with a reason; the fuzz corpus is replayed. REHA_WRITE_CORPUS=1 writes the seeds anew. */
+/* NIfTI: what is written is read again, by us and by the NIfTI library; broken and hostile headers are
+ * refused with a reason; the fuzz corpus is replayed. REHA_WRITE_CORPUS=1 writes the seeds anew. */
 #include "support.h"
 
 #include "base/file.h"
@@ -48,13 +48,16 @@ static reha_volume *some_volume(uint64_t seed)
 static file encode(int version, bool is_compressed, size_t volumes)
 {
     reha_volume *made[4] = {NULL};
-    const reha_nifti_options options = {.version = version, .is_compressed = is_compressed, .description = "test"};
+    const reha_nifti_options options = {
+        .version = version, .is_compressed = is_compressed, .description = "test"};
     reha_error err = REHA_ERROR_INIT;
     file out = {0};
     for (size_t v = 0; v < volumes; v++) {
         made[v] = some_volume(v + 1);
     }
-    assert_ok(reha_nifti_encode((const reha_volume *const *)made, volumes, &options, &out.bytes, &out.count, &err), &err);
+    assert_ok(
+        reha_nifti_encode((const reha_volume *const *)made, volumes, &options, &out.bytes, &out.count, &err),
+        &err);
     for (size_t v = 0; v < volumes; v++) {
         reha_volume_free(made[v]);
     }
@@ -124,7 +127,8 @@ static void the_library_agrees(void **state)
         }
         reha_volume *first = some_volume(1);
         const float *voxels = image->data;
-        assert_true(voxels[reha_volume_index(first, 4, 3, 2)] == first->voxels[reha_volume_index(first, 4, 3, 2)]);
+        assert_true(voxels[reha_volume_index(first, 4, 3, 2)] ==
+                    first->voxels[reha_volume_index(first, 4, 3, 2)]);
         reha_volume_free(first);
         nifti_image_free(image);
         reha_free(made.bytes);
@@ -285,8 +289,11 @@ static void other_faults_are_named(void **state)
     const int64_t side = 20000;
     memcpy(made.bytes + 16 + 8, &side, 8);
     memcpy(made.bytes + 16 + 16, &(int64_t){5000}, 8);
-    const reha_image_limits limits = {.pixels_max = 1u << 30, .side_max_px = 1 << 20, .frames_max = 10,
-                                      .file_bytes_max = 1u << 30, .decoded_bytes_max = UINT64_C(1) << 40};
+    const reha_image_limits limits = {.pixels_max = 1u << 30,
+                                      .side_max_px = 1 << 20,
+                                      .frames_max = 10,
+                                      .file_bytes_max = 1u << 30,
+                                      .decoded_bytes_max = UINT64_C(1) << 40};
     assert_int_equal(reha_nifti_open(made.bytes, made.count, &limits, &nifti, &err), REHA_E_FORMAT);
     assert_non_null(strstr(err.text, "cut"));
     reha_free(made.bytes);
@@ -297,14 +304,16 @@ static void every_cut_is_noticed(void **state)
     (void)state;
     for (int packed = 0; packed < 2; packed++) {
         file made = encode(1, packed == 1, 1);
-        for (size_t count = 0; count + (packed == 1 ? 8 : 0) < made.count; count++) { /* the gzip tail holds no voxel */
+        for (size_t count = 0; count + (packed == 1 ? 8 : 0) < made.count;
+             count++) { /* the gzip tail holds no voxel */
             reha_nifti *nifti = NULL;
             reha_error err = REHA_ERROR_INIT;
             uint8_t *copy = malloc(count + 1); /* an exact block, so that a sanitizer sees reads behind it */
             assert_non_null(copy);
             memcpy(copy, made.bytes, count);
             const reha_status status = reha_nifti_open(copy, count, NULL, &nifti, &err);
-            assert_true(status == REHA_E_FORMAT || (packed == 1 && status == REHA_OK && count + 16 > made.count));
+            assert_true(status == REHA_E_FORMAT ||
+                        (packed == 1 && status == REHA_OK && count + 16 > made.count));
             assert_true(status == REHA_OK || err.text[0] != '\0');
             reha_nifti_close(nifti);
             free(copy);
@@ -392,7 +401,8 @@ static void corpus_is_replayed(void **state)
         reha_random random = reha_random_init(5, i);
         assert_ok(reha_file_load(paths.items[i], 1 << 20, &bytes, &count, &err), &err);
         (void)LLVMFuzzerTestOneInput(bytes, count);
-        for (int round = 0; round < 300; round++) { /* what libFuzzer does first: flip bytes, mostly of the header */
+        for (int round = 0; round < 300;
+             round++) { /* what libFuzzer does first: flip bytes, mostly of the header */
             const uint32_t within = (uint32_t)(count < 560 ? count : 560);
             uint8_t *changed = malloc(count);
             assert_non_null(changed);

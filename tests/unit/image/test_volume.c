@@ -71,11 +71,25 @@ static void broken_geometry_is_refused(void **state)
     for (int kind = 0; kind < 5; kind++) {
         reha_affine3 map = tilted();
         switch (kind) {
-        case 0: map.m[1][2] = (double)NAN; break;
-        case 1: map.m[2][3] = (double)INFINITY; break;
-        case 2: for (int r = 0; r < 3; r++) { map.m[r][1] = map.m[r][0]; } break; /* two axes the same */
-        case 3: for (int r = 0; r < 3; r++) { map.m[r][2] = 0.0; } break;
-        default: map.m[0][0] = 1e6; break;
+        case 0:
+            map.m[1][2] = (double)NAN;
+            break;
+        case 1:
+            map.m[2][3] = (double)INFINITY;
+            break;
+        case 2:
+            for (int r = 0; r < 3; r++) {
+                map.m[r][1] = map.m[r][0];
+            }
+            break; /* two axes the same */
+        case 3:
+            for (int r = 0; r < 3; r++) {
+                map.m[r][2] = 0.0;
+            }
+            break;
+        default:
+            map.m[0][0] = 1e6;
+            break;
         }
         assert_int_equal(reha_affine3_check(&map, &err), REHA_E_FORMAT);
         assert_non_null(strstr(err.text, "geometry is broken"));
@@ -158,7 +172,8 @@ static void check_cut(const reha_volume *volume, const reha_cut *cut, double ins
             const reha_point3_mm mm = reha_cut_to_mm(cut, (reha_point_px){x, y});
             const reha_point3_vox vox = reha_affine3_to_vox(&volume->to_mm, mm);
             const bool is_inside = vox.i >= 0 && vox.i <= volume->size[0] - 1.0 && vox.j >= 0 &&
-                                   vox.j <= volume->size[1] - 1.0 && vox.k >= 0 && vox.k <= volume->size[2] - 1.0;
+                                   vox.j <= volume->size[1] - 1.0 && vox.k >= 0 &&
+                                   vox.k <= volume->size[2] - 1.0;
             if (is_inside) {
                 assert_float_equal(reha_gray_at(image, x, y), ramp(mm), 2e-3);
                 seen++;
@@ -246,7 +261,8 @@ static void a_sphere_keeps_its_size_in_every_plane(void **state)
             for (uint32_t i = 0; i < size[0]; i++) {
                 const reha_point3_mm mm = reha_affine3_to_mm(&map, (reha_point3_vox){i, j, k});
                 const double r = sqrt(mm.x_mm * mm.x_mm + mm.y_mm * mm.y_mm + mm.z_mm * mm.z_mm);
-                volume->voxels[reha_volume_index(volume, i, j, k)] = (float)fmin(fmax(radius_mm - r + 0.5, 0.0), 1.0);
+                volume->voxels[reha_volume_index(volume, i, j, k)] =
+                    (float)fmin(fmax(radius_mm - r + 0.5, 0.0), 1.0);
             }
         }
     }

@@ -32,7 +32,8 @@ static void the_rician_mean_is_that_of_noise(void **state)
         assert_float_equal(mean, sum / draws, 0.05); /* five standard errors */
         const double h = 1e-4;
         const double numeric = (reha_rician_mean(2.0 * amplitudes[i] + h, 2.0, NULL) -
-                                reha_rician_mean(fabs(2.0 * amplitudes[i] - h), 2.0, NULL)) / (2.0 * h);
+                                reha_rician_mean(fabs(2.0 * amplitudes[i] - h), 2.0, NULL)) /
+                               (2.0 * h);
         assert_float_equal(slope, numeric, 2e-3);
     }
     assert_float_equal(reha_rician_mean(0.0, 1.0, NULL), 1.2533141, 1e-6);
@@ -114,8 +115,9 @@ static void bias_and_coverage_hold_at_many_noise_levels(void **state)
     for (size_t l = 0; l < sizeof levels / sizeof levels[0]; l++) {
         for (size_t t = 0; t < 4; t++) {
             const outcome got = try_voxels(truths[t], levels[l].snr, true);
-            print_message("SNR %3.0f, T2 %2.0f ms: median bias %+.2f %%, coverage %.1f %%, fitted %.1f %%\n", levels[l].snr,
-                          truths[t], 100.0 * got.bias, 100.0 * got.coverage, 100.0 * got.fitted);
+            print_message("SNR %3.0f, T2 %2.0f ms: median bias %+.2f %%, coverage %.1f %%, fitted %.1f %%\n",
+                          levels[l].snr, truths[t], 100.0 * got.bias, 100.0 * got.coverage,
+                          100.0 * got.fitted);
             assert_true(fabs(got.bias) <= levels[l].bias_max);
             assert_true(got.coverage >= 0.93 && got.coverage <= 0.995);
             assert_true(got.fitted >= levels[l].fitted_min);
@@ -129,8 +131,8 @@ static void the_floor_takes_the_bias_away(void **state)
     (void)state;
     const outcome with = try_voxels(12.0, 25.0, true);
     const outcome without = try_voxels(12.0, 25.0, false);
-    print_message("T2 12 ms at SNR 25: bias %+.1f %% with the noise floor, %+.1f %% without\n", 100.0 * with.bias,
-                  100.0 * without.bias);
+    print_message("T2 12 ms at SNR 25: bias %+.1f %% with the noise floor, %+.1f %% without\n",
+                  100.0 * with.bias, 100.0 * without.bias);
     assert_true(fabs(with.bias) < 0.02);
     assert_true(without.bias > 0.05);
 }
@@ -157,7 +159,8 @@ static void what_cannot_be_fitted_is_marked(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         reha_t2_fit_voxel(echo_ms, cases[i].signal, 6, cases[i].sigma, &plain, &fit);
         if (fit.state != cases[i].expected) {
-            fail_msg("case %zu: %s instead of %s", i, reha_t2_state_text(fit.state), reha_t2_state_text(cases[i].expected));
+            fail_msg("case %zu: %s instead of %s", i, reha_t2_state_text(fit.state),
+                     reha_t2_state_text(cases[i].expected));
         }
         assert_true(isnan(fit.t2_ms) && isnan(fit.t2_error_ms) && isnan(fit.s0));
     }
@@ -199,8 +202,9 @@ static reha_t2_map *map_of(const drawn *phantom, const reha_t2_options *options,
 {
     reha_t2_map *map = NULL;
     reha_error err = REHA_ERROR_INIT;
-    assert_ok(reha_t2_map_new((const reha_volume *const *)phantom->echoes, phantom->spec.echo_ms, phantom->spec.echo_count,
-                              sigma, options, 1, &map, &err), &err);
+    assert_ok(reha_t2_map_new((const reha_volume *const *)phantom->echoes, phantom->spec.echo_ms,
+                              phantom->spec.echo_count, sigma, options, 1, &map, &err),
+              &err);
     return map;
 }
 
@@ -228,9 +232,10 @@ static void a_phantom_s_tubes_are_measured(void **state)
         reha_t2_statistics slice;
         assert_ok(reha_t2_describe(map, labels, (uint8_t)(t + 1), -1, &all, &err), &err);
         assert_ok(reha_t2_describe(map, labels, (uint8_t)(t + 1), 1, &slice, &err), &err);
-        print_message("tube of %2.0f ms: median %.2f, quartiles %.2f to %.2f, mean %.2f, SD %.2f, voxel error %.2f ms, n %zu of %zu\n",
-                      phantom.spec.t2_ms[t], all.median_ms, all.q1_ms, all.q3_ms, all.mean_ms, all.sd_ms, all.error_ms,
-                      all.fitted, all.voxels);
+        print_message("tube of %2.0f ms: median %.2f, quartiles %.2f to %.2f, mean %.2f, SD %.2f, voxel "
+                      "error %.2f ms, n %zu of %zu\n",
+                      phantom.spec.t2_ms[t], all.median_ms, all.q1_ms, all.q3_ms, all.mean_ms, all.sd_ms,
+                      all.error_ms, all.fitted, all.voxels);
         assert_float_equal(all.median_ms, phantom.spec.t2_ms[t], 0.02 * phantom.spec.t2_ms[t]);
         assert_float_equal(slice.median_ms, phantom.spec.t2_ms[t], 0.04 * phantom.spec.t2_ms[t]);
         assert_int_equal(all.voxels, 3 * slice.voxels);
@@ -278,7 +283,8 @@ static void noise_is_not_read_from_tissue_or_masks(void **state)
     for (size_t e = 0; e < phantom.spec.echo_count; e++) {
         reha_random random = reha_random_init(9, e);
         for (size_t v = 0; v < reha_volume_count(phantom.labels); v++) {
-            phantom.echoes[e]->voxels[v] = (float)rician(&random, 800.0 * exp(-phantom.spec.echo_ms[e] / 45.0), 15.0);
+            phantom.echoes[e]->voxels[v] =
+                (float)rician(&random, 800.0 * exp(-phantom.spec.echo_ms[e] / 45.0), 15.0);
         }
     }
     assert_ok(reha_t2_find_noise((const reha_volume *const *)phantom.echoes, 8, &noise, &err), &err);
@@ -358,7 +364,8 @@ static void wrong_trains_are_refused(void **state)
     assert_int_equal(reha_t2_map_new(echoes, echo_ms, 8, 0.0, NULL, 1, &map, &err), REHA_E_FORMAT);
     assert_non_null(strstr(err.text, "echo 5"));
     phantom.echoes[2]->to_mm.m[0][3] += 5.0;
-    assert_int_equal(reha_t2_map_new(echoes, phantom.spec.echo_ms, 8, 0.0, NULL, 1, &map, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_t2_map_new(echoes, phantom.spec.echo_ms, 8, 0.0, NULL, 1, &map, &err),
+                     REHA_E_FORMAT);
     assert_non_null(strstr(err.text, "lies elsewhere"));
     assert_null(map);
     undraw(&phantom);
@@ -376,7 +383,8 @@ static void threads_and_memory_change_nothing(void **state)
     reha_t2_map *two = NULL;
     reha_error err = REHA_ERROR_INIT;
     assert_ok(reha_t2_map_new(echoes, small.echo_ms, 8, 0.0, NULL, 2, &two, &err), &err);
-    assert_memory_equal(one->t2_ms->voxels, two->t2_ms->voxels, reha_volume_count(one->t2_ms) * sizeof(float));
+    assert_memory_equal(one->t2_ms->voxels, two->t2_ms->voxels,
+                        reha_volume_count(one->t2_ms) * sizeof(float));
     reha_t2_map_free(one);
     reha_t2_map_free(two);
     const size_t before = reha_mem_live_blocks();

@@ -13,7 +13,7 @@ static reha_server *server;
 static int open_server(void **state)
 {
     reha_error err = REHA_ERROR_INIT;
-    (void)open_bench(state);
+    (void)open_bench_with(state, false);
     const bench *b = *state;
     const reha_server_options options = {.connections_per_client = 12, .head_s = 0.2, .idle_s = 5.0};
     assert_ok(reha_server_open(b->web, &options, &server, &err), &err);
@@ -198,7 +198,7 @@ static void test_events_are_streamed(void **state)
     char answer[8192];
     const int fd = dial();
     (void)snprintf(text, sizeof text, "GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: %s\r\n\r\n",
-                   b->accounts[REHA_ROLE_READ_ONLY].cookie);
+                   b->accounts[REHA_ROLE_ADMINISTRATOR].cookie);
     say(fd, text);
     hear(fd, "\"items\":[]", answer, sizeof answer);
     assert_non_null(strstr(answer, "text/event-stream"));

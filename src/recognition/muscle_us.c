@@ -24,6 +24,7 @@ static const double COVERAGE_WARN = 0.6;  /* of the width in which an aponeurosi
 static const double CERTAINTY_MIN = 0.30;
 static const double CERTAINTY_MIN_ONE_LINE = 0.70; /* unless the file says that it is ultrasound */
 static const double CERTAINTY_WARN = 0.6;
+static const double PROBE_DEPTH = 0.02;   /* of the tissue's height: skin and gel, never muscle */
 static const double TEXTURE_DIFFERS_DEG = 10.0;
 static const double OUTSIDE_WARN = 0.25;
 static const double SQUARE_TOLERANCE = 0.02;
@@ -282,6 +283,11 @@ static void warn_about_lines(const muscle_case *work, reha_region *region)
         reha_region_note(region, REHA_NOTE_INFO, "several-muscles",
                          "%d aponeuroses are visible; the belly with the most visible fascicles was measured.", m->band_count);
     }
+    if (m->has_superficial && reha_muscle_curve_at(&m->superficial, m->superficial.x_middle) <
+                                  work->frame.box.y_px + PROBE_DEPTH * work->frame.box.height_px) {
+        reha_region_note(region, REHA_NOTE_WARNING, "at-probe",
+                         "The superficial line lies at the probe's face, not on an aponeurosis: check it on the picture.");
+    }
     if (region->certainty < CERTAINTY_WARN) {
         reha_region_note(region, REHA_NOTE_WARNING, "uncertain",
                          "The network is unsure of these lines (%.2f of 1): check them on the picture before use.",
@@ -302,6 +308,10 @@ static void warn_about_fascicles(const muscle_case *work, reha_region *region)
         reha_region_note(region, REHA_NOTE_WARNING, "texture-differs",
                          "Marked fascicles (%.0f deg) and grey texture (%.0f deg) disagree: check the angle.",
                          m->fascicle_angle_deg, m->texture_angle_deg);
+    }
+    if (m->has_superficial && m->has_deep && isfinite(m->fascicle_angle_deg) && isnan(m->length_px)) {
+        reha_region_note(region, REHA_NOTE_WARNING, "parallel",
+                         "The fascicles run nearly parallel to the deep aponeurosis: no fascicle length.");
     }
     if (m->length_outside > OUTSIDE_WARN) {
         reha_region_note(region, REHA_NOTE_WARNING, "extrapolated",

@@ -94,7 +94,7 @@ static void print_report(const json_t *report)
     print_figure(report, "rmse", "RMSE of the model");
     print_figure(naive, "r2", "R2 of the group mean");
     print_figure(naive, "rmse", "RMSE of the group mean");
-    if (!json_is_true(json_object_get(naive, "model_is_better"))) {
+    if (json_is_false(json_object_get(naive, "model_is_better"))) {
         (void)printf("  The model is no better than the group mean here.\n");
     }
     print_benchmark(json_object_get(report, "benchmark"));

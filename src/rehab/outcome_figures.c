@@ -314,9 +314,10 @@ reha_status reha_outcome_report(const reha_outcome_model *model, const reha_tabl
     for (size_t g = 0; g < model->design.goal_count; g++) {
         (void)json_array_append_new(goals, goal_to_json(model, table, rows, g));
     }
-    json_t *naive = json_pack("{s:o, s:o, s:o, s:b}", "r2", interval(&found, NAIVE_R2), "rmse",
+    json_t *is_better = isnan(found.low[GAIN]) ? json_null() : json_boolean(found.low[GAIN] > 0.0);
+    json_t *naive = json_pack("{s:o, s:o, s:o, s:o}", "r2", interval(&found, NAIVE_R2), "rmse",
                               interval(&found, NAIVE_RMSE), "rmse_gain", interval(&found, GAIN),
-                              "model_is_better", found.low[GAIN] > 0.0 ? 1 : 0);
+                              "model_is_better", is_better);
     *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
                      model->design.task, "target", model->design.target, "rows", (json_int_t)table->row_count,
                      "n", (json_int_t)found.rows, "patients", (json_int_t)found.patients, "refused",

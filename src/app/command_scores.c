@@ -120,6 +120,11 @@ static reha_status print_table(const reha_score_table *table, bool why, reha_err
         reha_free(sources);
         REHA_TRY(status);
     }
+    char remark[240];
+    reha_score_table_remark(table, remark, sizeof remark);
+    if (remark[0] != '\0') {
+        (void)printf("%s\n", remark);
+    }
     return REHA_OK;
 }
 

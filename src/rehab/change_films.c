@@ -146,7 +146,8 @@ static void doubt_improvement(reha_compared *out)
 {
     if (out->change.verdict == REHA_IMPROVED && out->instrument != NULL && out->instrument->cannot_improve) {
         out->change.verdict = REHA_DIFFERENT;
-        say(out, "not by healing, which this does not do: look for another position, beam or weight bearing");
+        say(out, "not by healing, which this does not do: look for exchanged files, another position, beam "
+                 "or weight bearing");
     }
 }
 

@@ -9,6 +9,7 @@
 
 static const double DAYS_PER_MONTH = 30.4375;
 static const double SHIFT_P_MAX = 0.05;
+enum { MANY = 4 }; /* measures: at this number a false alarm among them is no rarity (19 %) */
 
 static const reha_score_visit *scored_visit(const reha_score_series *series, size_t index)
 {
@@ -68,8 +69,12 @@ static void say_acceptable(const reha_score_series *series, reha_text *text)
     }
     const double last = scored_visit(series, series->scored - 1)->value;
     const bool is_reached = instrument->better > 0 ? last >= aim->value : last <= aim->value;
-    reha_text_addf(text, "%s: %g or %s %s (%s; %s)\n", is_reached ? "reached" : "not reached", aim->value,
-                   instrument->better > 0 ? "more" : "less", aim->note, aim->population, aim->source);
+    const bool is_end = aim->value == (instrument->better > 0 ? instrument->high : instrument->low);
+    reha_text_addf(text, "%s: %g%s %s (%s; %s)\n", is_reached ? "reached" : "not reached", aim->value,
+                   is_end                   ? ""
+                   : instrument->better > 0 ? " or more"
+                                            : " or less",
+                   aim->note, aim->population, aim->source);
 }
 
 static void say_trend(const reha_score_series *series, reha_text *text)
@@ -136,7 +141,11 @@ static void say_thresholds(reha_text *text, const reha_score_series *series, con
 {
     const bool has_level = items == series->instrument->mdc;
     if (chosen == NULL) {
-        reha_text_addf(text, "%s: not known\n", name);
+        reha_text_addf(text, "%s: not known", name);
+        if (has_level && !series->instrument->is_image) {
+            reha_text_addf(text, "; state your clinic's own with --mdc %s=X", series->instrument->key);
+        }
+        reha_text_add(text, "\n");
     } else {
         say_threshold(text, name, chosen, series->instrument->unit, has_level);
     }
@@ -170,6 +179,22 @@ reha_status reha_score_sources_text(const reha_score_series *series, bool all, c
         reha_text_addf(&text, "scoring: %s\n", instrument->rule_source);
     }
     return reha_text_take(&text, out, err);
+}
+
+void reha_score_table_remark(const reha_score_table *table, char *out, size_t out_bytes)
+{
+    size_t judged = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < table->count; i++) {
+        judged += table->items[i].scored > 1 && isfinite(table->items[i].series.latest.sdc) ? 1 : 0;
+    }
+    if (judged >= MANY) {
+        (void)snprintf(out, out_bytes,
+                       "%zu measures were judged. Where nothing changed, one in twenty still reads as a real "
+                       "change: look for "
+                       "measures that agree.",
+                       judged);
+    }
 }
 
 /* ---- JSON ---- */

@@ -57,6 +57,8 @@ REHA_MUST_USE reha_status reha_score_table_to_json(const reha_score_table *table
  * it. */
 REHA_MUST_USE reha_status reha_score_series_text(const reha_score_series *series, char **out,
                                                  reha_error *err);
+/* What to mind when many measures are judged at once; "" for few. */
+void reha_score_table_remark(const reha_score_table *table, char *out, size_t out_bytes);
 /* Where error and important change are from, one per line; `all`: every published entry. reha_free it. */
 REHA_MUST_USE reha_status reha_score_sources_text(const reha_score_series *series, bool all, char **out,
                                                   reha_error *err);

@@ -128,7 +128,11 @@ reha_status reha_score_report_html(const reha_score_table *table, const char *pa
     for (size_t i = 0; i < table->count; i++) {
         REHA_CHECK(add_series(&html, &table->items[i], err));
     }
-    reha_text_add(&html, "</body></html>\n");
+    char remark[240];
+    reha_score_table_remark(table, remark, sizeof remark);
+    reha_text_add(&html, "<p>");
+    reha_text_add_html(&html, remark);
+    reha_text_add(&html, "</p></body></html>\n");
     REHA_CHECK(reha_text_take(&html, &written, err));
     REHA_CHECK(reha_file_save(path, written, strlen(written), err));
 done:
@@ -201,6 +205,11 @@ reha_status reha_score_report_pdf(const reha_score_table *table, const char *pat
     say(&at, 16.0, INK, "Progress over time");
     for (size_t i = 0; i < table->count; i++) {
         REHA_CHECK(add_to_pdf(&at, &table->items[i], now, err));
+    }
+    char remark[240];
+    reha_score_table_remark(table, remark, sizeof remark);
+    if (remark[0] != '\0') {
+        say(&at, 9.0, AMBER, remark);
     }
     REHA_CHECK(reha_canvas_save(at.canvas, path, err));
 done:

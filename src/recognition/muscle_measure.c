@@ -10,7 +10,9 @@ static const double DEG = 180.0 / 3.14159265358979323846;
 static const double BAND_THRESHOLDS[] = {0.5, 0.25}; /* the second where the first finds too few lines */
 static const double FASCICLE_THRESHOLDS[] = {0.45, 0.25};
 static const double THICKNESS_MIN = 0.06;    /* of the box's height: two lines closer than this are one aponeurosis */
-static const double LENGTH_MIN_TOTAL = 0.25; /* of the box's width: less marked fascicle is no ground for an angle */
+/* Marked fascicle, of the box's width: with less the threshold is lowered; with less still the texture speaks. */
+static const double LENGTH_GOOD = 0.25;
+static const double LENGTH_MIN = 0.08;
 static const double SEGMENT_LENGTH_MIN = 0.03; /* of the box's diagonal */
 static const double SIDE_MIN_DEG = 4.0;        /* from the middle direction: flatter pieces are connective tissue */
 static const double SIDE_SHARE_MIN = 0.25;     /* of the marked length: less, and flat pieces are all there is */
@@ -270,7 +272,7 @@ static reha_status measure_direction(const reha_gray *image, const reha_muscle_f
     for (size_t t = 0; t < sizeof FASCICLE_THRESHOLDS / sizeof FASCICLE_THRESHOLDS[0]; t++) {
         REHA_TRY(reha_muscle_find_segments(&grid, FASCICLE_THRESHOLDS[t], shortest, segments, &count, err));
         total = keep_in_belly(out, segments, &count);
-        if (total >= LENGTH_MIN_TOTAL * frame->box.width_px) {
+        if (total >= LENGTH_GOOD * frame->box.width_px) {
             break;
         }
     }
@@ -279,7 +281,7 @@ static reha_status measure_direction(const reha_gray *image, const reha_muscle_f
         REHA_TRY(reha_muscle_texture(image, frame, out, &out->texture_angle_deg, &out->texture_share, err));
     }
     out->segment_count = count;
-    if (count > 0 && (total >= LENGTH_MIN_TOTAL * frame->box.width_px || isnan(out->texture_angle_deg))) {
+    if (count > 0 && (total >= LENGTH_MIN * frame->box.width_px || isnan(out->texture_angle_deg))) {
         out->direction_source = REHA_MUSCLE_DIRECTION_FASCICLES;
         out->fascicle_angle_deg = reha_muscle_median_angle(segments, count, &out->fascicle_spread_deg);
         out->fascicle_error_deg = 1.2533 * out->fascicle_spread_deg / sqrt((double)count); /* of a median */

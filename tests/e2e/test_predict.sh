@@ -72,6 +72,25 @@ says err 'kl 7: outside the range'
 run 1 train knee-oa-progression --data "$work" --out "$work/oa"
 says err 'analysis.json'
 
+# Its training: an analysis and a list of matched cases, joined by the name of the image.
+mkdir "$work/pairs"
+awk 'BEGIN { srand(5); print "{\"results\": ["
+    for (i = 0; i < 120; i++) { g = 1.5 + (i % 2) + 2 * rand(); if (g > 4) g = 4
+        printf "%s{\"path\": \"images/K%dL.jpg\", \"analysis\": {\"regions\": [{\"findings\": [{\"key\": \"kl-grade\", \"grading\": {\"expected_grade\": %.3f}}, {\"key\": \"jsw-min\", \"measure\": {\"value\": %.4f, \"unit\": \"1\"}}]}]}}\n", i ? "," : "", i, g, 0.05 + 0.03 * rand() }
+    print "]}" }' >"$work/pairs/analysis.json"
+awk 'BEGIN { srand(6); print "knee_id,kl,tkr_within_9y,strata_matched_pair"
+    for (i = 0; i < 122; i++) printf "K%dL,%d,%d,%d\n", i, 1 + (i % 2) + int(2 * rand()), i % 2, int(i / 2) }' >"$work/pairs/cases.csv"
+run 0 train knee-oa-progression --data "$work/pairs" --out "$work/oa"
+says out '^60 matched pairs'
+says out 'KL grade alone +AUC 0\.[0-9]+'
+says out 'kept: KL grade'
+grep -q '"without_a_graded_picture": 2' "$work/oa/card.json" || fail "knees without a picture are not counted"
+echo '{"kl": 2, "expected_grade": 2.5, "jsw_min_ratio": 0.06, "prior_9y_risk": 0.1}' >"$work/oa.json"
+run 0 predict knee-oa-progression --input "$work/oa.json" --model "$work/oa"
+sed 's/K3L,./K3L,two/' "$work/pairs/cases.csv" >"$work/x" && mv "$work/x" "$work/pairs/cases.csv"
+run 1 train knee-oa-progression --data "$work/pairs" --out "$work/oa"
+says err "line 5: 'kl' must be a whole number"
+
 # A clinic's own table: walking distance from age, pain and walking aid; two visits per patient.
 awk 'BEGIN { srand(3); print "patient_id,age,pain,aid,ward,surname,distance"
     for (i = 0; i < 600; i++) { age = 40 + int(rand() * 40); pain = int(rand() * 11); aid = rand() < 0.3 ? "stick" : "none"

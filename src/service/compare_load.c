@@ -92,12 +92,22 @@ static reha_status find_analysis(json_t *document, const char *path, json_t **re
     return REHA_OK;
 }
 
+/* A digest of a foreign result ends up in pages: nothing but hexadecimal digits does. */
+static bool is_digest(const char *text)
+{
+    const size_t length = strlen(text);
+    return length > 0 && length <= 64 && strspn(text, "0123456789abcdef") == length;
+}
+
 /* The picture belongs to the result only while its bytes are the same. */
 static void load_picture_of(const json_t *result, reha_compare_visit *visit)
 {
     reha_input input;
     const char *path = reha_json_string(result, "path", "");
     const char *digest = reha_json_string(result, "sha256", "");
+    if (!is_digest(digest)) {
+        return;
+    }
     (void)snprintf(visit->digest, sizeof visit->digest, "%s", digest);
     if (path[0] == '\0' || !reha_path_is_file(path) || reha_input_load(path, NULL, &input, NULL) != REHA_OK) {
         return;

@@ -113,6 +113,26 @@ static void test_two_results(void **state)
     assert_null(comparison);
 }
 
+/* Whatever a foreign result says, it stays text. */
+static void test_foreign_texts_stay_texts(void **state)
+{
+    (void)state;
+    char text[2048];
+    reha_error err = REHA_ERROR_INIT;
+    reha_comparison *comparison = NULL;
+    const reha_compare_options how = usual();
+    (void)snprintf(text, sizeof text, result_form, "<b>x</b>", 4.2);
+    save(first_path, text);
+    assert_ok(reha_compare(first_path, second_path, &how, &comparison, &err), &err);
+    assert_ok(reha_comparison_html(comparison, page_path, &err), &err);
+    char *html = page();
+    assert_null(strstr(html, "<b>x"));
+    reha_free(html);
+    reha_comparison_free(comparison);
+    (void)snprintf(text, sizeof text, result_form, "aa", 4.2);
+    save(first_path, text);
+}
+
 static void test_scores_and_pages(void **state)
 {
     (void)state;
@@ -177,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_results),
+        cmocka_unit_test(test_foreign_texts_stay_texts),
         cmocka_unit_test(test_scores_and_pages),
         cmocka_unit_test(test_every_failing_allocation_is_reported),
     };

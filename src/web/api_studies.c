@@ -145,13 +145,18 @@ static bool is_thumbnail(const reha_view *view)
            !view->modality_values;
 }
 
-/* What the clinic would write by itself, for pictures that did not come from it: once for each session and image. */
+static void seen_key(const reha_call *call, char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16])
+{
+    (void)snprintf(key, REHA_PARAM_BYTES + REHA_ID_BYTES + 16, "seen/%s/%s", call->actor.session_id, ID);
+}
+
+/* What the clinic writes by itself, for pictures that did not come from it: once for each session and image. */
 static reha_status note_seen(reha_call *call, reha_error *err)
 {
     char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
     uint8_t *mark = NULL;
     size_t count = 0;
-    (void)snprintf(key, sizeof key, "seen/%s/%s", call->actor.session_id, ID);
+    seen_key(call, key);
     if (reha_thumbs_get(call->web->thumbs, key, &mark, &count)) {
         reha_free(mark);
         return REHA_OK;
@@ -161,6 +166,25 @@ static reha_status note_seen(reha_call *call, reha_error *err)
     return REHA_OK;
 }
 
+static reha_status make_thumbnail(reha_call *call, const reha_view *view, const char *key, uint8_t **out, size_t *count,
+                                  reha_error *err)
+{
+    reha_thumbs *thumbs = call->web->thumbs;
+    char seen[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
+    reha_status status = REHA_OK;
+    reha_thumbs_make_begin(thumbs, key);
+    if (!reha_thumbs_get(thumbs, key, out, count)) {
+        status = reha_clinic_image_png(call->clinic, &call->actor, ID, view, out, count, NULL, err);
+        if (status == REHA_OK) {
+            seen_key(call, seen);
+            reha_thumbs_put(thumbs, key, *out, *count);
+            reha_thumbs_put(thumbs, seen, (const uint8_t *)"1", 1);
+        }
+    }
+    reha_thumbs_make_end(thumbs, key);
+    return status;
+}
+
 /* Whoever may read may see every image (the route has checked it), so that one answer serves all. */
 static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha_error *err)
 {
@@ -168,14 +192,11 @@ static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha
     uint8_t *bytes = NULL;
     size_t count = 0;
     (void)snprintf(key, sizeof key, "%s/%u/%u", ID, view->frame_idx, view->side_max_px);
-    if (reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
-        reha_call_bytes(call, "image/png", bytes, count);
-        REHA_TRY(note_seen(call, err));
-    } else {
-        REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, view, &bytes, &count, NULL, err));
-        reha_thumbs_put(call->web->thumbs, key, bytes, count);
-        reha_call_bytes(call, "image/png", bytes, count);
+    if (!reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
+        REHA_TRY(make_thumbnail(call, view, key, &bytes, &count, err));
     }
+    reha_call_bytes(call, "image/png", bytes, count);
+    REHA_TRY(note_seen(call, err));
     call->response.cache = "private, max-age=86400, immutable";
     return REHA_OK;
 }

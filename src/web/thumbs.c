@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { SLOTS = 4096 };
+enum { SLOTS = 4096, MAKERS = 16 };
 
 typedef struct slot {
     char *key; /* owned; NULL: free */
@@ -15,7 +15,8 @@ typedef struct slot {
 } slot;
 
 struct reha_thumbs {
-    reha_mutex *lock;
+    reha_mutex *lock;           /* guards all below */
+    reha_mutex *makers[MAKERS]; /* each for a part of the keys */
     size_t bytes, bytes_max;
     uint64_t uses;
     slot slots[SLOTS];
@@ -29,13 +30,35 @@ reha_status reha_thumbs_new(size_t bytes_max, reha_thumbs **out, reha_error *err
         return reha_fail(err, REHA_E_NOMEM, "out of memory for small pictures");
     }
     thumbs->bytes_max = bytes_max;
-    const reha_status status = reha_mutex_new(&thumbs->lock, err);
+    reha_status status = reha_mutex_new(&thumbs->lock, err);
+    for (size_t i = 0; i < MAKERS && status == REHA_OK; i++) {
+        status = reha_mutex_new(&thumbs->makers[i], err);
+    }
     if (status != REHA_OK) {
-        reha_free(thumbs);
+        reha_thumbs_free(thumbs);
         return status;
     }
     *out = thumbs;
     return REHA_OK;
+}
+
+static reha_mutex *maker_of(reha_thumbs *thumbs, const char *key)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (; *key != '\0'; key++) {
+        hash = (hash ^ (uint8_t)*key) * 16777619U;
+    }
+    return thumbs->makers[hash % MAKERS];
+}
+
+void reha_thumbs_make_begin(reha_thumbs *thumbs, const char *key)
+{
+    reha_mutex_lock(maker_of(thumbs, key));
+}
+
+void reha_thumbs_make_end(reha_thumbs *thumbs, const char *key)
+{
+    reha_mutex_unlock(maker_of(thumbs, key));
 }
 
 static void empty(reha_thumbs *thumbs, slot *at)
@@ -55,6 +78,9 @@ void reha_thumbs_free(reha_thumbs *thumbs)
         if (thumbs->slots[i].key != NULL) {
             empty(thumbs, &thumbs->slots[i]);
         }
+    }
+    for (size_t i = 0; i < MAKERS; i++) {
+        reha_mutex_free(thumbs->makers[i]);
     }
     reha_mutex_free(thumbs->lock);
     reha_free(thumbs);

@@ -15,6 +15,10 @@ enum { REHA_THUMB_SIDE_MAX_PX = 256 };
 
 REHA_MUST_USE reha_status reha_thumbs_new(size_t bytes_max, reha_thumbs **out, reha_error *err);
 void reha_thumbs_free(reha_thumbs *thumbs); /* NULL is fine */
+/* Between these, nobody else makes a picture of (about) this key: fifty people who open one worklist cost one
+ * decoding of each film. Look again after taking it. */
+void reha_thumbs_make_begin(reha_thumbs *thumbs, const char *key);
+void reha_thumbs_make_end(reha_thumbs *thumbs, const char *key);
 /* A copy (reha_free), or false. */
 bool reha_thumbs_get(reha_thumbs *thumbs, const char *key, uint8_t **out, size_t *out_bytes);
 /* Keeps a copy; the longest unused ones make room. Too large a picture, or no memory: it is not kept. */

@@ -88,7 +88,9 @@ reha_status reha_analyser_open(const reha_analyser_options *options, reha_analys
     analyser->options = *options;
     analyser->recogniser = reha_recogniser_find(task);
     if (analyser->recogniser == NULL) {
-        status = reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
+        status = strcmp(task, "t2-map") == 0
+                     ? reha_fail(err, REHA_E_NOT_FOUND, "T2 is measured in a whole series: use 'rehascope t2-map FOLDER'")
+                     : reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
         goto done;
     }
     if (options->model_folder != NULL) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "dicom/dicom.h"
 #include "image/load.h"
+#include "image/nifti.h"
 #include "store/digest.h"
 
 #include <ctype.h>
@@ -27,6 +28,10 @@ static reha_status name_content(const uint8_t *bytes, size_t count, reha_error *
                   {"BM", 2, "a Windows bitmap"}};
     if (count == 0) {
         return reha_fail(err, REHA_E_FORMAT, "the file is empty (0 bytes): export or copy it again");
+    }
+    if (reha_nifti_detect(bytes, count)) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "this is a NIfTI volume, and one image is wanted: see 'rehascope volume --help' and 'rehascope t2-map --help'");
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (count >= others[i].length && memcmp(bytes, others[i].magic, others[i].length) == 0) {

@@ -47,6 +47,12 @@ says err 'the file is cut: [0-9]+ of [0-9]+ bytes'
 run 2 volume "$ph" --png "$work/cut.jpg"
 run 2 volume "$ph" --nifti "$work/cut.mgz"
 
+# `analyse` looks at one image; it says where volumes are looked at.
+run 1 analyse "$work/mr.nii.gz"
+says out 'this is a NIfTI volume.*rehascope t2-map'
+run 1 analyse "$ph" --task t2-map
+says err "use 'rehascope t2-map FOLDER'"
+
 # Two scans in one folder must be chosen between.
 run 0 phantom "$work/both/a" --t2 --count 2
 run 0 phantom "$work/both/b" --t2 --count 2 --seed 2

@@ -216,8 +216,7 @@ static void print_plan(const json_t *plan, bool why)
     }
 }
 
-/* ---- The command
- * ------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------- */
 
 static reha_status make_plan(const plan_arguments *given, const char *folder, json_t **out, reha_error *err)
 {

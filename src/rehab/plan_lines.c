@@ -313,8 +313,7 @@ json_t *reha_plan_withheld_(plan_maker *m)
     return list;
 }
 
-/* ---- Which rules spoke
- * ------------------------------------------------------------------------------------- */
+/* ---- Which rules spoke ------------------------------------------------------------------------------- */
 
 static bool fires(const plan_maker *m, size_t index)
 {

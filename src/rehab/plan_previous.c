@@ -192,8 +192,7 @@ void reha_plan_keep_edits_(plan_maker *m)
     }
 }
 
-/* ---- Changes
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Changes ----------------------------------------------------------------------------------------- */
 
 static void add_change(plan_maker *m, json_t *list, const char *what, const char *text, const char *rule)
 {

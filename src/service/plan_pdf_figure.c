@@ -10,10 +10,15 @@ static const double FIELD_HEIGHT = 80.0;
 static const double TRUNK = 24.0;
 static const double NECK = 3.0;
 static const double HEAD_RADIUS = 5.5;
-static const double LEG_PARTS[] = {18.0, 18.0, 6.5};
-static const double ARM_PARTS[] = {12.0, 11.0};
-static const double LEG_WIDTHS[] = {6.0, 5.0, 3.6};
-static const double ARM_WIDTHS[] = {4.2, 3.6};
+
+typedef struct limb { /* lengths and widths of its parts, from the body outwards */
+    size_t count;
+    double lengths[3];
+    double widths[3];
+} limb;
+static const limb LEG = {3, {18.0, 18.0, 6.5}, {6.0, 5.0, 3.6}};
+static const limb ARM = {2, {12.0, 11.0}, {4.2, 3.6}};
+static const double NECK_WIDTH = 4.2;
 static const double TRUNK_WIDTH = 8.0;
 static const double RAD_PER_DEG = 3.14159265358979323846 / 180.0;
 
@@ -46,17 +51,16 @@ static double item(const json_t *array, size_t index)
     return json_number_value(json_array_get(array, index));
 }
 
-/* ---- The body
- * ----------------------------------------------------------------------------------------------- */
+/* ---- The body ---------------------------------------------------------------------------------------- */
 
-static void draw_limb(const pen *p, double x, double y, const json_t *angles, const double *lengths,
-                      const double *widths, unsigned colour)
+static void draw_limb(const pen *p, double x, double y, const json_t *angles, const limb *parts,
+                      unsigned colour)
 {
-    for (size_t i = 0; i < json_array_size(angles); i++) {
+    for (size_t i = 0; i < parts->count && i < json_array_size(angles); i++) {
         const double angle = item(angles, i) * RAD_PER_DEG;
-        const double to_x = x + lengths[i] * cos(angle);
-        const double to_y = y + lengths[i] * sin(angle);
-        draw_line(p, x, y, to_x, to_y, widths[i], colour);
+        const double to_x = x + parts->lengths[i] * cos(angle);
+        const double to_y = y + parts->lengths[i] * sin(angle);
+        draw_line(p, x, y, to_x, to_y, parts->widths[i], colour);
         x = to_x;
         y = to_y;
     }
@@ -77,17 +81,16 @@ static void draw_pose(const pen *p, const json_t *pose, bool is_ghost)
     const double shoulder_y = y + TRUNK * sin(trunk);
     const double head_x = shoulder_x + (NECK + HEAD_RADIUS) * cos(head);
     const double head_y = shoulder_y + (NECK + HEAD_RADIUS) * sin(head);
-    draw_limb(p, x, y, json_array_get(legs, 1), LEG_PARTS, LEG_WIDTHS, far);
-    draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 1), ARM_PARTS, ARM_WIDTHS, far);
+    draw_limb(p, x, y, json_array_get(legs, 1), &LEG, far);
+    draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 1), &ARM, far);
     draw_line(p, x, y, shoulder_x, shoulder_y, TRUNK_WIDTH, near);
-    draw_line(p, shoulder_x, shoulder_y, head_x, head_y, ARM_WIDTHS[0], near);
+    draw_line(p, shoulder_x, shoulder_y, head_x, head_y, NECK_WIDTH, near);
     reha_canvas_fill_circle(p->canvas, at(p, head_x, head_y), p->scale * HEAD_RADIUS, reha_rgb(near));
-    draw_limb(p, x, y, json_array_get(legs, 0), LEG_PARTS, LEG_WIDTHS, near);
-    draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 0), ARM_PARTS, ARM_WIDTHS, near);
+    draw_limb(p, x, y, json_array_get(legs, 0), &LEG, near);
+    draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 0), &ARM, near);
 }
 
-/* ---- Things and arrows
- * ---------------------------------------------------------------------------------------- */
+/* ---- Things and arrows ------------------------------------------------------------------------------- */
 
 static void draw_head_of_arrow(const pen *p, double x, double y, double angle)
 {

@@ -32,8 +32,7 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- Completeness
- * --------------------------------------------------------------------------------------------- */
+/* ---- Completeness ------------------------------------------------------------------------------------ */
 
 static void need(json_t *seen, const char *key)
 {
@@ -97,8 +96,7 @@ static void test_every_word_is_there_and_used(void **state)
     json_decref(seen);
 }
 
-/* ---- Reading age
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Reading age ------------------------------------------------------------------------------------- */
 
 static bool is_vowel(char c)
 {
@@ -209,8 +207,7 @@ static void test_reading_age_of_every_text(void **state)
     }
 }
 
-/* ---- Drawings and PDFs
- * --------------------------------------------------------------------------------------------- */
+/* ---- Drawings and PDFs ------------------------------------------------------------------------------- */
 
 static void test_every_exercise_has_a_drawing(void **state)
 {
@@ -242,6 +239,32 @@ static void test_every_exercise_has_a_drawing(void **state)
         reha_free(empty);
     }
     json_decref(file);
+}
+
+/* A figure from elsewhere may hold anything: too many parts, texts for numbers, nothing. */
+static void test_odd_figures(void **state)
+{
+    static const char odd[] = "{\"a\": {\"floor\": 3, \"view\": [0, 0, -1, 0], \"poses\": [{\"hip\": [1], "
+                              "\"trunk\": \"x\", \"legs\": "
+                              "[[1, 2, 3, 4, 5, 6, 7, 8, 9]], \"arms\": [[1, 2, 3, 4], 7]}, 5], \"props\": "
+                              "[{\"arrow\": []}, {\"curve\": "
+                              "[1]}, {\"limb\": [1, 2]}, {\"box\": {}}, null]}, \"b\": 7}";
+    reha_error err = REHA_ERROR_INIT;
+    json_t *figures = NULL;
+    reha_canvas *canvas = NULL;
+    uint8_t *png = NULL;
+    size_t png_bytes = 0;
+    (void)state;
+    assert_ok(reha_json_parse(odd, strlen(odd), &figures, &err), &err);
+    assert_ok(reha_canvas_new_picture(80, 64, reha_rgb(0xffffff), &canvas, &err), &err);
+    reha_plan_figure(canvas, (reha_rect){0.0, 0.0, 80.0, 64.0}, figures, "a");
+    reha_plan_figure(canvas, (reha_rect){0.0, 0.0, 80.0, 64.0}, figures, "b");
+    reha_plan_figure(canvas, (reha_rect){0.0, 0.0, 80.0, 64.0}, NULL, "a");
+    assert_ok(reha_canvas_encode(canvas, &png, &png_bytes, &err), &err);
+    assert_true(png_bytes > 60);
+    reha_free(png);
+    reha_canvas_free(canvas);
+    json_decref(figures);
 }
 
 static void test_pdfs(void **state)
@@ -281,9 +304,12 @@ static void test_pdfs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_word_is_there_and_used), cmocka_unit_test(test_the_formula),
-        cmocka_unit_test(test_reading_age_of_every_page),    cmocka_unit_test(test_reading_age_of_every_text),
-        cmocka_unit_test(test_every_exercise_has_a_drawing), cmocka_unit_test(test_pdfs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_word_is_there_and_used),
+                                       cmocka_unit_test(test_the_formula),
+                                       cmocka_unit_test(test_reading_age_of_every_page),
+                                       cmocka_unit_test(test_reading_age_of_every_text),
+                                       cmocka_unit_test(test_every_exercise_has_a_drawing),
+                                       cmocka_unit_test(test_odd_figures),
+                                       cmocka_unit_test(test_pdfs)};
     return cmocka_run_group_tests(tests, start, end);
 }

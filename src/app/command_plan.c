@@ -52,6 +52,9 @@ static void print_cause(const json_t *line, const char *indent)
     if (year > 0.0) {
         (void)printf(" (%.0f)", year);
     }
+    if (strcmp(reha_json_string(source, "read", ""), "secondary") == 0) {
+        (void)printf("; read in a secondary source, verify");
+    }
     (void)printf("\n%sbecause", indent);
     for (size_t i = 0; i < json_array_size(because); i++) {
         (void)printf("%s %s", i > 0 ? ";" : "", reha_json_string(json_array_get(because, i), "text", ""));

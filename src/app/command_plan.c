@@ -71,6 +71,10 @@ static void print_line(const json_t *line, bool why)
         (void)printf("      edited by %s: %s\n",
                      reha_json_string(json_object_get(line, "edited"), "by", "a clinician"), reason);
     }
+    if (why && reha_json_string(line, "why", NULL) != NULL) {
+        (void)printf("      %s (%s)\n", reha_json_string(line, "why", ""),
+                     reha_json_string(line, "state", ""));
+    }
     if (why) {
         print_cause(line, "      ");
     }

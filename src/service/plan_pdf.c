@@ -128,6 +128,11 @@ static void write_line(report *r, const json_t *line)
                        reha_json_string(dose, "regression", ""));
         put_text(r, 12.0, 8.0, false, SOFT, text);
     }
+    if (json_object_get(line, "measure") != NULL) { /* a goal: where it stands, and why this much */
+        (void)snprintf(text, sizeof text, "State: %s. %s", reha_json_string(line, "state", ""),
+                       reha_json_string(line, "why", ""));
+        put_text(r, 12.0, 8.0, false, SOFT, text);
+    }
     write_edit(r, line);
     write_cause(r, line);
     r->y += 3.0;

@@ -134,10 +134,11 @@ void reha_registration_text(const reha_joint_pictures *pictures, char *out, size
 
 static json_t *visit_json(const reha_compare_visit *visit)
 {
+    json_t *model = json_object_get(visit->analysis, "model");
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "file", reha_json_text(reha_path_name(visit->path)),
                      "sha256", visit->digest[0] != '\0' ? json_string(visit->digest) : json_null(), "date",
                      visit->date[0] != '\0' ? json_string(visit->date) : json_null(), "model",
-                     json_incref(json_object_get(visit->analysis, "model")), "image_at_hand",
+                     model != NULL ? json_incref(model) : json_null(), "image_at_hand",
                      json_boolean(visit->image != NULL));
 }
 

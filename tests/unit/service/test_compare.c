@@ -129,6 +129,15 @@ static void test_foreign_texts_stay_texts(void **state)
     assert_null(strstr(html, "<b>x"));
     reha_free(html);
     reha_comparison_free(comparison);
+    json_t *json = NULL;
+    save(first_path,
+         "{\"accepted\": true, \"regions\": [], \"image\": {}}"); /* hardly anything, and no model */
+    assert_ok(reha_compare(first_path, second_path, &how, &comparison, &err), &err);
+    assert_true(comparison->films.is_refused);
+    assert_ok(reha_comparison_to_json(comparison, &json, &err), &err);
+    assert_true(json_is_false(json_object_get(json, "comparable")));
+    json_decref(json);
+    reha_comparison_free(comparison);
     (void)snprintf(text, sizeof text, result_form, "aa", 4.2);
     save(first_path, text);
 }

@@ -20,6 +20,7 @@ typedef struct analyse_arguments {
     const char *report; /* .html, .pdf, or a folder that gets both */
     const char *overlay;
     const char *table;
+    const char *plot;
     bool no_explanation;
     int threads;
     double mm_per_px;
@@ -31,6 +32,7 @@ static const app_option analyse_options[] = {
     {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both", offsetof(analyse_arguments, report), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
     {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)", offsetof(analyse_arguments, table), 0, 0},
+    {"plot", APP_TEXT, "FILE.png", "draw a muscle ultrasound sequence over its frames", offsetof(analyse_arguments, plot), 0, 0},
     {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
@@ -99,7 +101,10 @@ static reha_status write_outputs(const analyse_arguments *given, const reha_case
     if (given->overlay != NULL) {
         REHA_TRY(write_overlay(&cases[0], given->overlay, err));
     }
-    return given->table != NULL ? reha_sequence_table(cases, count, given->table, err) : REHA_OK;
+    if (given->table != NULL) {
+        REHA_TRY(reha_sequence_table(cases, count, given->table, err));
+    }
+    return given->plot != NULL ? reha_sequence_plot(cases, count, given->plot, err) : REHA_OK;
 }
 
 static reha_status print_all(const reha_analyser *analyser, const reha_case *cases, size_t count, reha_error *err)

@@ -78,17 +78,17 @@ void reha_sequence_number(const reha_case *cases, size_t count, int *numbers)
     }
 }
 
-static double value_of(const reha_case *one, size_t column)
+double reha_sequence_value(const reha_case *one, const char *key)
 {
     if (!is_measured(one) || one->analysis->region_count == 0) {
         return (double)NAN;
     }
-    const reha_finding *finding = reha_region_find(&one->analysis->regions[0], columns[column]);
+    const reha_finding *finding = reha_region_find(&one->analysis->regions[0], key);
     return finding != NULL ? finding->measure.value : (double)NAN;
 }
 
 /* Median of what was measured in up to five neighbours of the same sequence. */
-static double smoothed(const reha_case *cases, size_t count, const int *numbers, size_t index, size_t column)
+double reha_sequence_smoothed(const reha_case *cases, size_t count, const int *numbers, size_t index, const char *key)
 {
     double values[2 * WINDOW_HALF + 1];
     size_t used = 0;
@@ -100,7 +100,7 @@ static double smoothed(const reha_case *cases, size_t count, const int *numbers,
         if ((k < 0 && index < (size_t)-k) || at >= count || numbers[at] != numbers[index]) {
             continue;
         }
-        const double value = value_of(&cases[at], column);
+        const double value = reha_sequence_value(&cases[at], key);
         size_t place = used;
         if (!isfinite(value)) {
             continue;
@@ -155,10 +155,10 @@ static void add_row(reha_text *table, const reha_case *cases, size_t count, cons
     }
     reha_text_add(table, reha_case_is_accepted(one) ? ",1" : ",0");
     for (size_t c = 0; c < COLUMNS; c++) {
-        add_number(table, value_of(one, c));
+        add_number(table, reha_sequence_value(one, columns[c]));
     }
     for (size_t c = 0; c < SMOOTHED; c++) {
-        add_number(table, smoothed(cases, count, numbers, index, c));
+        add_number(table, reha_sequence_smoothed(cases, count, numbers, index, columns[c]));
     }
     add_notes(table, one);
     reha_text_add(table, "\n");

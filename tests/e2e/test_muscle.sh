@@ -42,7 +42,10 @@ for i in 1 2 3; do
     cp "$one" "$work/frames/scan_00$i.jpg"
 done
 cp "$work/mixed/image_2-a.jpg" "$work/frames/still.jpg"
-run 0 analyse --task muscle-us "$work/frames" --table "$work/table.csv" --threads 1
+run 0 analyse --task muscle-us "$work/frames" --table "$work/table.csv" --plot "$work/plot.png" --threads 1
+head -c 8 "$work/plot.png" | grep -q PNG || fail "the plot is no PNG"
+run 1 analyse --task muscle-us "$one" --plot "$work/none.png" --threads 1
+says err 'nothing to plot'
 head -n 1 "$work/table.csv" | grep -q '^path,frame,sequence,ok,fascicle_angle_deg,.*,thickness_px_smoothed,.*,notes$' ||
     fail "wrong columns in the table"
 [ "$(grep -c 'scan_00[123].jpg,1,1,1,' "$work/table.csv")" -eq 3 ] || { fail "no sequence of three"; cat "$work/table.csv"; }

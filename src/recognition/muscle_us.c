@@ -17,7 +17,7 @@
 
 enum { CURVE_POINTS = 16, THICKNESS_LINES = 3, SIDE_MIN_PX = 64 };
 static const double SPECKLE_MIN = 0.5;    /* of the frame: less is a drawing, a chart, a blank */
-static const double CHROMA_MAX = 0.35;    /* more colour than a Doppler box: a photograph */
+static const double CHROMA_MAX = 0.35;    /* more colour than a Doppler box: tinted echo, or a photograph */
 static const double COVERAGE_WARN = 0.6;  /* of the width in which an aponeurosis was seen */
 /* Mean probability along the lines: below, nothing is told. Muscles have 0.8 to 1; of radiographs seven in ten have
  * less than 0.3, and hardly any shows two lines. */
@@ -56,9 +56,6 @@ static bool is_refused_by_facts(const reha_acquisition *facts, reha_analysis *an
         char text[96];
         (void)snprintf(text, sizeof text, "the file says modality %s; give a B-mode ultrasound image", facts->modality);
         return refuse(analysis, "wrong-modality", text);
-    }
-    if (facts->modality[0] == '\0' && facts->chroma_fraction > CHROMA_MAX) {
-        return refuse(analysis, "colour-picture", "this is a colour picture; give a grey B-mode ultrasound image");
     }
     return false;
 }
@@ -410,10 +407,19 @@ static reha_status run_path(muscle_case *work, reha_analysis *analysis, reha_err
     const bool is_sure_to_be_ultrasound = strcmp(analysis->acquisition.modality, "US") == 0;
     const bool has_both = work->main.has_superficial && work->main.has_deep;
     const double needed = has_both || is_sure_to_be_ultrasound ? CERTAINTY_MIN : CERTAINTY_MIN_ONE_LINE;
+    const bool is_colour = !is_sure_to_be_ultrasound && analysis->acquisition.chroma_fraction > CHROMA_MAX;
+    if (is_colour && (!has_both || certainty < CERTAINTY_MIN_ONE_LINE)) {
+        (void)refuse(analysis, "colour-picture", "this is a colour picture; give a grey B-mode ultrasound image");
+        return REHA_OK;
+    }
     if (!(work->main.has_superficial || work->main.has_deep) || certainty < needed) {
         (void)refuse(analysis, "no-aponeurosis",
                      "no aponeurosis was found; give a longitudinal B-mode image of a muscle with both aponeuroses");
         return REHA_OK;
+    }
+    if (is_colour) {
+        reha_analysis_note(analysis, REHA_NOTE_WARNING, "colour-picture",
+                           "The picture is in colour; its brightness was measured. Echo intensity means little.");
     }
     REHA_TRY(find_scale(work, analysis, err));
     add_region(work, certainty, analysis);

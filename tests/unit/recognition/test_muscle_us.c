@@ -149,6 +149,13 @@ static void what_is_no_ultrasound_is_refused(void **state)
     refused_as(image, &facts, "wrong-modality");
     facts = reha_acquisition_unknown();
     facts.chroma_fraction = 0.8;
+    reha_analysis *tinted = analyse(image, &facts); /* clear lines: a scanner with tinted echo */
+    assert_true(tinted->is_accepted && has_note(tinted, "colour-picture"));
+    reha_analysis_free(tinted);
+    reha_random noise = reha_random_init(2, 2);
+    for (int i = 0; i < PICTURE_W * PICTURE_H; i++) {
+        image->pixels[i] = (float)reha_random_range(&noise, 0, 255);
+    }
     refused_as(image, &facts, "colour-picture");
     memset(image->pixels, 0, sizeof(float) * PICTURE_W * PICTURE_H);
     refused_as(image, NULL, "blank");

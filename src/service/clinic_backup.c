@@ -164,10 +164,16 @@ reha_status reha_clinic_restore(const char *backup_folder, const char *home, jso
     status = copy_home(store, backup_folder, work, &files, &bytes, err);
     reha_store_close(store);
     REHA_TRY(status);
-    REHA_TRY(check_home(work, out, err));
-    (void)rmdir(home);
-    if (rename(work, home) != 0) {
-        return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", home, strerror(errno));
+    status = check_home(work, out, err);
+    if (status == REHA_OK) {
+        (void)rmdir(home);
+        status = rename(work, home) == 0
+                     ? REHA_OK
+                     : reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", home, strerror(errno));
     }
-    return REHA_OK;
+    if (status != REHA_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
 }

@@ -292,6 +292,7 @@ static void test_backup_restore_and_tampering(void **state)
     /* A backup with one bad byte is refused, and no home is made of it. */
     shell("f=$(find '%s/blobs' -type f | head -1); printf 'X' | dd of=\"$f\" bs=1 seek=200 conv=notrunc 2>/dev/null", backup);
     assert_int_equal(reha_clinic_restore(backup, again, &out, &err), REHA_E_TAMPERED);
+    assert_null(out);
     struct stat info;
     assert_int_not_equal(stat(again, &info), 0);
     shell("rm -rf '%s' '%s.restoring'", backup, again);

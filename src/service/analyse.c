@@ -18,6 +18,7 @@ enum { PATH_BYTES = 4096, MODEL_FILES_MAX = 64 };
 static const char ULTRASOUND_TASK[] = "muscle-us";
 static const char ULTRASOUND_CODE[] = "ultrasound";
 static const char ULTRASOUND_MODALITY[] = "US";
+static const double CLEAR_MUSCLE = 0.8; /* muscles have more; of other pictures hardly any */
 
 struct reha_analyser {
     const reha_recogniser *recogniser;
@@ -172,6 +173,14 @@ static bool is_refused_as_ultrasound(const reha_analysis *analysis)
     return found && !analysis->is_accepted;
 }
 
+/* Both aponeuroses beyond doubt: what the knee's gate took for something else, a picture with much text around it say,
+ * is an ultrasound image all the same. */
+static bool is_clear_muscle(const reha_analysis *analysis)
+{
+    return analysis->is_accepted && analysis->region_count == 1 && analysis->regions[0].profile_is_thickness &&
+           analysis->regions[0].certainty >= CLEAR_MUSCLE;
+}
+
 /* The recogniser for ultrasound, or NULL where its model is not installed or a task was named. */
 static reha_analyser *ultrasound_analyser(reha_analyser *analyser)
 {
@@ -207,11 +216,14 @@ static reha_status analyse_input(reha_analyser *analyser, const reha_input *inpu
         return analyse_by(other, input, out, err);
     }
     REHA_TRY(analyse_by(analyser, input, out, err));
-    if (is_refused_as_ultrasound(*out) && (other = ultrasound_analyser(analyser)) != NULL) {
-        reha_analysis_free(*out);
-        *out = NULL;
-        return analyse_by(other, input, out, err);
+    if ((*out)->is_accepted || (other = ultrasound_analyser(analyser)) == NULL) {
+        return REHA_OK;
     }
+    reha_analysis *second = NULL;
+    REHA_TRY(analyse_by(other, input, &second, err));
+    const bool takes_second = is_refused_as_ultrasound(*out) || is_clear_muscle(second);
+    reha_analysis_free(takes_second ? *out : second);
+    *out = takes_second ? second : *out;
     return REHA_OK;
 }
 

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The records of a clinic on the command line: accounts, import, analysis, proof, backup, restore.
+source "$(dirname "$0")/lib.sh"
+export REHASCOPE_MODELS="$REHA_SOURCE/models" OMP_NUM_THREADS=1
+home="$work/home"
+
+run 1 user list --home "$home"
+says err "is no home folder"
+run 2 user add anna --home "$home"
+says err "role is needed"
+run 1 user add anna --role reviewer --home "$home" <<<"correct horse battery"
+says err "first account must be an administrator"
+run 1 user add anna --role administrator --home "$home" <<<"short"
+says err "at least 10"
+run 0 user add anna --role administrator --home "$home" <<<"correct horse battery"
+run 0 user add berta --role physiotherapist --display-name "Berta B." --home "$home" <<<"correct horse battery"
+run 1 user add berta --role physiotherapist --home "$home" <<<"correct horse battery"
+says err "already"
+run 0 user off berta --home "$home"
+run 0 user list --home "$home"
+says out "^berta +physiotherapist +off +Berta B\.$"
+run 1 user off anna --home "$home"
+says err "last active administrator"
+[ "$(stat -c %a "$home")" = 700 ] && [ "$(stat -c %a "$home/key")" = 600 ] || fail "others may read the home folder"
+
+run 0 phantom "$work/knees" --count 2
+run 1 import "$work/knees" --home "$home"
+says out "knee-000R.png: stored"
+says out "labels.csv: refused: this is a text file"
+run 0 import "$work/knees/knee-000R.png" --home "$home"
+says out "duplicate"
+run 0 worker --once --home "$home"
+run 0 audit verify --home "$home"
+says out "^whole: [0-9]+ audit records, [4-9] files$" # two images and the pictures of two results
+run 0 audit export --home "$home"
+says out '"action":"job.done"'
+
+run 0 backup "$work/backup" --home "$home"
+run 1 backup "$work/backup" --home "$home"
+says err "not empty"
+run 0 restore "$work/backup" --home "$work/again"
+run 0 audit verify --home "$work/again"
+run 1 restore "$work/backup" --home "$work/again"
+run 1 restore "$work/knees" --home "$work/third"
+says err "is no backup"
+
+# Truncating the log is found, also when the chain that is left is whole.
+python3 - "$work/again/records.db" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+d.executescript("DROP TRIGGER audit_stay; DELETE FROM audit WHERE no > 3;")
+PY
+run 1 audit verify --home "$work/again"
+says out "^ALTERED: "
+finish

@@ -99,6 +99,40 @@ static reha_status parse_shape(const char *at, reha_shape *shape, reha_error *er
     }
 }
 
+typedef struct npy_type {
+    const char *code; /* with its quotes: the whole type */
+    char letter;
+    size_t bytes;
+} npy_type;
+
+static const npy_type *find_type(const char *text)
+{
+    static const npy_type types[] = {
+        {"'<f4'", 'f', 4}, {"'<f2'", 'f', 2}, {"'|u1'", 'u', 1}, {"'<i2'", 'i', 2}, {"'<u2'", 'u', 2}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (strncmp(text, types[i].code, strlen(types[i].code)) == 0) {
+            return &types[i];
+        }
+    }
+    return NULL;
+}
+
+static float value_of(const npy_type *type, const uint8_t *p)
+{
+    float value;
+    if (type->bytes == 4) {
+        memcpy(&value, p, sizeof value);
+        return value;
+    }
+    if (type->bytes == 1) {
+        return (float)p[0];
+    }
+    const uint16_t word = (uint16_t)(p[0] | p[1] << 8);
+    return type->letter == 'f'   ? reha_half_to_float(word)
+           : type->letter == 'i' ? (float)(int16_t)word
+                                 : (float)word;
+}
+
 reha_status reha_npy_parse(const void *bytes, size_t count, reha_npy *out, reha_error *err)
 {
     memset(out, 0, sizeof *out);
@@ -111,9 +145,10 @@ reha_status reha_npy_parse(const void *bytes, size_t count, reha_npy *out, reha_
     if (type == NULL || order == NULL || shape == NULL) {
         return reha_fail(err, REHA_E_FORMAT, "the .npy header lacks descr, fortran_order or shape");
     }
-    const bool is_float = strncmp(type, "'<f4'", 5) == 0;
-    if (!is_float && strncmp(type, "'<f2'", 5) != 0) {
-        return reha_fail(err, REHA_E_UNSUPPORTED, "the .npy type %.8s is neither float32 nor float16", type);
+    const npy_type *kind = find_type(type);
+    if (kind == NULL) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "the .npy type %.8s is none of float32, float16, uint8, int16 and uint16", type);
     }
     if (strncmp(order, "False", 5) != 0) {
         return reha_fail(err, REHA_E_UNSUPPORTED, "an .npy array in Fortran order");
@@ -121,21 +156,16 @@ reha_status reha_npy_parse(const void *bytes, size_t count, reha_npy *out, reha_
     reha_npy array = {0};
     REHA_TRY(parse_shape(shape, &array.shape, err));
     const size_t values = reha_shape_count(array.shape);
-    if (in.left != values * (is_float ? 4 : 2)) {
+    if (in.left != values * kind->bytes) {
         return reha_fail(err, REHA_E_FORMAT, "%zu bytes follow the .npy header, its shape asks for %zu",
-                         in.left, values * (is_float ? 4 : 2));
+                         in.left, values * kind->bytes);
     }
     array.values = reha_alloc(values * sizeof(float));
     if (array.values == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "no memory for %zu values", values);
     }
-    if (is_float) {
-        memcpy(array.values, in.data, values * sizeof(float));
-    } else {
-        for (size_t i = 0; i < values; i++) {
-            const uint16_t half = (uint16_t)(in.data[2 * i] | in.data[2 * i + 1] << 8);
-            array.values[i] = reha_half_to_float(half);
-        }
+    for (size_t i = 0; i < values; i++) {
+        array.values[i] = value_of(kind, in.data + i * kind->bytes);
     }
     *out = array;
     return REHA_OK;

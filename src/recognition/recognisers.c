@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "image/load.h"
 #include "recognition/fracture.h"
+#include "recognition/knee_mri.h"
 #include "recognition/knee_oa.h"
 #include "recognition/muscle_us.h"
 
@@ -16,6 +17,7 @@ static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_knee_oa,
     &reha_recogniser_muscle_us,
     &reha_recogniser_fracture,
+    &reha_recogniser_knee_mri,
 };
 
 const reha_recogniser *reha_recogniser_at(size_t index)

@@ -44,6 +44,19 @@ static void test_good(void **state)
     assert_true(array.values[0] == 1.0F && array.values[1] == -2.0F && array.values[3] == 65504.0F);
     assert_true(array.values[2] == ldexpf(1.0F, -24));
     reha_npy_clear(&array);
+    const uint8_t bytes[4] = {0, 255, 0, 128};
+    f = make("{'descr': '|u1', 'fortran_order': False, 'shape': (4,), }", bytes, sizeof bytes);
+    assert_ok(reha_npy_parse(f.bytes, f.count, &array, &err), &err);
+    assert_true(array.values[1] == 255.0F && array.values[3] == 128.0F);
+    reha_npy_clear(&array);
+    f = make("{'descr': '<i2', 'fortran_order': False, 'shape': (2,), }", bytes, sizeof bytes);
+    assert_ok(reha_npy_parse(f.bytes, f.count, &array, &err), &err);
+    assert_true(array.values[0] == -256.0F && array.values[1] == -32768.0F);
+    reha_npy_clear(&array);
+    f = make("{'descr': '<u2', 'fortran_order': False, 'shape': (2,), }", bytes, sizeof bytes);
+    assert_ok(reha_npy_parse(f.bytes, f.count, &array, &err), &err);
+    assert_true(array.values[0] == 65280.0F && array.values[1] == 32768.0F);
+    reha_npy_clear(&array);
 }
 
 static void expect(const char *header, size_t data_bytes, reha_status wanted)

@@ -134,7 +134,7 @@ REHA_MUST_USE reha_status reha_clinic_users(reha_clinic *clinic, const reha_acto
 /* in {"name","display_name","password","role"}. */
 REHA_MUST_USE reha_status reha_clinic_user_add(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
                                                json_t **out, reha_error *err);
-/* in any of {"display_name","role","active","password"}; a changed role, password or inactivity ends the user's
+/* in any of {"display_name","role","active","password","totp": false (a lost telephone)}; a changed role, password or inactivity ends the user's
  * sessions. The last active administrator stays one (REHA_E_CONFLICT). `user` is an id or a sign-in name. */
 REHA_MUST_USE reha_status reha_clinic_user_change(reha_clinic *clinic, const reha_actor *actor, const char *user,
                                                   int64_t if_version, const json_t *in, json_t **out, reha_error *err);

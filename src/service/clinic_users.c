@@ -146,19 +146,24 @@ reha_status reha_clinic_user_add(reha_clinic *clinic, const reha_actor *actor, c
 typedef struct user_change {
     const char *display_name, *role, *password; /* NULL: stays */
     int active;                                 /* -1: stays */
+    bool ends_totp;
     char hash[REHA_PASSWORD_HASH_BYTES];
 } user_change;
 
 static reha_status read_user_change(reha_clinic *clinic, const json_t *in, user_change *out, reha_error *err)
 {
     const json_t *active = json_object_get(in, "active");
-    *out = (user_change){.active = active == NULL ? -1 : json_is_true(active) ? 1 : 0};
-    REHA_TRY(clinic_check_members(in, "display_name role active password", err));
+    const json_t *totp = json_object_get(in, "totp");
+    *out = (user_change){.active = active == NULL ? -1 : json_is_true(active) ? 1 : 0, .ends_totp = totp != NULL};
+    REHA_TRY(clinic_check_members(in, "display_name role active password totp", err));
     REHA_TRY(clinic_text(in, "display_name", false, DISPLAY_MAX_BYTES, &out->display_name, err));
     REHA_TRY(clinic_word(in, "role", false, "physiotherapist reviewer administrator researcher read-only", &out->role, err));
     REHA_TRY(clinic_text(in, "password", false, PASSWORD_MAX_BYTES, &out->password, err));
     if (active != NULL && !json_is_boolean(active)) {
         return reha_fail(err, REHA_E_ARG, "'active' must be true or false");
+    }
+    if (totp != NULL && !json_is_false(totp)) {
+        return reha_fail(err, REHA_E_ARG, "'totp' can only be turned off here (false)");
     }
     if (out->password != NULL) {
         REHA_TRY(check_new_password(clinic, out->password, NULL, err));
@@ -191,14 +196,18 @@ static reha_status apply_user_change(clinic_write *write, const reha_actor *acto
         REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_PASSWORD, REHA_BIND(reha_of_text(id), reha_of_text(change->hash)),
                                NULL, err));
     }
+    if (change->ends_totp) { /* a lost telephone */
+        REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_TOTP,
+                               REHA_BIND(reha_of_text(id), reha_of_text(NULL), reha_of_int(0), reha_of_int(0)), NULL, err));
+    }
     if (change->password != NULL || !is_active || strcmp(role, old_role) != 0) {
         const bool is_own = strcmp(actor->user_id, id) == 0; /* whoever changes oneself stays signed in */
         REHA_TRY(reha_store_do(write->store, REHA_SQL_SESSIONS_END,
                                REHA_BIND(reha_of_text(id), reha_of_text(is_own ? actor->session_id : "")), NULL, err));
     }
     return clinic_note(write, actor, "user.change", "user", id,
-                       json_pack("{s:s, s:b, s:b}", "role", role, "active", is_active ? 1 : 0, "password",
-                                 change->password != NULL ? 1 : 0),
+                       json_pack("{s:s, s:b, s:b, s:b}", "role", role, "active", is_active ? 1 : 0, "password",
+                                 change->password != NULL ? 1 : 0, "totp_off", change->ends_totp ? 1 : 0),
                        err);
 }
 

@@ -191,6 +191,24 @@ static void test_one_time_codes(void **state)
     (void)snprintf(code, sizeof code, "%06u", (unsigned)reha_totp_code(secret, now + 30));
     assert_ok(sign_in(home.clinic, "anna", password, code, token, &out, &err), &err);
     json_decref(out);
+    /* A lost telephone: an administrator turns the codes off; anna turns them on again. */
+    const reha_actor local = reha_actor_local();
+    json_t *lost = json_pack("{s:b}", "totp", 1);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, lost, &out, &err), REHA_E_ARG);
+    (void)json_object_set_new(lost, "totp", json_false());
+    assert_ok(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, lost, &out, &err), &err);
+    assert_true(json_is_false(json_object_get(out, "totp")));
+    json_decref(out);
+    json_decref(lost);
+    assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
+    json_decref(out);
+    assert_ok(reha_clinic_totp_begin(home.clinic, &anna, &out, &err), &err);
+    decode_base32(reha_json_string(out, "secret", ""), secret);
+    json_decref(out);
+    (void)snprintf(code, sizeof code, "%06u", (unsigned)reha_totp_code(secret, now));
+    (void)json_object_clear(in);
+    (void)json_object_set_new(in, "code", json_string(code));
+    assert_ok(reha_clinic_totp_confirm(home.clinic, &anna, in, &err), &err);
     (void)json_object_clear(in);
     (void)json_object_set_new(in, "password", json_string("wrong one here"));
     assert_int_equal(reha_clinic_totp_off(home.clinic, &anna, in, &err), REHA_E_DENIED);

@@ -223,6 +223,37 @@ reha_status reha_group_quantiles(const double *value, const uint8_t *member, siz
     return REHA_OK;
 }
 
+/* Adds what the rows of the latest period need on the whole: the shape of outcomes drifts too. The
+ * differences between groups stay those of all rows. */
+static reha_status follow_latest(const reha_table *table, const double *outside, const uint8_t *member,
+                                 size_t groups, double level, double *widen, reha_error *err)
+{
+    const size_t n = table->row_count;
+    size_t at[1 + REHA_SPREAD_GROUPS_MAX];
+    size_t rows = 0;
+    uint32_t last = 0;
+    double *rest = reha_alloc_zero(2 * n, sizeof *rest);
+    if (rest == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the intervals");
+    }
+    for (size_t i = 0; i < n; i++) {
+        last = table->period[i] > last ? table->period[i] : last;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (table->period[i] == last) {
+            const size_t count = members_of(member + i * groups, groups, at);
+            rest[rows] = outside[i];
+            for (size_t p = 0; p < count; p++) {
+                rest[rows] -= widen[at[p]];
+            }
+            rows++;
+        }
+    }
+    widen[0] += quantile_of(rest, rows, level, rest + n);
+    reha_free(rest);
+    return REHA_OK;
+}
+
 static reha_status fit_intervals(const reha_table *table, const double *expected, reha_spread *spread,
                                  reha_error *err)
 {
@@ -250,6 +281,8 @@ static reha_status fit_intervals(const reha_table *table, const double *expected
     for (size_t l = 0; l < REHA_INTERVALS; l++) {
         REHA_CHECK(reha_group_quantiles(outside + l * n, member, n, spread->group_count,
                                         reha_interval_levels[l], spread->widen[l], err));
+        REHA_CHECK(follow_latest(table, outside + l * n, member, spread->group_count, reha_interval_levels[l],
+                                 spread->widen[l], err));
     }
 done:
     reha_free(outside);

@@ -9,7 +9,8 @@
  * Intervals: conformalised quantiles. With q_low, q_high from the distribution, each training row (predicted
  * by a model that has not seen it) is outside by e = max(q_low - y, y - q_high); an interval is widened by a
  * quantile of e. That quantile is a linear function of group indicators, found by quantile regression, so
- * that the share covered is right on the whole and within each group at once (Romano et al. 2019,
+ * that the share covered is right on the whole and within each group at once, at the level
+ * of the latest period if the rows are of several (Romano et al. 2019,
  * arXiv:1905.03222; Gibbs, Cherian and Candes 2023, arXiv:2305.12616). */
 #ifndef REHA_REHAB_OUTCOME_SPREAD_H
 #define REHA_REHAB_OUTCOME_SPREAD_H

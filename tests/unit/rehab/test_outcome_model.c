@@ -187,8 +187,22 @@ static void test_latest_period_sets_the_level(void **state)
         table->period[i] = i % 2 == 0 ? 2016 : 2017;
         table->y[i] = fmin(48.0, table->y[i] + (i % 2 == 0 ? 0.0 : 2.0));
     }
+    for (size_t i = 1; i < table->row_count; i += 2) { /* and a wider spread */
+        reha_random random = reha_random_init(77, i);
+        table->y[i] = fmin(48.0, fmax(0.0, table->y[i] + round(6.0 * reha_random_normal(&random))));
+    }
     reha_outcome_model *model = made_model(table, REHA_OUTCOME_REGRESSION);
     assert_true(fabs(model->shift - 1.0) < 0.35);
+    reha_error err = REHA_ERROR_INIT;
+    reha_outcome_row *rows = reha_alloc_zero(table->row_count, sizeof *rows);
+    assert_ok(reha_outcome_predict_rows(model, table, rows, &err), &err);
+    double covered[2] = {0.0, 0.0};
+    for (size_t i = 0; i < table->row_count; i++) {
+        covered[i % 2] += table->y[i] >= rows[i].low[0] && table->y[i] <= rows[i].high[0];
+    }
+    assert_true(fabs(covered[1] / 1500.0 - 0.5) < 0.03);
+    assert_true(covered[0] / 1500.0 > 0.55);
+    reha_free(rows);
     reha_outcome_model_free(model);
     reha_table_free(table);
 }

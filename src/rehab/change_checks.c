@@ -206,9 +206,9 @@ static void check_view(const reha_visit *before, const reha_visit *after, reha_f
     const char *a = fact(before, "view_position");
     const char *b = fact(after, "view_position");
     if (!both_known(a, b)) {
-        reha_films_check(
-            films, REHA_CHECK_NOTE, "view",
-            "at least one file does not state its view: standing and lying, straight and bent knees differ");
+        reha_films_check(films, REHA_CHECK_NOTE, "view",
+                         "at least one file does not state its view: straight and bent, loaded and unloaded "
+                         "joints differ");
     } else if (strcmp(a, b) == 0) {
         reha_films_check(films, REHA_CHECK_OK, "view", "same view (%.16s)", a);
     } else {
@@ -273,6 +273,24 @@ static void find_setup(const reha_visit *before, const reha_visit *after, const 
     }
 }
 
+/* An ultrasound picture may carry its own ruler: then a length is in millimetres though the file states no
+ * scale. */
+static bool has_mm(const reha_visit *visit)
+{
+    const json_t *regions = json_object_get(visit->analysis, "regions");
+    for (size_t i = 0; i < json_array_size(regions); i++) {
+        const json_t *findings = json_object_get(json_array_get(regions, i), "findings");
+        for (size_t k = 0; k < json_array_size(findings); k++) {
+            const json_t *measure = json_object_get(json_array_get(findings, k), "measure");
+            if (strcmp(reha_json_string(measure, "unit", ""), "mm") == 0 &&
+                isfinite(reha_json_number(measure, "value", (double)NAN))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void check_scale(const reha_visit *before, const reha_visit *after, reha_films *films)
 {
     const char *a = scale_of(before);
@@ -282,6 +300,11 @@ static void check_scale(const reha_visit *before, const reha_visit *after, reha_
     const char *instead = is_knee ? "widths are compared as shares of the plateau width"
                                   : "lengths cannot be compared, angles can";
     films->is_mm = false;
+    if (!is_knee && has_mm(before) && has_mm(after)) {
+        films->is_mm = true;
+        reha_films_check(films, REHA_CHECK_OK, "spacing", "millimetres in both, each by its own scale");
+        return;
+    }
     if (strcmp(a, "unknown") == 0 || strcmp(b, "unknown") == 0) {
         reha_films_check(films, REHA_CHECK_WARNING, "spacing", "the scale of %s unknown: no millimetres; %s",
                          strcmp(a, b) == 0           ? "both is"

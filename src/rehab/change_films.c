@@ -154,9 +154,10 @@ static void doubt_improvement(reha_compared *out)
 static void finish(reha_films *films, reha_compared *out)
 {
     char remark[256];
-    if (strcmp(out->unit, "px") == 0 && !films->is_same_setup) {
+    if (strcmp(out->unit, "px") ==
+        0) { /* even with one set-up: what a new acquisition adds is only known in mm */
         out->change.verdict = REHA_CANNOT_TELL;
-        say(out, "pixels are no size: another depth or resolution changes them");
+        say(out, "pixels are no size: another depth or resolution changes them; give the scale");
         return;
     }
     if (films->is_blocked) {
@@ -194,7 +195,7 @@ static reha_compared *add(reha_film_pair *pair, const char *key, const char *lab
 
 static const char *static_unit(const char *unit)
 {
-    static const char *const units[] = {"mm", "1", "deg", "px", "{grade}", "%", "mm2", "cm2"};
+    static const char *const units[] = {"mm", "1", "deg", "px", "{grade}", "{grey}", "%", "mm2", "cm2"};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(units[i], unit) == 0) {
             return units[i];
@@ -329,10 +330,18 @@ static bool is_measured(const json_t *region, const char *key)
     return isfinite(measure_of(find_finding(region, key)).value);
 }
 
+static bool is_graded(const json_t *region, const char *key)
+{
+    return json_is_object(json_object_get(find_finding(region, key), "grading"));
+}
+
 /* The overall minimum says nothing new beside both compartments, and may jump between them; pixels say
  * nothing new beside millimetres. */
 static bool is_passed_over(const char *key, const side_of *a, const side_of *b)
 {
+    if (!is_measured(a->region, key) && !is_measured(b->region, key) && !is_graded(a->region, key)) {
+        return true; /* measured at neither visit: nothing to say */
+    }
     const size_t length = strlen(key);
     char in_mm[64];
     if (length > 3 && length < sizeof in_mm && strcmp(key + length - 3, "-px") == 0) {

@@ -218,6 +218,18 @@ static void test_millimetres_only_where_they_hold(void **state)
     assert_int_equal(check_of(&films, "spacing")->level, REHA_CHECK_WARNING);
 }
 
+static void test_pixels_are_no_size(void **state)
+{
+    (void)state;
+    film a = usual;
+    film b = later();
+    a.unit = b.unit = "px";
+    b.medial = 1.0;
+    const reha_films films = compare(&a, &b, true);
+    assert_int_equal(measure_of(&films, "jsw-medial-min")->change.verdict, REHA_CANNOT_TELL);
+    assert_non_null(strstr(measure_of(&films, "jsw-medial-min")->remark, "no size"));
+}
+
 static void test_bone_that_grows_betrays_the_scale(void **state)
 {
     (void)state;
@@ -417,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_what_is_unknown_is_said),
         cmocka_unit_test(test_millimetres_only_where_they_hold),
         cmocka_unit_test(test_bone_that_grows_betrays_the_scale),
+        cmocka_unit_test(test_pixels_are_no_size),
         cmocka_unit_test(test_the_right_error_counts),
         cmocka_unit_test(test_a_joint_space_does_not_heal),
         cmocka_unit_test(test_grades_change_only_without_a_common_one),

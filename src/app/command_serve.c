@@ -139,22 +139,35 @@ static void end_log(server_log *log)
 
 /* --- the clinic -------------------------------------------------------------------------------------------------- */
 
-static reha_status fill_demo(reha_clinic *clinic, const reha_server_options *where, reha_error *err)
+/* *is_new: there is something to fill, once the server runs. */
+static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *where, bool *is_new, reha_error *err)
 {
     json_t *state = NULL;
     if (where->certificate != NULL || where->address != NULL) {
         return reha_fail(err, REHA_E_ARG, "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
     }
     REHA_TRY(reha_clinic_state(clinic, &state, err));
-    const bool is_new = json_is_true(json_object_get(state, "setup_needed"));
+    *is_new = json_is_true(json_object_get(state, "setup_needed"));
     json_decref(state);
-    if (is_new) {
-        (void)printf("Filling the demonstration clinic with generated patients ...\n");
-        (void)fflush(stdout);
-        REHA_TRY(reha_demo_fill(clinic, err));
+    if (*is_new) {
+        REHA_TRY(reha_demo_accounts(clinic, err));
     }
     (void)printf("Demonstration: sign in as physio, reviewer, researcher, reader or admin; password: %s\n", REHA_DEMO_PASSWORD);
     return REHA_OK;
+}
+
+static bool goes_on(void *context)
+{
+    (void)reha_server_tick(context);
+    return must_stop == 0;
+}
+
+static reha_status fill_demo(reha_clinic *clinic, reha_server *server, reha_error *err)
+{
+    (void)printf("Generated patients arrive now: the worklist shows it.\n");
+    (void)fflush(stdout);
+    const reha_status status = reha_demo_fill(clinic, goes_on, server, err);
+    return status == REHA_E_CANCELLED ? REHA_OK : status;
 }
 
 static void wait_for_end(reha_server *server)
@@ -173,11 +186,12 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     reha_web *web = NULL;
     reha_server *server = NULL;
     char *backups = NULL;
+    bool must_fill = false;
     const reha_server_options where = {
         .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
     REHA_CHECK(app_open_clinic(home, given->models, false, true, &clinic, err));
     if (given->demo) {
-        REHA_CHECK(fill_demo(clinic, &where, err));
+        REHA_CHECK(begin_demo(clinic, &where, &must_fill, err));
     }
     backups = given->backups != NULL ? reha_strdup(given->backups) : reha_path_join(home, "backups");
     const reha_web_options web_options = {
@@ -191,6 +205,9 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
         (void)printf("The pages were left out of this build (npm was absent); the interface under /api/v1 works.\n");
     }
     (void)fflush(stdout);
+    if (must_fill) {
+        REHA_CHECK(fill_demo(clinic, server, err));
+    }
     wait_for_end(server);
     reha_log(REHA_LOG_INFO, "server.stop", "version=%s", REHA_VERSION);
 done:

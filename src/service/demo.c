@@ -53,7 +53,14 @@ static const struct {
 typedef struct demo {
     reha_clinic *clinic;
     reha_actor physio;
+    reha_demo_goes_on goes_on;
+    void *context;
 } demo;
+
+static reha_status check_goes_on(const demo *d, reha_error *err)
+{
+    return d->goes_on(d->context) ? REHA_OK : reha_fail(err, REHA_E_CANCELLED, "the filling of the demonstration was stopped");
+}
 
 enum { DATE_BYTES = 11 };
 
@@ -79,7 +86,7 @@ static reha_status sign_in(reha_clinic *clinic, const char *name, reha_actor *ac
     return status;
 }
 
-static reha_status add_accounts(reha_clinic *clinic, reha_error *err)
+reha_status reha_demo_accounts(reha_clinic *clinic, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_actor admin;
@@ -188,6 +195,7 @@ static reha_status add_person(const demo *d, int index, reha_error *err)
     const char *patient_id = reha_json_string(patient, "id", "");
     REHA_CHECK(reha_clinic_episode_add(d->clinic, &d->physio, patient_id, care, &episode, err));
     for (int no = 0; no < who->visit_count; no++) {
+        REHA_CHECK(check_goes_on(d, err));
         REHA_CHECK(add_visit(d, who, index, no, patient_id, reha_json_string(episode, "id", NULL), err));
     }
 done:
@@ -226,6 +234,7 @@ static reha_status wait_for_analyses(const demo *d, reha_error *err)
     const struct timespec pause = {.tv_nsec = 200 * 1000000L};
     for (int i = 0; i < WAIT_S_MAX * 5; i++) {
         json_t *counts = NULL;
+        REHA_TRY(check_goes_on(d, err));
         REHA_TRY(reha_clinic_study_counts(d->clinic, &d->physio, &counts, err));
         const json_int_t waiting = json_integer_value(json_object_get(counts, "waiting"));
         json_decref(counts);
@@ -302,7 +311,8 @@ static reha_status sign_former_visits(const demo *d, reha_error *err)
     reha_status status = reha_clinic_studies(d->clinic, &d->physio, &query, &list, err);
     const json_t *items = json_object_get(list, "items");
     for (size_t i = 0; status == REHA_OK && i < json_array_size(items); i++) {
-        if (must_be_signed(json_array_get(items, i))) {
+        status = check_goes_on(d, err);
+        if (status == REHA_OK && must_be_signed(json_array_get(items, i))) {
             status = sign_one(d, reha_json_string(json_array_get(items, i), "id", ""), err);
         }
     }
@@ -310,10 +320,9 @@ static reha_status sign_former_visits(const demo *d, reha_error *err)
     return status;
 }
 
-reha_status reha_demo_fill(reha_clinic *clinic, reha_error *err)
+reha_status reha_demo_fill(reha_clinic *clinic, reha_demo_goes_on goes_on, void *context, reha_error *err)
 {
-    demo d = {.clinic = clinic};
-    REHA_TRY(add_accounts(clinic, err));
+    demo d = {.clinic = clinic, .goes_on = goes_on, .context = context};
     REHA_TRY(sign_in(clinic, "physio", &d.physio, err));
     for (int i = 0; i < (int)(sizeof people / sizeof people[0]); i++) {
         REHA_TRY(add_person(&d, i, err));

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { TRIES = 2, POLL_MS = 1000 };
+static const double WATCH_MS = 3000.0;
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
 
@@ -296,6 +297,7 @@ static void supervise(void *context)
 {
     reha_clinic *clinic = context;
     reha_sandbox *sandbox = NULL;
+    double watched_ms = 0.0;
     const reha_sandbox_options how = {.program = clinic->program,
                                       .models_folder = clinic->models_folder,
                                       .memory_bytes = clinic->limits.worker_memory_bytes,
@@ -312,6 +314,10 @@ static void supervise(void *context)
         reha_mutex_unlock(clinic->event_lock);
         if (is_over) {
             break;
+        }
+        if (reha_clock_ms() - watched_ms > WATCH_MS) {
+            clinic_watch(clinic);
+            watched_ms = reha_clock_ms();
         }
         if (claim(clinic, &job)) {
             do_job(clinic, sandbox, &job);

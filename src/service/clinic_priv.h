@@ -133,6 +133,7 @@ REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_ac
 REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, char job_id[REHA_ID_BYTES],
                                          reha_error *err);
 void clinic_job_wake(reha_clinic *clinic);
+void clinic_watch(reha_clinic *clinic); /* one look into the watched folder */
 REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);
 void clinic_workers_stop(reha_clinic *clinic);
 /* One file of known content: stored, duplicate or refused; *item is always made (an upload answer's item), and the status

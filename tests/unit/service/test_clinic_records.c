@@ -408,6 +408,44 @@ static void test_events_wake_those_who_wait(void **state)
     close_home(&home);
 }
 
+static void test_the_watched_folder(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *out = NULL;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    char path[128];
+    open_home(&home, false);
+    const reha_actor local = reha_actor_local();
+    (void)snprintf(path, sizeof path, "%s/inbox", home.path);
+    assert_ok(reha_folder_make(path, &err), &err);
+    make_dicom("7", NULL, 7, &bytes, &count);
+    (void)snprintf(path, sizeof path, "%s/inbox/IM0001", home.path);
+    assert_ok(reha_file_save(path, bytes, count, &err), &err);
+    (void)snprintf(path, sizeof path, "%s/inbox/letter.txt", home.path);
+    assert_ok(reha_file_save(path, "Dear colleague", 14, &err), &err);
+    shell("touch -d '1 minute ago' '%s'/inbox/*; echo fresh >'%s/inbox/fresh.dcm'", home.path, home.path);
+    reha_clinic_close(home.clinic);
+    home.clinic = open_clinic(home.path, true);
+    const reha_query all = {.limit = 5};
+    int total = 0;
+    for (int i = 0; i < 400 && total == 0; i++) {
+        (void)usleep(50000);
+        assert_ok(reha_clinic_studies(home.clinic, &local, &all, &out, &err), &err);
+        total = (int)reha_json_number(out, "total", 0.0);
+        json_decref(out);
+    }
+    assert_int_equal(total, 1);
+    reha_clinic_close(home.clinic); /* waits for the look to end */
+    home.clinic = NULL;
+    shell("cd '%s/inbox' && test ! -e IM0001 && test ! -e letter.txt && test -e fresh.dcm && test $(ls .refused | wc -l) = 1",
+          home.path);
+    reha_free(bytes);
+    close_home(&home);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -418,6 +456,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dicom_is_filed_by_its_patient), cmocka_unit_test(test_paging_visits_each_once),
         cmocka_unit_test(test_two_at_once_lose_nothing),      cmocka_unit_test(test_scores_are_withdrawn_not_deleted),
         cmocka_unit_test(test_backup_restore_and_tampering),  cmocka_unit_test(test_logs_and_audit_hold_no_names),
-        cmocka_unit_test(test_events_wake_those_who_wait)};
+        cmocka_unit_test(test_events_wake_those_who_wait),    cmocka_unit_test(test_the_watched_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,14 +34,20 @@ typedef struct serve_arguments {
 
 static const app_option serve_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(serve_arguments, home), 0, 0},
-    {"port", APP_INTEGER, "N", "where to listen (default 8080; 0: any free port)", offsetof(serve_arguments, port), 0, 65535},
-    {"address", APP_TEXT, "IP", "where to listen (default 127.0.0.1; others need TLS)", offsetof(serve_arguments, address), 0, 0},
+    {"port", APP_INTEGER, "N", "where to listen (default 8080; 0: any free port)",
+     offsetof(serve_arguments, port), 0, 65535},
+    {"address", APP_TEXT, "IP", "where to listen (default 127.0.0.1; others need TLS)",
+     offsetof(serve_arguments, address), 0, 0},
     {"tls-cert", APP_TEXT, "F.pem", "certificate chain", offsetof(serve_arguments, certificate), 0, 0},
     {"tls-key", APP_TEXT, "F.pem", "its key", offsetof(serve_arguments, key), 0, 0},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(serve_arguments, models), 0, 0},
-    {"backups", APP_TEXT, "DIR", "where backups from the pages go (default: HOME/backups)", offsetof(serve_arguments, backups), 0, 0},
-    {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)", offsetof(serve_arguments, log), 0, 0},
-    {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around", offsetof(serve_arguments, demo), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(serve_arguments, models), 0, 0},
+    {"backups", APP_TEXT, "DIR", "where backups from the pages go (default: HOME/backups)",
+     offsetof(serve_arguments, backups), 0, 0},
+    {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
+     offsetof(serve_arguments, log), 0, 0},
+    {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
+     offsetof(serve_arguments, demo), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static volatile sig_atomic_t must_stop;
@@ -62,7 +68,8 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &action, NULL);
 }
 
-/* --- the log ---------------------------------------------------------------------------------------------------- */
+/* --- the log
+ * ---------------------------------------------------------------------------------------------------- */
 
 typedef struct server_log {
     reha_mutex *lock;
@@ -119,7 +126,8 @@ static reha_status begin_log(const serve_arguments *given, const char *home, ser
         }
         FILE *file = open_log(log->path);
         if (file == NULL) {
-            return reha_fail(err, REHA_E_IO, "%s: the log cannot be written: choose another file with --log", log->path);
+            return reha_fail(err, REHA_E_IO, "%s: the log cannot be written: choose another file with --log",
+                             log->path);
         }
         log->file = file;
     }
@@ -137,14 +145,17 @@ static void end_log(server_log *log)
     reha_free(log->path);
 }
 
-/* --- the clinic -------------------------------------------------------------------------------------------------- */
+/* --- the clinic
+ * -------------------------------------------------------------------------------------------------- */
 
 /* *is_new: there is something to fill, once the server runs. */
-static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *where, bool *is_new, reha_error *err)
+static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *where, bool *is_new,
+                              reha_error *err)
 {
     json_t *state = NULL;
     if (where->certificate != NULL || where->address != NULL) {
-        return reha_fail(err, REHA_E_ARG, "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
+        return reha_fail(err, REHA_E_ARG,
+                         "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
     }
     REHA_TRY(reha_clinic_state(clinic, &state, err));
     *is_new = json_is_true(json_object_get(state, "setup_needed"));
@@ -152,7 +163,8 @@ static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *wh
     if (*is_new) {
         REHA_TRY(reha_demo_accounts(clinic, err));
     }
-    (void)printf("Demonstration: sign in as physio, reviewer, researcher, reader or admin; password: %s\n", REHA_DEMO_PASSWORD);
+    (void)printf("Demonstration: sign in as physio, reviewer, researcher, reader or admin; password: %s\n",
+                 REHA_DEMO_PASSWORD);
     return REHA_OK;
 }
 
@@ -202,7 +214,8 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     reha_log(REHA_LOG_INFO, "server.start", "version=%s port=%d", REHA_VERSION, reha_server_port(server));
     (void)printf("Rehascope is at %s (Ctrl-C stops it)\nrecords: %s\n", reha_server_address(server), home);
     if (!reha_assets_complete()) {
-        (void)printf("The pages were left out of this build (npm was absent); the interface under /api/v1 works.\n");
+        (void)printf(
+            "The pages were left out of this build (npm was absent); the interface under /api/v1 works.\n");
     }
     (void)fflush(stdout);
     if (must_fill) {
@@ -231,7 +244,9 @@ static int run_serve(const app_command *command, int argc, char **argv)
         return code;
     }
     if ((given.certificate == NULL) != (given.key == NULL)) {
-        (void)fprintf(stderr, "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
+        (void)fprintf(
+            stderr,
+            "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */

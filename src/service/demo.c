@@ -31,15 +31,60 @@ typedef struct person {
 } person;
 
 static const person people[] = {
-    {"DEMO-01", 1957, "f", "Knee osteoarthritis", "right", 1360, "Walk 5 km; stairs without the rail", 2, false, 4,
+    {"DEMO-01",
+     1957,
+     "f",
+     "Knee osteoarthritis",
+     "right",
+     1360,
+     "Walk 5 km; stairs without the rail",
+     2,
+     false,
+     4,
      {{1320, 4.3, 0, 48, true}, {950, 4.1, 0, 58, true}, {590, 3.6, 0, 61, true}, {220, 3.1, 0, 66, false}}},
-    {"DEMO-02", 1949, "m", "Knee osteoarthritis", "left", 2020, "Garden work; sleep through the night", 3, true, 3,
+    {"DEMO-02",
+     1949,
+     "m",
+     "Knee osteoarthritis",
+     "left",
+     2020,
+     "Garden work; sleep through the night",
+     3,
+     true,
+     3,
      {{1000, 2.6, 3.2, 39, true}, {640, 2.2, 3.1, 44, true}, {270, 1.7, 3.0, 41, false}}},
-    {"DEMO-03", 1988, "m", "Anterior knee pain", "left", 377, "Run 10 km again", 0, false, 2,
+    {"DEMO-03",
+     1988,
+     "m",
+     "Anterior knee pain",
+     "left",
+     377,
+     "Run 10 km again",
+     0,
+     false,
+     2,
      {{363, 5.2, 0, 64, true}, {200, 5.2, 0, 86, false}}},
-    {"DEMO-04", 1971, "f", "Knee osteoarthritis", "right", 810, "Return to hiking", 1, true, 2,
+    {"DEMO-04",
+     1971,
+     "f",
+     "Knee osteoarthritis",
+     "right",
+     810,
+     "Return to hiking",
+     1,
+     true,
+     2,
      {{650, 4.6, 4.7, 57, false}, {280, 4.4, 4.6, 70, false}}},
-    {"DEMO-05", 1944, "f", "Knee osteoarthritis", "right", 4000, "Decide about surgery", 4, false, 1,
+    {"DEMO-05",
+     1944,
+     "f",
+     "Knee osteoarthritis",
+     "right",
+     4000,
+     "Decide about surgery",
+     4,
+     false,
+     1,
      {{160, 0.6, 0, 22, false}}}};
 
 /* Accounts beside the administrator, one for each role. */
@@ -59,7 +104,9 @@ typedef struct demo {
 
 static reha_status check_goes_on(const demo *d, reha_error *err)
 {
-    return d->goes_on(d->context) ? REHA_OK : reha_fail(err, REHA_E_CANCELLED, "the filling of the demonstration was stopped");
+    return d->goes_on(d->context)
+               ? REHA_OK
+               : reha_fail(err, REHA_E_CANCELLED, "the filling of the demonstration was stopped");
 }
 
 enum { DATE_BYTES = 11 };
@@ -91,16 +138,17 @@ reha_status reha_demo_accounts(reha_clinic *clinic, reha_error *err)
     reha_status status = REHA_OK;
     reha_actor admin;
     json_t *user = NULL;
-    json_t *in = json_pack("{s:s, s:s, s:s, s:s}", "name", "admin", "display_name", "Anna Administrator (demo)", "password",
-                           REHA_DEMO_PASSWORD, "clinic_name", "Demonstration clinic");
+    json_t *in =
+        json_pack("{s:s, s:s, s:s, s:s}", "name", "admin", "display_name", "Anna Administrator (demo)",
+                  "password", REHA_DEMO_PASSWORD, "clinic_name", "Demonstration clinic");
     REHA_CHECK(reha_clinic_setup(clinic, in, &user, err));
     REHA_CHECK(sign_in(clinic, "admin", &admin, err));
     for (size_t i = 0; i < sizeof accounts / sizeof accounts[0]; i++) {
         json_decref(user);
         json_decref(in);
         user = NULL;
-        in = json_pack("{s:s, s:s, s:s, s:s}", "name", accounts[i].name, "display_name", accounts[i].display_name,
-                       "password", REHA_DEMO_PASSWORD, "role", accounts[i].role);
+        in = json_pack("{s:s, s:s, s:s, s:s}", "name", accounts[i].name, "display_name",
+                       accounts[i].display_name, "password", REHA_DEMO_PASSWORD, "role", accounts[i].role);
         REHA_CHECK(reha_clinic_user_add(clinic, &admin, in, &user, err));
     }
     REHA_CHECK(reha_clinic_sign_out(clinic, &admin, err));
@@ -111,14 +159,15 @@ done:
 }
 
 /* The film of a visit as PNG. The same person has the same bones: only joint space and noise change. */
-static reha_status draw(const person *who, int index, const visit *at, uint64_t seed, uint8_t **png, size_t *bytes,
-                        reha_error *err)
+static reha_status draw(const person *who, int index, const visit *at, uint64_t seed, uint8_t **png,
+                        size_t *bytes, reha_error *err)
 {
     reha_gray *image = NULL;
     const reha_side side = strcmp(who->side, "left") == 0 ? REHA_SIDE_LEFT : REHA_SIDE_RIGHT;
     reha_phantom_spec spec = who->both_knees ? reha_phantom_film_both(seed) : reha_phantom_film(side, seed);
     for (int k = 0; k < spec.knee_count; k++) {
-        reha_phantom_set_grade(&spec.knees[k], k == 0 ? who->grade : who->grade - 1, (uint64_t)index * 10 + (uint64_t)k);
+        reha_phantom_set_grade(&spec.knees[k], k == 0 ? who->grade : who->grade - 1,
+                               (uint64_t)index * 10 + (uint64_t)k);
         spec.knees[k].medial_jsw_mm = k == 0 ? at->right_mm : at->left_mm;
     }
     spec.seed = seed;
@@ -129,7 +178,8 @@ static reha_status draw(const person *who, int index, const visit *at, uint64_t 
     return status;
 }
 
-static reha_status upload(const demo *d, const reha_upload_options *options, const uint8_t *png, size_t bytes, reha_error *err)
+static reha_status upload(const demo *d, const reha_upload_options *options, const uint8_t *png, size_t bytes,
+                          reha_error *err)
 {
     reha_upload *to = NULL;
     json_t *answer = NULL;
@@ -151,7 +201,8 @@ static reha_status add_score(const demo *d, const char *patient_id, const visit 
     }
     char date[DATE_BYTES];
     date_of(at->days_ago, date);
-    json_t *in = json_pack("{s:s, s:f, s:s}", "instrument", "KOOS pain", "value", at->koos_pain, "date", date);
+    json_t *in =
+        json_pack("{s:s, s:f, s:s}", "instrument", "KOOS pain", "value", at->koos_pain, "date", date);
     const reha_status status = reha_clinic_score_add(d->clinic, &d->physio, patient_id, in, &score, err);
     json_decref(score);
     json_decref(in);
@@ -186,11 +237,12 @@ static reha_status add_person(const demo *d, int index, reha_error *err)
     reha_status status = REHA_OK;
     json_t *patient = NULL;
     json_t *episode = NULL;
-    json_t *in = json_pack("{s:s, s:i, s:s}", "pseudonym", who->pseudonym, "birth_year", who->birth_year, "sex", who->sex);
+    json_t *in = json_pack("{s:s, s:i, s:s}", "pseudonym", who->pseudonym, "birth_year", who->birth_year,
+                           "sex", who->sex);
     char onset[DATE_BYTES];
     date_of(who->onset_days_ago, onset);
-    json_t *care = json_pack("{s:s, s:s, s:s, s:s}", "condition", who->condition, "side", who->side, "onset", onset,
-                             "goals", who->goals);
+    json_t *care = json_pack("{s:s, s:s, s:s, s:s}", "condition", who->condition, "side", who->side, "onset",
+                             onset, "goals", who->goals);
     REHA_CHECK(reha_clinic_patient_add(d->clinic, &d->physio, in, &patient, err));
     const char *patient_id = reha_json_string(patient, "id", "");
     REHA_CHECK(reha_clinic_episode_add(d->clinic, &d->physio, patient_id, care, &episode, err));
@@ -257,10 +309,11 @@ static reha_status review_all(const demo *d, const json_t *study, int64_t *versi
             const json_t *findings = json_object_get(json_array_get(regions, r), "findings");
             for (size_t f = 0; f < json_array_size(findings); f++) {
                 json_t *after = NULL;
-                json_t *in = json_pack("{s:i, s:s, s:s}", "region", (int)r, "finding",
-                                       reha_json_string(json_array_get(findings, f), "key", ""), "decision", "accept");
-                const reha_status status = reha_clinic_review(d->clinic, &d->physio, reha_json_string(result, "id", ""),
-                                                              *version, in, &after, err);
+                json_t *in =
+                    json_pack("{s:i, s:s, s:s}", "region", (int)r, "finding",
+                              reha_json_string(json_array_get(findings, f), "key", ""), "decision", "accept");
+                const reha_status status = reha_clinic_review(
+                    d->clinic, &d->physio, reha_json_string(result, "id", ""), *version, in, &after, err);
                 *version = json_integer_value(json_object_get(after, "version"));
                 json_decref(after);
                 json_decref(in);
@@ -297,7 +350,8 @@ static bool must_be_signed(const json_t *study)
             char visited[DATE_BYTES];
             date_of(people[i].visits[v].days_ago, visited);
             if (strcmp(visited, date) == 0) {
-                return people[i].visits[v].is_signed && strcmp(reha_json_string(study, "status", ""), "to-review") == 0;
+                return people[i].visits[v].is_signed &&
+                       strcmp(reha_json_string(study, "status", ""), "to-review") == 0;
             }
         }
     }

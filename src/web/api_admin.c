@@ -55,7 +55,8 @@ reha_status reha_web_settings(reha_call *call, reha_error *err)
 reha_status reha_web_settings_save(reha_call *call, reha_error *err)
 {
     json_t *settings = NULL;
-    REHA_TRY(reha_clinic_settings_save(call->clinic, &call->actor, call->if_version, call->in, &settings, err));
+    REHA_TRY(
+        reha_clinic_settings_save(call->clinic, &call->actor, call->if_version, call->in, &settings, err));
     return reha_call_json(call, 200, settings, err);
 }
 
@@ -72,7 +73,8 @@ reha_status reha_web_audit_verify(reha_call *call, reha_error *err)
 {
     const char *blobs = reha_call_query(call, "blobs");
     json_t *verdict = NULL;
-    REHA_TRY(reha_clinic_audit_verify(call->clinic, &call->actor, blobs != NULL && strcmp(blobs, "1") == 0, &verdict, err));
+    REHA_TRY(reha_clinic_audit_verify(call->clinic, &call->actor, blobs != NULL && strcmp(blobs, "1") == 0,
+                                      &verdict, err));
     return reha_call_json(call, 200, verdict, err);
 }
 
@@ -97,7 +99,8 @@ reha_status reha_web_backup(reha_call *call, reha_error *err)
         return reha_fail(err, REHA_E_UNSUPPORTED, "this server was started without a folder for backups");
     }
     if (!reha_role_may(call->actor.role, REHA_MAY_ADMINISTER)) {
-        return reha_fail(err, REHA_E_DENIED, "the role '%s' makes no backups", reha_role_name(call->actor.role));
+        return reha_fail(err, REHA_E_DENIED, "the role '%s' makes no backups",
+                         reha_role_name(call->actor.role));
     }
     REHA_TRY(reha_folder_make(root, err));
     reha_clock_timestamp(stamp);

@@ -31,7 +31,8 @@ reha_status reha_web_patient(reha_call *call, reha_error *err)
 reha_status reha_web_patient_change(reha_call *call, reha_error *err)
 {
     json_t *patient = NULL;
-    REHA_TRY(reha_clinic_patient_change(call->clinic, &call->actor, ID, call->if_version, call->in, &patient, err));
+    REHA_TRY(reha_clinic_patient_change(call->clinic, &call->actor, ID, call->if_version, call->in, &patient,
+                                        err));
     return reha_call_json(call, 200, patient, err);
 }
 
@@ -45,7 +46,8 @@ reha_status reha_web_episode_add(reha_call *call, reha_error *err)
 reha_status reha_web_episode_change(reha_call *call, reha_error *err)
 {
     json_t *episode = NULL;
-    REHA_TRY(reha_clinic_episode_change(call->clinic, &call->actor, ID, call->if_version, call->in, &episode, err));
+    REHA_TRY(reha_clinic_episode_change(call->clinic, &call->actor, ID, call->if_version, call->in, &episode,
+                                        err));
     return reha_call_json(call, 200, episode, err);
 }
 
@@ -80,7 +82,8 @@ reha_status reha_web_plans(reha_call *call, reha_error *err)
 reha_status reha_web_plan_add(reha_call *call, reha_error *err)
 {
     json_t *plan = NULL;
-    REHA_TRY(reha_clinic_plan_save(call->clinic, &call->actor, ID, NULL, REHA_ANY_VERSION, call->in, &plan, err));
+    REHA_TRY(
+        reha_clinic_plan_save(call->clinic, &call->actor, ID, NULL, REHA_ANY_VERSION, call->in, &plan, err));
     return reha_call_json(call, 201, plan, err);
 }
 
@@ -96,8 +99,8 @@ reha_status reha_web_plan(reha_call *call, reha_error *err)
 reha_status reha_web_plan_save(reha_call *call, reha_error *err)
 {
     json_t *plan = NULL;
-    REHA_TRY(reha_clinic_plan_save(call->clinic, &call->actor, ID, call->match.params[1], call->if_version, call->in,
-                                   &plan, err));
+    REHA_TRY(reha_clinic_plan_save(call->clinic, &call->actor, ID, call->match.params[1], call->if_version,
+                                   call->in, &plan, err));
     return reha_call_json(call, 200, plan, err);
 }
 

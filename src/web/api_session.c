@@ -44,7 +44,8 @@ reha_status reha_web_sign_in(reha_call *call, reha_error *err)
     char token[REHA_TOKEN_BYTES] = "";
     if (atomic_fetch_add(&call->web->sign_in_count, 1) >= call->web->options.sign_ins_max) {
         (void)atomic_fetch_sub(&call->web->sign_in_count, 1);
-        return reha_fail(err, REHA_E_BUSY, "too many people sign in at this moment: try again in a few seconds");
+        return reha_fail(err, REHA_E_BUSY,
+                         "too many people sign in at this moment: try again in a few seconds");
     }
     const reha_status status = reha_clinic_sign_in(call->clinic, call->in, token, &session, err);
     (void)atomic_fetch_sub(&call->web->sign_in_count, 1);

@@ -15,7 +15,8 @@ static void decode_name(const char *in, char *out, size_t room)
     size_t used = 0;
     while (*in != '\0' && used + 1 < room) {
         unsigned byte = 0;
-        if (in[0] == '%' && sscanf(in + 1, "%2x", &byte) == 1 && byte >= 32u && in[1] != '\0' && in[2] != '\0') {
+        if (in[0] == '%' && sscanf(in + 1, "%2x", &byte) == 1 && byte >= 32u && in[1] != '\0' &&
+            in[2] != '\0') {
             out[used++] = (char)byte;
             in += 3;
         } else {
@@ -31,7 +32,8 @@ reha_status reha_call_upload_begin(reha_call *call, reha_error *err)
     double mm_per_px = 0.0;
     const char *scale = reha_call_query(call, "mm_per_px");
     const char *encoded = reha_call_header(call, "X-File-Name");
-    if (scale != NULL && (!reha_parse_double(scale, true, &mm_per_px) || mm_per_px <= 0.0 || mm_per_px > 10.0)) {
+    if (scale != NULL &&
+        (!reha_parse_double(scale, true, &mm_per_px) || mm_per_px <= 0.0 || mm_per_px > 10.0)) {
         return reha_fail(err, REHA_E_ARG, "'mm_per_px' must be a number above 0 and up to 10");
     }
     if (encoded != NULL) {
@@ -80,7 +82,8 @@ reha_status reha_web_study(reha_call *call, reha_error *err)
 reha_status reha_web_study_assign(reha_call *call, reha_error *err)
 {
     json_t *study = NULL;
-    REHA_TRY(reha_clinic_study_assign(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    REHA_TRY(
+        reha_clinic_study_assign(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
     return reha_call_json(call, 200, study, err);
 }
 
@@ -112,9 +115,11 @@ reha_status reha_web_report(reha_call *call, reha_error *err)
     const int format = call->match.route->variant;
     uint8_t *bytes = NULL;
     size_t count = 0;
-    REHA_TRY(reha_clinic_report(call->clinic, &call->actor, ID, (reha_report_format)format, &bytes, &count, err));
+    REHA_TRY(
+        reha_clinic_report(call->clinic, &call->actor, ID, (reha_report_format)format, &bytes, &count, err));
     reha_call_bytes(call, types[format], bytes, count);
-    (void)snprintf(call->response.file_name, sizeof call->response.file_name, "report-%.40s.%s", ID, endings[format]);
+    (void)snprintf(call->response.file_name, sizeof call->response.file_name, "report-%.40s.%s", ID,
+                   endings[format]);
     return REHA_OK;
 }
 
@@ -133,7 +138,8 @@ static reha_status read_view(const reha_call *call, reha_view *view, reha_error 
     if (center != NULL && !reha_parse_double(center, true, &view->window_center)) {
         return reha_fail(err, REHA_E_ARG, "'window_center' must be a number");
     }
-    if (width != NULL && (!reha_parse_double(width, true, &view->window_width) || view->window_width <= 0.0)) {
+    if (width != NULL &&
+        (!reha_parse_double(width, true, &view->window_width) || view->window_width <= 0.0)) {
         return reha_fail(err, REHA_E_ARG, "'window_width' must be a number above 0");
     }
     return REHA_OK;
@@ -141,8 +147,8 @@ static reha_status read_view(const reha_call *call, reha_view *view, reha_error 
 
 static bool is_thumbnail(const reha_view *view)
 {
-    return view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX && view->window_width <= 0.0 &&
-           !view->modality_values;
+    return view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX &&
+           view->window_width <= 0.0 && !view->modality_values;
 }
 
 static void seen_key(const reha_call *call, char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16])
@@ -150,7 +156,8 @@ static void seen_key(const reha_call *call, char key[REHA_PARAM_BYTES + REHA_ID_
     (void)snprintf(key, REHA_PARAM_BYTES + REHA_ID_BYTES + 16, "seen/%s/%s", call->actor.session_id, ID);
 }
 
-/* What the clinic writes by itself, for pictures that did not come from it: once for each session and image. */
+/* What the clinic writes by itself, for pictures that did not come from it: once for each session and image.
+ */
 static reha_status note_seen(reha_call *call, reha_error *err)
 {
     char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
@@ -166,8 +173,8 @@ static reha_status note_seen(reha_call *call, reha_error *err)
     return REHA_OK;
 }
 
-static reha_status make_thumbnail(reha_call *call, const reha_view *view, const char *key, uint8_t **out, size_t *count,
-                                  reha_error *err)
+static reha_status make_thumbnail(reha_call *call, const reha_view *view, const char *key, uint8_t **out,
+                                  size_t *count, reha_error *err)
 {
     reha_thumbs *thumbs = call->web->thumbs;
     char seen[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
@@ -247,7 +254,8 @@ reha_status reha_web_result_picture(reha_call *call, reha_error *err)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
-    REHA_TRY(reha_clinic_result_picture(call->clinic, &call->actor, ID, call->match.params[1], &bytes, &count, err));
+    REHA_TRY(reha_clinic_result_picture(call->clinic, &call->actor, ID, call->match.params[1], &bytes, &count,
+                                        err));
     reha_call_bytes(call, "image/png", bytes, count);
     call->response.cache = "private, max-age=3600, immutable";
     return REHA_OK;

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 typedef struct reha_asset {
-    const char *path;     /* "/index.html" */
-    const char *type;     /* "text/html; charset=utf-8" */
-    const char *etag;     /* with its quotes: names the content */
-    bool is_immutable;    /* the name holds a digest of the content */
+    const char *path;  /* "/index.html" */
+    const char *type;  /* "text/html; charset=utf-8" */
+    const char *etag;  /* with its quotes: names the content */
+    bool is_immutable; /* the name holds a digest of the content */
     size_t count;
     const uint8_t *bytes;
 } reha_asset;

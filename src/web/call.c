@@ -71,8 +71,8 @@ static void refuse_status(reha_call *call, reha_status status, const reha_error 
     }
 }
 
-/* Where the request comes from. A page of another origin can make a browser send requests here with the user's
- * cookie, or rename 127.0.0.1 to its own host: neither gets past this point. */
+/* Where the request comes from. A page of another origin can make a browser send requests here with the
+ * user's cookie, or rename 127.0.0.1 to its own host: neither gets past this point. */
 static bool check_place(reha_call *call)
 {
     const char *host = reha_call_header(call, "Host");
@@ -99,7 +99,8 @@ static bool find_route(reha_call *call)
         return true;
     }
     if (call->match.is_known_path) {
-        refuse(call, 405, "method", "this address does not take the method of the request", "See /api/v1/openapi.json.");
+        refuse(call, 405, "method", "this address does not take the method of the request",
+               "See /api/v1/openapi.json.");
     } else {
         refuse(call, 404, "not-found", "no such address", "See /api/v1/openapi.json.");
     }
@@ -112,7 +113,8 @@ static bool check_actor(reha_call *call)
     const int permission = call->match.route->permission;
     reha_error err = REHA_ERROR_INIT;
     call->actor = reha_actor_nobody();
-    if (reha_http_cookie(reha_call_header(call, "Cookie"), REHA_COOKIE_NAME, call->token, sizeof call->token)) {
+    if (reha_http_cookie(reha_call_header(call, "Cookie"), REHA_COOKIE_NAME, call->token,
+                         sizeof call->token)) {
         const reha_status status =
             reha_clinic_session(call->clinic, call->token, &call->actor, &call->session, &err);
         if (status == REHA_E_SIGNED_OUT) {
@@ -126,7 +128,8 @@ static bool check_actor(reha_call *call)
         return true;
     }
     if (call->token[0] == '\0') {
-        refuse(call, 401, "signed-out", "nobody is signed in, or the session has ended", "Sign in and try again.");
+        refuse(call, 401, "signed-out", "nobody is signed in, or the session has ended",
+               "Sign in and try again.");
         return false;
     }
     if (!reha_route_may(call->match.route, call->actor.role)) {
@@ -140,8 +143,8 @@ static bool check_actor(reha_call *call)
     return true;
 }
 
-/* A change needs the secret that only a page of ours has read. Requests without a session change nothing that a
- * cookie could steal; their JSON bodies cannot be sent by a foreign form. */
+/* A change needs the secret that only a page of ours has read. Requests without a session change nothing that
+ * a cookie could steal; their JSON bodies cannot be sent by a foreign form. */
 static bool check_csrf(reha_call *call)
 {
     if (reha_http_is_safe(call->request->method) || call->token[0] == '\0' ||
@@ -166,12 +169,14 @@ static bool check_if_match(reha_call *call)
     const char *text = reha_call_header(call, "If-Match");
     long long version = 0;
     if (text == NULL) {
-        refuse(call, 428, "precondition-required", "an edit needs the header If-Match with the ETag that was read",
+        refuse(call, 428, "precondition-required",
+               "an edit needs the header If-Match with the ETag that was read",
                "Read the record, then send its ETag along.");
         return false;
     }
     if (sscanf(text, " \"%19lld", &version) != 1 || version < 0) {
-        refuse(call, 400, "argument", "If-Match must hold the ETag of the record", "Send the ETag as it came.");
+        refuse(call, 400, "argument", "If-Match must hold the ETag of the record",
+               "Send the ETag as it came.");
         return false;
     }
     call->if_version = version;
@@ -208,8 +213,8 @@ reha_call *reha_call_open(reha_web *web, const reha_http_request *request)
     call->clinic = web->options.clinic;
     call->request = request;
     call->actor = reha_actor_nobody();
-    if (check_place(call) && find_route(call) && check_actor(call) && check_csrf(call) && check_if_match(call) &&
-        check_body_head(call) && call->match.route->body == REHA_BODY_UPLOAD) {
+    if (check_place(call) && find_route(call) && check_actor(call) && check_csrf(call) &&
+        check_if_match(call) && check_body_head(call) && call->match.route->body == REHA_BODY_UPLOAD) {
         reha_error err = REHA_ERROR_INIT;
         const reha_status status = reha_call_upload_begin(call, &err);
         if (status != REHA_OK) {
@@ -253,7 +258,8 @@ static reha_status read_json(reha_call *call, reha_error *err)
     if (call->body.failed) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory while reading the request");
     }
-    REHA_TRY(reha_json_parse(call->body.data != NULL ? call->body.data : "", call->body.length, &call->in, err));
+    REHA_TRY(
+        reha_json_parse(call->body.data != NULL ? call->body.data : "", call->body.length, &call->in, err));
     if (!json_is_object(call->in)) {
         return reha_fail(err, REHA_E_FORMAT, "the body must be a JSON object");
     }

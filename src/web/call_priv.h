@@ -31,8 +31,8 @@ struct reha_call {
     json_t *session;              /* owned; NULL: nobody */
     json_t *in;                   /* the JSON body; owned; NULL without one */
     reha_text body;
-    reha_upload *upload;          /* of upload routes */
-    int64_t if_version;           /* of If-Match */
+    reha_upload *upload; /* of upload routes */
+    int64_t if_version;  /* of If-Match */
     bool is_refused;
     reha_http_response response;
 };
@@ -76,7 +76,7 @@ REHA_HANDLER(reha_web_result);
 REHA_HANDLER(reha_web_result_picture);
 REHA_HANDLER(reha_web_review);
 REHA_HANDLER(reha_web_job);
-REHA_HANDLER(reha_web_events); /* events.c */
+REHA_HANDLER(reha_web_events);   /* events.c */
 REHA_HANDLER(reha_web_patients); /* api_patients.c */
 REHA_HANDLER(reha_web_patient_add);
 REHA_HANDLER(reha_web_patient);

@@ -20,7 +20,7 @@ typedef struct stream {
     int64_t last;
     double end_ms;
     bool has_begun;
-    char *text;   /* what did not fit yet */
+    char *text; /* what did not fit yet */
     size_t length, sent;
 } stream;
 
@@ -52,7 +52,8 @@ static bool fetch(stream *s, reha_text *text)
     if (!s->has_begun || is_lost || json_array_size(items) > 0) {
         char *body = json_dumps(events, JSON_COMPACT);
         if (body != NULL) {
-            reha_text_addf(text, "retry: %d\nid: %lld\nevent: changes\ndata: %s\n\n", (int)RETRY_MS, (long long)last, body);
+            reha_text_addf(text, "retry: %d\nid: %lld\nevent: changes\ndata: %s\n\n", (int)RETRY_MS,
+                           (long long)last, body);
         }
         free(body); /* allowed: jansson's */
         s->last = last;
@@ -98,11 +99,13 @@ reha_status reha_web_events(reha_call *call, reha_error *err)
     if (last != NULL && (!reha_parse_int64(last, &after) || after < 0)) {
         return reha_fail(err, REHA_E_ARG, "Last-Event-ID must be a whole number");
     }
-    if (atomic_load(&web->is_stopping) || atomic_fetch_add(&web->stream_count, 1) >= web->options.streams_max) {
+    if (atomic_load(&web->is_stopping) ||
+        atomic_fetch_add(&web->stream_count, 1) >= web->options.streams_max) {
         if (!atomic_load(&web->is_stopping)) {
             (void)atomic_fetch_sub(&web->stream_count, 1);
         }
-        return reha_fail(err, REHA_E_BUSY, "too many pages follow events at the same time, or the server stops");
+        return reha_fail(err, REHA_E_BUSY,
+                         "too many pages follow events at the same time, or the server stops");
     }
     stream *s = reha_alloc_zero(1, sizeof *s);
     if (s == NULL) {

@@ -37,7 +37,11 @@ reha_http_method reha_http_method_parse(const char *text)
     static const struct {
         const char *text;
         reha_http_method method;
-    } known[] = {{"GET", REHA_HTTP_GET}, {"HEAD", REHA_HTTP_GET}, {"POST", REHA_HTTP_POST}, {"PUT", REHA_HTTP_PUT}, {"DELETE", REHA_HTTP_DELETE}};
+    } known[] = {{"GET", REHA_HTTP_GET},
+                 {"HEAD", REHA_HTTP_GET},
+                 {"POST", REHA_HTTP_POST},
+                 {"PUT", REHA_HTTP_PUT},
+                 {"DELETE", REHA_HTTP_DELETE}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(text, known[i].text) == 0) {
             return known[i].method;
@@ -73,7 +77,8 @@ reha_status reha_http_respond_json(reha_http_response *response, int code, json_
     }
     const size_t length = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_REAL_PRECISION(9));
     uint8_t *body = length > 0 ? reha_alloc(length) : NULL;
-    if (body != NULL && json_dumpb(value, (char *)body, length, JSON_COMPACT | JSON_REAL_PRECISION(9)) != length) {
+    if (body != NULL &&
+        json_dumpb(value, (char *)body, length, JSON_COMPACT | JSON_REAL_PRECISION(9)) != length) {
         reha_free(body);
         body = NULL;
     }
@@ -97,8 +102,8 @@ void reha_http_respond_error(reha_http_response *response, int code, const char 
     memcpy(cookie, response->cookie, sizeof cookie);
     reha_http_response_clear(response);
     json_t *text = reha_json_text(message);
-    json_t *value = json_pack("{s:{s:s, s:o*, s:s, s:s}}", "error", "code", name, "message", text, "hint", hint,
-                              "request", request_id);
+    json_t *value = json_pack("{s:{s:s, s:o*, s:s, s:s}}", "error", "code", name, "message", text, "hint",
+                              hint, "request", request_id);
     if (reha_http_respond_json(response, code, value, NULL) != REHA_OK) {
         response->code = code;
         response->type = "application/json";
@@ -207,8 +212,8 @@ bool reha_http_is_same_origin(const char *origin, const char *host, bool is_secu
            strcasecmp(origin + strlen(scheme), host) == 0;
 }
 
-reha_status reha_http_query_integer(const reha_http_request *request, const char *name, int64_t low, int64_t high,
-                                    int64_t fallback, int64_t *out, reha_error *err)
+reha_status reha_http_query_integer(const reha_http_request *request, const char *name, int64_t low,
+                                    int64_t high, int64_t fallback, int64_t *out, reha_error *err)
 {
     const char *text = request->query(request->context, name);
     *out = fallback;
@@ -217,8 +222,8 @@ reha_status reha_http_query_integer(const reha_http_request *request, const char
     }
     int64_t value = 0;
     if (!reha_parse_int64(text, &value) || value < low || value > high) {
-        return reha_fail(err, REHA_E_ARG, "'%s' must be a whole number from %lld to %lld", name, (long long)low,
-                         (long long)high);
+        return reha_fail(err, REHA_E_ARG, "'%s' must be a whole number from %lld to %lld", name,
+                         (long long)low, (long long)high);
     }
     *out = value;
     return REHA_OK;

@@ -10,7 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum reha_http_method { REHA_HTTP_GET, REHA_HTTP_POST, REHA_HTTP_PUT, REHA_HTTP_DELETE, REHA_HTTP_OTHER } reha_http_method;
+typedef enum reha_http_method {
+    REHA_HTTP_GET,
+    REHA_HTTP_POST,
+    REHA_HTTP_PUT,
+    REHA_HTTP_DELETE,
+    REHA_HTTP_OTHER
+} reha_http_method;
 
 reha_http_method reha_http_method_parse(const char *text);
 const char *reha_http_method_text(reha_http_method method); /* "GET"; "OTHER" for the rest */
@@ -22,12 +28,12 @@ enum { REHA_REQUEST_ID_BYTES = 17 };
 
 typedef struct reha_http_request { /* all borrowed for the time of the call */
     reha_http_method method;
-    const char *path;         /* decoded, begins with '/' */
+    const char *path; /* decoded, begins with '/' */
     char id[REHA_REQUEST_ID_BYTES];
-    reha_http_lookup header;  /* names without regard to case */
+    reha_http_lookup header; /* names without regard to case */
     reha_http_lookup query;
-    const void *context;      /* of both */
-    bool is_secure;           /* came by TLS */
+    const void *context; /* of both */
+    bool is_secure;      /* came by TLS */
 } reha_http_request;
 
 /* A body that is made while it is sent (server-sent events). `next` may block; it writes up to `room` bytes
@@ -39,9 +45,9 @@ typedef struct reha_http_stream {
 } reha_http_stream;
 
 typedef struct reha_http_response {
-    int code;                /* 200, ... */
-    const char *type;        /* "application/json"; static */
-    uint8_t *body;           /* owned; NULL: none */
+    int code;         /* 200, ... */
+    const char *type; /* "application/json"; static */
+    uint8_t *body;    /* owned; NULL: none */
     size_t body_bytes;
     const uint8_t *fixed;    /* a body that lives as long as the program, in place of `body` */
     reha_http_stream stream; /* in place of `body` where `next` is set */
@@ -74,8 +80,9 @@ bool reha_http_is_loopback_host(const char *host);
 /* True if an Origin header names the host of the Host header. */
 bool reha_http_is_same_origin(const char *origin, const char *host, bool is_secure);
 /* A whole number of the query; `fallback` if absent, REHA_E_ARG if it is none or out of range. */
-REHA_MUST_USE reha_status reha_http_query_integer(const reha_http_request *request, const char *name, int64_t low,
-                                                  int64_t high, int64_t fallback, int64_t *out, reha_error *err);
+REHA_MUST_USE reha_status reha_http_query_integer(const reha_http_request *request, const char *name,
+                                                  int64_t low, int64_t high, int64_t fallback, int64_t *out,
+                                                  reha_error *err);
 /* Random lower-case hexadecimal text of out_bytes - 1 digits. */
 void reha_http_random_hex(char *out, size_t out_bytes);
 

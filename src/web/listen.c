@@ -50,8 +50,9 @@ reha_status reha_listen_open(const char *address, int port, int *out_socket, int
     *out_socket = -1;
     *out_port = 0;
     if (port < 0 || port > 65535 || !parse(address, port, &at, &size)) {
-        return reha_fail(err, REHA_E_ARG, "'%s' port %d is no address to listen on: give a number such as 127.0.0.1",
-                         address, port);
+        return reha_fail(err, REHA_E_ARG,
+                         "'%s' port %d is no address to listen on: give a number such as 127.0.0.1", address,
+                         port);
     }
     const int listener = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0) {
@@ -63,8 +64,9 @@ reha_status reha_listen_open(const char *address, int port, int *out_socket, int
         const int why = errno;
         (void)close(listener);
         return reha_fail(err, why == EADDRINUSE ? REHA_E_CONFLICT : REHA_E_IO,
-                         why == EADDRINUSE ? "port %d of %s is in use (%s): stop the other program or choose --port"
-                                           : "port %d of %s cannot be opened: %s",
+                         why == EADDRINUSE
+                             ? "port %d of %s is in use (%s): stop the other program or choose --port"
+                             : "port %d of %s cannot be opened: %s",
                          port, address, strerror(why));
     }
     *out_port = ntohs(at.any.sa_family == AF_INET ? at.v4.sin_port : at.v6.sin6_port);

@@ -51,10 +51,12 @@ static json_t *parameters(const reha_route *route)
         (void)json_array_append_new(list, parameter("limit", "query", false, "Items of a page, 1 to 200"));
     }
     if ((route->flags & REHA_ROUTE_IF_MATCH) != 0) {
-        (void)json_array_append_new(list, parameter("If-Match", "header", true, "ETag of the record that was read"));
+        (void)json_array_append_new(
+            list, parameter("If-Match", "header", true, "ETag of the record that was read"));
     }
     if ((route->flags & REHA_ROUTE_IDEMPOTENT) != 0) {
-        (void)json_array_append_new(list, parameter("Idempotency-Key", "header", false, "Repeat safely: one key, one effect"));
+        (void)json_array_append_new(
+            list, parameter("Idempotency-Key", "header", false, "Repeat safely: one key, one effect"));
     }
     if (route->permission != REHA_ROUTE_PUBLIC && !reha_http_is_safe(route->method)) {
         (void)json_array_append_new(list, parameter("X-CSRF-Token", "header", true, "'csrf' of the session"));
@@ -65,34 +67,37 @@ static json_t *parameters(const reha_route *route)
 static json_t *request_body(const reha_route *route)
 {
     if (route->body == REHA_BODY_UPLOAD) {
-        return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content", "application/octet-stream", "schema",
-                         "type", "string", "format", "binary");
+        return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content", "application/octet-stream",
+                         "schema", "type", "string", "format", "binary");
     }
     json_t *properties = json_object();
     json_t *required = json_array();
     char word[64];
     bool is_optional = false;
-    for (const char *at = route->request; at != NULL && strcmp(at, "any") != 0 && next_word(&at, word, &is_optional);) {
+    for (const char *at = route->request;
+         at != NULL && strcmp(at, "any") != 0 && next_word(&at, word, &is_optional);) {
         put(properties, word, json_object());
         if (!is_optional) {
             (void)json_array_append_new(required, json_string(word));
         }
     }
-    return json_pack("{s:b, s:{s:{s:{s:s, s:o, s:o}}}}", "required", 1, "content", "application/json", "schema", "type",
-                     "object", "properties", properties, "required", required);
+    return json_pack("{s:b, s:{s:{s:{s:s, s:o, s:o}}}}", "required", 1, "content", "application/json",
+                     "schema", "type", "object", "properties", properties, "required", required);
 }
 
 static const char *permission_text(const reha_route *route)
 {
-    return route->permission == REHA_ROUTE_PUBLIC      ? "public"
-           : route->permission == REHA_ROUTE_SIGNED_IN ? "signed-in"
-                                                       : reha_permission_name((reha_permission)route->permission);
+    return route->permission == REHA_ROUTE_PUBLIC ? "public"
+           : route->permission == REHA_ROUTE_SIGNED_IN
+               ? "signed-in"
+               : reha_permission_name((reha_permission)route->permission);
 }
 
 static void add_answer(json_t *answers, const char *code, const char *text)
 {
-    put(answers, code, json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", text, "content", "application/json", "schema",
-                                 "$ref", "#/components/schemas/Error"));
+    put(answers, code,
+        json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", text, "content", "application/json", "schema",
+                  "$ref", "#/components/schemas/Error"));
 }
 
 static json_t *answers(const reha_route *route)
@@ -151,10 +156,12 @@ reha_status reha_openapi(const reha_route *routes, size_t count, json_t **out, r
         "{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:{s:{s:s, s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}}, "
         "s:{s:{s:s, s:s, s:s}}}}",
         "openapi", "3.1.0", "info", "title", "Rehascope", "version", REHA_VERSION, "description",
-        "Objects are described in docs/formats/records.md. Every answer has a request number in X-Request-Id.", "paths",
-        paths, "components", "schemas", "Error", "type", "object", "properties", "error", "type", "object", "properties",
-        "code", "type", "string", "message", "type", "string", "hint", "type", "string", "request", "type", "string",
-        "securitySchemes", "session", "type", "apiKey", "in", "cookie", "name", "rehascope_session");
+        "Objects are described in docs/formats/records.md. Every answer has a request number in "
+        "X-Request-Id.",
+        "paths", paths, "components", "schemas", "Error", "type", "object", "properties", "error", "type",
+        "object", "properties", "code", "type", "string", "message", "type", "string", "hint", "type",
+        "string", "request", "type", "string", "securitySchemes", "session", "type", "apiKey", "in", "cookie",
+        "name", "rehascope_session");
     if (*out == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory while writing the description of the interface");
     }

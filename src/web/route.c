@@ -42,7 +42,8 @@ static bool fits(const char *pattern, const char *path, char params[REHA_PARAMS_
     return *path == '\0';
 }
 
-reha_route_match reha_route_find(const reha_route *routes, size_t count, reha_http_method method, const char *path)
+reha_route_match reha_route_find(const reha_route *routes, size_t count, reha_http_method method,
+                                 const char *path)
 {
     reha_route_match match = {.route = NULL};
     for (size_t i = 0; i < count; i++) {

@@ -10,8 +10,8 @@ typedef struct header {
     const char *name, *value;
 } header;
 
-/* Scripts, styles and pictures come from here and from nowhere else; no page may put ours into a frame; nothing
- * is told to other sites. */
+/* Scripts, styles and pictures come from here and from nowhere else; no page may put ours into a frame;
+ * nothing is told to other sites. */
 static const header fixed_headers[] = {
     {"Content-Security-Policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -61,7 +61,8 @@ static struct MHD_Response *make(reha_http_response *response)
         }
         response->stream = (reha_http_stream){0};
     } else if (response->body != NULL) {
-        made = MHD_create_response_from_buffer_with_free_callback(response->body_bytes, response->body, reha_free);
+        made = MHD_create_response_from_buffer_with_free_callback(response->body_bytes, response->body,
+                                                                  reha_free);
         response->body = made != NULL ? NULL : response->body;
     } else {
         made = MHD_create_response_from_buffer(response->fixed != NULL ? response->body_bytes : 0,
@@ -70,7 +71,8 @@ static struct MHD_Response *make(reha_http_response *response)
     return made;
 }
 
-bool reha_send(struct MHD_Connection *connection, reha_http_response *response, const char *request_id, bool is_secure)
+bool reha_send(struct MHD_Connection *connection, reha_http_response *response, const char *request_id,
+               bool is_secure)
 {
     char text[128];
     struct MHD_Response *made = make(response);

@@ -7,6 +7,7 @@
 struct MHD_Connection;
 
 /* Takes body and stream out of the response. False: the connection must be closed. */
-bool reha_send(struct MHD_Connection *connection, reha_http_response *response, const char *request_id, bool is_secure);
+bool reha_send(struct MHD_Connection *connection, reha_http_response *response, const char *request_id,
+               bool is_secure);
 
 #endif

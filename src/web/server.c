@@ -57,7 +57,8 @@ static const char *look_up_query(const void *context, const char *name)
 
 static reha_link *link_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info != NULL ? info->socket_context : NULL;
 }
 
@@ -82,7 +83,8 @@ static enum MHD_Result send_page(exchange *e)
     reha_http_response response = {.code = 404};
     const reha_asset *asset = reha_asset_find(e->request.path);
     if (!reha_http_is_safe(e->request.method)) {
-        reha_http_respond_error(&response, 405, "method", "pages are only read", "Use /api/v1 for changes.", e->request.id);
+        reha_http_respond_error(&response, 405, "method", "pages are only read", "Use /api/v1 for changes.",
+                                e->request.id);
     } else if (asset == NULL) {
         reha_http_respond_error(&response, 404, "not-found", "no such page", "Begin at /.", e->request.id);
     } else {
@@ -100,7 +102,8 @@ static enum MHD_Result send_page(exchange *e)
     return result;
 }
 
-static exchange *begin(reha_server *server, struct MHD_Connection *connection, const char *path, const char *method)
+static exchange *begin(reha_server *server, struct MHD_Connection *connection, const char *path,
+                       const char *method)
 {
     exchange *e = reha_alloc_zero(1, sizeof *e);
     if (e == NULL) {
@@ -126,8 +129,8 @@ static enum MHD_Result answer(exchange *e)
     return e->call != NULL ? queue(e, reha_call_finish(e->call)) : send_page(e);
 }
 
-/* The head has come: who asks and may they is decided before the body is read. An answer this early closes the
- * connection, so it is given only where a body would have to be read for nothing. */
+/* The head has come: who asks and may they is decided before the body is read. An answer this early closes
+ * the connection, so it is given only where a body would have to be read for nothing. */
 static enum MHD_Result on_head(exchange *e)
 {
     int64_t length = 0;
@@ -149,8 +152,8 @@ static enum MHD_Result on_head(exchange *e)
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
-                                  const char *method, const char *version, const char *data, size_t *data_count,
-                                  void **state)
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_count, void **state)
 {
     (void)version;
     exchange *e = *state;
@@ -182,8 +185,9 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (e->call != NULL || e->code >= 400) {
         reha_log(e->code >= 500 ? REHA_LOG_ERROR : REHA_LOG_INFO, "http.request",
                  "request=%s method=%s route=%s status=%d ms=%.1f bytes=%zu user=%s%s", e->request.id,
-                 reha_http_method_text(e->request.method), e->call != NULL ? reha_call_route(e->call) : "page", e->code,
-                 ms, e->answer_bytes, e->call != NULL ? reha_call_user(e->call) : "none",
+                 reha_http_method_text(e->request.method),
+                 e->call != NULL ? reha_call_route(e->call) : "page", e->code, ms, e->answer_bytes,
+                 e->call != NULL ? reha_call_user(e->call) : "none",
                  why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " broken=1");
     }
     reha_watch_set(&server->watch, link_of(connection), reha_clock_ms() + 1000.0 * server->options.idle_s);
@@ -198,7 +202,8 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 {
     reha_server *server = context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *link = info != NULL ? reha_watch_add(&server->watch, info->connect_fd,
                                               reha_clock_ms() + 1000.0 * server->options.head_s)
                              : NULL;
@@ -233,9 +238,10 @@ static reha_status check_options(const reha_server_options *o, reha_error *err)
         return reha_fail(err, REHA_E_ARG, "a certificate and its key are needed together");
     }
     if (o->certificate == NULL && !reha_listen_is_loopback(o->address)) {
-        return reha_fail(err, REHA_E_ARG,
-                         "%s can be reached by others: plain HTTP is for 127.0.0.1 only, give --tls-cert and --tls-key",
-                         o->address);
+        return reha_fail(
+            err, REHA_E_ARG,
+            "%s can be reached by others: plain HTTP is for 127.0.0.1 only, give --tls-cert and --tls-key",
+            o->address);
     }
     return REHA_OK;
 }
@@ -247,7 +253,7 @@ static reha_status start(reha_server *server, reha_error *err)
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, server->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, server->key},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL}};
     if (!is_secure) {
         tls[0] = tls[3];
@@ -255,11 +261,12 @@ static reha_status start(reha_server *server, reha_error *err)
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
             (is_secure ? MHD_USE_TLS : 0u),
-        0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->connections_per_client,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 << 10,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        server, MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)o->connections_per_client, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32 << 10, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (server->daemon == NULL) {
         return reha_fail(err, is_secure ? REHA_E_ARG : REHA_E_IO,
                          is_secure ? "the server did not start: do certificate %s and key fit together?"
@@ -270,7 +277,8 @@ static reha_status start(reha_server *server, reha_error *err)
     return REHA_OK;
 }
 
-reha_status reha_server_open(reha_web *web, const reha_server_options *options, reha_server **out, reha_error *err)
+reha_status reha_server_open(reha_web *web, const reha_server_options *options, reha_server **out,
+                             reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -288,11 +296,13 @@ reha_status reha_server_open(reha_web *web, const reha_server_options *options, 
         REHA_CHECK(load_pem(server->options.key, &server->key, err));
     }
     REHA_CHECK(reha_watch_init(&server->watch, err));
-    REHA_CHECK(reha_listen_open(server->options.address, server->options.port, &server->listener, &server->port, err));
+    REHA_CHECK(reha_listen_open(server->options.address, server->options.port, &server->listener,
+                                &server->port, err));
     REHA_CHECK(start(server, err));
     const bool is_v6 = strchr(server->options.address, ':') != NULL;
-    (void)snprintf(server->address, sizeof server->address, "%s://%s%s%s:%d", server->certificate != NULL ? "https" : "http",
-                   is_v6 ? "[" : "", server->options.address, is_v6 ? "]" : "", server->port);
+    (void)snprintf(server->address, sizeof server->address, "%s://%s%s%s:%d",
+                   server->certificate != NULL ? "https" : "http", is_v6 ? "[" : "", server->options.address,
+                   is_v6 ? "]" : "", server->port);
     *out = server;
     server = NULL;
 done:

@@ -1,5 +1,5 @@
-/* Small pictures that were asked for lately. A worklist shows a hundred at once, and each costs a sandboxed decoding
- * of a whole film; a stored image never changes, so its picture may be kept. */
+/* Small pictures that were asked for lately. A worklist shows a hundred at once, and each costs a sandboxed
+ * decoding of a whole film; a stored image never changes, so its picture may be kept. */
 #ifndef REHA_WEB_THUMBS_PRIV_H
 #define REHA_WEB_THUMBS_PRIV_H
 

@@ -1,5 +1,6 @@
 /* Time limits of connections. A client that sends or reads drop by drop keeps a plain inactivity timeout from
- * ever firing; each connection therefore has a deadline for what it is doing, and the server cuts those past it. */
+ * ever firing; each connection therefore has a deadline for what it is doing, and the server cuts those past
+ * it. */
 #ifndef REHA_WEB_WATCH_PRIV_H
 #define REHA_WEB_WATCH_PRIV_H
 

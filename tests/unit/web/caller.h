@@ -55,8 +55,8 @@ static inline const char *sent_query(const void *context, const char *name)
 }
 
 /* One request; its JSON answer (or NULL) in *out, which may be NULL. The status code. */
-static inline int ask(const bench *b, reha_http_method method, const char *path, const sent *what, const char *body,
-                      json_t **out, reha_http_response *head)
+static inline int ask(const bench *b, reha_http_method method, const char *path, const sent *what,
+                      const char *body, json_t **out, reha_http_response *head)
 {
     const reha_http_request request = {.method = method,
                                        .path = path,
@@ -75,7 +75,9 @@ static inline int ask(const bench *b, reha_http_method method, const char *path,
         *head = *response; /* texts only: the body dies with the call */
     }
     if (out != NULL) {
-        *out = response->body != NULL ? json_loadb((const char *)response->body, response->body_bytes, 0, NULL) : NULL;
+        *out = response->body != NULL
+                   ? json_loadb((const char *)response->body, response->body_bytes, 0, NULL)
+                   : NULL;
     }
     reha_call_close(call);
     return code;
@@ -108,7 +110,8 @@ static inline void sign_in(bench *b, reha_role role, const char *name)
     json_decref(session);
 }
 
-/* The program beside the tests: uploads are looked at in its sandbox. Not this program, which would test itself. */
+/* The program beside the tests: uploads are looked at in its sandbox. Not this program, which would test
+ * itself. */
 static inline void find_program(char *out, size_t room)
 {
     char self[512] = "";
@@ -118,7 +121,8 @@ static inline void find_program(char *out, size_t room)
     (void)snprintf(out, room, "%s/../rehascope", self);
 }
 
-/* With an administrator; `with_all`: one account for each role (each costs the time of a password's hash, twice). */
+/* With an administrator; `with_all`: one account for each role (each costs the time of a password's hash,
+ * twice). */
 static inline int open_bench_with(void **state, bool with_all)
 {
     static bench b;
@@ -131,14 +135,17 @@ static inline int open_bench_with(void **state, bool with_all)
     (void)snprintf(backups, sizeof backups, "%s/backups", b.folder);
     static char program[600];
     find_program(program, sizeof program);
-    const reha_clinic_options options = {.home = home, .models_folder = REHA_SOURCE_DIR "/models", .program = program};
+    const reha_clinic_options options = {
+        .home = home, .models_folder = REHA_SOURCE_DIR "/models", .program = program};
     assert_ok(reha_clinic_open(&options, &b.clinic, &err), &err);
-    const reha_web_options web = {.clinic = b.clinic, .loopback_only = true, .backup_folder = backups, .json_bytes_max = 4096};
+    const reha_web_options web = {
+        .clinic = b.clinic, .loopback_only = true, .backup_folder = backups, .json_bytes_max = 4096};
     assert_ok(reha_web_new(&web, &b.web, &err), &err);
     *state = &b;
     const sent plain = as(&b.accounts[REHA_ROLE_NONE]);
     assert_int_equal(ask(&b, REHA_HTTP_POST, "/api/v1/setup", &plain,
-                         "{\"name\": \"admin\", \"display_name\": \"A\", \"password\": \"" PASSWORD "\"}", NULL, NULL),
+                         "{\"name\": \"admin\", \"display_name\": \"A\", \"password\": \"" PASSWORD "\"}",
+                         NULL, NULL),
                      201);
     sign_in(&b, REHA_ROLE_ADMINISTRATOR, "admin");
     const sent admin = as(&b.accounts[REHA_ROLE_ADMINISTRATOR]);
@@ -147,7 +154,9 @@ static inline int open_bench_with(void **state, bool with_all)
         if (role != REHA_ROLE_ADMINISTRATOR) {
             const char *name = reha_role_name((reha_role)role);
             (void)snprintf(body, sizeof body,
-                           "{\"name\": \"%s\", \"display_name\": \"X\", \"password\": \"" PASSWORD "\", \"role\": \"%s\"}", name, name);
+                           "{\"name\": \"%s\", \"display_name\": \"X\", \"password\": \"" PASSWORD
+                           "\", \"role\": \"%s\"}",
+                           name, name);
             assert_int_equal(ask(&b, REHA_HTTP_POST, "/api/v1/users", &admin, body, NULL, NULL), 201);
             sign_in(&b, (reha_role)role, name);
         }

@@ -14,7 +14,8 @@ static void test_cookies(void **state)
     assert_false(reha_http_cookie("xsession=abc", "session", out, sizeof out));
     assert_false(reha_http_cookie("session=", "session", out, sizeof out));
     assert_false(reha_http_cookie("session", "session", out, sizeof out));
-    assert_false(reha_http_cookie("session=12345678", "session", out, sizeof out)); /* no room: not cut short */
+    assert_false(
+        reha_http_cookie("session=12345678", "session", out, sizeof out)); /* no room: not cut short */
     assert_string_equal(out, "");
     assert_false(reha_http_cookie(NULL, "session", out, sizeof out));
     assert_false(reha_http_cookie(" ; ;; ", "session", out, sizeof out));
@@ -36,9 +37,11 @@ static void test_etags(void **state)
 static void test_places(void **state)
 {
     (void)state;
-    static const char *const ours[] = {"127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "[::1]", "::1"};
-    static const char *const others[] = {"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "[::2]:8080",
-                                         "127.0.0.2", "[::1", "10.0.0.1:8080"};
+    static const char *const ours[] = {"127.0.0.1",  "127.0.0.1:8080", "localhost", "LOCALHOST:1",
+                                       "[::1]:8080", "[::1]",          "::1"};
+    static const char *const others[] = {
+        "",          "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8080", "[::2]:8080",
+        "127.0.0.2", "[::1",         "10.0.0.1:8080"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         assert_true(reha_http_is_loopback_host(ours[i]));
     }
@@ -100,7 +103,8 @@ static void test_every_fault_has_a_code_and_a_hint(void **state)
         reha_http_respond_status(&response, (reha_status)status, &err, "0123456789abcdef");
         assert_in_range(response.code, 400, 503);
         assert_int_equal(response.code, reha_http_code((reha_status)status));
-        assert_int_equal(reha_json_parse((const char *)response.body, response.body_bytes, &value, &err), REHA_OK);
+        assert_int_equal(reha_json_parse((const char *)response.body, response.body_bytes, &value, &err),
+                         REHA_OK);
         const json_t *error = json_object_get(value, "error");
         assert_string_equal(reha_json_string(error, "message", ""), "what and where");
         assert_string_equal(reha_json_string(error, "code", ""), reha_status_name((reha_status)status));
@@ -128,12 +132,10 @@ static void test_methods(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cookies),
-                                       cmocka_unit_test(test_etags),
-                                       cmocka_unit_test(test_places),
-                                       cmocka_unit_test(test_random_texts),
-                                       cmocka_unit_test(test_query_numbers),
-                                       cmocka_unit_test(test_every_fault_has_a_code_and_a_hint),
-                                       cmocka_unit_test(test_methods)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cookies),       cmocka_unit_test(test_etags),
+        cmocka_unit_test(test_places),        cmocka_unit_test(test_random_texts),
+        cmocka_unit_test(test_query_numbers), cmocka_unit_test(test_every_fault_has_a_code_and_a_hint),
+        cmocka_unit_test(test_methods)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void test_the_table_says_what_roles_are_for(void **state)
     static const struct {
         reha_http_method method;
         const char *path;
-        const char *roles; /* first letters of physiotherapist, reviewer, administrator, (c) researcher, (o) read-only */
+        const char *roles; /* first letters of physiotherapist, reviewer, administrator, (c) researcher, (o)
+                              read-only */
     } known[] = {{REHA_HTTP_GET, "/api/v1/studies", "praco"},
                  {REHA_HTTP_GET, "/api/v1/patients/x", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/picture.png", "praco"},
@@ -110,7 +111,8 @@ static void test_changes_need_the_csrf_token(void **state)
             who.csrf[0] = '\0';
             const sent without = as(&who);
             assert_int_equal(ask(b, routes[i].method, path, &without, "{}", NULL, NULL), 403);
-            const account *other = &b->accounts[role == REHA_ROLE_REVIEWER ? REHA_ROLE_READ_ONLY : REHA_ROLE_REVIEWER];
+            const account *other =
+                &b->accounts[role == REHA_ROLE_REVIEWER ? REHA_ROLE_READ_ONLY : REHA_ROLE_REVIEWER];
             memcpy(who.csrf, other->csrf, sizeof who.csrf);
             const sent wrong = as(&who);
             assert_int_equal(ask(b, routes[i].method, path, &wrong, "{}", NULL, NULL), 403);
@@ -144,14 +146,16 @@ static void test_edits_need_the_version(void **state)
     char path[128];
     char tag[80];
     sent what = as(&b->accounts[REHA_ROLE_PHYSIOTHERAPIST]);
-    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/patients", &what, "{\"pseudonym\": \"P-1\"}", &made, &head), 201);
+    assert_int_equal(
+        ask(b, REHA_HTTP_POST, "/api/v1/patients", &what, "{\"pseudonym\": \"P-1\"}", &made, &head), 201);
     (void)snprintf(path, sizeof path, "/api/v1/patients/%s", reha_json_string(made, "id", ""));
     (void)snprintf(tag, sizeof tag, "%s", head.etag);
     json_decref(made);
     what.headers[2][1] = tag;
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1960}", NULL, &head), 200);
     assert_string_not_equal(head.etag, tag);
-    assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 409); /* the second of two clinicians */
+    assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL),
+                     409); /* the second of two clinicians */
     what.headers[2][1] = "garbage";
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 400);
     what.headers[2][0] = "X-No-Match";
@@ -178,7 +182,8 @@ static void test_unchanged_is_not_sent_again(void **state)
 static void test_bodies(void **state)
 {
     const bench *b = *state;
-    static const char *const bad[] = {"", "[]", "1", "{", "{\"name\": \"a\", \"name\": \"b\"}", "{\"no_such_member\": 1}", "\xff"};
+    static const char *const bad[] = {
+        "", "[]", "1", "{", "{\"name\": \"a\", \"name\": \"b\"}", "{\"no_such_member\": 1}", "\xff"};
     sent what = as(&b->accounts[REHA_ROLE_PHYSIOTHERAPIST]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/patients", &what, bad[i], NULL, NULL), 400);
@@ -220,9 +225,11 @@ static void test_first_account_only_once(void **state)
     const bench *b = *state;
     const sent plain = as(&b->accounts[REHA_ROLE_NONE]);
     assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/setup", &plain,
-                         "{\"name\": \"evil\", \"display_name\": \"E\", \"password\": \"" PASSWORD "\"}", NULL, NULL),
+                         "{\"name\": \"evil\", \"display_name\": \"E\", \"password\": \"" PASSWORD "\"}",
+                         NULL, NULL),
                      409);
-    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/session", &plain, "{\"name\": \"admin\", \"password\": \"wrong wrong wrong\"}", NULL, NULL),
+    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/session", &plain,
+                         "{\"name\": \"admin\", \"password\": \"wrong wrong wrong\"}", NULL, NULL),
                      401);
 }
 
@@ -238,7 +245,8 @@ static void test_every_route_is_described(void **state)
     const json_t *paths = json_object_get(description, "paths");
     for (size_t i = 0; i < count; i++) {
         static const char *const names[] = {"get", "post", "put", "delete"};
-        const json_t *one = json_object_get(json_object_get(paths, routes[i].pattern), names[routes[i].method]);
+        const json_t *one =
+            json_object_get(json_object_get(paths, routes[i].pattern), names[routes[i].method]);
         assert_non_null(one);
         assert_true(strlen(reha_json_string(one, "summary", "")) > 5);
         assert_non_null(json_object_get(json_object_get(one, "responses"), "2XX"));

@@ -37,9 +37,10 @@ static void test_found(void **state)
 static void test_not_found(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",        "/",         "/a/",          "/a//",         "/b",     "a",        "/a/x/",
-                                      "/a/x/b",  "/a/x/b/",   "/a/x y",       "/a/x%2f",      "/a/..",  "/a/.",     "/a/../b/x",
-                                      "/a/x/b/..", "/a/x/b/y/z", "/a/\xc3\xa9", "/a/x/c/y",   "/A",     "/a/x;y",   "/a/{id}"};
+    static const char *const bad[] = {
+        "",          "/",          "/a/",         "/a//",     "/b",    "a",      "/a/x/",
+        "/a/x/b",    "/a/x/b/",    "/a/x y",      "/a/x%2f",  "/a/..", "/a/.",   "/a/../b/x",
+        "/a/x/b/..", "/a/x/b/y/z", "/a/\xc3\xa9", "/a/x/c/y", "/A",    "/a/x;y", "/a/{id}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const reha_route_match match = find(REHA_HTTP_GET, bad[i]);
         assert_null(match.route);
@@ -66,7 +67,8 @@ static void test_addresses(void **state)
 {
     (void)state;
     static const char *const near[] = {"127.0.0.1", "127.9.9.9", "::1"};
-    static const char *const far[] = {"0.0.0.0", "::", "10.0.0.1", "localhost", "", "127.0.0", "128.0.0.1", "::ffff:10.0.0.1"};
+    static const char *const far[] = {"0.0.0.0", "::",      "10.0.0.1",  "localhost",
+                                      "",        "127.0.0", "128.0.0.1", "::ffff:10.0.0.1"};
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
         assert_true(reha_listen_is_loopback(near[i]));
     }
@@ -107,8 +109,8 @@ static void test_late_connections_are_cut(void **state)
     reha_link *b = reha_watch_add(&watch, late[0], 1000.0);
     assert_int_equal(reha_watch_cut(&watch, 50.0), 0);
     assert_int_equal(reha_watch_cut(&watch, 500.0), 1);
-    assert_int_equal(reha_watch_cut(&watch, 500.0), 0);     /* once is enough */
-    assert_int_equal(read(early[1], &byte, 1), 0);          /* the other end sees the end */
+    assert_int_equal(reha_watch_cut(&watch, 500.0), 0); /* once is enough */
+    assert_int_equal(read(early[1], &byte, 1), 0);      /* the other end sees the end */
     assert_int_equal(write(late[1], "x", 1), 1);
     assert_int_equal(read(late[0], &byte, 1), 1);
     reha_watch_set(&watch, b, 2000.0);

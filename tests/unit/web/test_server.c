@@ -91,15 +91,16 @@ static void test_one_connection_many_requests(void **state)
 static void test_pages_and_what_is_none(void **state)
 {
     (void)state;
-    static const char *const asked[][2] = {{"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"},
-                                           {"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"},
-                                           {"GET /none.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
-                                           {"GET /../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
-                                           {"GET /%2e%2e/key HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
-                                           {"DELETE / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "405"},
-                                           {"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nabcde", "405"},
-                                           {"GET /api/v1/studies HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "401"},
-                                           {"GET /api/v1/health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"}};
+    static const char *const asked[][2] = {
+        {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"},
+        {"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "200"},
+        {"GET /none.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
+        {"GET /../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
+        {"GET /%2e%2e/key HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "404"},
+        {"DELETE / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "405"},
+        {"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nabcde", "405"},
+        {"GET /api/v1/studies HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "401"},
+        {"GET /api/v1/health HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421"}};
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
         char answer[4096];
         char expected[32];
@@ -122,9 +123,13 @@ static void test_nonsense_is_refused(void **state)
     (void)snprintf(large, 70000, "GET /api/v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Large: ");
     memset(large + strlen(large), 'x', 60000);
     (void)snprintf(large + 60040, 20, "\r\n\r\n");
-    const char *const bad[] = {large, "\r\n\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
-                               "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
-                               "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\n"};
+    const char *const bad[] = {
+        large,
+        "\r\n\r\n\r\n",
+        "nonsense\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
+        "POST /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999999999999\r\n\r\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const int fd = dial();
         say(fd, bad[i]);

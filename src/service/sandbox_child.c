@@ -23,8 +23,8 @@
 
 enum { REQUEST_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, LINK_FD = STDIN_FILENO };
 
-#if defined(__SANITIZE_ADDRESS__)
-static const bool is_sanitized = true; /* its shadow memory needs terabytes of addresses */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool is_sanitized = true; /* the shadow memory needs terabytes of addresses */
 #else
 static const bool is_sanitized = false;
 #endif

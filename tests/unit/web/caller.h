@@ -127,7 +127,7 @@ static inline int open_bench_with(void **state, bool with_all)
 {
     static bench b;
     reha_error err = REHA_ERROR_INIT;
-    b = (bench){.folder = "/tmp/reha-web-XXXXXX"};
+    b = (bench){.folder = P_tmpdir "/reha-web-XXXXXX"};
     assert_non_null(mkdtemp(b.folder));
     static char home[96];
     static char backups[96];

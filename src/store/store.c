@@ -151,8 +151,10 @@ static reha_status open_at(const char *path, int schema, reha_store **out, reha_
     if (store == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
     }
-    /* Owner only from the first byte; SQLite gives its journal files the mode of the database. */
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    /* Owner only from the first byte; SQLite gives its journal files the mode of the database. Only a new file is opened
+     * here: closing any descriptor of a file drops all locks that this process holds on it (POSIX), and another process
+     * would then take itself for the last one and remove the journal under our other connections. */
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         (void)close(fd);
     }

@@ -145,6 +145,29 @@ static void test_transactions(void **state)
     reha_store_close(store);
 }
 
+/* Another process that opens the records and goes must not take the journal away from the connections here. */
+static void test_another_process_comes_and_goes(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = open_new("guests.db");
+    reha_store *second = open_new("guests.db");
+    for (int round = 0; round < 3; round++) {
+        char id[8];
+        char command[200];
+        (void)snprintf(id, sizeof id, "p%d", round);
+        assert_ok(reha_store_begin(store, true, &err), &err);
+        add_patient(store, id, id);
+        assert_ok(reha_store_commit(store, &err), &err);
+        (void)snprintf(command, sizeof command,
+                       "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); "
+                       "assert d.execute('SELECT COUNT(*) FROM patient').fetchone()[0] == %d; d.close()\"", path, round + 1);
+        assert_int_equal(system(command), 0);
+    }
+    reha_store_close(second);
+    reha_store_close(store);
+}
+
 static void test_owner_only(void **state)
 {
     (void)state;
@@ -315,7 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_statement_is_valid), cmocka_unit_test(test_values_go_in_and_out),
         cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
-        cmocka_unit_test(test_transactions), cmocka_unit_test(test_owner_only),
+        cmocka_unit_test(test_transactions), cmocka_unit_test(test_another_process_comes_and_goes), cmocka_unit_test(test_owner_only),
         cmocka_unit_test(test_migrates_from_every_version), cmocka_unit_test(test_refuses_what_it_does_not_know),
         cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
         cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};

@@ -5,7 +5,7 @@
  * request. The child gives up, before it reads the first foreign byte: all system calls but those for memory, its two pipe
  * ends and clocks (seccomp), memory beyond RLIMIT_AS, processor time beyond RLIMIT_CPU, files (RLIMIT_FSIZE 0). It cannot
  * open a file or a socket and cannot start a program. Each request has a child of its own, so that one file cannot
- * change what is found in the next. docs/adr/0008-sandbox.md. */
+ * change what is found in the next. docs/adr/0007-sandbox.md. */
 #ifndef REHA_SERVICE_SANDBOX_H
 #define REHA_SERVICE_SANDBOX_H
 

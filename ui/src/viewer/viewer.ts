@@ -1,4 +1,4 @@
-// The image viewer: a canvas of our own (docs/adr/0009-own-viewer.md). Grey values stay 16 bits deep; windowing is a
+// The image viewer: a canvas of our own (docs/adr/0008-own-viewer.md). Grey values stay 16 bits deep; windowing is a
 // table of 65,536 entries; overlays are drawn over the image in its own pixels.
 import { h } from "../dom";
 import { number } from "../format";

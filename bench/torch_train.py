@@ -49,12 +49,17 @@ class ResNet18(nn.Module):
         return self.fc(self.body(x).mean((2, 3)))
 
 
+class Clip6(nn.Module):  # PyTorch 1.13 has no bf16 gradient for its own ReLU6
+    def forward(self, x):
+        return x.clamp(0, 6)
+
+
 class Inverted(nn.Module):
     def __init__(self, inputs, outputs, stride, expand):
         super().__init__()
         inner = inputs * expand
-        layers = [] if expand == 1 else [conv(inputs, inner, 1), nn.ReLU6()]
-        layers += [conv(inner, inner, 3, stride, inner), nn.ReLU6(), conv(inner, outputs, 1)]
+        layers = [] if expand == 1 else [conv(inputs, inner, 1), Clip6()]
+        layers += [conv(inner, inner, 3, stride, inner), Clip6(), conv(inner, outputs, 1)]
         self.body = nn.Sequential(*layers)
         self.adds = stride == 1 and inputs == outputs
 
@@ -65,13 +70,13 @@ class Inverted(nn.Module):
 class MobileNetV2(nn.Module):
     def __init__(self):
         super().__init__()
-        layers, width = [conv(3, 32, 3, 2), nn.ReLU6()], 32
+        layers, width = [conv(3, 32, 3, 2), Clip6()], 32
         for expand, out, count, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
                                            (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)):
             for unit in range(count):
                 layers.append(Inverted(width, out, stride if unit == 0 else 1, expand))
                 width = out
-        self.body = nn.Sequential(*layers, conv(320, 1280, 1), nn.ReLU6())
+        self.body = nn.Sequential(*layers, conv(320, 1280, 1), Clip6())
         self.fc = nn.Linear(1280, 5)
 
     def forward(self, x):

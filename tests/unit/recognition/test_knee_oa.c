@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "image/load.h"
+#include "recognition/conformal.h"
 #include "recognition/knee_oa.h"
 #include "recognition/knee_phantom.h"
 
@@ -90,10 +91,10 @@ static void assert_sound(const reha_analysis *analysis, const reha_region *regio
     double expected = 0.0;
     for (int k = 0; k < 5; k++) {
         assert_true(grade->class_probabilities[k] >= 0.0 && grade->class_probabilities[k] <= 1.0);
-        assert_true(grade->class_probabilities[k] <= grade->class_probabilities[grade->grade]);
         sum += grade->class_probabilities[k];
         expected += k * grade->class_probabilities[k];
     }
+    assert_int_equal(grade->grade, reha_ordinal_grade(grade->class_probabilities, 5));
     assert_true(fabs(sum - 1.0) < 1e-9);
     assert_true(fabs(expected - grade->expected_grade) < 1e-9);
     assert_true(fabs(disease->probability - grade->class_probabilities[2] - grade->class_probabilities[3] -

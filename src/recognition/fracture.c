@@ -69,18 +69,6 @@ static void close_model(reha_model *model)
     }
 }
 
-static reha_status find_folder(const reha_model_options *options, char **out, reha_error *err)
-{
-    *out = NULL;
-    if (options->model_folder == NULL) {
-        return options->models_folder != NULL
-                   ? reha_model_folder(options->models_folder, "fracture", out, err)
-                   : reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given");
-    }
-    *out = reha_strdup(options->model_folder);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
-}
-
 static reha_status open_model(const reha_model_options *options, reha_model **out, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -90,7 +78,7 @@ static reha_status open_model(const reha_model_options *options, reha_model **ou
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     }
     model->threads = options->threads;
-    REHA_CHECK(find_folder(options, &model->folder, err));
+    REHA_CHECK(reha_model_choose(options, "fracture", &model->folder, err));
     REHA_CHECK(reha_fracture_card_load(model->folder, &model->card, err));
     status = reha_fracture_open_network_(model, model->card.file, &model->detector, err);
     if (status != REHA_OK) {

@@ -196,15 +196,8 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
 reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err)
 {
     *out = NULL;
-    char *newest = NULL;
-    const char *folder = options->model_folder;
-    if (folder == NULL) {
-        if (options->models_folder == NULL) {
-            return reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given");
-        }
-        REHA_TRY(reha_model_folder(options->models_folder, "knee-oa", &newest, err));
-        folder = newest;
-    }
+    char *folder = NULL;
+    REHA_TRY(reha_model_choose(options, "knee-oa", &folder, err));
     reha_status status = REHA_OK;
     reha_model *model = reha_alloc_zero(1, sizeof *model);
     if (model == NULL) {
@@ -212,7 +205,7 @@ reha_status reha_knee_model_open_(const reha_model_options *options, reha_model 
     } else {
         status = open_all(model, folder, options, err);
     }
-    reha_free(newest);
+    reha_free(folder);
     if (status != REHA_OK) {
         reha_knee_model_close_(model);
         return status;

@@ -107,15 +107,7 @@ static reha_status open_model(const reha_model_options *options, reha_model **ou
     if (model == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     }
-    if (options->model_folder != NULL) {
-        folder = reha_strdup(options->model_folder);
-        REHA_CHECK(folder != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path"));
-    } else {
-        REHA_CHECK(
-            options->models_folder != NULL
-                ? reha_model_folder(options->models_folder, "knee-mri", &folder, err)
-                : reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given"));
-    }
+    REHA_CHECK(reha_model_choose(options, "knee-mri", &folder, err));
     REHA_CHECK(read_card(model, folder, &side_px, err));
     REHA_CHECK(load_graph(folder, "trunk.onnx", (size_t)3 * (size_t)side_px * (size_t)side_px,
                           REHA_KNEE_MRI_FEATURES, &trunk, err));

@@ -81,15 +81,8 @@ done:
 reha_status reha_muscle_model_open(const reha_model_options *options, reha_model **out, reha_error *err)
 {
     *out = NULL;
-    char *newest = NULL;
-    const char *folder = options->model_folder;
-    if (folder == NULL && options->models_folder == NULL) {
-        return reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given");
-    }
-    if (folder == NULL) {
-        REHA_TRY(reha_model_folder(options->models_folder, "muscle-us", &newest, err));
-        folder = newest;
-    }
+    char *folder = NULL;
+    REHA_TRY(reha_model_choose(options, "muscle-us", &folder, err));
     reha_status status = REHA_OK;
     reha_model *model = reha_alloc_zero(1, sizeof *model);
     if (model == NULL) {
@@ -97,7 +90,7 @@ reha_status reha_muscle_model_open(const reha_model_options *options, reha_model
     } else {
         status = open_all(model, folder, options, err);
     }
-    reha_free(newest);
+    reha_free(folder);
     if (status != REHA_OK) {
         reha_muscle_model_close(model);
         return status;

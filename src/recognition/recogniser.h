@@ -102,5 +102,9 @@ const reha_recogniser *reha_recogniser_find(const char *name);
 /* Newest version folder (by dotted number) of a task below models_folder; reha_free it. */
 REHA_MUST_USE reha_status reha_model_folder(const char *models_folder, const char *task, char **out,
                                             reha_error *err);
+/* The folder to open for these options: model_folder, else the newest version; reha_free it. REHA_E_ARG: neither
+ * folder is given. */
+REHA_MUST_USE reha_status reha_model_choose(const reha_model_options *options, const char *task, char **out,
+                                            reha_error *err);
 
 #endif

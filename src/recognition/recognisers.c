@@ -134,6 +134,18 @@ reha_status reha_model_folder(const char *models_folder, const char *task, char 
     return status;
 }
 
+reha_status reha_model_choose(const reha_model_options *options, const char *task, char **out, reha_error *err)
+{
+    *out = NULL;
+    if (options->model_folder != NULL) {
+        *out = reha_strdup(options->model_folder);
+        return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    return options->models_folder != NULL
+               ? reha_model_folder(options->models_folder, task, out, err)
+               : reha_fail(err, REHA_E_ARG, "neither a model folder nor a folder of models is given");
+}
+
 reha_status reha_load_picture(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
 {
     return reha_image_load(path, NULL, out, facts, err);

@@ -94,18 +94,13 @@ reha_status reha_analyser_open(const reha_analyser_options *options, reha_analys
                      : reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
         goto done;
     }
-    if (options->model_folder != NULL) {
-        folder = reha_strdup(options->model_folder);
-        status = folder != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-    } else {
-        status = reha_model_folder(options->models_folder, task, &folder, err);
-    }
-    REHA_CHECK(status);
+    reha_model_options how = {.models_folder = options->models_folder,
+                              .model_folder = options->model_folder,
+                              .threads = options->threads,
+                              .with_explanation = options->with_explanation};
+    REHA_CHECK(reha_model_choose(&how, task, &folder, err));
     REHA_CHECK(hash_model(folder, analyser->model_hash, err));
-    const reha_model_options how = {.models_folder = options->models_folder,
-                                    .model_folder = folder,
-                                    .threads = options->threads,
-                                    .with_explanation = options->with_explanation};
+    how.model_folder = folder; /* what was hashed is what is opened */
     REHA_CHECK(analyser->recogniser->open(&how, &analyser->model, err));
     *out = analyser;
     analyser = NULL;

@@ -16,6 +16,7 @@
 #include "recognition/fracture_card.h"
 #include "recognition/fracture_net.h"
 #include "recognition/fracture_score.h"
+#include "recognition/recipe.h"
 #include "recognition/sampling.h"
 
 #include <inttypes.h>
@@ -32,9 +33,7 @@ enum {
     MINUTES_PROBE_STEPS = 6,
     STORE_SIDE_PX = 640, /* of the prepared pictures: 1.25 times what the network sees */
     PERCENTILE_SAMPLES = 65536,
-    BOOTSTRAP_ROUNDS = 1000,
-    STREAM_ORDER = 1, /* streams of random numbers: one purpose each */
-    STREAM_AUGMENT = 1000
+    BOOTSTRAP_ROUNDS = 1000
 };
 static const size_t STORE_BYTES_MAX = (size_t)2 << 30; /* pictures beyond are read again for each use */
 static const float PEAK_RATE = 7e-4F;                  /* of the trunk */
@@ -146,8 +145,7 @@ static bool is_held_out(const training *run, size_t image)
 /* An epoch is a function of (seed, run, epoch) alone. */
 static void shuffle_epoch(training *run)
 {
-    reha_random random = reha_random_init(
-        run->options->seed * 100003 + (uint64_t)(run->run * 1000 + run->epoch), STREAM_ORDER);
+    reha_random random = reha_recipe_random(run->options, run->run * 1000 + run->epoch, REHA_STREAM_ORDER);
     run->use_count = 0;
     for (size_t i = 0; i < run->data.image_count; i++) {
         if (!is_held_out(run, i)) {
@@ -174,8 +172,7 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     reha_edges boxes[REHA_FRACTURE_PART_BOXES_MAX];
     reha_fracture_picture picture = run->store[image];
     reha_random random =
-        reha_random_init(run->options->seed * 100003 + (uint64_t)(run->run * 1000 + run->epoch),
-                         STREAM_AUGMENT + (uint64_t)position);
+        reha_recipe_random(run->options, run->run * 1000 + run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)thread_idx;
     float *grey = reha_alloc(area * sizeof *grey);
     if (grey == NULL) {
@@ -333,15 +330,10 @@ static reha_status train_network(training *run, const char *path, reha_error *er
     reha_graph *graph = NULL;
     reha_trainer *trainer = NULL;
     const reha_fracture_net_spec spec = {run->augment.side_px, HEAD_RATE_RATIO};
-    reha_trainer_options how = reha_trainer_options_default();
-    how.batch = BATCH;
-    how.threads = run->options->threads;
-    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
-    how.optimizer = REHA_ADAMW;
+    reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = WEIGHT_DECAY;
     how.clip_norm = 5.0F;
     how.ema_decay = 0.99F;
-    how.seed = run->options->seed;
     how.loss_count = 2;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_CENTRE_FOCAL, .output = 0, .weight = 1.0F};
     how.losses[1] = (reha_loss){.kind = REHA_LOSS_HUBER_KNOWN, .output = 1, .weight = SIZE_LOSS_WEIGHT};

@@ -22,6 +22,7 @@
 #include "recognition/knee_card.h"
 #include "recognition/knee_network.h"
 #include "recognition/metrics.h"
+#include "recognition/recipe.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,9 +35,7 @@ enum {
     DEFAULT_EPOCHS = 14,
     WARMUP_STEPS = 120,
     DISEASE_GRADE = 2,
-    MINUTES_PROBE_STEPS = 12,
-    STREAM_ORDER = 1,     /* streams of random numbers: one purpose each */
-    STREAM_AUGMENT = 1000
+    MINUTES_PROBE_STEPS = 12
 };
 static const float PEAK_RATES[] = {3e-4F, 1e-3F}; /* by trunk: the small one takes larger steps */
 static const float LEAST_RATE_SHARE = 0.02F;
@@ -162,16 +161,6 @@ static void soft_label(int grade, float *target)
     }
 }
 
-/* Every epoch is a function of (seed, epoch) alone, so that a resumed run repeats what it would have done. */
-static void shuffle_epoch(training *run)
-{
-    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_ORDER);
-    for (size_t i = 0; i < run->train.data.count; i++) {
-        run->order[i] = i;
-    }
-    reha_random_shuffle(&random, run->order, run->train.data.count);
-}
-
 typedef struct batch_job {
     training *run;
     size_t first; /* position in the order */
@@ -184,8 +173,7 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     const size_t position = job->first + index;
     const size_t image = run->order[position];
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
-    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch,
-                                          STREAM_AUGMENT + (uint64_t)position);
+    reha_random random = reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)thread_idx;
     (void)err;
     reha_knee_augment(run->train.pixels + image * run->train.square_bytes, &run->crop, &run->augment, &random,
@@ -472,7 +460,7 @@ static reha_status train_epochs(training *run, reha_error *err)
     bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
     while (run->epoch < run->epochs) {
         double sum = 0.0;
-        shuffle_epoch(run);
+        reha_recipe_order(run->options, run->epoch, run->order, run->train.data.count);
         for (size_t step = 0; step < steps_per_epoch(run); step++) {
             double loss = 0.0;
             REHA_TRY(check_stop(run, err));
@@ -621,15 +609,10 @@ static reha_status start(training *run, reha_error *err)
     run->network.height_px = run->crop.window_h_px;
     run->network.width_px = run->crop.window_w_px;
     REHA_TRY(reha_knee_network_new(&run->network, run->options->backbone_folder, run->options->seed, &run->graph, err));
-    reha_trainer_options how = reha_trainer_options_default();
-    how.batch = BATCH;
-    how.threads = run->options->threads;
-    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
-    how.optimizer = REHA_ADAMW;
+    reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = WEIGHT_DECAY;
     how.clip_norm = 2.0F;
     how.ema_decay = 0.997F;
-    how.seed = run->options->seed;
     how.loss_count = 2;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_CROSS_ENTROPY, .output = 0, .weight = 1.0F};
     how.losses[1] = (reha_loss){.kind = REHA_LOSS_EXPECTED_RANK, .output = 0, .weight = RANK_LOSS_WEIGHT};

@@ -14,6 +14,7 @@
 #include "recognition/muscle_augment.h"
 #include "recognition/muscle_card.h"
 #include "recognition/muscle_data.h"
+#include "recognition/recipe.h"
 #include "recognition/sampling.h"
 
 #include <math.h>
@@ -26,8 +27,6 @@ enum {
     WARMUP_STEPS = 60,
     PROBE_STEPS = 10,
     SAVE_EVERY_EPOCHS = 4,
-    STREAM_ORDER = 1,
-    STREAM_AUGMENT = 1000,
     STORE_COUNT = REHA_MUSCLE_STORE_PX * REHA_MUSCLE_STORE_PX,
     INPUT_COUNT = REHA_MUSCLE_INPUT_PX * REHA_MUSCLE_INPUT_PX,
     MAP_COUNT = REHA_MUSCLE_MAP_PX * REHA_MUSCLE_MAP_PX,
@@ -149,16 +148,6 @@ static reha_muscle_stored stored_at(const store *part, size_t index)
     return (reha_muscle_stored){pixels, pixels + STORE_COUNT, part->aspects[index], part->data.items[index].structure};
 }
 
-/* Every epoch is a function of (seed, epoch) alone, so that a resumed run repeats what it would have done. */
-static void shuffle_epoch(training *run)
-{
-    reha_random random = reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_ORDER);
-    for (size_t i = 0; i < run->train.data.count; i++) {
-        run->order[i] = i;
-    }
-    reha_random_shuffle(&random, run->order, run->train.data.count);
-}
-
 typedef struct batch_job {
     training *run;
     size_t first; /* position in the order */
@@ -171,7 +160,7 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     const size_t position = job->first + index;
     const reha_muscle_stored stored = stored_at(&run->train, run->order[position]);
     reha_random random =
-        reha_random_init(run->options->seed * 100003 + (uint64_t)run->epoch, STREAM_AUGMENT + (uint64_t)position);
+        reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)thread_idx;
     (void)err;
     reha_muscle_augment(&stored, &random, run->inputs + index * INPUT_COUNT, run->targets + index * TARGET_COUNT);
@@ -384,7 +373,7 @@ static reha_status train_epochs(training *run, reha_error *err)
     bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
     while (run->epoch < run->epochs) {
         double sum = 0.0;
-        shuffle_epoch(run);
+        reha_recipe_order(run->options, run->epoch, run->order, run->train.data.count);
         for (size_t step = 0; step < steps_per_epoch(run); step++) {
             double loss = 0.0;
             REHA_TRY(train_step(run, step, &loss, err));
@@ -417,15 +406,10 @@ static reha_status start(training *run, reha_error *err)
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
     REHA_TRY(reha_muscle_network_new(run->options->backbone_folder, run->options->seed, &run->graph, err));
-    reha_trainer_options how = reha_trainer_options_default();
-    how.batch = BATCH;
-    how.threads = run->options->threads;
-    how.precision = run->options->force_f32 ? REHA_F32 : REHA_BF16;
-    how.optimizer = REHA_ADAMW;
+    reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = 0.01F;
     how.clip_norm = 2.0F;
     how.ema_decay = 0.995F;
-    how.seed = run->options->seed;
     how.loss_count = 1;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_BCE_DICE, .output = 0, .weight = 1.0F};
     return reha_trainer_new(run->graph, &how, &run->trainer, err);

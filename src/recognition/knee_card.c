@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { FORMAT_VERSION = 1 };
+static const reha_knee_view FIRST_VIEW = {.by_plateau = false, .scale = 1.0};
 static const char FORMAT_NAME[] = "rehascope-model-card";
 
 const char *reha_knee_role_name(reha_knee_role role)
@@ -114,6 +115,44 @@ static reha_status parse_crop(const json_t *section, reha_knee_card *out, reha_e
     return reha_knee_crop_from_json(section, &out->crop, err);
 }
 
+static reha_status parse_view(const json_t *item, reha_knee_view *out, reha_error *err)
+{
+    const char *place = NULL;
+    REHA_TRY(reha_json_need_string(item, "place", &place, err));
+    REHA_TRY(reha_json_need_number(item, "scale", &out->scale, err));
+    if (strcmp(place, "plateau") != 0 && strcmp(place, "framed") != 0) {
+        return reha_fail(err, REHA_E_FORMAT, "'place' is \"framed\" or \"plateau\", not \"%.20s\"", place);
+    }
+    if (!(out->scale >= 0.5 && out->scale <= 2.0)) {
+        return reha_fail(err, REHA_E_FORMAT, "'scale' must be 0.5 to 2");
+    }
+    out->by_plateau = strcmp(place, "plateau") == 0;
+    return REHA_OK;
+}
+
+/* Cards without "views" are of models that looked once. */
+static reha_status parse_views(const json_t *list, reha_knee_card *out, reha_error *err)
+{
+    out->view_count = 1;
+    out->views[0] = FIRST_VIEW;
+    if (list == NULL) {
+        return REHA_OK;
+    }
+    const size_t count = json_array_size(list);
+    if (count < 1 || count > REHA_KNEE_VIEWS_MAX) {
+        return reha_fail(err, REHA_E_FORMAT, "'views' must be an array of 1 to %d", REHA_KNEE_VIEWS_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const reha_status status = parse_view(json_array_get(list, i), &out->views[i], err);
+        if (status != REHA_OK) {
+            reha_error_prefix(err, "views[%zu]", i);
+            return status;
+        }
+    }
+    out->view_count = (int)count;
+    return REHA_OK;
+}
+
 static reha_status parse_calibration(const json_t *section, reha_knee_card *out, reha_error *err)
 {
     REHA_TRY(reha_ordinal_from_json(section, &out->calibration, err));
@@ -182,6 +221,7 @@ static reha_status parse_all(const json_t *json, reha_knee_card *out, reha_error
     (void)snprintf(out->version, sizeof out->version, "%s", version);
     out->mirror_average = json_is_true(json_object_get(json, "mirror_average"));
     REHA_TRY(parse_networks(json, out, err));
+    REHA_TRY(parse_views(json_object_get(json, "views"), out, err));
     return parse_sections(json, out, err);
 }
 
@@ -228,6 +268,11 @@ void reha_knee_card_clear(reha_knee_card *card)
     memset(card, 0, sizeof *card);
 }
 
+int reha_knee_card_pictures(const reha_knee_card *card)
+{
+    return card->view_count * (card->mirror_average ? 2 : 1);
+}
+
 /* ---- Writing ----------------------------------------------------------------------------------- */
 
 reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_error *err)
@@ -246,6 +291,8 @@ reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_
         (reha_knee_network){.role = REHA_KNEE_KL, .precision = REHA_F32, .input_gain = 1.0, .weight = 1.0};
     (void)snprintf(card->networks[0].file, sizeof card->networks[0].file, "model.onnx");
     card->crop = reha_knee_crop_spec_default();
+    card->view_count = 1;
+    card->views[0] = FIRST_VIEW;
     card->mirror_average = true;
     card->calibration = reha_ordinal_calibration_none(REHA_GRADES);
     return REHA_OK;
@@ -280,6 +327,20 @@ static json_t *networks_json(const reha_knee_card *card)
     return list;
 }
 
+static json_t *views_json(const reha_knee_card *card)
+{
+    json_t *list = json_array();
+    for (int i = 0; list != NULL && i < card->view_count; i++) {
+        json_t *item = json_pack("{s:s, s:f}", "place", card->views[i].by_plateau ? "plateau" : "framed", "scale",
+                                 card->views[i].scale);
+        if (json_array_append_new(list, item) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 reha_status reha_knee_card_save(reha_knee_card *card, const char *folder, reha_error *err)
 {
     json_t *crop = NULL;
@@ -287,6 +348,7 @@ reha_status reha_knee_card_save(reha_knee_card *card, const char *folder, reha_e
     REHA_TRY(reha_knee_card_set_take(card, "name", json_string(card->name), err));
     REHA_TRY(reha_knee_card_set_take(card, "version", json_string(card->version), err));
     REHA_TRY(reha_knee_card_set_take(card, "networks", networks_json(card), err));
+    REHA_TRY(reha_knee_card_set_take(card, "views", views_json(card), err));
     REHA_TRY(reha_knee_card_set_take(card, "mirror_average", json_boolean(card->mirror_average), err));
     REHA_TRY(reha_knee_crop_to_json(&card->crop, &crop, err));
     REHA_TRY(reha_knee_card_set_take(card, "crop", crop, err));

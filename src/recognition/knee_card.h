@@ -17,6 +17,7 @@ enum {
     REHA_KNEE_NETWORKS_MAX = 8,
     REHA_KNEE_RULES_MAX = 16,
     REHA_KNEE_PASSES_MAX = 8,
+    REHA_KNEE_VIEWS_MAX = 6,
     REHA_KNEE_POINTS = 16, /* 9 on the tibia, then 7 on the femur, each from lateral to medial */
     REHA_KNEE_TIBIA_POINTS = 9,
     REHA_GATE_FEATURES_MAX = 128,
@@ -40,6 +41,13 @@ typedef struct reha_knee_network {
     double weight;                         /* of this member in the ensemble's mean probability (kl) */
     char explain_node[REHA_NN_NAME_BYTES]; /* kl: the map that explanations use; "": no explanation */
 } reha_knee_network;
+
+/* One look of the grading networks at a knee. */
+typedef struct reha_knee_view {
+    bool by_plateau; /* placed by the landmarks, turned upright; else as the picture frames it: the same thing unless
+                      * the picture is a ready crop. Without landmarks all views are framed ones */
+    double scale;    /* side of the window against the crop's own: 0.95 looks closer */
+} reha_knee_view;
 
 /* What the gate network can say. The order in the card is the order of its outputs. */
 typedef enum reha_gate_class {
@@ -147,7 +155,9 @@ typedef struct reha_knee_card {
     int network_count;
     reha_knee_network networks[REHA_KNEE_NETWORKS_MAX];
     reha_knee_crop_spec crop;
-    bool mirror_average; /* average the grade over the picture and its mirror image */
+    int view_count; /* at least 1; the grade is the mean over the views, the explanation is the first one's */
+    reha_knee_view views[REHA_KNEE_VIEWS_MAX];
+    bool mirror_average; /* average the grade over each view and its mirror image */
     reha_ordinal_calibration calibration;
     reha_finder_spec finder;
     reha_gate_spec gate;
@@ -158,15 +168,17 @@ typedef struct reha_knee_card {
     reha_knee_errors errors;
 } reha_knee_card; /* immutable after loading: any thread */
 
-/* A card for a new model: one KL network "model.onnx", default crop, no calibration; finder, gate and
+/* A card for a new model: one KL network "model.onnx", default crop, one view, no calibration; finder, gate and
  * landmarks absent (the image is then taken for a ready crop). */
 REHA_MUST_USE reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_error *err);
 /* Reads and checks; every fault names the file and the member. The networks' files are not opened. */
 REHA_MUST_USE reha_status reha_knee_card_load(const char *folder, reha_knee_card *out, reha_error *err);
 REHA_MUST_USE reha_status reha_knee_card_parse(const json_t *json, reha_knee_card *out, reha_error *err);
-/* Writes networks, crop, mirror_average and calibration from the structs into `json` (all else is left
+/* Writes networks, crop, views, mirror_average and calibration from the structs into `json` (all else is left
  * as it is there) and saves <folder>/card.json. */
 REHA_MUST_USE reha_status reha_knee_card_save(reha_knee_card *card, const char *folder, reha_error *err);
+/* How many pictures of one knee the grading networks get: views, and their mirror images. */
+int reha_knee_card_pictures(const reha_knee_card *card);
 /* Sets a text or part that people read ("intended_use", "data", "metrics", ...): takes the reference. */
 REHA_MUST_USE reha_status reha_knee_card_set_take(reha_knee_card *card, const char *key, json_t *value,
                                                   reha_error *err);

@@ -30,33 +30,53 @@ static void add_softmax(const float *logits, double weight, double *sum)
     }
 }
 
-/* The picture is shown as it is and, if the card says so, mirrored: a knee's grade does not depend on its
- * side, so the mean of both is a better one. */
+static void mirror_rows(const float *window, size_t width, size_t count, float *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const size_t row = i / width * width;
+        out[row + (width - 1 - (i - row))] = window[i];
+    }
+}
+
+/* Every view of the knee into model->windows. */
+static reha_status take_views(knee_case *knee, const reha_knee_crop_spec *spec, reha_error *err)
+{
+    const reha_knee_card *card = &knee->model->card;
+    const size_t width = (size_t)spec->window_w_px;
+    const size_t count = width * (size_t)spec->window_h_px;
+    float *next = knee->model->windows;
+    for (int v = 0; v < card->view_count; v++) {
+        reha_knee_pose pose = card->views[v].by_plateau ? knee->plateau : knee->pose;
+        pose.plateau_width_px *= card->views[v].scale;
+        REHA_TRY(reha_knee_canonical(knee->image, &pose, spec, knee->is_inverted, false, next, err));
+        next += count;
+        if (card->mirror_average) {
+            mirror_rows(next - count, width, count, next);
+            next += count;
+        }
+    }
+    return REHA_OK;
+}
+
+/* A knee's grade depends neither on its side nor on how it was framed: the mean over mirror images and views is a
+ * better one than that of a single look. */
 reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
 {
     reha_model *model = knee->model;
     const reha_knee_card *card = &model->card;
     const reha_knee_crop_spec spec = spec_for(knee);
     const size_t window = (size_t)spec.window_w_px * (size_t)spec.window_h_px;
-    const int views = card->mirror_average ? 2 : 1;
-    REHA_TRY(
-        reha_knee_canonical(knee->image, &knee->pose, &spec, knee->is_inverted, false, model->windows, err));
-    if (views == 2) {
-        const size_t width = (size_t)spec.window_w_px;
-        for (size_t i = 0; i < window; i++) {
-            const size_t row = i / width * width;
-            model->windows[window + row + (width - 1 - (i - row))] = model->windows[i];
-        }
-    }
+    const int pictures = reha_knee_card_pictures(card);
+    REHA_TRY(take_views(knee, &spec, err));
     double mean[REHA_GRADES] = {0.0};
     double weight = 0.0;
     for (int m = 0; m < model->member_count; m++) {
-        float logits[2 * REHA_GRADES];
+        float logits[2 * REHA_KNEE_VIEWS_MAX * REHA_GRADES];
         const float *inputs[1] = {model->scaled};
         float *outputs[1] = {logits};
-        reha_knee_net_scale(&model->members[m].net, model->windows, (size_t)views * window, model->scaled);
-        REHA_TRY(reha_session_run(model->members[m].net.session, views, inputs, outputs, err));
-        for (int v = 0; v < views; v++) {
+        reha_knee_net_scale(&model->members[m].net, model->windows, (size_t)pictures * window, model->scaled);
+        REHA_TRY(reha_session_run(model->members[m].net.session, pictures, inputs, outputs, err));
+        for (int v = 0; v < pictures; v++) {
             add_softmax(logits + (size_t)v * REHA_GRADES, model->members[m].weight, mean);
             weight += model->members[m].weight;
         }

@@ -128,7 +128,7 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     reha_session_options how = reha_session_options_default();
     how.threads = options->threads;
     how.precision = network->precision;
-    how.batch_max = network->role == REHA_KNEE_KL && card->mirror_average ? 2 : 1;
+    how.batch_max = network->role == REHA_KNEE_KL ? reha_knee_card_pictures(card) : 1;
     reha_status status;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
@@ -172,9 +172,10 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
                             reha_error *err)
 {
     REHA_TRY(reha_knee_card_load(folder, &model->card, err));
+    const size_t pictures = (size_t)reha_knee_card_pictures(&model->card);
     const size_t window = (size_t)model->card.crop.window_w_px * (size_t)model->card.crop.window_h_px;
-    model->windows = reha_alloc(2 * window * sizeof(float));
-    model->scaled = reha_alloc(2 * window * sizeof(float));
+    model->windows = reha_alloc(pictures * window * sizeof(float));
+    model->scaled = reha_alloc(pictures * window * sizeof(float));
     if (model->windows == NULL || model->scaled == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     }

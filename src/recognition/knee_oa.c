@@ -160,9 +160,11 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
                              100.0 * knee->points.blur_px / card->landmarks.first_width_px);
         }
     }
+    knee->plateau = knee->pose;
     const reha_knee_pose whole = reha_knee_pose_whole(knee->image, &card->crop);
     if (!card->finder.is_present || reha_knee_pose_is_ready(knee->image, &knee->pose, &card->crop)) {
         knee->pose = whole; /* framed as the training images were: taken as it is */
+        knee->plateau = knee->has_points ? knee->plateau : whole;
     }
     return REHA_OK;
 }

@@ -20,7 +20,7 @@ struct reha_model {
     knee_member members[REHA_KNEE_NETWORKS_MAX];
     reha_knee_net finder, gate, landmarks; /* session NULL if the card has none */
     float *finder_output;
-    float *windows;            /* the knee and its mirror image, 0..1 */
+    float *windows;            /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
     float *scaled;             /* the same as a member gets them */
     reha_explainer *explainer; /* NULL: no explanations */
     int map_width, map_height; /* of its map */
@@ -42,7 +42,8 @@ typedef struct knee_case {
     reha_knee_points points;
     reha_joint_space space;   /* of the mean landmarks */
     double width_sd_ratio[2]; /* spread of the minimum over the passes, per compartment */
-    reha_knee_pose pose;      /* that the crop was taken with */
+    reha_knee_pose pose;      /* as the picture frames the knee; the explanation's window */
+    reha_knee_pose plateau;   /* by the landmarks; the same as `pose` where there are none */
     double probabilities[REHA_GRADES];
     int grade;
     double evidence_medial; /* share of the positive evidence in the medial half; NaN if unknown */

@@ -533,6 +533,8 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
     json_t *metrics = NULL;
     REHA_CHECK(start_card(run, &card, err));
     card.crop = run->crop;
+    card.view_count = 1; /* what `val` was predicted with */
+    card.views[0] = (reha_knee_view){.by_plateau = false, .scale = 1.0};
     card.mirror_average = true;
     card.calibration = *calibration;
     (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "%s",

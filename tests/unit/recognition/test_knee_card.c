@@ -11,7 +11,8 @@
 /* A whole card with invented numbers. */
 static const char CARD[] =
     "{\"format\": \"rehascope-model-card\", \"format_version\": 1, \"name\": \"knee-oa\", \"version\": \"7\","
-    " \"intended_use\": \"decision support\", \"mirror_average\": true, \"networks\": ["
+    " \"intended_use\": \"decision support\", \"mirror_average\": true,"
+    " \"views\": [{\"place\": \"framed\", \"scale\": 1}, {\"place\": \"plateau\", \"scale\": 0.95}], \"networks\": ["
     "  {\"role\": \"kl\", \"file\": \"a.onnx\", \"precision\": \"bf16\", \"weight\": 2, \"explain_node\": "
     "\"map\"},"
     "  {\"role\": \"kl\", \"file\": \"b.onnx\"},"
@@ -69,6 +70,9 @@ static void a_whole_card_is_read(void **state)
     assert_true(card.networks[2].input_gain == 4.0 && card.networks[1].input_gain == 1.0);
     assert_true(card.finder.is_present && card.gate.is_present && card.landmarks.is_present &&
                 card.mirror_average);
+    assert_int_equal(card.view_count, 2);
+    assert_true(!card.views[0].by_plateau && card.views[1].by_plateau && card.views[1].scale == 0.95);
+    assert_int_equal(reha_knee_card_pictures(&card), 4);
     assert_int_equal(card.gate.class_count, 3);
     assert_int_equal(card.gate.classes[2], REHA_GATE_METAL);
     assert_true(card.gate.refuse_min[REHA_GATE_METAL] == 0.4);
@@ -129,6 +133,11 @@ static void every_fault_is_named(void **state)
         {"networks/1/weight", "0", "weight"},
         {"networks/2/input_gain", "0", "input_gain"},
         {"networks/3/role", "\"finder\"", "2 of role 'finder'"},
+        {"views", "[]", "views"},
+        {"views", "{}", "views"},
+        {"views/1/place", "\"side\"", "views[1]: 'place'"},
+        {"views/0/scale", "0.4", "views[0]: 'scale'"},
+        {"views/0/scale", NULL, "scale"},
         {"crop", NULL, "crop"},
         {"crop/window_px", "[0, 100, 224, 128]", "window"},
         {"calibration", NULL, "calibration"},
@@ -200,6 +209,9 @@ static void a_new_card_is_saved_and_read_back(void **state)
     card.networks[0].precision = REHA_BF16;
     card.crop.joint_y_px = 131.0;
     card.calibration.temperature = 1.75;
+    assert_int_equal(card.view_count, 1);
+    card.view_count = 2;
+    card.views[1] = (reha_knee_view){.by_plateau = true, .scale = 0.9};
     assert_ok(reha_knee_card_set_take(&card, "command", json_string("train it"), &err), &err);
     assert_int_equal(reha_knee_card_set_take(&card, "broken", NULL, &err), REHA_E_NOMEM);
     assert_ok(reha_knee_card_save(&card, folder, &err), &err);
@@ -207,6 +219,8 @@ static void a_new_card_is_saved_and_read_back(void **state)
     assert_string_equal(back.version, "3");
     assert_string_equal(json_string_value(json_object_get(back.json, "command")), "train it");
     assert_true(back.crop.joint_y_px == 131.0 && back.calibration.temperature == 1.75 && back.mirror_average);
+    assert_true(back.view_count == 2 && back.views[1].by_plateau && back.views[1].scale == 0.9);
+    assert_true(!back.views[0].by_plateau && back.views[0].scale == 1.0);
     assert_string_equal(back.networks[0].explain_node, "last_map");
     assert_int_equal(back.networks[0].precision, REHA_BF16);
     assert_false(back.finder.is_present);

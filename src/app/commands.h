@@ -8,6 +8,7 @@ extern const app_command app_analyse;
 extern const app_command app_train;
 extern const app_command app_evaluate;
 extern const app_command app_calibrate;
+extern const app_command app_quantise;
 extern const app_command app_audit_data;
 extern const app_command app_predict;
 extern const app_command app_plan;

@@ -29,6 +29,27 @@ const char *reha_gate_class_name(reha_gate_class kind)
 
 /* ---- Reading ----------------------------------------------------------------------------------- */
 
+/* A card comes from outside: it must not make us open files elsewhere. */
+static bool is_plain_name(const char *name, size_t room)
+{
+    return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL && strlen(name) < room;
+}
+
+/* Without ranges a network cannot run in int8. */
+static reha_status parse_ranges(const json_t *item, reha_knee_network *out, reha_error *err)
+{
+    const char *ranges = reha_json_string(item, "ranges", "");
+    if (ranges[0] != '\0' && !is_plain_name(ranges, sizeof out->ranges)) {
+        return reha_fail(err, REHA_E_FORMAT, "ranges '%.60s' must be a plain file name beside the card",
+                         ranges);
+    }
+    if ((out->precision == REHA_INT8) != (ranges[0] != '\0')) {
+        return reha_fail(err, REHA_E_FORMAT, "'ranges' belongs to precision int8, and int8 needs it");
+    }
+    (void)snprintf(out->ranges, sizeof out->ranges, "%s", ranges);
+    return REHA_OK;
+}
+
 static reha_status parse_network(const json_t *item, reha_knee_network *out, reha_error *err)
 {
     const char *role = NULL;
@@ -44,8 +65,7 @@ static reha_status parse_network(const json_t *item, reha_knee_network *out, reh
     if (out->role == REHA_KNEE_ROLE_COUNT) {
         return reha_fail(err, REHA_E_FORMAT, "role '%s' is none of kl, finder, gate, landmarks", role);
     }
-    /* A card comes from outside: it must not make us open files elsewhere. */
-    if (file[0] == '\0' || file[0] == '.' || strchr(file, '/') != NULL || strlen(file) >= sizeof out->file) {
+    if (!is_plain_name(file, sizeof out->file)) {
         return reha_fail(err, REHA_E_FORMAT, "file '%.60s' must be a plain file name beside the card", file);
     }
     (void)snprintf(out->file, sizeof out->file, "%s", file);
@@ -61,6 +81,7 @@ static reha_status parse_network(const json_t *item, reha_knee_network *out, reh
     if (!is_known) {
         return reha_fail(err, REHA_E_FORMAT, "precision '%.20s' is none of f32, bf16, int8", precision);
     }
+    REHA_TRY(parse_ranges(item, out, err));
     out->weight = reha_json_number(item, "weight", 1.0);
     if (!(out->weight > 0.0 && out->weight < 1e6)) {
         return reha_fail(err, REHA_E_FORMAT, "'weight' must be above 0");
@@ -318,6 +339,9 @@ static json_t *networks_json(const reha_knee_card *card)
         if (item != NULL && network->role == REHA_KNEE_KL) {
             (void)json_object_set_new(item, "weight", json_real(network->weight));
             (void)json_object_set_new(item, "explain_node", json_string(network->explain_node));
+            if (network->ranges[0] != '\0') {
+                (void)json_object_set_new(item, "ranges", json_string(network->ranges));
+            }
         }
         if (json_array_append_new(list, item) != 0) {
             json_decref(list);
@@ -331,8 +355,8 @@ static json_t *views_json(const reha_knee_card *card)
 {
     json_t *list = json_array();
     for (int i = 0; list != NULL && i < card->view_count; i++) {
-        json_t *item = json_pack("{s:s, s:f}", "place", card->views[i].by_plateau ? "plateau" : "framed", "scale",
-                                 card->views[i].scale);
+        json_t *item = json_pack("{s:s, s:f}", "place", card->views[i].by_plateau ? "plateau" : "framed",
+                                 "scale", card->views[i].scale);
         if (json_array_append_new(list, item) != 0) {
             json_decref(list);
             return NULL;

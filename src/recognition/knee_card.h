@@ -39,6 +39,7 @@ typedef struct reha_knee_network {
     reha_precision precision;
     double input_offset, input_gain;       /* the network gets (x - offset) * gain of a picture in 0..1 */
     double weight;                         /* of this member in the ensemble's mean probability (kl) */
+    char ranges[96];                       /* kl, int8: file of the activations' ranges beside the card; "": none */
     char explain_node[REHA_NN_NAME_BYTES]; /* kl: the map that explanations use; "": no explanation */
 } reha_knee_network;
 

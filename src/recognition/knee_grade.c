@@ -58,8 +58,8 @@ static reha_status take_views(knee_case *knee, const reha_knee_crop_spec *spec, 
     return REHA_OK;
 }
 
-/* A knee's grade depends neither on its side nor on how it was framed: the mean over mirror images and views is a
- * better one than that of a single look. */
+/* A knee's grade depends neither on its side nor on how it was framed: the mean over mirror images and views
+ * is a better one than that of a single look. */
 reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
 {
     reha_model *model = knee->model;
@@ -75,12 +75,16 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
         const float *inputs[1] = {model->scaled};
         float *outputs[1] = {logits};
         reha_knee_net_scale(&model->members[m].net, model->windows, (size_t)pictures * window, model->scaled);
+        if (model->ranges_left > 0 && model->members[m].ranges != NULL) {
+            REHA_TRY(reha_calibration_add(model->members[m].ranges, pictures, inputs, err));
+        }
         REHA_TRY(reha_session_run(model->members[m].net.session, pictures, inputs, outputs, err));
         for (int v = 0; v < pictures; v++) {
             add_softmax(logits + (size_t)v * REHA_GRADES, model->members[m].weight, mean);
             weight += model->members[m].weight;
         }
     }
+    model->ranges_left -= model->ranges_left > 0 ? 1 : 0;
     double scores[REHA_GRADES];
     for (int k = 0; k < REHA_GRADES; k++) {
         scores[k] = log(fmax(mean[k] / weight, 1e-12));

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "nn/onnx.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@ void reha_knee_model_close_(reha_model *model)
     }
     for (int i = 0; i < model->member_count; i++) {
         reha_knee_net_clear(&model->members[i].net);
+        reha_calibration_free(model->members[i].ranges);
     }
     reha_knee_net_clear(&model->finder);
     reha_knee_net_clear(&model->gate);
@@ -118,6 +120,35 @@ static reha_status open_explainer(reha_model *model, const reha_knee_network *ne
     return reha_explainer_new(graph, node, 0, threads, &model->explainer, err);
 }
 
+reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_knee_network *network,
+                                      const reha_graph *graph, int threads, reha_precision precision,
+                                      const reha_calibration *ranges, reha_session **out, reha_error *err)
+{
+    reha_session_options how = reha_session_options_default();
+    how.threads = threads;
+    how.precision = precision;
+    how.calibration = ranges;
+    how.batch_max = network->role == REHA_KNEE_KL ? reha_knee_card_pictures(card) : 1;
+    return reha_session_new(graph, &how, out, err);
+}
+
+/* Of a network in int8, from the file beside it. */
+static reha_status load_ranges(const reha_knee_network *network, const char *path, const reha_graph *graph,
+                               reha_calibration **out, reha_error *err)
+{
+    *out = NULL;
+    if (network->precision != REHA_INT8) {
+        return REHA_OK;
+    }
+    reha_text beside = {0};
+    reha_text_addf(&beside, "%.*s%s", (int)(strlen(path) - strlen(network->file)), path, network->ranges);
+    const reha_status status = beside.data == NULL
+                                   ? reha_fail(err, REHA_E_NOMEM, "out of memory for the model")
+                                   : reha_calibration_load(graph, beside.data, out, err);
+    reha_text_clear(&beside);
+    return status;
+}
+
 static reha_status open_network(reha_model *model, const reha_knee_network *network, const char *path,
                                 const reha_model_options *options, reha_error *err)
 {
@@ -125,14 +156,13 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     reha_graph *graph = NULL;
     reha_knee_net net = {.input_offset = (float)network->input_offset,
                          .input_gain = (float)network->input_gain};
-    reha_session_options how = reha_session_options_default();
-    how.threads = options->threads;
-    how.precision = network->precision;
-    how.batch_max = network->role == REHA_KNEE_KL ? reha_knee_card_pictures(card) : 1;
+    reha_calibration *ranges = NULL;
     reha_status status;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
-    REHA_CHECK(reha_session_new(graph, &how, &net.session, err));
+    REHA_CHECK(load_ranges(network, path, graph, &ranges, err));
+    REHA_CHECK(reha_knee_member_session_(card, network, graph, options->threads, network->precision, ranges,
+                                         &net.session, err));
     switch (network->role) {
     case REHA_KNEE_KL:
         model->members[model->member_count++] = (knee_member){.net = net, .weight = network->weight};
@@ -164,6 +194,7 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     }
 done:
     reha_knee_net_clear(&net);
+    reha_calibration_free(ranges);
     reha_graph_free(graph);
     return status;
 }
@@ -171,6 +202,7 @@ done:
 static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options,
                             reha_error *err)
 {
+    model->threads = options->threads;
     REHA_TRY(reha_knee_card_load(folder, &model->card, err));
     const size_t pictures = (size_t)reha_knee_card_pictures(&model->card);
     const size_t window = (size_t)model->card.crop.window_w_px * (size_t)model->card.crop.window_h_px;

@@ -429,5 +429,6 @@ const reha_recogniser reha_recogniser_knee_oa = {
     .train = reha_knee_train,
     .evaluate = evaluate,
     .calibrate = reha_knee_calibrate,
+    .quantise = reha_knee_quantise,
     .audit = audit,
 };

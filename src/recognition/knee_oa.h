@@ -17,4 +17,9 @@ REHA_MUST_USE reha_status reha_knee_calibrate(reha_model *model, const char *mod
                                               const reha_evaluate_options *options, const reha_progress *progress,
                                               json_t **report, reha_error *err);
 
+/* int8 for the grading networks, where it costs nothing (knee_quantise.c). */
+REHA_MUST_USE reha_status reha_knee_quantise(reha_model *model, const char *model_folder,
+                                             const reha_evaluate_options *options, const reha_progress *progress,
+                                             json_t **report, reha_error *err);
+
 #endif

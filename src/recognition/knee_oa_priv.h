@@ -3,6 +3,7 @@
 #define REHA_RECOGNITION_KNEE_OA_PRIV_H
 
 #include "nn/explain.h"
+#include "nn/quantize.h"
 #include "recognition/joint_space.h"
 #include "recognition/knee_card.h"
 #include "recognition/knee_gate.h"
@@ -12,10 +13,13 @@
 typedef struct knee_member { /* one network of the grading ensemble */
     reha_knee_net net;
     double weight;
+    reha_calibration *ranges; /* while quantising: collects the network's activations; else NULL */
 } knee_member;
 
 struct reha_model {
     reha_knee_card card;
+    int threads;
+    int ranges_left; /* knees whose activations are still to be collected */
     int member_count;
     knee_member members[REHA_KNEE_NETWORKS_MAX];
     reha_knee_net finder, gate, landmarks; /* session NULL if the card has none */
@@ -53,6 +57,12 @@ typedef struct knee_case {
 REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out,
                                                 reha_error *err);
 void reha_knee_model_close_(reha_model *model);
+/* A session for a grading network of the card with the given precision; ranges: for int8, else NULL. The file lies
+ * in `folder`. */
+REHA_MUST_USE reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_knee_network *network,
+                                                    const reha_graph *graph, int threads, reha_precision precision,
+                                                    const reha_calibration *ranges, reha_session **out,
+                                                    reha_error *err);
 
 /* knee_admit.c: the gate. *is_good: go on; else the region holds the refusal. */
 REHA_MUST_USE reha_status reha_knee_admit_(knee_case *knee, reha_region *region, bool *is_good,

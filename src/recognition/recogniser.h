@@ -91,6 +91,12 @@ typedef struct reha_recogniser {
     REHA_MUST_USE reha_status (*calibrate)(reha_model *model, const char *model_folder,
                                            const reha_evaluate_options *options, const reha_progress *progress,
                                            json_t **report, reha_error *err);
+    /* Lets the grading networks run in int8 if that costs labelled images no more than half a point of a figure:
+     * ranges of activations go to model_folder and the card says so. *report: {"before", "after", "kept", ...}, new
+     * reference. NULL: the task has no such thing. REHA_E_UNSUPPORTED: this CPU is not fast in int8. */
+    REHA_MUST_USE reha_status (*quantise)(reha_model *model, const char *model_folder,
+                                          const reha_evaluate_options *options, const reha_progress *progress,
+                                          json_t **report, reha_error *err);
     REHA_MUST_USE reha_status (*audit)(const char *data_folder, reha_load_function load,
                                        const reha_progress *progress, json_t **report, reha_error *err);
 } reha_recogniser;

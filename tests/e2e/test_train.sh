@@ -32,6 +32,28 @@ says out '"coverage"'
 [ "$(cksum <"$work/a/card.json")" != "$before" ] || fail "calibration did not change the card"
 run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 0
 run 1 calibrate knee-oa --data "$work/knees" --split nothing --model "$work/a"
+run 2 quantise knee-oa --data "$work/knees"
+run 1 quantise muscle-us --data "$work/knees" --model "$REHA_SOURCE/models/muscle-us/1"
+says err 'no networks that can run in int8'
+before=$(cksum <"$work/b/card.json")
+if "$REHASCOPE" doctor | grep -q 'int8 fast'; then
+    run 0 quantise knee-oa --data "$work/knees" --split val --model "$work/b" --threads 1
+    if [ -e "$work/b/model.onnx.ranges.json" ]; then
+        says out '^kept'
+        run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/b" --rounds 0
+        run 1 quantise knee-oa --data "$work/knees" --split val --model "$work/b"
+        says err 'int8 already'
+        rm "$work/b/model.onnx.ranges.json"
+        run 1 evaluate knee-oa --data "$work/knees" --split val --model "$work/b" --rounds 0
+        says err 'model.onnx.ranges.json'
+    else
+        says out '^not kept'
+        [ "$(cksum <"$work/b/card.json")" = "$before" ] || fail "what was not kept changed the card"
+    fi
+else
+    run 1 quantise knee-oa --data "$work/knees" --split val --model "$work/b"
+    says err 'VNNI'
+fi
 run 0 audit-data knee-oa --data "$work/knees" --json
 says out '"patients": 60'
 

@@ -131,6 +131,9 @@ static void every_fault_is_named(void **state)
         {"networks/0/file", "7", "file"},
         {"networks/1/precision", "\"fp4\"", "fp4"},
         {"networks/1/weight", "0", "weight"},
+        {"networks/0/precision", "\"int8\"", "ranges"},
+        {"networks/0/ranges", "\"r.json\"", "ranges"},
+        {"networks/0/ranges", "\"../r.json\"", "plain file name"},
         {"networks/2/input_gain", "0", "input_gain"},
         {"networks/3/role", "\"finder\"", "2 of role 'finder'"},
         {"views", "[]", "views"},
@@ -206,7 +209,8 @@ static void a_new_card_is_saved_and_read_back(void **state)
     reha_knee_card back;
     assert_ok(reha_knee_card_init(&card, "3", &err), &err);
     (void)snprintf(card.networks[0].explain_node, sizeof card.networks[0].explain_node, "last_map");
-    card.networks[0].precision = REHA_BF16;
+    card.networks[0].precision = REHA_INT8;
+    (void)snprintf(card.networks[0].ranges, sizeof card.networks[0].ranges, "r.json");
     card.crop.joint_y_px = 131.0;
     card.calibration.temperature = 1.75;
     assert_int_equal(card.view_count, 1);
@@ -222,7 +226,8 @@ static void a_new_card_is_saved_and_read_back(void **state)
     assert_true(back.view_count == 2 && back.views[1].by_plateau && back.views[1].scale == 0.9);
     assert_true(!back.views[0].by_plateau && back.views[0].scale == 1.0);
     assert_string_equal(back.networks[0].explain_node, "last_map");
-    assert_int_equal(back.networks[0].precision, REHA_BF16);
+    assert_int_equal(back.networks[0].precision, REHA_INT8);
+    assert_string_equal(back.networks[0].ranges, "r.json");
     assert_false(back.finder.is_present);
     reha_knee_card_clear(&back);
     reha_knee_card_clear(&card);

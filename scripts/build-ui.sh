@@ -29,8 +29,7 @@ exec 9>"$source/.build-lock"
 flock 9
 stamp=$source/node_modules/.installed
 if ! cmp -s "$source/package-lock.json" "$stamp"; then
-    # Not `npm ci`: it refuses a lock file that leaves out tools for other systems, which some mirrors do not carry.
-    (cd "$source" && npm install --include=dev --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved \
+    (cd "$source" && npm ci --include=dev --ignore-scripts --no-audit --no-fund \
         --prefer-offline --fetch-retries 1 --fetch-timeout 30000) \
         >"$scratch/npm.log" 2>&1 || without "npm could not fetch its packages ($(tail -n 1 "$scratch/npm.log"))"
     cp "$source/package-lock.json" "$stamp"

@@ -1,5 +1,5 @@
 /* The one door to oneDNN. Everything that differs between oneDNN 2.x (Debian 12) and 3.x (Debian 13)
- * stays in onednn.c: operation descriptors, memory descriptors by value, attributes, post-ops.
+ * stays in onednn*.c: operation descriptors, memory descriptors by value, attributes, post-ops.
  * DNNL_ARG_*, data types and algorithm kinds are the same in both and are used directly.
  *
  * A context owns everything made through it (layouts, primitives, memories, calls); nothing is

@@ -40,9 +40,11 @@ const char *reha_status_name(reha_status status)
         [REHA_E_UNSUPPORTED] = "unsupported",
         [REHA_E_LIMIT] = "limit",
         [REHA_E_IO] = "io",
+        [REHA_E_FULL] = "disk-full",
         [REHA_E_NOT_FOUND] = "not-found",
         [REHA_E_REFUSED] = "refused",
         [REHA_E_CONFLICT] = "conflict",
+        [REHA_E_STALE] = "stale",
         [REHA_E_DENIED] = "denied",
         [REHA_E_SIGNED_OUT] = "signed-out",
         [REHA_E_BUSY] = "busy",
@@ -65,6 +67,7 @@ int reha_status_is_input_fault(reha_status status)
     case REHA_E_NOT_FOUND:
     case REHA_E_REFUSED:
     case REHA_E_CONFLICT:
+    case REHA_E_STALE:
     case REHA_E_DENIED:
     case REHA_E_SIGNED_OUT:
     case REHA_E_BUSY:

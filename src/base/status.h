@@ -24,9 +24,11 @@ typedef enum reha_status {
     REHA_E_UNSUPPORTED, /* well formed, but a feature that we do not read */
     REHA_E_LIMIT,       /* larger than a limit allows */
     REHA_E_IO,          /* the operating system refused to read or write */
+    REHA_E_FULL,        /* there is no room left on the disk, or it refuses to be written */
     REHA_E_NOT_FOUND,   /* no such file, record, model or task */
     REHA_E_REFUSED,     /* readable, but must not be analysed (wrong view, quality, ...) */
-    REHA_E_CONFLICT,    /* somebody changed it first, or it exists already */
+    REHA_E_CONFLICT,    /* it exists already, or its state does not allow this */
+    REHA_E_STALE,       /* somebody changed it first: what the caller read is not the newest version any more */
     REHA_E_DENIED,      /* not allowed for this user */
     REHA_E_SIGNED_OUT,  /* nobody is signed in, the session ended, or name and password do not match */
     REHA_E_BUSY,        /* too many tries or too much at once: later again */

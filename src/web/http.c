@@ -22,13 +22,15 @@ static const fault_row faults[] = {
     {REHA_E_LIMIT, 413, "Send less at once."},
     {REHA_E_NOT_FOUND, 404, "It may have been removed, or the address is mistyped."},
     {REHA_E_REFUSED, 422, "See the message for what can be done."},
-    {REHA_E_CONFLICT, 409, "Load it again, look at what changed, and repeat your change."},
+    {REHA_E_CONFLICT, 409, "See the message: what is there already, or what has to be done first."},
+    {REHA_E_STALE, 412, "Load it again, look at what changed, and repeat your change."},
     {REHA_E_DENIED, 403, "Ask an administrator for a role that may do this."},
     {REHA_E_CANCELLED, 409, "It was stopped on request; start it again if you need it."},
     {REHA_E_SIGNED_OUT, 401, "Sign in and try again."},
     {REHA_E_BUSY, 429, "Wait for the time in the message, then try again."},
     {REHA_E_TAMPERED, 500, "The records do not fit their seal: tell the administrator at once."},
     {REHA_E_IO, 503, "The server could not read or write its records: tell the administrator."},
+    {REHA_E_FULL, 507, "Nothing was stored: tell the administrator, who makes room; then send it again."},
     {REHA_E_NOMEM, 503, "The server is out of memory: try again in a minute."},
     {REHA_E_INTERNAL, 500, "This is a fault of the program: report it with the request number."}};
 

@@ -101,7 +101,7 @@ static void test_every_fault_has_a_code_and_a_hint(void **state)
         reha_error err = {(reha_status)status, "what and where"};
         json_t *value = NULL;
         reha_http_respond_status(&response, (reha_status)status, &err, "0123456789abcdef");
-        assert_in_range(response.code, 400, 503);
+        assert_in_range(response.code, 400, 507);
         assert_int_equal(response.code, reha_http_code((reha_status)status));
         assert_int_equal(reha_json_parse((const char *)response.body, response.body_bytes, &value, &err),
                          REHA_OK);
@@ -117,6 +117,7 @@ static void test_every_fault_has_a_code_and_a_hint(void **state)
     assert_int_equal(reha_http_code(REHA_E_SIGNED_OUT), 401);
     assert_int_equal(reha_http_code(REHA_E_BUSY), 429);
     assert_int_equal(reha_http_code(REHA_E_CONFLICT), 409);
+    assert_int_equal(reha_http_code(REHA_E_STALE), 412);
 }
 
 static void test_methods(void **state)

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDER_DEPTH_MAX = 32 };
+enum { FOLDER_DEPTH_MAX = 32, COPY_BYTES = 1 << 20 };
 
 static reha_status read_all(int fd, uint8_t *data, size_t size_bytes, const char *path, reha_error *err)
 {
@@ -140,6 +140,71 @@ done:
     }
     reha_free(temporary);
     return status;
+}
+
+static reha_status copy_pieces(int in, int out, const char *from, const char *to, int64_t *bytes_done, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    uint8_t *piece = reha_alloc(COPY_BYTES);
+    if (piece == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "%s: out of memory for a copy", from);
+    }
+    for (;;) {
+        const ssize_t got = read(in, piece, COPY_BYTES);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            status = reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", from, strerror(errno));
+        }
+        if (got <= 0) {
+            break;
+        }
+        REHA_CHECK(write_all(out, piece, (size_t)got, to, err));
+        *bytes_done += got;
+    }
+    if (status == REHA_OK && fsync(out) != 0) {
+        status = reha_fail(err, REHA_E_IO, "%s: cannot be flushed to disk: %s", to, strerror(errno));
+    }
+done:
+    reha_free(piece);
+    return status;
+}
+
+reha_status reha_file_copy(const char *from, const char *to, int64_t *bytes_done, reha_error *err)
+{
+    int64_t count = 0;
+    struct stat info;
+    reha_status status = REHA_OK;
+    const int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (in < 0) {
+        return reha_fail(err, errno == ENOENT || errno == ENOTDIR ? REHA_E_NOT_FOUND : REHA_E_IO,
+                         "%s: cannot be opened: %s", from, strerror(errno));
+    }
+    if (fstat(in, &info) != 0 || !S_ISREG(info.st_mode)) {
+        (void)close(in);
+        return reha_fail(err, REHA_E_FORMAT, "%s: is not a regular file", from);
+    }
+    const int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    if (out < 0) {
+        status = reha_fail(err, errno == EEXIST ? REHA_E_CONFLICT : REHA_E_IO, "%s: cannot be made: %s", to, strerror(errno));
+        (void)close(in);
+        return status;
+    }
+    status = copy_pieces(in, out, from, to, &count, err);
+    (void)close(in);
+    if (close(out) != 0 && status == REHA_OK) {
+        status = reha_fail(err, REHA_E_IO, "%s: cannot be written: %s", to, strerror(errno));
+    }
+    if (status != REHA_OK) {
+        (void)unlink(to);
+        return status;
+    }
+    sync_folder_of(to);
+    if (bytes_done != NULL) {
+        *bytes_done += count;
+    }
+    return REHA_OK;
 }
 
 bool reha_path_is_file(const char *path)

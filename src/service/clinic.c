@@ -7,9 +7,11 @@
 #include "service/analyse.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +75,7 @@ static reha_status program_path(const char *given, char **out, reha_error *err)
 static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *options, reha_error *err)
 {
     char path[PATH_MAX];
+    struct stat info;
     if (strlen(options->home) + PATH_ROOM >= sizeof clinic->home) {
         return reha_fail(err, REHA_E_ARG, "%.60s...: the path is too long", options->home);
     }
@@ -80,6 +83,11 @@ static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *opt
     (void)snprintf(path, sizeof path, "%s/key", clinic->home);
     if (options->must_exist && !reha_path_is_file(path)) {
         return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no home folder of rehascope (it has no key file)", clinic->home);
+    }
+    /* What root makes, the owner's server could not read afterwards. */
+    if (geteuid() == 0 && stat(clinic->home, &info) == 0 && info.st_uid != 0) {
+        return reha_fail(err, REHA_E_DENIED, "%s: belongs to another user: run this as that user (sudo -u NAME rehascope ...)",
+                         clinic->home);
     }
     if (!reha_path_is_folder(clinic->home)) {
         REHA_TRY(reha_folder_make(clinic->home, err));
@@ -90,31 +98,24 @@ static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *opt
     return REHA_OK;
 }
 
-/* The key of one home must not open, and then seal, the records of another. */
-static reha_status check_key(reha_clinic *clinic, reha_error *err)
+/* An older program that still works with these records would go on writing in clear what the new tables seal: it must be gone
+ * before they are brought forward. Whoever works holds the lock (clinic_jobs.c). */
+static reha_status bring_forward(reha_clinic *clinic, const char *database, reha_error *err)
 {
-    json_t *row = NULL;
-    json_t *wanted = json_string(clinic->keys.check);
-    char *text = json_dumps(wanted, JSON_ENCODE_ANY);
-    reha_status status = reha_store_begin(clinic->writer, true, err);
-    if (status == REHA_OK) {
-        status = reha_store_do(clinic->writer, REHA_SQL_SETTING_ADD, REHA_BIND(reha_of_text("key-check"), reha_of_text(text)),
-                               NULL, err);
-    }
-    if (status == REHA_OK) {
-        status = reha_store_row(clinic->writer, REHA_SQL_SETTING, REHA_BIND(reha_of_text("key-check")), &row, err);
-    }
-    if (status == REHA_OK) {
-        status = reha_store_commit(clinic->writer, err);
-    }
-    if (status == REHA_OK && !json_equal(json_object_get(row, "value"), wanted)) {
-        status = reha_fail(err, REHA_E_TAMPERED, "%s/key: is not the key of these records; bring back the right one",
+    char path[PATH_MAX];
+    reha_status status = REHA_OK;
+    (void)snprintf(path, sizeof path, "%s/worker.lock", clinic->home);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        status = reha_fail(err, REHA_E_CONFLICT, "%s: an older rehascope still works with these records: stop it, then try again",
                            clinic->home);
+    } else {
+        status = reha_store_open(database, &clinic->keys, true, &clinic->writer, err);
+        reha_log(REHA_LOG_INFO, "records.migrated", "tables=%d status=%s", reha_store_schema_newest(), reha_status_name(status));
     }
-    reha_store_rollback(clinic->writer);
-    json_decref(row);
-    json_decref(wanted);
-    free(text); /* allowed: jansson's */
+    if (fd >= 0) {
+        (void)close(fd);
+    }
     return status;
 }
 
@@ -128,10 +129,14 @@ static reha_status open_records(reha_clinic *clinic, reha_error *err)
     (void)snprintf(database, sizeof database, "%s/records.db", clinic->home);
     const bool is_new = stat(database, &info) != 0 || info.st_size == 0;
     REHA_TRY(reha_keys_load(path, is_new, &clinic->keys, err));
-    REHA_TRY(reha_store_open(database, &clinic->writer, err));
-    REHA_TRY(check_key(clinic, err));
+    const reha_status status = reha_store_open(database, &clinic->keys, false, &clinic->writer, err);
+    REHA_TRY(status == REHA_E_STALE ? bring_forward(clinic, database, err) : status);
+    const reha_status swept = reha_store_sweep(clinic->writer, NULL);
+    if (swept != REHA_OK) { /* the records are whole and sealed; the next start tries again */
+        reha_log(REHA_LOG_WARN, "records.unswept", "status=%s", reha_status_name(swept));
+    }
     for (int i = 0; i < CLINIC_READERS; i++) {
-        REHA_TRY(reha_store_open(database, &clinic->readers[i], err));
+        REHA_TRY(reha_store_open(database, &clinic->keys, false, &clinic->readers[i], err));
     }
     return reha_blobs_open(clinic->home, clinic->keys.blobs, &clinic->blobs, err);
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 4, COPY_BYTES_MAX = 0x7fffffff };
+enum { FILES_MAX = 4 };
 
 static bool is_absent_or_empty(const char *folder)
 {
@@ -24,21 +24,6 @@ static bool is_absent_or_empty(const char *folder)
     return is_empty;
 }
 
-/* A sealed file as it is; owner only. */
-static reha_status copy_file(const char *from, const char *to, int64_t *bytes_done, reha_error *err)
-{
-    uint8_t *bytes = NULL;
-    size_t count = 0;
-    REHA_TRY(reha_file_load(from, COPY_BYTES_MAX, &bytes, &count, err));
-    reha_status status = reha_file_save(to, bytes, count, err);
-    if (status == REHA_OK && chmod(to, 0600) != 0) {
-        status = reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", to, strerror(errno));
-    }
-    *bytes_done += (int64_t)count;
-    reha_free(bytes);
-    return status;
-}
-
 static reha_status copy_named(const char *from_folder, const char *to_folder, const char *name, int64_t *bytes_done,
                               reha_error *err)
 {
@@ -46,7 +31,7 @@ static reha_status copy_named(const char *from_folder, const char *to_folder, co
     char to[PATH_MAX];
     (void)snprintf(from, sizeof from, "%s/%s", from_folder, name);
     (void)snprintf(to, sizeof to, "%s/%s", to_folder, name);
-    return copy_file(from, to, bytes_done, err);
+    return reha_file_copy(from, to, bytes_done, err);
 }
 
 static reha_status make_private(const char *folder, reha_error *err)
@@ -81,21 +66,49 @@ done:
     return status;
 }
 
-static reha_status copy_home(reha_store *store, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
+static reha_status copy_home(reha_clinic *clinic, reha_store *store, const char *to_home, int64_t *files, int64_t *bytes,
                              reha_error *err)
 {
     char path[PATH_MAX];
     reha_store *copy = NULL;
     REHA_TRY(make_private(to_home, err));
     /* The head before the records: the copy's chain is then at least as long as it says. */
-    REHA_TRY(copy_named(from_home, to_home, "audit.head", bytes, err));
+    REHA_TRY(copy_named(clinic->home, to_home, "audit.head", bytes, err));
     (void)snprintf(path, sizeof path, "%s/records.db", to_home);
     REHA_TRY(reha_store_copy(store, path, err));
-    REHA_TRY(reha_store_open(path, &copy, err));
-    const reha_status status = copy_blobs(copy, from_home, to_home, files, bytes, err);
+    REHA_TRY(reha_store_open(path, &clinic->keys, false, &copy, err));
+    const reha_status status = copy_blobs(copy, clinic->home, to_home, files, bytes, err);
     reha_store_close(copy);
     REHA_TRY(status);
-    return copy_named(from_home, to_home, "key", bytes, err); /* last: without it a folder is no backup */
+    return copy_named(clinic->home, to_home, "key", bytes, err); /* last: without it a folder is no backup */
+}
+
+/* The backup itself is only read: it may lie on a disk that cannot be written, and may be of an older version. */
+static reha_status bring_back(const char *backup, const char *work, reha_error *err)
+{
+    char path[PATH_MAX];
+    reha_keys keys;
+    reha_store *store = NULL;
+    int64_t files = 0;
+    int64_t bytes = 0;
+    REHA_TRY(make_private(work, err));
+    REHA_TRY(copy_named(backup, work, "audit.head", &bytes, err));
+    REHA_TRY(copy_named(backup, work, "key", &bytes, err));
+    REHA_TRY(copy_named(backup, work, "records.db", &bytes, err));
+    (void)snprintf(path, sizeof path, "%s/records.db-wal", backup);
+    if (reha_path_is_file(path)) { /* of a home that was copied by other means while it stood still */
+        REHA_TRY(copy_named(backup, work, "records.db-wal", &bytes, err));
+    }
+    (void)snprintf(path, sizeof path, "%s/key", work);
+    REHA_TRY(reha_keys_load(path, false, &keys, err));
+    (void)snprintf(path, sizeof path, "%s/records.db", work);
+    reha_status status = reha_store_open(path, &keys, true, &store, err);
+    reha_wipe(&keys, sizeof keys);
+    if (status == REHA_OK) {
+        status = copy_blobs(store, backup, work, &files, &bytes, err);
+    }
+    reha_store_close(store);
+    return status;
 }
 
 reha_status reha_clinic_backup(reha_clinic *clinic, const reha_actor *actor, const char *folder, json_t **out,
@@ -112,7 +125,7 @@ reha_status reha_clinic_backup(reha_clinic *clinic, const reha_actor *actor, con
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     REHA_TRY(clinic_end(&write, clinic_note(&write, actor, "clinic.backup", "", "", NULL, err), err));
     reha_store *store = clinic_read(clinic);
-    const reha_status status = copy_home(store, clinic->home, folder, &files, &bytes, err);
+    const reha_status status = copy_home(clinic, store, folder, &files, &bytes, err);
     clinic_read_end(clinic, store);
     REHA_TRY(status);
     *out = json_pack("{s:o, s:I, s:I}", "folder", reha_json_text(folder), "blobs", (json_int_t)files, "bytes",
@@ -142,10 +155,6 @@ reha_status reha_clinic_restore(const char *backup_folder, const char *home, jso
 {
     char work[PATH_MAX];
     char path[PATH_MAX];
-    reha_store *store = NULL;
-    int64_t files = 0;
-    int64_t bytes = 0;
-    reha_status status = REHA_OK;
     *out = NULL;
     (void)snprintf(path, sizeof path, "%s/key", backup_folder);
     if (!reha_path_is_file(path)) {
@@ -159,12 +168,9 @@ reha_status reha_clinic_restore(const char *backup_folder, const char *home, jso
     if (!is_absent_or_empty(work)) {
         return reha_fail(err, REHA_E_CONFLICT, "%s: is left of a restore that was stopped; remove it first", work);
     }
-    (void)snprintf(path, sizeof path, "%s/records.db", backup_folder);
-    REHA_TRY(reha_store_open(path, &store, err));
-    status = copy_home(store, backup_folder, work, &files, &bytes, err);
-    reha_store_close(store);
-    REHA_TRY(status);
-    status = check_home(work, out, err);
+    REHA_TRY(reha_secret_start(err));
+    REHA_TRY(bring_back(backup_folder, work, err));
+    reha_status status = check_home(work, out, err);
     if (status == REHA_OK) {
         (void)rmdir(home);
         status = rename(work, home) == 0

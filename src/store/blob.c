@@ -140,7 +140,7 @@ reha_status reha_blob_writer_new(const reha_blobs *blobs, reha_blob_writer **out
     writer->fd = mkstemp(writer->path);
     if (writer->fd < 0) {
         writer->path[0] = '\0';
-        status = reha_fail(err, REHA_E_IO, "%s: no file can be made: %s", blobs->incoming, strerror(errno));
+        status = reha_disk_fail(err, blobs->incoming, "no file can be made");
         goto done;
     }
     (void)fcntl(writer->fd, F_SETFD, FD_CLOEXEC);
@@ -322,10 +322,10 @@ reha_status reha_blob_writer_keep(reha_blob_writer *writer, reha_error *err)
         REHA_TRY(reha_disk_sync_folder(writer->blobs->blobs, err));
     }
     if (fsync(writer->fd) != 0) {
-        return reha_fail(err, REHA_E_IO, "%s: cannot be flushed to disk: %s", path, strerror(errno));
+        return reha_disk_fail(err, path, "cannot be flushed to disk");
     }
     if (rename(writer->path, path) != 0) {
-        return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", path, strerror(errno));
+        return reha_disk_fail(err, path, "cannot be made");
     }
     writer->path[0] = '\0';
     return reha_disk_sync_folder(folder, err);

@@ -12,6 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+reha_status reha_disk_fail(reha_error *err, const char *path, const char *what)
+{
+    return errno == ENOSPC || errno == EDQUOT || errno == EFBIG
+               ? reha_fail(err, REHA_E_FULL, "the disk of the records is full: nothing was stored")
+               : reha_fail(err, REHA_E_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
 reha_status reha_disk_write(int fd, const void *bytes, size_t count, const char *path, reha_error *err)
 {
     const char *from = bytes;
@@ -21,7 +28,7 @@ reha_status reha_disk_write(int fd, const void *bytes, size_t count, const char 
             continue;
         }
         if (put < 0) {
-            return reha_fail(err, REHA_E_IO, "%s: cannot be written: %s", path, strerror(errno));
+            return reha_disk_fail(err, path, "cannot be written");
         }
         from += put;
         count -= (size_t)put;
@@ -51,16 +58,16 @@ static reha_status save(const char *path, const void *bytes, size_t count, bool 
     }
     const int fd = mkstemp(temporary); /* made with mode 0600 */
     if (fd < 0) {
-        return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", path, strerror(errno));
+        return reha_disk_fail(err, path, "cannot be made");
     }
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     REHA_CHECK(reha_disk_write(fd, bytes, count, path, err));
     if (flushed && fsync(fd) != 0) {
-        status = reha_fail(err, REHA_E_IO, "%s: cannot be flushed to disk: %s", path, strerror(errno));
+        status = reha_disk_fail(err, path, "cannot be flushed to disk");
         goto done;
     }
     if (rename(temporary, path) != 0) {
-        status = reha_fail(err, REHA_E_IO, "%s: cannot be replaced: %s", path, strerror(errno));
+        status = reha_disk_fail(err, path, "cannot be replaced");
         goto done;
     }
     if (flushed) {
@@ -89,7 +96,7 @@ reha_status reha_disk_save_soon(const char *path, const void *bytes, size_t coun
 reha_status reha_disk_make_folder(const char *folder, reha_error *err)
 {
     if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-        return reha_fail(err, REHA_E_IO, "%s: the folder cannot be made: %s", folder, strerror(errno));
+        return reha_disk_fail(err, folder, "the folder cannot be made");
     }
     if (!reha_path_is_folder(folder)) {
         return reha_fail(err, REHA_E_IO, "%s: is no folder", folder);

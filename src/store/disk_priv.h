@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+/* What errno says of a write: REHA_E_FULL (also beyond a quota), else REHA_E_IO with path and `what`. */
+reha_status reha_disk_fail(reha_error *err, const char *path, const char *what);
 /* Atomic, mode 0600, file and folder flushed. */
 REHA_MUST_USE reha_status reha_disk_save(const char *path, const void *bytes, size_t count, reha_error *err);
 /* As above but not flushed: for what may be older after a power cut. */

@@ -89,7 +89,28 @@ static const char version_1[] =
     "CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), no INTEGER NOT NULL, hash TEXT NOT NULL,"
     " mac TEXT NOT NULL) STRICT;";
 
-static const char *const steps[] = {version_1};
+/* Version 2: what tells who a patient is, and every text that people write, is sealed (functions_priv.h). The records of former
+ * versions are sealed once, so the triggers that keep them step aside for it; "sweep" has the clear texts wiped from the file. */
+#define SEALED(column, id, name) column " = seal(" column ", " id ", '" name "')"
+#define RESEAL(table, what)                                                                                            \
+    "DROP TRIGGER " table "_keep; DROP TRIGGER " table "_stay; UPDATE " table " SET " what ";" IMMUTABLE(table)
+static const char version_2[] =
+    "ALTER TABLE patient RENAME COLUMN birth_year TO birth_number; ALTER TABLE patient ADD COLUMN birth_year TEXT;"
+    "UPDATE patient SET birth_year = seal(birth_number, id, 'patient.birth_year')," SEALED("name", "id", "patient.name") ","
+    SEALED("note", "id", "patient.note") "; ALTER TABLE patient DROP COLUMN birth_number;"
+    "UPDATE episode SET " SEALED("condition", "id", "episode.condition") "," SEALED("surgery", "id", "episode.surgery") ","
+    SEALED("goals", "id", "episode.goals") ";"
+    "UPDATE upload SET " SEALED("answer", "user_id || '/' || key", "upload.answer") ";"
+    "UPDATE score SET " SEALED("note", "id", "score.note") "," SEALED("withdrawn_reason", "id", "score.withdrawn_reason") ";"
+    RESEAL("review", SEALED("reason", "id", "review.reason"))
+    RESEAL("signature", SEALED("comment", "id", "signature.comment") "," SEALED("content", "id", "signature.content"))
+    RESEAL("withdrawal", SEALED("reason", "signature_id", "withdrawal.reason"))
+    RESEAL("plan_version", SEALED("content", "plan_id || '/' || version", "plan_version.content") ","
+                           SEALED("reason", "plan_id || '/' || version", "plan_version.reason"))
+    RESEAL("prediction", SEALED("content", "id", "prediction.content"))
+    "INSERT INTO setting (name, version, value) VALUES ('sweep', 1, 'true');";
+
+static const char *const steps[] = {version_1, version_2};
 
 int reha_schema_count(void)
 {

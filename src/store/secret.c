@@ -91,7 +91,7 @@ static void derive(const uint8_t master[REHA_KEY_BYTES], reha_keys *out)
     static const char context[crypto_kdf_CONTEXTBYTES + 1] = "rehascop";
     static const char name[] = "rehascope key check";
     uint8_t check[REHA_KEY_BYTES];
-    uint8_t *const keys[] = {out->blobs, out->audit, out->pseudonyms, out->totp, check};
+    uint8_t *const keys[] = {out->blobs, out->audit, out->pseudonyms, out->totp, check, out->records};
     _Static_assert(crypto_kdf_KEYBYTES == REHA_KEY_BYTES, "one key length");
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         (void)crypto_kdf_derive_from_key(keys[i], REHA_KEY_BYTES, i + 1, context, master);

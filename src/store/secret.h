@@ -43,6 +43,7 @@ typedef struct reha_keys {
     uint8_t audit[REHA_KEY_BYTES];
     uint8_t pseudonyms[REHA_KEY_BYTES];
     uint8_t totp[REHA_KEY_BYTES];
+    uint8_t records[REHA_KEY_BYTES]; /* sealed columns */
     char check[REHA_MAC_TEXT_BYTES]; /* names the key without telling it */
 } reha_keys;
 /* Reads the key file; makes it (mode 0600, on disk before the return) if absent and `may_make`. REHA_E_NOT_FOUND: absent;

@@ -1,19 +1,27 @@
 #include "store/sql.h"
 
+/* A sealed column as it was written, and the seal of a value for one (functions_priv.h); the name binds it to its place. */
+#define OPEN(value, id, name) "unseal(" value ", " id ", '" name "')"
+#define SEAL(value, id, name) "seal(" value ", " id ", '" name "')"
+#define NAME OPEN("p.name", "p.id", "patient.name")
+#define VERSION_ID "x.plan_id || '/' || x.version"
+
 /* What several statements select; ?1 is whether the reader may know names, where there is one. */
 #define USER \
     "SELECT id, version, name, display_name, role, active AS \"active:bool\", totp_on AS \"totp:bool\", " \
     "created_at, last_sign_in_at "
 #define PATIENT \
-    "SELECT p.id, p.version, p.pseudonym, CASE WHEN ?1 THEN p.name END AS name, p.birth_year, p.sex, CASE " \
-    "WHEN ?1 THEN p.note END AS note, p.created_at, (SELECT COUNT(*) FROM study s WHERE s.patient_id = p.id) " \
+    "SELECT p.id, p.version, p.pseudonym, CASE WHEN ?1 THEN " NAME " END AS name, CAST(" \
+    OPEN("p.birth_year", "p.id", "patient.birth_year") " AS INTEGER) AS birth_year, p.sex, CASE WHEN ?1 THEN " \
+    OPEN("p.note", "p.id", "patient.note") " END AS note, p.created_at, (SELECT COUNT(*) FROM study s WHERE s.patient_id = p.id) " \
     "AS study_count, (SELECT MAX(s.image_date) FROM study s WHERE s.patient_id = p.id) AS last_image_date "
 #define EPISODE \
-    "SELECT id, version, patient_id, condition, side, onset, surgery, surgery_date, goals, open AS " \
-    "\"open:bool\", created_at "
+    "SELECT id, version, patient_id, " OPEN("condition", "id", "episode.condition") " AS condition, side, onset, " \
+    OPEN("surgery", "id", "episode.surgery") " AS surgery, surgery_date, " OPEN("goals", "id", "episode.goals") \
+    " AS goals, open AS \"open:bool\", created_at "
 #define STUDY \
     "SELECT s.id, s.version, s.status, CASE WHEN p.id IS NULL THEN NULL ELSE json_object('id', p.id, " \
-    "'pseudonym', p.pseudonym, 'name', CASE WHEN ?1 THEN p.name END) END AS \"patient:json\", s.episode_id, " \
+    "'pseudonym', p.pseudonym, 'name', CASE WHEN ?1 THEN " NAME " END) END AS \"patient:json\", s.episode_id, " \
     "s.modality, s.body_part, s.image_date, s.received_at, s.image_count, s.first_image_id, s.headline, " \
     "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at "
 #define IMAGE \
@@ -27,18 +35,21 @@
     "analysis AS \"analysis:json\", (SELECT json_group_array(name) FROM result_picture WHERE result_id = " \
     "result.id) AS \"pictures:json\" "
 #define REVIEW \
-    "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, v.reason, " \
-    "v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
+    "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, " \
+    OPEN("v.reason", "v.id", "review.reason") " AS reason, v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
 #define SCORE \
-    "SELECT c.id, c.patient_id, c.episode_id, c.instrument, c.value, c.unit, c.side, c.date, c.note, " \
-    "u.display_name AS user_name, c.created_at, c.withdrawn_reason FROM score c LEFT JOIN user u ON u.id = " \
+    "SELECT c.id, c.patient_id, c.episode_id, c.instrument, c.value, c.unit, c.side, c.date, " \
+    OPEN("c.note", "c.id", "score.note") " AS note, u.display_name AS user_name, c.created_at, " \
+    OPEN("c.withdrawn_reason", "c.id", "score.withdrawn_reason") " AS withdrawn_reason FROM score c LEFT JOIN user u ON u.id = " \
     "c.user_id "
 #define PLAN \
-    "SELECT l.id, l.patient_id, l.episode_id, x.version, x.content AS \"content:json\", x.reason, " \
-    "u.display_name AS user_name, x.created_at FROM plan l JOIN plan_version x ON x.plan_id = l.id LEFT JOIN " \
+    "SELECT l.id, l.patient_id, l.episode_id, x.version, " \
+    OPEN("x.content", VERSION_ID, "plan_version.content") " AS \"content:json\", " \
+    OPEN("x.reason", VERSION_ID, "plan_version.reason") " AS reason, u.display_name AS user_name, x.created_at FROM plan l JOIN plan_version x ON x.plan_id = l.id LEFT JOIN " \
     "user u ON u.id = x.user_id "
 #define PREDICTION \
-    "SELECT k.id, k.patient_id, k.episode_id, k.outcome, k.content AS \"content:json\", k.model, " \
+    "SELECT k.id, k.patient_id, k.episode_id, k.outcome, " \
+    OPEN("k.content", "k.id", "prediction.content") " AS \"content:json\", k.model, " \
     "k.model_hash, u.display_name AS user_name, k.created_at FROM prediction k LEFT JOIN user u ON u.id = " \
     "k.user_id "
 
@@ -49,12 +60,16 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_CHECK] =
         "SELECT integrity_check AS fault FROM pragma_integrity_check(1) WHERE integrity_check <> 'ok' UNION ALL "
         "SELECT 'a reference in the table ' || \"table\" FROM pragma_foreign_key_check",
+    [REHA_SQL_CHECKPOINT] =
+        "PRAGMA wal_checkpoint(TRUNCATE)",
     [REHA_SQL_SETTING] =
         "SELECT version, value AS \"value:json\" FROM setting WHERE name = ?1",
     [REHA_SQL_SETTING_ADD] =
         "INSERT INTO setting (name, version, value) VALUES (?1, 1, ?2) ON CONFLICT (name) DO NOTHING",
     [REHA_SQL_SETTING_PUT] =
         "UPDATE setting SET value = ?2, version = version + 1 WHERE name = ?1 AND version = ?3",
+    [REHA_SQL_SETTING_DROP] =
+        "DELETE FROM setting WHERE name = ?1",
     [REHA_SQL_USER_COUNT] =
         "SELECT COUNT(*) FROM user",
     [REHA_SQL_USERS] =
@@ -94,21 +109,23 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_SESSIONS_FORGET] =
         "DELETE FROM session WHERE created_s < ?1",
     [REHA_SQL_PATIENTS] =
-        PATIENT "FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN COALESCE(p.name, "
-        "'') ELSE '' END || ' ' || COALESCE((SELECT group_concat(e.condition, ' ') FROM episode e WHERE "
+        PATIENT "FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN COALESCE(" NAME ", "
+        "'') ELSE '' END || ' ' || COALESCE((SELECT group_concat(" OPEN("e.condition", "e.id", "episode.condition") ", ' ') FROM episode e WHERE "
         "e.patient_id = p.id), ''), ?2)) AND (?3 IS NULL OR p.id < ?3) ORDER BY p.id DESC LIMIT ?4",
     [REHA_SQL_PATIENTS_COUNT] =
         "SELECT COUNT(*) FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN "
-        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE((SELECT group_concat(e.condition, ' ') FROM episode "
+        "COALESCE(" NAME ", '') ELSE '' END || ' ' || COALESCE((SELECT group_concat(" OPEN("e.condition", "e.id", "episode.condition") ", ' ') FROM episode "
         "e WHERE e.patient_id = p.id), ''), ?2))",
     [REHA_SQL_PATIENT] =
         PATIENT "FROM patient p WHERE p.id = ?2",
     [REHA_SQL_PATIENT_ADD] =
         "INSERT INTO patient (id, pseudonym, name, birth_year, sex, note, external_mac, created_at) VALUES (?1, "
-        "?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "?2, " SEAL("?3", "?1", "patient.name") ", " SEAL("?4", "?1", "patient.birth_year") ", ?5, "
+        SEAL("?6", "?1", "patient.note") ", ?7, ?8)",
     [REHA_SQL_PATIENT_CHANGE] =
-        "UPDATE patient SET pseudonym = ?2, name = ?3, birth_year = ?4, sex = ?5, note = ?6, version = version + "
-        "1 WHERE id = ?1",
+        "UPDATE patient SET pseudonym = ?2, name = " SEAL("?3", "?1", "patient.name") ", birth_year = "
+        SEAL("?4", "?1", "patient.birth_year") ", sex = ?5, note = " SEAL("?6", "?1", "patient.note")
+        ", version = version + 1 WHERE id = ?1",
     [REHA_SQL_PATIENT_BY_EXTERNAL] =
         "SELECT id FROM patient WHERE external_mac = ?1",
     [REHA_SQL_EPISODES] =
@@ -117,23 +134,24 @@ static const char *const texts[REHA_SQL_COUNT] = {
         EPISODE "FROM episode WHERE id = ?1",
     [REHA_SQL_EPISODE_ADD] =
         "INSERT INTO episode (id, patient_id, condition, side, onset, surgery, surgery_date, goals, open, "
-        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "created_at) VALUES (?1, ?2, " SEAL("?3", "?1", "episode.condition") ", ?4, ?5, "
+        SEAL("?6", "?1", "episode.surgery") ", ?7, " SEAL("?8", "?1", "episode.goals") ", ?9, ?10)",
     [REHA_SQL_EPISODE_CHANGE] =
-        "UPDATE episode SET condition = ?2, side = ?3, onset = ?4, surgery = ?5, surgery_date = ?6, goals = ?7, "
-        "open = ?8, version = version + 1 WHERE id = ?1",
+        "UPDATE episode SET condition = " SEAL("?2", "?1", "episode.condition") ", side = ?3, onset = ?4, surgery = "
+        SEAL("?5", "?1", "episode.surgery") ", surgery_date = ?6, goals = " SEAL("?7", "?1", "episode.goals") ", open = ?8, version = version + 1 WHERE id = ?1",
     [REHA_SQL_STUDIES] =
         STUDY ", s.place FROM study s LEFT JOIN patient p ON p.id = s.patient_id LEFT JOIN episode e ON e.id = "
         "s.episode_id WHERE (?2 IS NULL OR has_words(COALESCE(p.pseudonym, '') || ' ' || CASE WHEN ?1 THEN "
-        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
-        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(e.condition, ''), ?2)) AND (?3 IS NULL OR "
+        "COALESCE(" NAME ", '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
+        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(" OPEN("e.condition", "e.id", "episode.condition") ", ''), ?2)) AND (?3 IS NULL OR "
         "s.status = ?3 OR (?3 = 'today' AND s.place = 0)) AND (?4 IS NULL OR s.patient_id = ?4) AND (?5 IS NULL "
         "OR s.modality = ?5) AND (?6 IS NULL OR s.image_date >= ?6) AND (?7 IS NULL OR s.image_date <= ?7) AND "
         "(?9 IS NULL OR s.place > ?8 OR (s.place = ?8 AND s.id < ?9)) ORDER BY s.place, s.id DESC LIMIT ?10",
     [REHA_SQL_STUDIES_COUNT] =
         "SELECT COUNT(*) FROM study s LEFT JOIN patient p ON p.id = s.patient_id LEFT JOIN episode e ON e.id = "
         "s.episode_id WHERE (?2 IS NULL OR has_words(COALESCE(p.pseudonym, '') || ' ' || CASE WHEN ?1 THEN "
-        "COALESCE(p.name, '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
-        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(e.condition, ''), ?2)) AND (?3 IS NULL OR "
+        "COALESCE(" NAME ", '') ELSE '' END || ' ' || COALESCE(s.modality, '') || ' ' || COALESCE(s.body_part, '') "
+        "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(" OPEN("e.condition", "e.id", "episode.condition") ", ''), ?2)) AND (?3 IS NULL OR "
         "s.status = ?3 OR (?3 = 'today' AND s.place = 0)) AND (?4 IS NULL OR s.patient_id = ?4) AND (?5 IS NULL "
         "OR s.modality = ?5) AND (?6 IS NULL OR s.image_date >= ?6) AND (?7 IS NULL OR s.image_date <= ?7)",
     [REHA_SQL_STUDY_COUNTS] =
@@ -198,9 +216,10 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_JOBS_REQUEUE] =
         "UPDATE job SET state = 'queued', started_at = NULL, tries = MAX(tries - 1, 0) WHERE state = 'running'",
     [REHA_SQL_UPLOAD] =
-        "SELECT digest, answer AS \"answer:json\" FROM upload WHERE user_id = ?1 AND key = ?2",
+        "SELECT digest, " OPEN("answer", "user_id || '/' || key", "upload.answer") " AS \"answer:json\" FROM upload WHERE user_id = ?1 AND key = ?2",
     [REHA_SQL_UPLOAD_ADD] =
-        "INSERT INTO upload (user_id, key, digest, answer, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO upload (user_id, key, digest, answer, created_at) VALUES (?1, ?2, ?3, "
+        SEAL("?4", "?1 || '/' || ?2", "upload.answer") ", ?5)",
     [REHA_SQL_RESULT] =
         RESULT "FROM result WHERE id = ?1",
     [REHA_SQL_RESULT_ADD] =
@@ -218,17 +237,18 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "n.region = v.region AND n.finding = v.finding) ORDER BY v.region, v.id",
     [REHA_SQL_REVIEW_ADD] =
         "INSERT INTO review (id, result_id, region, finding, decision, value, software_value, reason, user_id, "
-        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, " SEAL("?8", "?1", "review.reason") ", ?9, ?10)",
     [REHA_SQL_SIGNATURES] =
-        "SELECT g.id, g.study_id, g.user_id, u.display_name AS user_name, g.role, g.signed_at, g.comment, "
-        "g.content_hash, w.created_at AS withdrawn_at, (SELECT display_name FROM user WHERE id = w.user_id) AS "
-        "withdrawn_by, w.reason AS withdrawn_reason FROM signature g JOIN user u ON u.id = g.user_id LEFT JOIN "
+        "SELECT g.id, g.study_id, g.user_id, u.display_name AS user_name, g.role, g.signed_at, "
+        OPEN("g.comment", "g.id", "signature.comment") " AS comment, g.content_hash, w.created_at AS withdrawn_at, (SELECT display_name FROM user WHERE id = w.user_id) AS "
+        "withdrawn_by, " OPEN("w.reason", "w.signature_id", "withdrawal.reason") " AS withdrawn_reason FROM signature g JOIN user u ON u.id = g.user_id LEFT JOIN "
         "withdrawal w ON w.signature_id = g.id WHERE g.study_id = ?1 ORDER BY g.id",
     [REHA_SQL_SIGNATURE_ADD] =
         "INSERT INTO signature (id, study_id, user_id, role, signed_at, comment, content, content_hash) VALUES "
-        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "(?1, ?2, ?3, ?4, ?5, " SEAL("?6", "?1", "signature.comment") ", " SEAL("?7", "?1", "signature.content") ", ?8)",
     [REHA_SQL_SIGNATURE_WITHDRAW] =
-        "INSERT INTO withdrawal (signature_id, user_id, reason, created_at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO withdrawal (signature_id, user_id, reason, created_at) VALUES (?1, ?2, "
+        SEAL("?3", "?1", "withdrawal.reason") ", ?4)",
     [REHA_SQL_SERIES_MEASUREMENTS] =
         "SELECT m.key, m.label, m.side, CASE WHEN v.decision = 'amend' THEN v.value ELSE m.value END AS value, "
         "m.unit, CASE WHEN v.decision = 'amend' THEN NULL ELSE m.error_95 END AS error_95, "
@@ -245,30 +265,31 @@ static const char *const texts[REHA_SQL_COUNT] = {
         SCORE "WHERE c.id = ?1",
     [REHA_SQL_SCORE_ADD] =
         "INSERT INTO score (id, patient_id, episode_id, instrument, value, unit, side, date, note, user_id, "
-        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " SEAL("?9", "?1", "score.note") ", ?10, ?11)",
     [REHA_SQL_SCORE_WITHDRAW] =
-        "UPDATE score SET withdrawn_reason = ?2 WHERE id = ?1 AND withdrawn_reason IS NULL",
+        "UPDATE score SET withdrawn_reason = " SEAL("?2", "?1", "score.withdrawn_reason") " WHERE id = ?1 AND withdrawn_reason IS NULL",
     [REHA_SQL_PLANS] =
         PLAN "WHERE l.patient_id = ?1 AND x.version = l.version ORDER BY l.id DESC",
     [REHA_SQL_PLAN] =
         PLAN "WHERE l.id = ?1 AND x.version = CASE WHEN ?2 < 0 THEN l.version ELSE ?2 END",
     [REHA_SQL_PLAN_VERSIONS] =
-        "SELECT x.version, u.display_name AS user_name, x.created_at, x.reason FROM plan_version x LEFT JOIN "
+        "SELECT x.version, u.display_name AS user_name, x.created_at, " OPEN("x.reason", VERSION_ID, "plan_version.reason")
+        " AS reason FROM plan_version x LEFT JOIN "
         "user u ON u.id = x.user_id WHERE x.plan_id = ?1 ORDER BY x.version DESC",
     [REHA_SQL_PLAN_ADD] =
         "INSERT INTO plan (id, patient_id, episode_id, version) VALUES (?1, ?2, ?3, 0)",
     [REHA_SQL_PLAN_NEXT] =
         "UPDATE plan SET version = version + 1 WHERE id = ?1 AND version = ?2",
     [REHA_SQL_PLAN_VERSION_ADD] =
-        "INSERT INTO plan_version (plan_id, version, content, reason, user_id, created_at) VALUES (?1, ?2, ?3, "
-        "?4, ?5, ?6)",
+        "INSERT INTO plan_version (plan_id, version, content, reason, user_id, created_at) VALUES (?1, ?2, "
+        SEAL("?3", "?1 || '/' || ?2", "plan_version.content") ", " SEAL("?4", "?1 || '/' || ?2", "plan_version.reason") ", ?5, ?6)",
     [REHA_SQL_PREDICTIONS] =
         PREDICTION "WHERE k.patient_id = ?1 ORDER BY k.id DESC",
     [REHA_SQL_PREDICTION] =
         PREDICTION "WHERE k.id = ?1",
     [REHA_SQL_PREDICTION_ADD] =
         "INSERT INTO prediction (id, patient_id, episode_id, outcome, content, model, model_hash, user_id, "
-        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "created_at) VALUES (?1, ?2, ?3, ?4, " SEAL("?5", "?1", "prediction.content") ", ?6, ?7, ?8, ?9)",
     [REHA_SQL_AUDIT_HEAD] =
         "SELECT no, hash, mac FROM audit_head WHERE one = 1",
     [REHA_SQL_AUDIT_HEAD_PUT] =

@@ -5,9 +5,11 @@
 typedef enum reha_sql {
     REHA_SQL_CHANGE_MARK, /* changes when another connection commits */
     REHA_SQL_CHECK, /* faults of structure */
+    REHA_SQL_CHECKPOINT, /* empties the journal; not 0: somebody reads, it could not */
     REHA_SQL_SETTING, /* name */
     REHA_SQL_SETTING_ADD, /* name, value */
     REHA_SQL_SETTING_PUT, /* name, value, version before */
+    REHA_SQL_SETTING_DROP, /* name */
     REHA_SQL_USER_COUNT,
     REHA_SQL_USERS,
     REHA_SQL_USER, /* id or name */

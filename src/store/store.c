@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "store/disk_priv.h"
+#include "store/functions_priv.h"
 #include "store/schema_priv.h"
 
 #include <fcntl.h>
@@ -13,11 +14,16 @@
 
 enum { BUSY_MS = 20000, NAME_BYTES = 64 };
 
+/* Names of settings that are the store's own. */
+static const char KEY_CHECK[] = "key-check";
+static const char SWEEP[] = "sweep";
+
 struct reha_store {
     sqlite3 *db;
     sqlite3_stmt *statements[REHA_SQL_COUNT]; /* prepared when first used */
     bool is_durable;
     bool in_transaction;
+    uint8_t key[REHA_KEY_BYTES]; /* of sealed columns; the functions of the connection read it here */
 };
 
 static reha_status fail_sql(reha_store *store, int code, const char *what, reha_error *err)
@@ -41,7 +47,7 @@ static reha_status fail_sql(reha_store *store, int code, const char *what, reha_
     case SQLITE_NOMEM:
         return reha_fail(err, REHA_E_NOMEM, "out of memory in the records");
     case SQLITE_FULL:
-        return reha_fail(err, REHA_E_IO, "the disk is full: the records cannot be written");
+        return reha_fail(err, REHA_E_FULL, "the disk of the records is full: nothing was stored");
     case SQLITE_NOTADB:
         return reha_fail(err, REHA_E_FORMAT, "the file is no database");
     case SQLITE_CORRUPT:
@@ -49,6 +55,9 @@ static reha_status fail_sql(reha_store *store, int code, const char *what, reha_
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
+        if (code == SQLITE_IOERR_WRITE) { /* a quota, or a disk that fails: SQLite does not keep which */
+            return reha_fail(err, REHA_E_FULL, "the disk of the records is full or refuses to be written: nothing was stored");
+        }
         return reha_fail(err, REHA_E_IO, "the database cannot be read or written: %s", text);
     default:
         return reha_fail(err, REHA_E_INTERNAL, "%s: %s", what, text);
@@ -73,27 +82,39 @@ static int read_version(reha_store *store)
     return version;
 }
 
-/* Each step with its new number in one transaction: a kill between leaves the former version whole. */
-static reha_status migrate(reha_store *store, int target, reha_error *err)
+/* The key of one home must not open, and then seal, the records of another. */
+static reha_status check_key(reha_store *store, const reha_keys *keys, reha_error *err)
+{
+    char wanted[REHA_MAC_TEXT_BYTES + 2];
+    json_t *row = NULL;
+    (void)snprintf(wanted, sizeof wanted, "\"%s\"", keys->check);
+    reha_status status = reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(KEY_CHECK)), &row, err);
+    if (status == REHA_E_NOT_FOUND) { /* a new home, or one that was stopped before this was noted */
+        return reha_store_do(store, REHA_SQL_SETTING_ADD, REHA_BIND(reha_of_text(KEY_CHECK), reha_of_text(wanted)), NULL, err);
+    }
+    if (status == REHA_OK && strcmp(reha_json_string(row, "value", ""), keys->check) != 0) {
+        status = reha_fail(err, REHA_E_TAMPERED, "the key is not that of these records; bring back the right one");
+    }
+    json_decref(row);
+    return status;
+}
+
+/* Each step with its new number, all in one transaction: a kill between leaves the former version whole. */
+static reha_status migrate(reha_store *store, const reha_keys *keys, reha_error *err)
 {
     char number[NAME_BYTES];
     reha_status status = REHA_OK;
-    if (read_version(store) == target) {
-        return REHA_OK; /* the usual case takes no lock */
-    }
     REHA_TRY(execute(store, "BEGIN IMMEDIATE", err));
     const int version = read_version(store); /* another process may have migrated meanwhile */
-    if (version > reha_schema_count()) {
-        status = reha_fail(err, REHA_E_UNSUPPORTED,
-                           "the records were made by a newer version (tables %d, this program knows %d): update rehascope",
-                           version, reha_schema_count());
-        goto done;
+    if (version > 0) {
+        REHA_CHECK(check_key(store, keys, err)); /* before anything is sealed with it */
     }
-    for (int step = version; step < target; step++) {
+    for (int step = version; step < reha_schema_count(); step++) {
         REHA_CHECK(execute(store, reha_schema_step(step), err));
         (void)snprintf(number, sizeof number, "PRAGMA user_version = %d", step + 1);
         REHA_CHECK(execute(store, number, err));
     }
+    REHA_CHECK(check_key(store, keys, err));
     status = execute(store, "COMMIT", err);
 done:
     if (status != REHA_OK) {
@@ -102,48 +123,44 @@ done:
     return status;
 }
 
-/* Lower case of ASCII and of the Latin letters with accents (in UTF-8: C3 80..9E to C3 A0..BE). */
-static void fold(char *text)
+/* The note that clear texts must go stays until file and journal are rewritten, so that a kill between is made good. */
+reha_status reha_store_sweep(reha_store *store, reha_error *err)
 {
-    for (unsigned char *at = (unsigned char *)text; *at != 0; at++) {
-        if (*at >= 'A' && *at <= 'Z') {
-            *at = (unsigned char)(*at + ('a' - 'A'));
-        } else if (*at == 0xc3 && at[1] >= 0x80 && at[1] <= 0x9e && at[1] != 0x97) {
-            at[1] = (unsigned char)(at[1] + 0x20);
-            at++;
-        }
+    json_t *row = NULL;
+    int64_t is_busy = 0;
+    const reha_status noted = reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(SWEEP)), &row, err);
+    json_decref(row);
+    if (noted != REHA_OK) {
+        return noted == REHA_E_NOT_FOUND ? REHA_OK : noted;
     }
+    /* The copy of a large database would not fit into memory; sealed, it may lie in a temporary file. */
+    REHA_TRY(execute(store, "PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;", err));
+    REHA_TRY(reha_store_number(store, REHA_SQL_CHECKPOINT, REHA_BIND_NONE, &is_busy, err));
+    if (is_busy != 0) {
+        return reha_fail(err, REHA_E_BUSY, "somebody reads the records: what was sealed is wiped at the next start");
+    }
+    return reha_store_do(store, REHA_SQL_SETTING_DROP, REHA_BIND(reha_of_text(SWEEP)), NULL, err);
 }
 
-/* has_words(text, words): whether each word occurs in the text, whatever its case. */
-static void has_words(sqlite3_context *context, int count, sqlite3_value **values)
+static reha_status bring_forward(reha_store *store, const reha_keys *keys, bool may_migrate, reha_error *err)
 {
-    (void)count;
-    const char *text = (const char *)sqlite3_value_text(values[0]);
-    const char *words = (const char *)sqlite3_value_text(values[1]);
-    char *hay = reha_strdup(text != NULL ? text : "");
-    char *needles = reha_strdup(words != NULL ? words : "");
-    bool has_all = true;
-    if (hay == NULL || needles == NULL) {
-        sqlite3_result_error_nomem(context);
-        goto done;
+    const int version = read_version(store);
+    if (version > reha_schema_count()) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "the records were made by a newer version (tables %d, this program knows %d): update rehascope",
+                         version, reha_schema_count());
     }
-    fold(hay);
-    fold(needles);
-    for (char *at = needles; *at != '\0' && has_all;) {
-        const size_t length = strcspn(at, " ");
-        char *next = at + length + (at[length] != '\0' ? 1 : 0);
-        at[length] = '\0';
-        has_all = strstr(hay, at) != NULL;
-        at = next;
+    if (version == reha_schema_count()) { /* the usual case takes no lock */
+        return check_key(store, keys, err);
     }
-    sqlite3_result_int(context, has_all ? 1 : 0);
-done:
-    reha_free(hay);
-    reha_free(needles);
+    if (version > 0 && !may_migrate) {
+        return reha_fail(err, REHA_E_STALE, "the records are of an older version (tables %d, this program makes %d)", version,
+                         reha_schema_count());
+    }
+    return migrate(store, keys, err);
 }
 
-static reha_status open_at(const char *path, int schema, reha_store **out, reha_error *err)
+reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_migrate, reha_store **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -151,6 +168,7 @@ static reha_status open_at(const char *path, int schema, reha_store **out, reha_
     if (store == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
     }
+    memcpy(store->key, keys->records, sizeof store->key);
     /* Owner only from the first byte; SQLite gives its journal files the mode of the database. Only a new file is opened
      * here: closing any descriptor of a file drops all locks that this process holds on it (POSIX), and another process
      * would then take itself for the last one and remove the journal under our other connections. */
@@ -169,12 +187,8 @@ static reha_status open_at(const char *path, int schema, reha_store **out, reha_
                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                        "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;",
                        err));
-    if (sqlite3_create_function(store->db, "has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, has_words, NULL,
-                                NULL) != SQLITE_OK) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
-        goto done;
-    }
-    REHA_CHECK(migrate(store, schema, err));
+    REHA_CHECK(reha_functions_add(store->db, store->key, err));
+    REHA_CHECK(bring_forward(store, keys, may_migrate, err));
     *out = store;
     store = NULL;
 done:
@@ -185,16 +199,6 @@ done:
     return status;
 }
 
-reha_status reha_store_open(const char *path, reha_store **out, reha_error *err)
-{
-    return open_at(path, reha_schema_count(), out, err);
-}
-
-reha_status reha_store_open_as_of(const char *path, int schema, reha_store **out, reha_error *err)
-{
-    return open_at(path, schema, out, err);
-}
-
 void reha_store_close(reha_store *store)
 {
     if (store != NULL) {
@@ -202,6 +206,7 @@ void reha_store_close(reha_store *store)
             (void)sqlite3_finalize(store->statements[i]);
         }
         (void)sqlite3_close(store->db);
+        reha_wipe(store->key, sizeof store->key);
         reha_free(store);
     }
 }

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "store/secret.h"
 #include "store/sql.h"
 
 #include <stdbool.h>
@@ -16,14 +17,19 @@
 
 typedef struct reha_store reha_store; /* one connection; one thread at a time; several per file are fine */
 
-/* Opens or makes the file and migrates it forward. REHA_E_UNSUPPORTED: of a newer version; REHA_E_FORMAT: no database. */
-REHA_MUST_USE reha_status reha_store_open(const char *path, reha_store **out, reha_error *err);
+/* Opens or makes the file and migrates it forward. Columns that tell who somebody is, and
+ * whatever people write, are sealed with keys->records (docs/adr/0014); callers give and get them in clear.
+ * REHA_E_UNSUPPORTED: of a newer version; REHA_E_STALE: of an older one and not `may_migrate`; REHA_E_FORMAT: no database;
+ * REHA_E_TAMPERED: of another key. */
+REHA_MUST_USE reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_migrate, reha_store **out,
+                                          reha_error *err);
 void reha_store_close(reha_store *store); /* NULL is fine; an open transaction is undone */
+/* A migration that sealed columns leaves the clear texts in free pages and in the journal: rewrites both, once. Without such a
+ * migration it costs nothing. REHA_E_BUSY: somebody reads; call it again at the next start. */
+REHA_MUST_USE reha_status reha_store_sweep(reha_store *store, reha_error *err);
 /* The newest version of the tables, and that of an open file. */
 int reha_store_schema_newest(void);
 int reha_store_schema(reha_store *store);
-/* For tests of migrations: a file as a former version made it. */
-REHA_MUST_USE reha_status reha_store_open_as_of(const char *path, int schema, reha_store **out, reha_error *err);
 
 /* A value to bind; texts are borrowed until the call returns. */
 typedef enum reha_value_kind { REHA_VALUE_NULL = 0, REHA_VALUE_INTEGER, REHA_VALUE_REAL, REHA_VALUE_TEXT } reha_value_kind;
@@ -51,7 +57,8 @@ static inline reha_value reha_of_real(double value) /* NaN: null */
 #define REHA_BIND_NONE NULL, 0
 
 /* All rows as an array of objects; a column "x:bool" becomes a boolean x, "x:json" the JSON that it holds. New reference.
- * REHA_E_CONFLICT: breaks uniqueness or immutability; REHA_E_NOT_FOUND: refers to a record that is not there. */
+ * REHA_E_CONFLICT: breaks uniqueness or immutability; REHA_E_NOT_FOUND: refers to a record that is not there;
+ * REHA_E_TAMPERED: a sealed column does not open. */
 REHA_MUST_USE reha_status reha_store_rows(reha_store *store, reha_sql which, const reha_value *values, size_t count,
                                           json_t **out, reha_error *err);
 /* The first row; REHA_E_NOT_FOUND if there is none. */

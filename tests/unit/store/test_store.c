@@ -1,4 +1,4 @@
-#include "support.h"
+#include "former_home.h"
 
 #include "base/memory.h"
 #include "store/audit.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static const reha_keys keys = {.records = {7, 7, 7}, .check = "the check of a test"};
 static char folder[] = "/tmp/reha-store-XXXXXX";
 static char path[64];
 
@@ -30,7 +31,7 @@ static reha_store *open_new(const char *name)
     reha_error err = REHA_ERROR_INIT;
     reha_store *store = NULL;
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_ok(reha_store_open(path, &store, &err), &err);
+    assert_ok(reha_store_open(path, &keys, true, &store, &err), &err);
     return store;
 }
 
@@ -177,30 +178,180 @@ static void test_owner_only(void **state)
     assert_int_equal(info.st_mode & 077, 0);
 }
 
-static void test_migrates_from_every_version(void **state)
+/* Whether a file holds the bytes, as somebody with a disk editor would see them. */
+static bool file_has(const char *file, const char *text)
+{
+    char command[200];
+    (void)snprintf(command, sizeof command, "grep -aq -e '%s' '%s' 2>/dev/null", text, file);
+    return system(command) == 0;
+}
+
+static void expect_no_clear_text(const char *text)
+{
+    char journal[80];
+    (void)snprintf(journal, sizeof journal, "%s-wal", path);
+    assert_false(file_has(path, text));
+    assert_false(file_has(journal, text));
+}
+
+static const char FORMER_PATIENT[] = "01m8n4h5j7zf6mtff6n338ez6v"; /* of golden/home-v1 */
+
+/* Every column that the first version kept in clear, read through the newest statements. */
+static void expect_former_records(reha_store *store)
+{
+    static const struct {
+        reha_sql which;
+        const char *id, *key, *text;
+    } known[] = {{REHA_SQL_EPISODES, FORMER_PATIENT, "condition", "knee ZZSECRET"},
+                 {REHA_SQL_EPISODES, FORMER_PATIENT, "surgery", "surgery ZZSECRET"},
+                 {REHA_SQL_EPISODES, FORMER_PATIENT, "goals", "other goals ZZSECRET"},
+                 {REHA_SQL_SCORES, FORMER_PATIENT, "note", "score ZZSECRET"},
+                 {REHA_SQL_SCORES, FORMER_PATIENT, "withdrawn_reason", "withdrawn ZZSECRET"},
+                 {REHA_SQL_PLANS, FORMER_PATIENT, "reason", "more ZZSECRET"},
+                 {REHA_SQL_PREDICTIONS, FORMER_PATIENT, "outcome", "knee-replacement"},
+                 {REHA_SQL_REVIEWS, "01m8n4hjjkvy5x84cravvhnaat", "reason", "reason ZZSECRET"},
+                 {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "comment", "comment ZZSECRET"},
+                 {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "withdrawn_reason", "reopened ZZSECRET"}};
+    reha_error err = REHA_ERROR_INIT;
+    json_t *row = NULL;
+    int64_t found = 0;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        assert_ok(reha_store_row(store, known[i].which, REHA_BIND(reha_of_text(known[i].id)), &row, &err), &err);
+        assert_string_equal(reha_json_string(row, known[i].key, ""), known[i].text);
+        json_decref(row);
+    }
+    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text(FORMER_PATIENT)), &row, &err), &err);
+    assert_string_equal(reha_json_string(row, "name", ""), "Erna ZZSECRET");
+    assert_string_equal(reha_json_string(row, "note", ""), "changed ZZSECRET");
+    assert_int_equal(json_integer_value(json_object_get(row, "birth_year")), 1951);
+    json_decref(row);
+    assert_ok(reha_store_row(store, REHA_SQL_PLAN, REHA_BIND(reha_of_text("01m8n4hk7z1d2dtkcjazfmbs7c"), reha_of_int(1)), &row, &err),
+              &err);
+    assert_string_equal(reha_json_string(json_object_get(row, "content"), "for", ""), "ZZSECRET");
+    json_decref(row);
+    assert_ok(reha_store_row(store, REHA_SQL_UPLOAD,
+                             REHA_BIND(reha_of_text("01m8n4h4xdgen28frgpvfp0qa8"), reha_of_text("k0")), &row, &err),
+              &err);
+    assert_true(json_is_object(json_object_get(row, "answer")));
+    json_decref(row);
+    assert_ok(reha_store_number(store, REHA_SQL_PATIENTS_COUNT, REHA_BIND(reha_of_int(1), reha_of_text("erna zzsecret knee")),
+                                &found, &err),
+              &err);
+    assert_int_equal(found, 1);
+}
+
+static void load_former_keys(const char *home, reha_keys *out)
+{
+    char file[80];
+    reha_error err = REHA_ERROR_INIT;
+    (void)snprintf(file, sizeof file, "%s/key", home);
+    assert_ok(reha_keys_load(file, false, out, &err), &err);
+}
+
+static void test_seals_the_records_of_the_first_version(void **state)
 {
     (void)state;
-    for (int schema = 0; schema <= reha_store_schema_newest(); schema++) {
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    reha_keys former;
+    char home[64];
+    (void)snprintf(home, sizeof home, "%s/former", folder);
+    assert_int_equal(mkdir(home, 0700), 0);
+    make_former_home(home, 1, 0);
+    load_former_keys(home, &former);
+    (void)snprintf(path, sizeof path, "%s/records.db", home);
+    assert_true(file_has(path, "ZZSECRET"));
+    assert_int_equal(reha_store_open(path, &former, false, &store, &err), REHA_E_STALE);
+    assert_int_equal(reha_store_open(path, &keys, true, &store, &err), REHA_E_TAMPERED); /* nothing is sealed with a wrong key */
+    assert_true(file_has(path, "ZZSECRET"));
+    assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+    assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+    expect_former_records(store);
+    assert_ok(reha_store_sweep(store, &err), &err);
+    expect_no_clear_text("ZZSECRET");
+    expect_no_clear_text("Erna");
+    assert_ok(reha_store_check(store, &err), &err);
+    expect_former_records(store);
+    reha_store_close(store);
+    char head[80];
+    (void)snprintf(head, sizeof head, "%s/audit.head", home);
+    assert_ok(reha_store_open(path, &former, false, &store, &err), &err);
+    assert_ok(reha_audit_verify(store, former.audit, head, NULL, &err), &err); /* and the chain is the same */
+    reha_store_close(store);
+}
+
+/* What is immutable stays so after its records were sealed. */
+static void test_sealed_records_are_immutable(void **state)
+{
+    (void)state;
+    char command[700];
+    (void)snprintf(path, sizeof path, "%s/former/records.db", folder);
+    (void)snprintf(command, sizeof command,
+                   "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+                   "for table in ('review', 'signature', 'withdrawal', 'plan_version', 'prediction'):\n"
+                   " for change in ('DELETE FROM ' + table, 'UPDATE ' + table + ' SET user_id = user_id'):\n"
+                   "  try:\n   d.execute(change)\n  except sqlite3.IntegrityError as e:\n   assert 'never' in str(e)\n"
+                   "  else:\n   raise SystemExit(1)\"", path);
+    assert_int_equal(system(command), 0);
+}
+
+/* Somebody who can write the file, but has no key, cannot give one patient's name to another, nor move it between columns. */
+static void test_sealed_values_stay_where_they_are(void **state)
+{
+    (void)state;
+    static const char *const attacks[] = {"UPDATE patient SET name = (SELECT name FROM patient WHERE id = 'p2') WHERE id = 'p1'",
+                                          "UPDATE patient SET note = name WHERE id = 'p1'",
+                                          "UPDATE patient SET name = 'Somebody Else' WHERE id = 'p1'",
+                                          "UPDATE patient SET name = 's1' WHERE id = 'p1'",
+                                          "UPDATE patient SET name = '' WHERE id = 'p1'",
+                                          "UPDATE patient SET name = substr(name, 1, 40) WHERE id = 'p1'",
+                                          "UPDATE patient SET birth_year = '1950' WHERE id = 'p1'",
+                                          "UPDATE patient SET name = 's2' || substr(name, 3) WHERE id = 'p1'"};
+    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
+        char name[24];
+        char command[400];
         reha_error err = REHA_ERROR_INIT;
-        reha_store *store = NULL;
-        (void)snprintf(path, sizeof path, "%s/from-%d.db", folder, schema);
-        assert_ok(reha_store_open_as_of(path, schema, &store, &err), &err);
-        assert_int_equal(reha_store_schema(store), schema);
-        if (schema > 0) {
-            add_patient(store, "p1", "P-1");
-        }
+        json_t *row = NULL;
+        (void)snprintf(name, sizeof name, "moved-%zu.db", i);
+        reha_store *store = open_new(name);
+        add_patient(store, "p1", "P-1");
+        add_patient(store, "p2", "P-2");
+        expect_no_clear_text("ngstr");
         reha_store_close(store);
-        assert_ok(reha_store_open(path, &store, &err), &err);
-        assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
-        assert_ok(reha_store_check(store, &err), &err);
-        if (schema > 0) { /* what was there is there */
-            json_t *row = NULL;
-            assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
-                      &err);
-            json_decref(row);
+        expect_no_clear_text("ngstr");
+        (void)snprintf(command, sizeof command,
+                       "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.execute(\\\"%s\\\"); d.commit()\"", path,
+                       attacks[i]);
+        assert_int_equal(system(command), 0);
+        store = open_new(name);
+        if (reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err) != REHA_E_TAMPERED) {
+            fail_msg("not found: %s", attacks[i]);
         }
+        assert_non_null(strstr(err.text, "does not open"));
+        assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p2")), &row, &err), &err);
+        json_decref(row);
         reha_store_close(store);
     }
+}
+
+static void test_another_key_opens_nothing(void **state)
+{
+    (void)state;
+    static const reha_keys other = {.records = {8}, .check = "of another home"};
+    static const reha_keys forged = {.records = {8}, .check = "the check of a test"};
+    reha_error err = REHA_ERROR_INIT;
+    json_t *row = NULL;
+    reha_store *store = open_new("keys.db");
+    add_patient(store, "p1", "P-1");
+    reha_store_close(store);
+    assert_int_equal(reha_store_open(path, &other, true, &store, &err), REHA_E_TAMPERED);
+    assert_null(store);
+    assert_ok(reha_store_open(path, &forged, true, &store, &err), &err);
+    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
+                     REHA_E_TAMPERED);
+    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT_BY_EXTERNAL, REHA_BIND(reha_of_text("m")), &row, &err),
+                     REHA_E_NOT_FOUND); /* what is not sealed still answers */
+    reha_store_close(store);
 }
 
 static void test_refuses_what_it_does_not_know(void **state)
@@ -215,12 +366,12 @@ static void test_refuses_what_it_does_not_know(void **state)
     assert_int_equal(fseek(file, 60, SEEK_SET), 0);
     assert_int_equal(fwrite("\0\0\3\0", 1, 4, file), 4);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(reha_store_open(path, &store, &err), REHA_E_UNSUPPORTED);
+    assert_int_equal(reha_store_open(path, &keys, true, &store, &err), REHA_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "newer version"));
     (void)snprintf(path, sizeof path, "%s/text.db", folder);
     (void)snprintf(command, sizeof command, "yes hello | head -c 9000 > '%s'", path);
     assert_int_equal(system(command), 0);
-    assert_int_equal(reha_store_open(path, &store, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_store_open(path, &keys, true, &store, &err), REHA_E_FORMAT);
     assert_null(store);
 }
 
@@ -316,7 +467,7 @@ static void test_an_old_database_put_back_is_found(void **state)
     assert_ok(reha_audit_verify(store, key, head_path, NULL, &err), &err);
     assert_ok(reha_audit_note_head(head_path, key, &head, &err), &err);
     reha_store_close(store);
-    assert_ok(reha_store_open(old, &store, &err), &err);
+    assert_ok(reha_store_open(old, &keys, true, &store, &err), &err);
     assert_ok(reha_audit_verify(store, key, NULL, NULL, &err), &err); /* whole in itself, */
     assert_int_equal(reha_audit_verify(store, key, head_path, NULL, &err), REHA_E_TAMPERED); /* but old */
     reha_store_close(store);
@@ -339,7 +490,8 @@ int main(void)
         cmocka_unit_test(test_every_statement_is_valid), cmocka_unit_test(test_values_go_in_and_out),
         cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
         cmocka_unit_test(test_transactions), cmocka_unit_test(test_another_process_comes_and_goes), cmocka_unit_test(test_owner_only),
-        cmocka_unit_test(test_migrates_from_every_version), cmocka_unit_test(test_refuses_what_it_does_not_know),
+        cmocka_unit_test(test_seals_the_records_of_the_first_version), cmocka_unit_test(test_sealed_records_are_immutable),
+        cmocka_unit_test(test_sealed_values_stay_where_they_are), cmocka_unit_test(test_another_key_opens_nothing), cmocka_unit_test(test_refuses_what_it_does_not_know),
         cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
         cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -6,7 +6,8 @@
  *   REHA_E_DENIED      the role may not do this
  *   REHA_E_NOT_FOUND   no such record
  *   REHA_E_ARG         a member is missing, of a wrong type or out of range; the text names it
- *   REHA_E_CONFLICT    `if_version` is not the record's version any more (read again), or it exists already
+ *   REHA_E_STALE       `if_version` is not the record's version any more: read again; nothing was changed
+ *   REHA_E_CONFLICT    it exists already, or its state does not allow this (the text says why)
  * What was acknowledged (REHA_OK) is on disk: it survives kill -9 and a power cut. JSON that goes in and out is
  * described in docs/formats/records.md; outputs are new references (json_decref). Unknown members of inputs are
  * REHA_E_ARG, so that a misspelt one is not lost in silence.

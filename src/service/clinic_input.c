@@ -110,7 +110,7 @@ reha_status clinic_version(const json_t *row, int64_t if_version, reha_error *er
 {
     const int64_t now = json_integer_value(json_object_get(row, "version"));
     if (if_version != REHA_ANY_VERSION && if_version != now) {
-        return reha_fail(err, REHA_E_CONFLICT,
+        return reha_fail(err, REHA_E_STALE,
                          "somebody changed it meanwhile (version %" PRId64 ", not %" PRId64 "): read it again", now, if_version);
     }
     return REHA_OK;

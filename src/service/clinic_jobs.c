@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { TRIES = 2, POLL_MS = 1000 };
+enum { TRIES = 2, POLL_MS = 1000, FULL_MS = 5000 };
 static const double WATCH_MS = 3000.0;
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
@@ -212,7 +212,8 @@ done:
     return clinic_end(&write, status, err);
 }
 
-static void give_up(reha_clinic *clinic, const work *job, const reha_error *fault, bool again)
+/* False: the end could not be noted, and the job stands as running. */
+static bool give_up(reha_clinic *clinic, const work *job, const reha_error *fault, bool again)
 {
     clinic_write write;
     reha_error err = REHA_ERROR_INIT;
@@ -225,9 +226,23 @@ static void give_up(reha_clinic *clinic, const work *job, const reha_error *faul
                        : end_job(&write, job, "failed", fault->text, &err);
         status = clinic_end(&write, status, &err);
     }
-    if (status != REHA_OK) { /* it stays "running" and is queued again at the next start */
+    if (status != REHA_OK) {
         reha_log(REHA_LOG_ERROR, "job.unrecorded", "job=%s status=%s", job->job_id, reha_status_name(status));
     }
+    return status == REHA_OK;
+}
+
+/* Whoever holds the lock is the only one who works: what is "running" while he does nothing was left. */
+static reha_status queue_again(reha_clinic *clinic, reha_error *err)
+{
+    clinic_write write;
+    int64_t requeued = 0;
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_TRY(clinic_end(&write, reha_store_do(write.store, REHA_SQL_JOBS_REQUEUE, REHA_BIND_NONE, &requeued, err), err));
+    if (requeued > 0) {
+        reha_log(REHA_LOG_INFO, "job.requeued", "count=%lld", (long long)requeued);
+    }
+    return REHA_OK;
 }
 
 /* --- working -------------------------------------------------------------------------------------------------------------- */
@@ -276,21 +291,34 @@ done:
     return status;
 }
 
-static void do_job(reha_clinic *clinic, reha_sandbox *sandbox, const work *job)
+/* False: the job stands as running, and is to be queued again when there is room: a full disk is no fault of the image. */
+static bool do_job(reha_clinic *clinic, reha_sandbox *sandbox, const work *job)
 {
     reha_error err = REHA_ERROR_INIT;
     const double start_ms = reha_clock_ms();
     clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, "running");
     const reha_status status = analyse(clinic, sandbox, job, &err);
-    const bool again = status != REHA_OK && job->tries < TRIES;
-    if (status != REHA_OK) {
-        give_up(clinic, job, &err, again);
-    }
+    const bool is_full = status == REHA_E_FULL;
+    const bool again = is_full || (status != REHA_OK && job->tries < TRIES);
+    const bool is_noted = status == REHA_OK || (!is_full && give_up(clinic, job, &err, again));
     const char *state = status == REHA_OK ? "done" : again ? "queued" : "failed";
     clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, state);
     clinic_event_add(clinic, "study", job->study_id, NULL, NULL, "changed");
     reha_log(status == REHA_OK ? REHA_LOG_INFO : REHA_LOG_WARN, "job.ended", "job=%s image=%s state=%s try=%d status=%s ms=%.0f",
              job->job_id, job->image_id, state, (int)job->tries, reha_status_name(status), reha_clock_ms() - start_ms);
+    return is_noted;
+}
+
+/* Until there is news, or that long; false: the end has come. */
+static bool wait_for_work(reha_clinic *clinic, int timeout_ms)
+{
+    reha_mutex_lock(clinic->event_lock);
+    if (!clinic->is_stopping) { /* jobs of other processes are found by looking again */
+        (void)reha_condition_wait(clinic->job_came, clinic->event_lock, timeout_ms);
+    }
+    const bool goes_on = !clinic->is_stopping;
+    reha_mutex_unlock(clinic->event_lock);
+    return goes_on;
 }
 
 static void supervise(void *context)
@@ -307,27 +335,22 @@ static void supervise(void *context)
         reha_log(REHA_LOG_ERROR, "worker.unstartable", "reason=memory");
         return;
     }
-    for (;;) {
+    bool is_noted = true;
+    while (wait_for_work(clinic, is_noted ? 0 : FULL_MS)) {
         work job;
-        reha_mutex_lock(clinic->event_lock);
-        const bool is_over = clinic->is_stopping;
-        reha_mutex_unlock(clinic->event_lock);
-        if (is_over) {
-            break;
+        if (!is_noted && queue_again(clinic, NULL) != REHA_OK) {
+            continue;
         }
+        is_noted = true;
         if (reha_clock_ms() - watched_ms > WATCH_MS) {
             clinic_watch(clinic);
             watched_ms = reha_clock_ms();
         }
         if (claim(clinic, &job)) {
-            do_job(clinic, sandbox, &job);
-            continue;
+            is_noted = do_job(clinic, sandbox, &job);
+        } else {
+            (void)wait_for_work(clinic, POLL_MS);
         }
-        reha_mutex_lock(clinic->event_lock);
-        if (!clinic->is_stopping) { /* jobs of other processes are found by looking again */
-            (void)reha_condition_wait(clinic->job_came, clinic->event_lock, POLL_MS);
-        }
-        reha_mutex_unlock(clinic->event_lock);
     }
     reha_sandbox_free(sandbox);
 }
@@ -335,8 +358,6 @@ static void supervise(void *context)
 reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)
 {
     char path[PATH_MAX];
-    clinic_write write;
-    int64_t requeued = 0;
     (void)snprintf(path, sizeof path, "%s/worker.lock", clinic->home);
     clinic->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (clinic->lock_fd < 0) {
@@ -345,12 +366,7 @@ reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)
     if (flock(clinic->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return reha_fail(err, REHA_E_CONFLICT, "%s: another process works on this home's jobs already", clinic->home);
     }
-    /* Whoever holds the lock is the only one who works: what is "running" was left by a dead process. */
-    REHA_TRY(clinic_begin(clinic, true, &write, err));
-    REHA_TRY(clinic_end(&write, reha_store_do(write.store, REHA_SQL_JOBS_REQUEUE, REHA_BIND_NONE, &requeued, err), err));
-    if (requeued > 0) {
-        reha_log(REHA_LOG_INFO, "job.requeued", "count=%lld", (long long)requeued);
-    }
+    REHA_TRY(queue_again(clinic, err));
     return reha_thread_start(supervise, clinic, &clinic->supervisor, err);
 }
 

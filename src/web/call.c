@@ -168,14 +168,16 @@ static bool check_if_match(reha_call *call)
     }
     const char *text = reha_call_header(call, "If-Match");
     long long version = 0;
+    char after = '\0';
     if (text == NULL) {
         refuse(call, 428, "precondition-required",
                "an edit needs the header If-Match with the ETag that was read",
                "Read the record, then send its ETag along.");
         return false;
     }
-    if (sscanf(text, " \"%19lld", &version) != 1 || version < 0) {
-        refuse(call, 400, "argument", "If-Match must hold the ETag of the record",
+    /* "3" or "3-content"; a star would mean: whatever is there now, and lose the other's edit. */
+    if (sscanf(text, " \"%18lld%c", &version, &after) != 2 || version < 0 || (after != '"' && after != '-')) {
+        refuse(call, 400, "argument", "If-Match must hold the one ETag of the record",
                "Send the ETag as it came.");
         return false;
     }

@@ -242,7 +242,7 @@ static void test_changes_of_users(void **state)
     assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
     json_decref(out);
     in = json_pack("{s:s}", "role", "read-only");
-    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "anna", 77, in, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "anna", 77, in, &out, &err), REHA_E_STALE);
     assert_ok(reha_clinic_user_change(home.clinic, &admin, "anna", 1, in, &out, &err), &err);
     assert_int_equal(version_of(out), 2);
     json_decref(out);

@@ -154,7 +154,7 @@ static void test_from_upload_to_signature(void **state)
     assert_non_null(strstr(err.text, "no decision"));
     const int64_t old_version = version_of(study);
     study = decide_all(home.clinic, &clinician, study);
-    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, old_version, in, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, old_version, in, &out, &err), REHA_E_STALE);
     assert_ok(reha_clinic_sign(home.clinic, &clinician, study_id, version_of(study), in, &out, &err), &err);
     assert_string_equal(reha_json_string(out, "status", ""), "signed");
     assert_string_equal(reha_json_string(json_object_get(out, "signature"), "user_id", ""), clinician.user_id);

@@ -145,7 +145,7 @@ static void test_two_at_once_lose_nothing(void **state)
     json_t *second = json_pack("{s:s}", "sex", "f");
     assert_ok(reha_clinic_patient_change(home.clinic, &local, id, 1, first, &out, &err), &err);
     json_decref(out);
-    assert_int_equal(reha_clinic_patient_change(home.clinic, &local, id, 1, second, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_patient_change(home.clinic, &local, id, 1, second, &out, &err), REHA_E_STALE);
     assert_null(out);
     assert_ok(reha_clinic_patient_change(home.clinic, &local, id, 2, second, &out, &err), &err);
     assert_string_equal(reha_json_string(out, "note", ""), "by the first"); /* what is not named stays */
@@ -169,7 +169,7 @@ static void test_two_at_once_lose_nothing(void **state)
     assert_ok(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err), &err);
     assert_int_equal(version_of(saved), 2);
     json_decref(saved);
-    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err), REHA_E_STALE);
     assert_ok(reha_clinic_plan(home.clinic, &local, plan_id, 1, &saved, &err), &err);
     assert_int_equal(reha_json_number(json_object_get(saved, "content"), "sets", 0.0), 3);
     json_decref(saved);

@@ -152,7 +152,7 @@ static const struct {
              {"audit", do_audit, REHA_MAY_AUDIT, REHA_OK},
              {"verify", do_verify, REHA_MAY_AUDIT, REHA_OK},
              {"audit-export", do_audit_export, REHA_MAY_AUDIT, REHA_OK},
-             {"settings-save", do_settings_save, REHA_MAY_ADMINISTER, REHA_E_CONFLICT},
+             {"settings-save", do_settings_save, REHA_MAY_ADMINISTER, REHA_E_STALE},
              {"backup", do_backup, REHA_MAY_ADMINISTER, REHA_E_CONFLICT}};
 
 static char ids[6][REHA_ID_BYTES];

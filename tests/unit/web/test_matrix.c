@@ -155,11 +155,52 @@ static void test_edits_need_the_version(void **state)
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1960}", NULL, &head), 200);
     assert_string_not_equal(head.etag, tag);
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL),
-                     409); /* the second of two clinicians */
-    what.headers[2][1] = "garbage";
-    assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 400);
+                     412); /* the second of two clinicians */
+    static const char *const bad[] = {"garbage", "*", "\"", "\"2", "\"2garbage\"", "2", "W/\"2\"", "\"-2\"", "\"\"", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        what.headers[2][1] = bad[i];
+        assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 400);
+    }
     what.headers[2][0] = "X-No-Match";
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 428);
+}
+
+/* Whatever a role may edit: without a version 428, whichever record it is; and the description says both. */
+static void test_every_edit_needs_a_version(void **state)
+{
+    const bench *b = *state;
+    size_t count = 0;
+    size_t edits = 0;
+    json_t *description = NULL;
+    const reha_route *routes = reha_routes(&count);
+    const sent plain = as(&b->accounts[REHA_ROLE_NONE]);
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/openapi.json", &plain, NULL, &description, NULL), 200);
+    for (size_t i = 0; i < count; i++) {
+        const bool is_own = strncmp(routes[i].pattern, "/api/v1/session", 15) == 0; /* one's own account: no two clinicians */
+        if (routes[i].method == REHA_HTTP_PUT && !is_own) {
+            assert_true((routes[i].flags & REHA_ROUTE_IF_MATCH) != 0);
+        }
+        if ((routes[i].flags & REHA_ROUTE_IF_MATCH) == 0) {
+            continue;
+        }
+        edits++;
+        for (int role = REHA_ROLE_NONE + 1; role < REHA_ROLE_LOCAL; role++) {
+            char path[128];
+            sent what = as(&b->accounts[role]);
+            what.headers[2][0] = "X-No-Match";
+            fill(routes[i].pattern, path);
+            if (reha_route_may(&routes[i], (reha_role)role)) {
+                assert_int_equal(ask(b, routes[i].method, path, &what, "{}", NULL, NULL), 428);
+            }
+        }
+        const json_t *answers = json_object_get(
+            json_object_get(json_object_get(json_object_get(description, "paths"), routes[i].pattern),
+                            routes[i].method == REHA_HTTP_PUT ? "put" : "post"), "responses");
+        assert_non_null(json_object_get(answers, "412"));
+        assert_non_null(json_object_get(answers, "428"));
+    }
+    assert_true(edits >= 9);
+    json_decref(description);
 }
 
 static void test_unchanged_is_not_sent_again(void **state)
@@ -291,6 +332,7 @@ int main(void)
                                        cmocka_unit_test(test_changes_need_the_csrf_token),
                                        cmocka_unit_test(test_foreign_pages_are_refused),
                                        cmocka_unit_test(test_edits_need_the_version),
+                                       cmocka_unit_test(test_every_edit_needs_a_version),
                                        cmocka_unit_test(test_unchanged_is_not_sent_again),
                                        cmocka_unit_test(test_bodies),
                                        cmocka_unit_test(test_queries),

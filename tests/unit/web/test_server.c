@@ -1,74 +1,9 @@
 /* The server on a real socket: what a browser, a slow client and a flood of connections get. */
-#include "caller.h"
-
-#include "web/server.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <time.h>
-
-static reha_server *server;
+#include "wire.h"
 
 static int open_server(void **state)
 {
-    reha_error err = REHA_ERROR_INIT;
-    (void)open_bench_with(state, false);
-    const bench *b = *state;
-    const reha_server_options options = {.connections_per_client = 12, .head_s = 0.2, .idle_s = 5.0};
-    assert_ok(reha_server_open(b->web, &options, &server, &err), &err);
-    return 0;
-}
-
-static int close_server(void **state)
-{
-    reha_server_close(server);
-    return close_bench(state);
-}
-
-static int dial(void)
-{
-    const struct timeval patience = {.tv_sec = 5};
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)reha_server_port(server))};
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
-    return fd;
-}
-
-static void say(int fd, const char *text)
-{
-    size_t done = 0;
-    while (done < strlen(text)) {
-        const ssize_t count = send(fd, text + done, strlen(text) - done, MSG_NOSIGNAL);
-        if (count <= 0) {
-            return; /* the other end has had enough: the answer tells */
-        }
-        done += (size_t)count;
-    }
-}
-
-/* Reads until `mark` has come (or the end); NUL-terminated. */
-static void hear(int fd, const char *mark, char *out, size_t room)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    while (used + 1 < room && strstr(out, mark) == NULL) {
-        const ssize_t count = recv(fd, out + used, room - 1 - used, 0);
-        if (count <= 0) {
-            break;
-        }
-        used += (size_t)count;
-        out[used] = '\0';
-    }
-}
-
-static void wait_ms(int ms)
-{
-    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000L};
-    (void)nanosleep(&pause, NULL);
+    return open_wire(state, (reha_server_options){.connections_per_client = 12, .head_s = 0.2, .idle_s = 5.0});
 }
 
 static void test_one_connection_many_requests(void **state)
@@ -242,5 +177,5 @@ int main(void)
                                        cmocka_unit_test(test_one_client_cannot_take_all),
                                        cmocka_unit_test(test_events_are_streamed),
                                        cmocka_unit_test(test_plain_http_is_for_this_machine)};
-    return cmocka_run_group_tests(tests, open_server, close_server);
+    return cmocka_run_group_tests(tests, open_server, close_wire);
 }

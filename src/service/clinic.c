@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "service/analyse.h"
+#include "service/models.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,10 +47,7 @@ static reha_status make_locks(reha_clinic *clinic, reha_error *err)
     REHA_TRY(reha_condition_new(&clinic->reader_free, err));
     REHA_TRY(reha_condition_new(&clinic->event_came, err));
     REHA_TRY(reha_condition_new(&clinic->job_came, err));
-    for (int i = 0; i < CLINIC_VIEWERS; i++) {
-        REHA_TRY(reha_mutex_new(&clinic->view_lock[i], err));
-    }
-    return REHA_OK;
+    return reha_condition_new(&clinic->viewer_free, err);
 }
 
 static reha_status own_text(const char *text, char **out, reha_error *err)
@@ -70,6 +68,18 @@ static reha_status program_path(const char *given, char **out, reha_error *err)
     }
     path[length] = '\0';
     return own_text(path, out, err);
+}
+
+/* Records work without models; whoever analyses says at the start what is missing, not job by job. */
+static reha_status choose_models(reha_clinic *clinic, const reha_clinic_options *options, reha_error *err)
+{
+    reha_status status = options->models_folder != NULL ? own_text(options->models_folder, &clinic->models_folder, err)
+                                                        : reha_models_folder(&clinic->models_folder, err);
+    if (status == REHA_E_NOT_FOUND && !options->with_workers) {
+        status = own_text("models", &clinic->models_folder, err);
+    }
+    REHA_TRY(status);
+    return options->with_workers ? reha_models_check(clinic->models_folder, err) : REHA_OK;
 }
 
 static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *options, reha_error *err)
@@ -174,13 +184,9 @@ reha_status reha_clinic_open(const reha_clinic_options *options, reha_clinic **o
     clinic->event_first = clinic->event_last = now_ms(); /* grows over restarts */
     REHA_CHECK(reha_secret_start(err));
     REHA_CHECK(make_locks(clinic, err));
+    REHA_CHECK(choose_models(clinic, options, err));
     REHA_CHECK(open_home(clinic, options, err));
     REHA_CHECK(program_path(options->program, &clinic->program, err));
-    if (options->models_folder != NULL) {
-        REHA_CHECK(own_text(options->models_folder, &clinic->models_folder, err));
-    } else if (reha_models_folder(&clinic->models_folder, NULL) != REHA_OK) {
-        REHA_CHECK(own_text("models", &clinic->models_folder, err)); /* records work without models; jobs will say so */
-    }
     REHA_CHECK(open_records(clinic, err));
     REHA_CHECK(open_viewers(clinic, err));
     if (options->with_workers) {
@@ -201,7 +207,6 @@ void reha_clinic_close(reha_clinic *clinic)
     clinic_workers_stop(clinic);
     for (int i = 0; i < CLINIC_VIEWERS; i++) {
         reha_sandbox_free(clinic->viewers[i]);
-        reha_mutex_free(clinic->view_lock[i]);
     }
     for (int i = 0; i < CLINIC_READERS; i++) {
         reha_store_close(clinic->readers[i]);
@@ -215,6 +220,7 @@ void reha_clinic_close(reha_clinic *clinic)
     reha_condition_free(clinic->reader_free);
     reha_condition_free(clinic->event_came);
     reha_condition_free(clinic->job_came);
+    reha_condition_free(clinic->viewer_free);
     reha_free(clinic->models_folder);
     reha_free(clinic->program);
     reha_wipe(&clinic->keys, sizeof clinic->keys);
@@ -375,15 +381,37 @@ reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char 
 
 /* --- looking at images ------------------------------------------------------------------------------------------------ */
 
+/* One is always left for those who look at images, however many files arrive. */
+static int take_viewer(reha_clinic *clinic, bool is_upload)
+{
+    int taken = -1;
+    reha_mutex_lock(clinic->event_lock);
+    while (taken < 0) {
+        const bool may = !is_upload || clinic->viewers_of_uploads < CLINIC_VIEWERS - 1;
+        for (int i = 0; i < CLINIC_VIEWERS && may && taken < 0; i++) {
+            taken = clinic->viewer_is_busy[i] ? -1 : i;
+        }
+        if (taken < 0) {
+            (void)reha_condition_wait(clinic->viewer_free, clinic->event_lock, WAIT_MS);
+        }
+    }
+    clinic->viewer_is_busy[taken] = true;
+    clinic->viewers_of_uploads += is_upload ? 1 : 0;
+    reha_mutex_unlock(clinic->event_lock);
+    return taken;
+}
+
 reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *bytes, size_t count,
                         reha_sandbox_answer *out, reha_error *err)
 {
+    const bool is_upload = strcmp(reha_json_string(request, "op", ""), "inspect") == 0;
+    const int viewer = take_viewer(clinic, is_upload);
+    const reha_status status = reha_sandbox_run(clinic->viewers[viewer], request, bytes, count, NULL, NULL, out, err);
     reha_mutex_lock(clinic->event_lock);
-    const unsigned turn = clinic->view_turn++ % CLINIC_VIEWERS;
+    clinic->viewer_is_busy[viewer] = false;
+    clinic->viewers_of_uploads -= is_upload ? 1 : 0;
+    reha_condition_wake_all(clinic->viewer_free);
     reha_mutex_unlock(clinic->event_lock);
-    reha_mutex_lock(clinic->view_lock[turn]);
-    const reha_status status = reha_sandbox_run(clinic->viewers[turn], request, bytes, count, NULL, NULL, out, err);
-    reha_mutex_unlock(clinic->view_lock[turn]);
     return status;
 }
 

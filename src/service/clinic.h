@@ -90,7 +90,8 @@ typedef struct reha_clinic_options {
     const char *models_folder;   /* NULL: reha_models_folder */
     const char *program;         /* the rehascope program, for workers; NULL: this one (/proc/self/exe) */
     reha_clinic_limits limits;   /* all zero: defaults */
-    bool with_workers;           /* analyse jobs in this process's supervisor threads (serve, worker); else jobs wait */
+    bool with_workers;           /* analyse jobs in this process's supervisor threads (serve, worker); else jobs wait.
+                                  * Needs models: REHA_E_NOT_FOUND or REHA_E_IO says what is missing */
     bool must_exist;             /* REHA_E_NOT_FOUND instead of making a new home */
 } reha_clinic_options;
 

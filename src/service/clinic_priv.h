@@ -45,9 +45,10 @@ struct reha_clinic {
     int64_t event_first, event_last; /* numbers of this process are after event_first */
     bool is_waking;
     clinic_seen seen[CLINIC_SEEN];
-    reha_mutex *view_lock[CLINIC_VIEWERS]; /* each guards its sandbox */
+    reha_condition *viewer_free; /* with event_lock, which guards the flags; whoever holds a viewer is alone with it */
     reha_sandbox *viewers[CLINIC_VIEWERS];
-    unsigned view_turn;
+    bool viewer_is_busy[CLINIC_VIEWERS];
+    int viewers_of_uploads;
     reha_thread *supervisor; /* NULL without workers */
     reha_condition *job_came; /* with event_lock */
     bool is_stopping;

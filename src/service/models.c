@@ -3,15 +3,19 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
 #include "service/analyse.h"
 #include "service/outcome.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+static const char DEFAULT_TASK[] = "knee-oa"; /* what analyse.c starts with */
 static const char OUTCOME[] = "outcome-"; /* the folders of outcome models are named so */
 
 static reha_status load_card(const char *models_folder, const char *task, char **folder, json_t **card,
@@ -68,6 +72,35 @@ reha_status reha_models_card(const char *models_folder, const char *task, json_t
         return reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
     }
     const reha_status status = load_card(models_folder, task, &folder, out, err);
+    reha_free(folder);
+    return status;
+}
+
+reha_status reha_models_check(const char *models_folder, reha_error *err)
+{
+    enum { FILES_MAX = 64 };
+    char *folder = NULL;
+    reha_paths files = {0};
+    reha_status status = REHA_OK;
+    size_t networks = 0;
+    if (!reha_path_is_folder(models_folder)) {
+        return reha_fail(err, REHA_E_NOT_FOUND, "%s: there is no folder of models: install them, or name theirs with --models DIR",
+                         models_folder);
+    }
+    REHA_TRY(reha_model_folder(models_folder, DEFAULT_TASK, &folder, err));
+    REHA_CHECK(reha_folder_list(folder, FILES_MAX, &files, err));
+    for (size_t i = 0; i < files.count; i++) {
+        if (access(files.items[i], R_OK) != 0) {
+            status = reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", files.items[i], strerror(errno));
+            goto done;
+        }
+        networks += reha_str_ends_nocase(files.items[i], ".onnx") ? 1 : 0;
+    }
+    if (networks == 0) {
+        status = reha_fail(err, REHA_E_NOT_FOUND, "%s: holds no network (.onnx): install the models again", folder);
+    }
+done:
+    reha_paths_clear(&files);
     reha_free(folder);
     return status;
 }

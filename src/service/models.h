@@ -10,6 +10,10 @@ REHA_MUST_USE reha_status reha_models_list(const char *models_folder, json_t **o
 /* The card of a task's newest model; outcome models as "outcome-knee-replacement". New reference. */
 REHA_MUST_USE reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err);
 
+/* Whether the images of a clinic can be analysed with this folder: it is there, holds a model of the default task, and every
+ * file of that can be read. The text says what to do. Opens no network (some milliseconds). */
+REHA_MUST_USE reha_status reha_models_check(const char *models_folder, reha_error *err);
+
 /* What decides whether this machine can do the work: CPU, memory, models; and a self-test on a generated
  * image. {"checks":[{"name","ok","text"}],"ok"}; new reference. */
 REHA_MUST_USE reha_status reha_doctor(const char *models_folder, json_t **out, reha_error *err);

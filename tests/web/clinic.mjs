@@ -23,7 +23,7 @@ async function open(browser, options = {}) {
   page.setDefaultTimeout(20000);
   page.on("request", (r) => check(r.url().startsWith(`${base}/`) || r.url().startsWith(`blob:${base}/`), `a request left the origin: ${r.url()}`));
   page.on("pageerror", (e) => check(false, `script error: ${e.message}`));
-  page.on("console", (m) => check(m.type() !== "error" || /status of (401|403|409)/.test(m.text()), `console: ${m.text()}`));
+  page.on("console", (m) => check(m.type() !== "error" || /status of (401|403|409|412)/.test(m.text()), `console: ${m.text()}`));
   return page;
 }
 

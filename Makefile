@@ -5,13 +5,19 @@ IMAGES ?=
 DEMO ?=
 CLINIC ?=
 PORT ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: all run images test quick bench fuzz lint format packages clean
+.PHONY: all install uninstall run images test quick bench fuzz lint format packages clean
 
 all: packages
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@ninja -C $(BUILD) -j $(JOBS) --quiet rehascope
+
+# Program, models, guidelines, man page, guides and systemd service into PREFIX, below DESTDIR. After `make`.
+install uninstall:
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install.sh $(BUILD) $@
 
 # The clinic in a browser, http://127.0.0.1:8080. DEMO=1: with generated patients; CLINIC=folder of the records; PORT=N.
 run: all

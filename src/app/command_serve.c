@@ -28,6 +28,7 @@ typedef struct serve_arguments {
     const char *key;
     const char *models;
     const char *backups;
+    const char *inbox;
     const char *log;
     bool demo;
 } serve_arguments;
@@ -44,6 +45,8 @@ static const app_option serve_options[] = {
      offsetof(serve_arguments, models), 0, 0},
     {"backups", APP_TEXT, "DIR", "where backups from the pages go (default: HOME/backups)",
      offsetof(serve_arguments, backups), 0, 0},
+    {"inbox", APP_TEXT, "DIR", "watched folder: files that rest in it are stored and removed (default: HOME/inbox, if it is there)",
+     offsetof(serve_arguments, inbox), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
     {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
@@ -208,7 +211,9 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     bool must_fill = false;
     const reha_server_options where = {
         .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
-    REHA_CHECK(app_open_clinic(home, given->models, false, true, &clinic, err));
+    const reha_clinic_options what = {
+        .home = home, .models_folder = given->models, .inbox = given->inbox, .with_workers = true};
+    REHA_CHECK(reha_clinic_open(&what, &clinic, err));
     if (given->demo) {
         REHA_CHECK(begin_demo(clinic, &where, &must_fill, err));
     }

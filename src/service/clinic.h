@@ -92,6 +92,7 @@ typedef struct reha_clinic_options {
     reha_clinic_limits limits;   /* all zero: defaults */
     bool with_workers;           /* analyse jobs in this process's supervisor threads (serve, worker); else jobs wait.
                                   * Needs models: REHA_E_NOT_FOUND or REHA_E_IO says what is missing */
+    const char *inbox;           /* the watched folder; NULL: home/inbox, if somebody makes it */
     bool must_exist;             /* REHA_E_NOT_FOUND instead of making a new home */
 } reha_clinic_options;
 

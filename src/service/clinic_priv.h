@@ -30,6 +30,7 @@ struct reha_clinic {
     reha_clinic_limits limits;
     char *models_folder; /* owned */
     char *program;       /* owned */
+    char *inbox;         /* owned */
     reha_keys keys;
     reha_blobs *blobs;
     reha_mutex *write_lock; /* guards writer */

@@ -1,5 +1,5 @@
-/* The watched folder: what lies in HOME/inbox long enough to be complete is stored and taken away; what is refused goes
- * to inbox/.refused, for somebody to look at. */
+/* The watched folder: what lies there long enough to be complete is stored and taken away; what is refused goes
+ * to .refused in it, for somebody to look at. */
 #include "service/clinic_priv.h"
 
 #include "base/file.h"
@@ -58,9 +58,8 @@ static void take_file(reha_clinic *clinic, const char *inbox, const char *path)
 
 void clinic_watch(reha_clinic *clinic)
 {
-    char inbox[PATH_MAX];
+    const char *inbox = clinic->inbox;
     reha_paths files = {0};
-    (void)snprintf(inbox, sizeof inbox, "%s/inbox", clinic->home);
     if (!reha_path_is_folder(inbox) || reha_folder_list(inbox, FILES_MAX, &files, NULL) != REHA_OK) {
         return;
     }

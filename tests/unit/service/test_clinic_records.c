@@ -428,7 +428,14 @@ static void test_the_watched_folder(void **state)
     assert_ok(reha_file_save(path, "Dear colleague", 14, &err), &err);
     shell("touch -d '1 minute ago' '%s'/inbox/*; echo fresh >'%s/inbox/fresh.dcm'", home.path, home.path);
     reha_clinic_close(home.clinic);
-    home.clinic = open_clinic(home.path, true);
+    reha_clinic_options how = {.home = home.path, .models_folder = REHA_SOURCE_DIR "/models", .inbox = "/no/such/folder"};
+    assert_int_equal(reha_clinic_open(&how, &home.clinic, &err), REHA_E_ARG);
+    /* Another folder than that of the home, as --inbox names it. */
+    shell("mv '%s/inbox' '%s.scans'", home.path, home.path);
+    (void)snprintf(path, sizeof path, "%s.scans", home.path);
+    how.inbox = path;
+    how.with_workers = true;
+    assert_ok(reha_clinic_open(&how, &home.clinic, &err), &err);
     const reha_query all = {.limit = 5};
     int total = 0;
     for (int i = 0; i < 400 && total == 0; i++) {
@@ -440,8 +447,8 @@ static void test_the_watched_folder(void **state)
     assert_int_equal(total, 1);
     reha_clinic_close(home.clinic); /* waits for the look to end */
     home.clinic = NULL;
-    shell("cd '%s/inbox' && test ! -e IM0001 && test ! -e letter.txt && test -e fresh.dcm && test $(ls .refused | wc -l) = 1",
-          home.path);
+    shell("cd '%s' && test ! -e IM0001 && test ! -e letter.txt && test -e fresh.dcm && test $(ls .refused | wc -l) = 1 && cd / "
+          "&& rm -r '%s'", path, path);
     reha_free(bytes);
     close_home(&home);
 }

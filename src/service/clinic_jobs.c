@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { TRIES = 2, POLL_MS = 1000, FULL_MS = 5000 };
 static const double WATCH_MS = 3000.0;
+static const double LOCK_MS = 2000.0;
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
 
@@ -363,7 +365,15 @@ reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)
     if (clinic->lock_fd < 0) {
         return reha_fail(err, REHA_E_IO, "%s: cannot be made: %s", path, strerror(errno));
     }
-    if (flock(clinic->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    /* A server that was killed while it started a worker leaves the lock with that for a moment. */
+    const double until_ms = reha_clock_ms() + LOCK_MS;
+    const struct timespec pause = {.tv_nsec = 20 * 1000000L};
+    bool is_ours = flock(clinic->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    while (!is_ours && reha_clock_ms() < until_ms) {
+        (void)nanosleep(&pause, NULL);
+        is_ours = flock(clinic->lock_fd, LOCK_EX | LOCK_NB) == 0;
+    }
+    if (!is_ours) {
         return reha_fail(err, REHA_E_CONFLICT, "%s: another process works on this home's jobs already", clinic->home);
     }
     REHA_TRY(queue_again(clinic, err));

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, LINK_FD = STDIN_FILENO };
+enum { REQUEST_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, LINK_FD = STDIN_FILENO, ANALYSIS_NICE = 5 };
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool is_sanitized = true; /* the shadow memory needs terabytes of addresses */
@@ -137,6 +138,11 @@ static reha_status prepare(const char *models_folder, reha_analyser **out, reha_
     /* Loading takes a second of processor time: not for a server that was killed meanwhile. (The thread that started us
      * lives as long as its process; those that start sandboxes without models may end earlier.) */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    struct pollfd link = {.fd = LINK_FD};
+    if (poll(&link, 1, 0) > 0 && (link.revents & POLLHUP) != 0) { /* it was killed before it could be asked to kill us */
+        return reha_fail(err, REHA_E_CANCELLED, "nobody is there any more");
+    }
+    (void)setpriority(PRIO_PROCESS, 0, ANALYSIS_NICE); /* people who wait for a page come first */
     const reha_analyser_options how = {.models_folder = models_folder, .threads = 1, .with_explanation = true};
     REHA_TRY(reha_analyser_open(&how, out, err));
     return sandbox_warm_up(*out, letters, err);

@@ -129,7 +129,9 @@ static void work_until_killed(const scene *at, uint64_t seed, uint64_t images, i
 {
     reha_clinic *clinic = NULL;
     const reha_clinic_options options = {.home = at->home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = true};
-    if (reha_clinic_open(&options, &clinic, NULL) != REHA_OK) {
+    reha_error err = REHA_ERROR_INIT;
+    if (reha_clinic_open(&options, &clinic, &err) != REHA_OK) {
+        (void)fprintf(stderr, "the home does not open after a kill: %s\n", err.text);
         _exit(5);
     }
     for (uint64_t i = 0;; i++) {
@@ -451,5 +453,6 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_killed_while_the_home_is_made),
                                        cmocka_unit_test(test_killed_while_a_former_home_is_sealed),
                                        cmocka_unit_test(test_nothing_acknowledged_is_lost)};
+    cmocka_set_test_filter(getenv("REHA_CRASH_TEST")); /* one of them alone, for a long run; none: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,4 +146,5 @@ void reha_dcm_read_facts(reha_dicom *dicom)
            read_date(dicom, TAG_ACQUISITION_DATE_TIME, ids->acquisition_date) ||
            read_date(dicom, TAG_CONTENT_DATE, ids->acquisition_date) ||
            read_date(dicom, TAG_STUDY_DATE, ids->acquisition_date));
+    memcpy(facts->acquired_on, ids->acquisition_date, sizeof(facts->acquired_on));
 }

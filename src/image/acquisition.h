@@ -20,6 +20,7 @@ typedef struct reha_acquisition {
     char view_position[17];    /* (0018,5101): "AP", "PA", "LL", ... */
     char patient_position[17]; /* (0018,5100) */
     reha_side side;            /* (0020,0062) or (0020,0060) */
+    char acquired_on[11];      /* "2026-01-31": day of acquisition, else of the content, else of the study */
     char manufacturer[65];
     char device_model[65];
     char transfer_syntax_uid[65];

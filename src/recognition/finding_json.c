@@ -261,7 +261,9 @@ static json_t *image_json(writer *w, const reha_analysis *analysis)
     put(w, to, "modality", text_or_null(facts->modality));
     put(w, to, "body_part", text_or_null(facts->body_part));
     put(w, to, "view_position", text_or_null(facts->view_position));
+    put(w, to, "patient_position", text_or_null(facts->patient_position));
     put(w, to, "side", json_string(reha_side_text(facts->side)));
+    put(w, to, "acquired_on", text_or_null(facts->acquired_on));
     put(w, to, "manufacturer", text_or_null(facts->manufacturer));
     put(w, to, "device_model", text_or_null(facts->device_model));
     put(w, to, "transfer_syntax_uid", text_or_null(facts->transfer_syntax_uid));

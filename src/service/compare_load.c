@@ -7,6 +7,7 @@
 #include "store/digest.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -129,6 +130,10 @@ static reha_status load_result(reha_compare_visit *visit, reha_error *err)
     const reha_status status = find_analysis(document, visit->path, &result, &analysis, err);
     if (status == REHA_OK) {
         visit->analysis = json_incref(analysis);
+        const char *day = reha_json_string(json_object_get(analysis, "image"), "acquired_on", "");
+        if (visit->date[0] == '\0' && !isnan(reha_days_between(day, day))) {
+            (void)snprintf(visit->date, sizeof visit->date, "%s", day);
+        }
         if (visit->position[0] == '\0') {
             (void)snprintf(visit->position, sizeof visit->position, "%s",
                            reha_json_string(json_object_get(analysis, "image"), "patient_position", ""));

@@ -63,6 +63,8 @@ static void test_all_facts(void **state)
         assert_string_equal(facts->body_part, "KNEE");
         assert_string_equal(facts->view_position, "AP");
         assert_string_equal(facts->patient_position, "HFS");
+        assert_string_equal(facts->acquired_on, ids->acquisition_date);
+        assert_string_equal(facts->acquired_on, "2024-02-29");
         assert_string_equal(facts->manufacturer, "Maker & Sons");
         assert_string_equal(facts->device_model, "Model 1");
         assert_string_equal(facts->orientation, "L\\F");

@@ -20,6 +20,7 @@ static reha_analysis *full_analysis(void)
     (void)snprintf(a->acquisition.device_model, sizeof a->acquisition.device_model,
                    "R\xf6ntgen \"1\"\\"); /* Latin-1 */
     a->acquisition.side = REHA_SIDE_LEFT;
+    (void)snprintf(a->acquisition.acquired_on, sizeof a->acquisition.acquired_on, "2026-01-31");
     a->is_accepted = true;
     a->analysis_ms = 12.5;
     reha_analysis_note(a, REHA_NOTE_WARNING, "at-detector", "lengths read %d %% too long", 15);
@@ -88,6 +89,8 @@ static void the_json_holds_what_the_analysis_holds(void **state)
     assert_string_equal(json_string_value(at(back, "image/spacing/source")),
                         "at detector, magnification unknown");
     assert_string_equal(json_string_value(at(back, "image/device_model")), "R?ntgen \"1\"\\");
+    assert_string_equal(json_string_value(at(back, "image/acquired_on")), "2026-01-31");
+    assert_true(json_is_null(at(back, "image/patient_position"))); /* not known */
     assert_string_equal(json_string_value(at(back, "notes/0/level")), "warning");
     assert_string_equal(json_string_value(at(back, "notes/0/text")), "lengths read 15 % too long");
     assert_string_equal(json_string_value(at(back, "regions/0/side")), "left");

@@ -113,6 +113,52 @@ static void test_two_results(void **state)
     assert_null(comparison);
 }
 
+/* A stored result tells day and position itself: nobody has to find the film again. */
+static void save_dated(const char *path, const char *digest, double value, const char *day, const char *position)
+{
+    char text[2048];
+    (void)snprintf(text, sizeof text, result_form, digest, value);
+    json_t *document = json_loads(text, 0, NULL);
+    json_t *image = json_object_get(
+        json_object_get(json_array_get(json_object_get(document, "results"), 0), "analysis"), "image");
+    (void)json_object_set_new(image, "acquired_on", json_string(day));
+    (void)json_object_set_new(image, "patient_position", json_string(position));
+    char *dated = json_dumps(document, 0);
+    save(path, dated);
+    free(dated); /* jansson's */
+    json_decref(document);
+}
+
+static void test_results_tell_day_and_position(void **state)
+{
+    (void)state;
+    char text[2048];
+    reha_error err = REHA_ERROR_INIT;
+    reha_comparison *comparison = NULL;
+    reha_compare_options how = usual();
+    save_dated(first_path, "aa", 4.2, "2024-01-31", "HFS");
+    save_dated(second_path, "bb", 3.1, "2026-01-31", "HFP");
+    assert_ok(reha_compare(first_path, second_path, &how, &comparison, &err), &err);
+    assert_string_equal(comparison->visits[0].date, "2024-01-31");
+    assert_string_equal(comparison->visits[1].date, "2026-01-31");
+    assert_string_equal(comparison->visits[0].position, "HFS");
+    assert_string_equal(comparison->visits[1].position, "HFP");
+    reha_comparison_free(comparison);
+    how.dates[0] = "2023-05-05"; /* what somebody says comes first */
+    assert_ok(reha_compare(first_path, second_path, &how, &comparison, &err), &err);
+    assert_string_equal(comparison->visits[0].date, "2023-05-05");
+    reha_comparison_free(comparison);
+    how.dates[0] = NULL;
+    save_dated(first_path, "aa", 4.2, "yesterday", "HFS"); /* no day: not known */
+    assert_ok(reha_compare(first_path, second_path, &how, &comparison, &err), &err);
+    assert_string_equal(comparison->visits[0].date, "");
+    reha_comparison_free(comparison);
+    (void)snprintf(text, sizeof text, result_form, "aa", 4.2);
+    save(first_path, text);
+    (void)snprintf(text, sizeof text, result_form, "bb", 3.1);
+    save(second_path, text);
+}
+
 /* Whatever a foreign result says, it stays text. */
 static void test_foreign_texts_stay_texts(void **state)
 {
@@ -206,7 +252,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_results),
-        cmocka_unit_test(test_foreign_texts_stay_texts),
+        cmocka_unit_test(test_results_tell_day_and_position),
+                                       cmocka_unit_test(test_foreign_texts_stay_texts),
         cmocka_unit_test(test_scores_and_pages),
         cmocka_unit_test(test_every_failing_allocation_is_reported),
     };

@@ -127,9 +127,19 @@ const records = { patients: [], studies: [], images: [] };
 const stored = []; // acknowledged
 let isOver = false;
 
-async function browse(who) {
-  const stream = http.get({ host: "127.0.0.1", port, path: "/api/v1/events", headers: { Cookie: who.cookie }, agent: false }, (answer) => answer.resume());
+// Every page listens; the server ends a stream after some minutes and the page opens it again, as browsers do.
+function listen(who) {
+  const stream = http.get({ host: "127.0.0.1", port, path: "/api/v1/events", headers: { Cookie: who.cookie }, agent: false }, (answer) => {
+    answer.resume();
+    answer.on("end", () => !isOver && listen(who));
+    answer.on("error", () => undefined);
+  });
   stream.on("error", () => undefined);
+  who.stream = stream;
+}
+
+async function browse(who) {
+  listen(who);
   await think(options.pause);
   while (!isOver) {
     const study = records.studies[draw(records.studies.length)];
@@ -143,7 +153,7 @@ async function browse(who) {
     else await timed("picture", who, "GET", `/images/${records.images[draw(records.images.length)]}/picture.png?side_max_px=160`);
     await think(options.pause);
   }
-  stream.destroy();
+  who.stream.destroy();
 }
 
 async function send(who) {

@@ -9,6 +9,12 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DREHA_BENCH=ON >/dev
 ninja -C "$build" --quiet
 echo "== from file to result"
 "$build/bench/path_bench" "$build/rehascope" models
+if command -v node >/dev/null; then
+    echo "== a full clinic"
+    node bench/clinic_load.mjs "$build/rehascope"
+fi
+echo "== searching sealed names"
+"$build/bench/search_bench"
 if [ -x bench/run.sh ]; then
     bench/run.sh "$build"
 fi

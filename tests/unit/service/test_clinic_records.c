@@ -5,6 +5,9 @@
 #include "base/text.h"
 #include "dicom/write.h"
 
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -453,6 +456,67 @@ static void test_the_watched_folder(void **state)
     close_home(&home);
 }
 
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void collect_ends(void *context, reha_log_level level, const char *event, const char *fields)
+{
+    (void)level;
+    atomic_int *ends = context;
+    if (strcmp(event, "job.ended") == 0) {
+        (void)atomic_fetch_add(&ends[strstr(fields, "status=disk-full") != NULL ? 0 : 1], 1);
+    }
+}
+
+/* An analysis whose result finds no room on the disk (here: no file may grow) waits and is done again; it does not fail. */
+static void test_an_analysis_waits_for_room(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    json_t *out = NULL;
+    json_t *job = NULL;
+    atomic_int ends[2] = {0, 0}; /* without room, and otherwise */
+    char job_id[REHA_ID_BYTES];
+    (void)signal(SIGXFSZ, SIG_IGN);
+    reha_log_set_sink(collect_ends, ends, REHA_LOG_INFO);
+    open_home(&home, true);
+    const reha_actor local = reha_actor_local();
+    const reha_upload_options options = {.file_name = "x.png"};
+    uint8_t *png = NULL;
+    size_t png_bytes = 0;
+    knee_png(3, &png, &png_bytes);
+    assert_ok(upload_bytes(home.clinic, &local, &options, png, png_bytes, &out, &err), &err);
+    (void)snprintf(job_id, sizeof job_id, "%s", item_text(out, 0, "job_id"));
+    json_decref(out);
+    reha_free(png);
+    bool is_running = false;
+    while (!is_running) {
+        assert_ok(reha_clinic_job(home.clinic, &local, job_id, &job, &err), &err);
+        is_running = strcmp(reha_json_string(job, "state", ""), "queued") != 0;
+        json_decref(job);
+        (void)usleep(2000);
+    }
+    limit_files(1);
+    for (int i = 0; i < 6000 && atomic_load(&ends[0]) + atomic_load(&ends[1]) == 0; i++) {
+        (void)usleep(20000);
+    }
+    limit_files(RLIM_INFINITY);
+    assert_ok(reha_clinic_drain(home.clinic, &err), &err);
+    assert_ok(reha_clinic_job(home.clinic, &local, job_id, &job, &err), &err);
+    assert_string_equal(reha_json_string(job, "state", ""), "done");
+    assert_int_equal((int)reha_json_number(job, "tries", 0.0), 1); /* the disk's fault does not count */
+    assert_true(atomic_load(&ends[0]) >= 1);
+    json_decref(job);
+    close_home(&home);
+    reha_log_set_sink(NULL, NULL, REHA_LOG_ERROR);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -463,6 +527,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_dicom_is_filed_by_its_patient), cmocka_unit_test(test_paging_visits_each_once),
         cmocka_unit_test(test_two_at_once_lose_nothing),      cmocka_unit_test(test_scores_are_withdrawn_not_deleted),
         cmocka_unit_test(test_backup_restore_and_tampering),  cmocka_unit_test(test_logs_and_audit_hold_no_names),
+        cmocka_unit_test(test_an_analysis_waits_for_room),
         cmocka_unit_test(test_events_wake_those_who_wait),    cmocka_unit_test(test_the_watched_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

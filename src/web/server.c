@@ -12,13 +12,14 @@
 
 #include <microhttpd.h>
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 30000, STREAM_MS = 11 * 60000, DRAIN_MS = 3000, PEM_BYTES_MAX = 1 << 20 };
+enum { STREAM_MS = 11 * 60000, DRAIN_MS = 3000, PEM_BYTES_MAX = 1 << 20 };
 
 struct reha_server {
     reha_web *web;
@@ -64,7 +65,7 @@ static reha_link *link_of(struct MHD_Connection *connection)
 
 static void allow(const exchange *e, double bytes, double extra_ms)
 {
-    const double ms = GRACE_MS + extra_ms + 1000.0 * bytes / e->server->options.rate_bytes_per_s;
+    const double ms = 1000.0 * e->server->options.grace_s + extra_ms + 1000.0 * bytes / e->server->options.rate_bytes_per_s;
     reha_watch_set(&e->server->watch, e->link, reha_clock_ms() + ms);
 }
 
@@ -124,9 +125,17 @@ static exchange *begin(reha_server *server, struct MHD_Connection *connection, c
     return e;
 }
 
+/* A proof of all files or a backup takes minutes: meanwhile the client is not slow, it waits for us. */
 static enum MHD_Result answer(exchange *e)
 {
-    return e->call != NULL ? queue(e, reha_call_finish(e->call)) : send_page(e);
+    if (e->call == NULL) {
+        return send_page(e);
+    }
+    reha_watch_set(&e->server->watch, e->link, (double)INFINITY);
+    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    reha_http_response *response = reha_call_finish(e->call);
+    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)e->server->options.idle_s);
+    return queue(e, response);
 }
 
 /* The head has come: who asks and may they is decided before the body is read. An answer this early closes
@@ -229,6 +238,7 @@ static void set_defaults(reha_server_options *o)
     o->connections_per_client = o->connections_per_client > 0 ? o->connections_per_client : 192;
     o->head_s = o->head_s > 0.0 ? o->head_s : 20.0;
     o->idle_s = o->idle_s > 0.0 ? o->idle_s : 60.0;
+    o->grace_s = o->grace_s > 0.0 ? o->grace_s : 30.0;
     o->rate_bytes_per_s = o->rate_bytes_per_s > 0.0 ? o->rate_bytes_per_s : 16384.0;
 }
 

@@ -1,5 +1,5 @@
-/* What sealed names cost a search (docs/adr/0014): a home of generated patients, then the statements of the list of patients and
- * of the worklist, in processor time.
+/* What sealed names cost a search (docs/adr/0014): a home of generated patients, then the statements of the
+ * list of patients and of the worklist, in processor time.
  *
  *     search_bench [PATIENTS]      10,000, each with an episode of care and a study */
 #include "base/clock.h"
@@ -37,16 +37,19 @@ static reha_status add_one(reha_store *store, int number, reha_error *err)
                            NULL, err));
     REHA_TRY(reha_store_do(store, REHA_SQL_EPISODE_ADD,
                            REHA_BIND(reha_of_text(id), reha_of_text(id), reha_of_text("knee osteoarthritis"),
-                                     reha_of_text("right"), none, none, none, reha_of_text("walk 2 km"), reha_of_int(1), now),
+                                     reha_of_text("right"), none, none, none, reha_of_text("walk 2 km"),
+                                     reha_of_int(1), now),
                            NULL, err));
     return reha_store_do(store, REHA_SQL_STUDY_ADD,
-                         REHA_BIND(reha_of_text(study), reha_of_text(id), reha_of_text(id), reha_of_text(study),
-                                   reha_of_text("DX"), reha_of_text("KNEE"), reha_of_text("2026-01-31"), now),
+                         REHA_BIND(reha_of_text(study), reha_of_text(id), reha_of_text(id),
+                                   reha_of_text(study), reha_of_text("DX"), reha_of_text("KNEE"),
+                                   reha_of_text("2026-01-31"), now),
                          NULL, err);
 }
 
 /* The list and its total, as a page asks for them; the median of some rounds. */
-static reha_status time_lists(reha_store *store, const char *what, int identity, const char *text, reha_error *err)
+static reha_status time_lists(reha_store *store, const char *what, int identity, const char *text,
+                              reha_error *err)
 {
     double took[ROUNDS];
     double worklist = 0.0;
@@ -55,14 +58,16 @@ static reha_status time_lists(reha_store *store, const char *what, int identity,
     for (int i = 0; i < ROUNDS; i++) {
         json_t *rows = NULL;
         const double begin = cpu_ms();
-        REHA_TRY(reha_store_rows(store, REHA_SQL_PATIENTS,
-                                 REHA_BIND(reha_of_int(identity), reha_of_text(text), none, reha_of_int(PAGE)), &rows, err));
-        REHA_TRY(reha_store_number(store, REHA_SQL_PATIENTS_COUNT, REHA_BIND(reha_of_int(identity), reha_of_text(text)), &found,
-                                   err));
+        REHA_TRY(reha_store_rows(
+            store, REHA_SQL_PATIENTS,
+            REHA_BIND(reha_of_int(identity), reha_of_text(text), none, reha_of_int(PAGE)), &rows, err));
+        REHA_TRY(reha_store_number(store, REHA_SQL_PATIENTS_COUNT,
+                                   REHA_BIND(reha_of_int(identity), reha_of_text(text)), &found, err));
         took[i] = cpu_ms() - begin;
         json_decref(rows);
-        const reha_value filters[] = {reha_of_int(identity), reha_of_text(text), none, none, none, none, none, reha_of_int(0),
-                                      none, reha_of_int(PAGE)};
+        const reha_value filters[] = {
+            reha_of_int(identity), reha_of_text(text), none, none, none, none, none, reha_of_int(0), none,
+            reha_of_int(PAGE)};
         const double again = cpu_ms();
         REHA_TRY(reha_store_rows(store, REHA_SQL_STUDIES, filters, 10, &rows, err));
         REHA_TRY(reha_store_number(store, REHA_SQL_STUDIES_COUNT, filters, 7, &found, err));
@@ -73,7 +78,8 @@ static reha_status time_lists(reha_store *store, const char *what, int identity,
     for (int i = 1; i < ROUNDS; i++) {
         best = took[i] < best ? took[i] : best;
     }
-    (void)printf("%-42s patients %7.1f ms   worklist %7.1f ms   (%lld found)\n", what, best, worklist, (long long)found);
+    (void)printf("%-42s patients %7.1f ms   worklist %7.1f ms   (%lld found)\n", what, best, worklist,
+                 (long long)found);
     return REHA_OK;
 }
 

@@ -1,5 +1,6 @@
-/* A home folder as a former version of the program made it (tests/golden/home-vN: its tables as SQL, key, head of the audit
- * chain; without the stored files). Every text that somebody typed there holds the word ZZSECRET. */
+/* A home folder as a former version of the program made it (tests/golden/home-vN: its tables as SQL, key,
+ * head of the audit chain; without the stored files). Every text that somebody typed there holds the word
+ * ZZSECRET. */
 #ifndef REHA_TESTS_FORMER_HOME_H
 #define REHA_TESTS_FORMER_HOME_H
 
@@ -20,7 +21,8 @@ static inline void make_former_home(const char *folder, int version, int copies)
                    "d.execute('PRAGMA journal_mode = WAL')\n"
                    "d.executescript(open('" REHA_SOURCE_DIR "/tests/golden/home-v%d/records.sql').read())\n"
                    "for i in range(%d):\n"
-                   " d.execute('INSERT INTO patient SELECT id || ?, version, pseudonym || ?, name, birth_year, sex, note, NULL, created_at "
+                   " d.execute('INSERT INTO patient SELECT id || ?, version, pseudonym || ?, name, "
+                   "birth_year, sex, note, NULL, created_at "
                    "FROM patient LIMIT 1', (i, i))\n"
                    "d.commit()\n"
                    "d.close()\"",

@@ -56,7 +56,8 @@ done:
     reha_free(needles);
 }
 
-/* --- the seal --------------------------------------------------------------------------------------------------- */
+/* --- the seal
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Where the value belongs, as the seal binds it; 0: it cannot be told. */
 static size_t place_of(sqlite3_value **values, char out[PLACE_BYTES])
@@ -100,23 +101,25 @@ static void seal(sqlite3_context *context, int count, sqlite3_value **values)
         return;
     }
     randombytes_buf(sealed, NONCE_BYTES);
-    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE_BYTES, NULL, plain, plain_bytes, (const uint8_t *)place,
-                                                     place_bytes, NULL, sealed, sqlite3_user_data(context));
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(sealed + NONCE_BYTES, NULL, plain, plain_bytes,
+                                                     (const uint8_t *)place, place_bytes, NULL, sealed,
+                                                     sqlite3_user_data(context));
     memcpy(text, SEAL_MARK, MARK_BYTES);
     (void)sodium_bin2base64(text + MARK_BYTES, text_bytes - MARK_BYTES, sealed, sealed_bytes, BASE64);
     reha_free(sealed);
     sqlite3_result_text(context, text, (int)strlen(text), sqlite3_free);
 }
 
-/* What sodium_bin2base64 wrote; libsodium's own way back takes the same time for every character, which costs a search as much
- * as the decryption, and what is sealed is no secret. 0: not base 64. */
+/* What sodium_bin2base64 wrote; libsodium's own way back takes the same time for every character, which costs
+ * a search as much as the decryption, and what is sealed is no secret. 0: not base 64. */
 static size_t from_base64(const char *text, size_t text_bytes, uint8_t *out)
 {
     /* of '-' to 'z' */
-    static const int8_t values[] = {
-        62, -1, -1, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1, -1, 0, 1, 2, 3, 4, 5,
-        6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63, -1,
-        26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51};
+    static const int8_t values[] = {62, -1, -1, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1,
+                                    -1, -1, -1, -1, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
+                                    12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1,
+                                    -1, -1, 63, -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37,
+                                    38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51};
     uint32_t held = 0;
     int bits = 0;
     size_t used = 0;
@@ -136,16 +139,16 @@ static size_t from_base64(const char *text, size_t text_bytes, uint8_t *out)
 }
 
 /* The bytes that `text` stands for, opened in place; false: no seal of ours, or of another place or key. */
-static bool open_seal(const char *text, size_t text_bytes, const char *place, size_t place_bytes, const uint8_t *key,
-                      uint8_t *out, size_t *plain_bytes)
+static bool open_seal(const char *text, size_t text_bytes, const char *place, size_t place_bytes,
+                      const uint8_t *key, uint8_t *out, size_t *plain_bytes)
 {
     unsigned long long opened_bytes = 0;
     const bool is_marked = text_bytes > MARK_BYTES && memcmp(text, SEAL_MARK, MARK_BYTES) == 0;
     const size_t sealed_bytes = is_marked ? from_base64(text + MARK_BYTES, text_bytes - MARK_BYTES, out) : 0;
     const bool fits = place_bytes > 0 && sealed_bytes >= NONCE_BYTES + TAG_BYTES &&
-                      crypto_aead_xchacha20poly1305_ietf_decrypt(out + NONCE_BYTES, &opened_bytes, NULL, out + NONCE_BYTES,
-                                                                 sealed_bytes - NONCE_BYTES, (const uint8_t *)place,
-                                                                 place_bytes, out, key) == 0;
+                      crypto_aead_xchacha20poly1305_ietf_decrypt(
+                          out + NONCE_BYTES, &opened_bytes, NULL, out + NONCE_BYTES,
+                          sealed_bytes - NONCE_BYTES, (const uint8_t *)place, place_bytes, out, key) == 0;
     *plain_bytes = (size_t)opened_bytes;
     return fits;
 }
@@ -183,12 +186,13 @@ reha_status reha_functions_add(sqlite3 *db, const uint8_t key[REHA_KEY_BYTES], r
         const char *name;
         int arguments, flags;
         void (*call)(sqlite3_context *, int, sqlite3_value **);
-    } functions[] = {{"has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, has_words},
-                     {"seal", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY, seal}, /* by us, never by what a file's schema says */
-                     {"unseal", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC, unseal}};
+    } functions[] = {
+        {"has_words", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, has_words},
+        {"seal", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY, seal}, /* by us, never by what a file's schema says */
+        {"unseal", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC, unseal}};
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        if (sqlite3_create_function(db, functions[i].name, functions[i].arguments, functions[i].flags, (void *)(uintptr_t)key,
-                                    functions[i].call, NULL, NULL) != SQLITE_OK) {
+        if (sqlite3_create_function(db, functions[i].name, functions[i].arguments, functions[i].flags,
+                                    (void *)(uintptr_t)key, functions[i].call, NULL, NULL) != SQLITE_OK) {
             return reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
         }
     }

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[] = "reha-test-XXXXXX";
@@ -127,6 +128,48 @@ static void test_random(void **state)
     assert_int_equal(seen, 1225);
 }
 
+static void test_copy(void **state)
+{
+    (void)state;
+    char from[96];
+    char to[96];
+    char absent[96];
+    reha_error err = REHA_ERROR_INIT;
+    struct stat info;
+    uint8_t *back = NULL;
+    size_t count = 0;
+    int64_t bytes_done = 5;
+    enum { SIZE = (3 << 20) + 7 }; /* several pieces, and a rest */
+    uint8_t *data = malloc(SIZE);
+    assert_non_null(data);
+    for (size_t i = 0; i < SIZE; i++) {
+        data[i] = (uint8_t)(i * 31U >> 3);
+    }
+    (void)snprintf(from, sizeof from, "%s/copied", folder);
+    (void)snprintf(to, sizeof to, "%s/copy", folder);
+    (void)snprintf(absent, sizeof absent, "%s/none/copy", folder);
+    assert_ok(reha_file_save(from, data, SIZE, &err), &err);
+    assert_ok(reha_file_copy(from, to, &bytes_done, &err), &err);
+    assert_int_equal(bytes_done, 5 + SIZE);
+    assert_int_equal(stat(to, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_ok(reha_file_load(to, SIZE, &back, &count, &err), &err);
+    assert_int_equal(count, SIZE);
+    assert_memory_equal(back, data, SIZE);
+    assert_int_equal(reha_file_copy(from, to, &bytes_done, &err), REHA_E_CONFLICT); /* never over something */
+    assert_int_equal(reha_file_copy(absent, to, NULL, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(reha_file_copy(from, absent, NULL, &err), REHA_E_IO);
+    assert_int_equal(reha_file_copy(folder, absent, NULL, &err), REHA_E_FORMAT);
+    assert_int_equal(bytes_done, 5 + SIZE);
+    (void)unlink(to);
+    reha_mem_fail_after(0);
+    assert_int_equal(reha_file_copy(from, to, NULL, &err), REHA_E_NOMEM);
+    reha_mem_fail_after(-1);
+    assert_int_not_equal(stat(to, &info), 0); /* nothing half stays */
+    reha_free(back);
+    free(data);
+}
+
 static void test_clock(void **state)
 {
     (void)state;
@@ -141,7 +184,7 @@ static void test_clock(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths), cmocka_unit_test(test_copy),
                                        cmocka_unit_test(test_parallel_loop), cmocka_unit_test(test_random),
                                        cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -17,7 +17,8 @@ static int open_server(void **state)
 static void make_patient(const account *who, char path[64])
 {
     json_t *made = NULL;
-    assert_int_equal(ask_wire(who, "POST", "/api/v1/patients", "Content-Type: application/json\r\n", "{\"note\": \"-\"}", 13, &made),
+    assert_int_equal(ask_wire(who, "POST", "/api/v1/patients", "Content-Type: application/json\r\n",
+                              "{\"note\": \"-\"}", 13, &made),
                      201);
     (void)snprintf(path, 64, "/api/v1/patients/%s", reha_json_string(made, "id", ""));
     json_decref(made);
@@ -27,12 +28,14 @@ static int put_note(const account *who, const char *path, int64_t version, const
 {
     char headers[120];
     char body[400];
-    (void)snprintf(headers, sizeof headers, "Content-Type: application/json\r\nIf-Match: \"%lld\"\r\n", (long long)version);
+    (void)snprintf(headers, sizeof headers, "Content-Type: application/json\r\nIf-Match: \"%lld\"\r\n",
+                   (long long)version);
     const int length = snprintf(body, sizeof body, "{\"note\": \"%s\"}", note);
     return ask_wire(who, "PUT", path, headers, body, (size_t)length, out);
 }
 
-/* --- edits ------------------------------------------------------------------------------------------------------ */
+/* --- edits
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct clinician {
     const account *who;
@@ -98,7 +101,8 @@ static void write_until_done(void *context)
             return;
         }
         (void)snprintf(note, sizeof note, "%s%c", reha_json_string(patient, "note", ""), one->letter);
-        const int code = put_note(one->who, one->path, json_integer_value(json_object_get(patient, "version")), note, NULL);
+        const int code = put_note(one->who, one->path,
+                                  json_integer_value(json_object_get(patient, "version")), note, NULL);
         json_decref(patient);
         count(one, code);
         done += code == 200 ? 1 : 0;
@@ -141,9 +145,11 @@ static void test_no_edit_is_lost(void **state)
     json_decref(patient);
 }
 
-/* --- slow clients ------------------------------------------------------------------------------------------------ */
+/* --- slow clients
+ * ------------------------------------------------------------------------------------------------ */
 
-/* Uploads that stand still hold neither the records nor those who only read; what they began is gone afterwards. */
+/* Uploads that stand still hold neither the records nor those who only read; what they began is gone
+ * afterwards. */
 static void test_uploads_that_stand_still(void **state)
 {
     const bench *b = *state;
@@ -189,7 +195,8 @@ static void tick_on(void *context)
     }
 }
 
-/* A password's hash takes longer than this server has patience with clients: the answer comes nevertheless. */
+/* A password's hash takes longer than this server has patience with clients: the answer comes nevertheless.
+ */
 static void test_our_own_time_counts_for_nothing(void **state)
 {
     const bench *b = *state;
@@ -201,8 +208,8 @@ static void test_our_own_time_counts_for_nothing(void **state)
     const reha_server_options hasty = {.grace_s = 0.03, .head_s = 5.0, .idle_s = 5.0};
     assert_ok(reha_server_open(b->web, &hasty, &server, &err), &err);
     assert_ok(reha_thread_start(tick_on, &is_over, &ticker, &err), &err);
-    const int code = ask_wire(&b->accounts[REHA_ROLE_NONE], "POST", "/api/v1/session", "Content-Type: application/json\r\n", body,
-                              sizeof body - 1, NULL);
+    const int code = ask_wire(&b->accounts[REHA_ROLE_NONE], "POST", "/api/v1/session",
+                              "Content-Type: application/json\r\n", body, sizeof body - 1, NULL);
     atomic_store(&is_over, true);
     reha_thread_join(ticker);
     reha_server *closed = server;
@@ -211,7 +218,8 @@ static void test_our_own_time_counts_for_nothing(void **state)
     assert_int_equal(code, 201);
 }
 
-/* --- a full disk -------------------------------------------------------------------------------------------------- */
+/* --- a full disk
+ * -------------------------------------------------------------------------------------------------- */
 
 static void limit_files(rlim_t bytes)
 {
@@ -221,7 +229,8 @@ static void limit_files(rlim_t bytes)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* The system's limit on the size of a file stands for the disk's end: the same calls fail in the same places. */
+/* The system's limit on the size of a file stands for the disk's end: the same calls fail in the same places.
+ */
 static void test_a_full_disk_is_told_and_loses_nothing(void **state)
 {
     const bench *b = *state;
@@ -235,7 +244,8 @@ static void test_a_full_disk_is_told_and_loses_nothing(void **state)
     (void)signal(SIGXFSZ, SIG_IGN); /* as the server does */
     make_patient(who, path);
     limit_files(1 << 20);
-    const int code = ask_wire(who, "POST", "/api/v1/uploads", "X-File-Name: big.dcm\r\n", body, BYTES, &answer);
+    const int code =
+        ask_wire(who, "POST", "/api/v1/uploads", "X-File-Name: big.dcm\r\n", body, BYTES, &answer);
     limit_files(RLIM_INFINITY);
     free(body);
     assert_int_equal(code, 507);
@@ -261,14 +271,16 @@ static void test_records_that_cannot_grow(void **state)
     char path[64];
     make_patient(who, path);
     limit_files(1);
-    const int code = ask_wire(who, "POST", "/api/v1/patients", "Content-Type: application/json\r\n", "{\"note\": \"x\"}", 13, &answer);
+    const int code = ask_wire(who, "POST", "/api/v1/patients", "Content-Type: application/json\r\n",
+                              "{\"note\": \"x\"}", 13, &answer);
     limit_files(RLIM_INFINITY);
     assert_int_equal(code, 507);
     assert_non_null(strstr(reha_json_string(json_object_get(answer, "error"), "message", ""), "full"));
     json_decref(answer);
     assert_int_equal(ask_wire(who, "GET", path, "", NULL, 0, NULL), 200);
     make_patient(who, path);
-    assert_int_equal(ask_wire(who, "POST", "/api/v1/audit/verification?blobs=1", "Content-Type: application/json\r\n", "{}", 2, &verdict),
+    assert_int_equal(ask_wire(who, "POST", "/api/v1/audit/verification?blobs=1",
+                              "Content-Type: application/json\r\n", "{}", 2, &verdict),
                      200);
     assert_true(json_is_true(json_object_get(verdict, "ok")));
     json_decref(verdict);

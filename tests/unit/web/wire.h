@@ -90,9 +90,11 @@ static inline int ask_wire(const account *who, const char *method, const char *p
     assert_non_null(answer);
     const int fd = dial();
     (void)snprintf(head, sizeof head,
-                   "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%s%s\r\n%s%s\r\n%sContent-Length: %zu\r\n\r\n", method,
-                   path, who->cookie[0] != '\0' ? "Cookie: " : "X-None: ", who->cookie,
-                   who->csrf[0] != '\0' ? "X-CSRF-Token: " : "X-Nothing: ", who->csrf, more_headers, body_bytes);
+                   "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: "
+                   "close\r\n%s%s\r\n%s%s\r\n%sContent-Length: %zu\r\n\r\n",
+                   method, path, who->cookie[0] != '\0' ? "Cookie: " : "X-None: ", who->cookie,
+                   who->csrf[0] != '\0' ? "X-CSRF-Token: " : "X-Nothing: ", who->csrf, more_headers,
+                   body_bytes);
     say(fd, head);
     say_bytes(fd, body, body_bytes);
     hear(fd, LAST, answer, ROOM);

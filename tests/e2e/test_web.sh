@@ -19,15 +19,15 @@ run 1 serve --home "$work/none" --address 0.0.0.0 --port 0 --demo
 says err 'demo'
 
 # Without models no image could be analysed: said at once, and nothing is made.
-run 1 serve --home "$work/none" --models "$work/no-models" --port 0
+run 1 serve --home "$work/bare" --models "$work/no-models" --port 0
 says err 'no folder of models.*--models DIR'
 mkdir -p "$work/models/knee-oa/1"
-run 1 serve --home "$work/none" --models "$work/models" --port 0
+run 1 serve --home "$work/bare" --models "$work/models" --port 0
 says err 'no version folder with a card.json'
 echo '{}' >"$work/models/knee-oa/1/card.json"
-run 1 serve --home "$work/none" --models "$work/models" --port 0
+run 1 serve --home "$work/bare" --models "$work/models" --port 0
 says err 'holds no network'
-[ ! -e "$work/none/records.db" ] || fail "a home was made without models"
+[ ! -e "$work/bare/records.db" ] || fail "a home was made without models"
 
 command -v node >/dev/null && command -v npm >/dev/null && command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null ||
     { echo "skipped: node, npm or chromium is absent"; exit 77; }

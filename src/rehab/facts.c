@@ -60,13 +60,15 @@ static reha_status parse_fact(const reha_place *place, const char *name, const j
                               reha_error *err)
 {
     const char *origin = NULL;
-    REHA_TRY(reha_place_keys(place, json, " label type unit range choices section origin finding ", err));
+    REHA_TRY(reha_place_keys(place, json, " label type unit range choices section origin finding instrument ",
+                             err));
     REHA_TRY(reha_place_string(place, json, "label", &fact->label, err));
     REHA_TRY(reha_place_string(place, json, "origin", &origin, err));
     fact->name = name;
     fact->unit = reha_json_string(json, "unit", "");
     fact->section = reha_json_string(json, "section", "");
     fact->finding = reha_json_string(json, "finding", NULL);
+    fact->instrument = reha_json_string(json, "instrument", NULL);
     int found = 0;
     while (found < ORIGIN_COUNT && strcmp(origin_names[found], origin) != 0) {
         found++;

@@ -307,3 +307,28 @@ const reha_exercise *reha_guideline_exercise(const reha_guideline *g, const char
     }
     return NULL;
 }
+
+void reha_guideline_facts(const reha_guideline *guideline, int programme, unsigned char *set)
+{
+    for (size_t i = 0; i < guideline->rule_count; i++) {
+        const reha_rule *rule = &guideline->rules[i];
+        if (rule->programme != programme && guideline->programmes[rule->programme].condition != NULL) {
+            continue;
+        }
+        reha_condition_facts(&rule->when, set);
+        if (rule->fact >= 0) {
+            set[rule->fact] = 1;
+        }
+    }
+    for (int i = 0; i < guideline->programmes[programme].phase_count; i++) {
+        const reha_guide_phase *phase = &guideline->programmes[programme].phases[i];
+        if (phase->has_advance) {
+            reha_condition_facts(&phase->advance, set);
+        }
+    }
+    const int bmi = reha_fact_find(&guideline->facts, "bmi");
+    for (size_t i = 0; bmi >= 0 && set[bmi] != 0 && i < guideline->facts.count; i++) { /* it is derived from both */
+        const char *name = guideline->facts.items[i].name;
+        set[i] |= strcmp(name, "height_cm") == 0 || strcmp(name, "weight_kg") == 0 ? 1 : 0;
+    }
+}

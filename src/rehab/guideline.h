@@ -141,6 +141,10 @@ bool reha_rule_forbids_exercise(const reha_rule *forbidding, const reha_exercise
 const reha_exercise *reha_guideline_exercise(const reha_guideline *guideline,
                                              const char *id); /* NULL: absent */
 
+/* Marks every fact that a plan of this programme can hang on, by the rules for every condition or by its own:
+ * one byte each, REHA_FACTS_MAX long. */
+void reha_guideline_facts(const reha_guideline *guideline, int programme, unsigned char *set);
+
 /* Faults of the whole: contradictions, rules that cannot fire, pictures that rule. */
 REHA_MUST_USE reha_status reha_guideline_check(const reha_guideline *guideline, reha_error *err);
 

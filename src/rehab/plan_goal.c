@@ -35,8 +35,8 @@ static bool is_reached(double now, double target, bool at_most)
     return !isnan(now) && (at_most ? now <= target : now >= target);
 }
 
-static void goal_text(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
-                      char *out, size_t out_bytes)
+void reha_plan_goal_text_(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
+                          char *out, size_t out_bytes)
 {
     char from[48] = "";
     if (!isnan(baseline)) {
@@ -65,7 +65,7 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
     int days_left = 0;
     (void)reha_date_days(m->in->date, by, &days_left);
     const bool reached = is_reached(now, target, rule->at_most);
-    goal_text(fact, baseline, target, rule->at_most, by, text, sizeof text);
+    reha_plan_goal_text_(fact, baseline, target, rule->at_most, by, text, sizeof text);
     json_t *line = reha_plan_line_(m, rule);
     reha_plan_put_(m, line, "why", json_string(rule->text));
     reha_plan_put_(m, line, "text", reha_json_text(text));
@@ -119,6 +119,10 @@ bool reha_plan_goals_reached_(const plan_maker *m)
             const json_t *goal = json_array_get(goals, k);
             const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
             const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
+            if (strcmp(reha_json_string(goal, "state", ""), "removed") == 0 ||
+                reha_json_string(goal, "measure", NULL) == NULL) {
+                continue; /* left out by a clinician, or words without a number */
+            }
             if (fact < 0 ||
                 !is_reached(m->facts.values[fact], reha_json_number(goal, "target", (double)NAN), at_most)) {
                 return false;

@@ -24,7 +24,7 @@ static void add_text(char *out, size_t out_bytes, const char *format, long value
 }
 
 /* "3 sets, 10 repetitions, 3 days a week, effort 6 of 10" */
-static void dose_text(const json_t *level, char *out, size_t out_bytes)
+void reha_plan_dose_text_(const json_t *level, char *out, size_t out_bytes)
 {
     static const char *const parts[][2] = {{"sets", "# x"},
                                            {"repetitions", "# repetitions"},
@@ -49,7 +49,7 @@ static json_t *dose_json(plan_maker *m, const reha_dose *dose, int level)
     const int used = level < count ? level : count - 1;
     json_t *to = json_copy(json_array_get(dose->levels, (size_t)used));
     m->failed = m->failed || to == NULL;
-    dose_text(to, text, sizeof text);
+    reha_plan_dose_text_(to, text, sizeof text);
     reha_plan_put_(m, to, "text", json_string(text));
     reha_plan_put_(m, to, "name", json_string(dose->id));
     reha_plan_put_(m, to, "type", json_string(dose->type));

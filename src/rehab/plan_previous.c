@@ -130,9 +130,14 @@ static void overwrite(plan_maker *m, json_t *line, const json_t *edited_line)
 {
     static const char *const keys[] = {"text", "dose", "state", "target", "by"};
     json_t *generated = reha_plan_object_(m);
+    const bool is_goal = json_object_get(line, "measure") != NULL;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         json_t *now = json_object_get(line, keys[i]);
         json_t *then = json_object_get(edited_line, keys[i]);
+        const bool is_judged = is_goal && strcmp(keys[i], "state") == 0; /* open or reached: today's numbers decide */
+        if (is_judged && strcmp(json_string_value(then) != NULL ? json_string_value(then) : "", "removed") != 0) {
+            continue;
+        }
         if (now != NULL && then != NULL && !json_equal(now, then)) {
             reha_plan_put_(m, generated, keys[i], json_incref(now));
             reha_plan_put_(m, line, keys[i], json_incref(then));
@@ -258,7 +263,8 @@ static void changes_of_goals(plan_maker *m, json_t *list, const json_t *before)
     for (size_t i = 0; i < json_array_size(before); i++) {
         const json_t *goal = json_array_get(before, i);
         const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
-        if (fact < 0 || strcmp(reha_json_string(goal, "state", ""), "reached") == 0) {
+        const char *state = reha_json_string(goal, "state", "");
+        if (fact < 0 || strcmp(state, "reached") == 0 || strcmp(state, "removed") == 0) {
             continue;
         }
         const double now = m->facts.values[fact];

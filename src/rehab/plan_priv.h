@@ -46,6 +46,11 @@ const reha_rule *reha_plan_withholds_exercise_(const plan_maker *m, const reha_e
 /* Digest of what a clinician may change on a line (text, dose, state), 8 hex digits. */
 void reha_plan_digest_(const json_t *line, char out[9]);
 
+/* "2 x, 10 repetitions, 3 days a week": of one level of a dose, or of a dose that somebody wrote. */
+void reha_plan_dose_text_(const json_t *level, char *out, size_t out_bytes);
+void reha_plan_goal_text_(const reha_fact *fact, double baseline, double target, bool at_most, const char *by, char *out,
+                          size_t out_bytes);
+
 /* plan_phase.c */
 void reha_plan_read_previous_(plan_maker *m); /* phase, level, goals reached */
 reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err);

@@ -34,19 +34,36 @@ static void put_text(report *r, double indent, double size, bool bold, unsigned 
     r->y += reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT + indent, r->y}, text, &type).y + 1.5;
 }
 
+static bool is_reviewed(const json_t *plan)
+{
+    return json_is_true(json_object_get(plan, "reviewed"));
+}
+
+static void write_banner(const json_t *plan, char *out, size_t out_bytes)
+{
+    const json_t *review = json_object_get(plan, "review");
+    if (is_reviewed(plan)) {
+        (void)snprintf(out, out_bytes, "Confirmed by %.60s (%.30s) on %.10s.", reha_json_string(review, "by", ""),
+                       reha_json_string(review, "role", ""), reha_json_string(review, "at", ""));
+    } else {
+        (void)snprintf(out, out_bytes, "Not reviewed: no clinician has confirmed this.");
+    }
+}
+
 static void new_page(report *r)
 {
-    char text[200];
+    char text[400];
     if (r->page_no > 0) {
         reha_canvas_next_page(r->canvas);
     }
     r->page_no++;
     const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
-    (void)snprintf(
-        text, sizeof text,
-        "%s, plan of %s, page %d. Not reviewed: no clinician has signed this. Treatment follows symptoms and "
-        "function, never the picture alone.",
-        reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no);
+    char banner[160];
+    write_banner(r->plan, banner, sizeof banner);
+    (void)snprintf(text, sizeof text,
+                   "%s, plan of %s, page %d. %s Treatment follows symptoms and function, never the picture alone.",
+                   reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no,
+                   banner);
     (void)reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
     r->y = MARGIN_PT;
 }
@@ -75,6 +92,9 @@ static void write_cause(report *r, const json_t *line)
     const json_t *because = json_object_get(line, "because");
     const json_t *source = json_object_get(line, "source");
     const double year = reha_json_number(source, "year", 0.0);
+    if (!json_is_object(source)) {
+        return; /* a clinician's own line: its reason stands above */
+    }
     for (size_t i = 0; i < json_array_size(because); i++) {
         const size_t used = strlen(text);
         (void)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? "; " : "Because ",
@@ -118,7 +138,9 @@ static void write_line(report *r, const json_t *line)
     ensure(r, json_is_object(dose) ? 66.0 : 40.0);
     reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 6.0}, 1.8, reha_rgb(INK));
     put_text(r, 12.0, 9.5, false, INK, reha_json_string(line, "text", ""));
-    if (json_is_object(dose)) {
+    if (json_is_object(dose) && json_object_get(dose, "levels") == NULL) { /* a clinician's own */
+        put_text(r, 12.0, 9.0, true, INK, reha_json_string(dose, "text", ""));
+    } else if (json_is_object(dose)) {
         (void)snprintf(text, sizeof text, "%s (%s; level %.0f of %.0f)", reha_json_string(dose, "text", ""),
                        reha_json_string(dose, "type", ""), reha_json_number(dose, "level", 0.0) + 1.0,
                        reha_json_number(dose, "levels", 0.0));
@@ -303,7 +325,10 @@ static void write_head(report *r)
     char text[TEXT_BYTES];
     const char *status = reha_json_string(r->plan, "status", "");
     const bool is_stopped = strcmp(status, "doctor-today") == 0;
-    put_text(r, 0.0, 9.0, true, AMBER, "NOT REVIEWED");
+    char banner[160];
+    write_banner(r->plan, banner, sizeof banner);
+    put_text(r, 0.0, 9.0, true, is_reviewed(r->plan) ? GREEN : AMBER,
+             is_reviewed(r->plan) ? banner : "NOT REVIEWED");
     (void)snprintf(text, sizeof text, "Rehabilitation plan: %s",
                    reha_json_string(json_object_get(r->plan, "guideline"), "title", ""));
     put_text(r, 0.0, 16.0, true, INK, text);
@@ -349,17 +374,35 @@ static void write_report(report *r)
     }
 }
 
-reha_status reha_plan_report_pdf(const json_t *plan, const char *path, reha_error *err)
+static reha_status draw_report(const json_t *plan, reha_canvas **out, reha_error *err)
 {
-    reha_status status = REHA_OK;
     report r = {.plan = plan};
-    const reha_pdf_facts facts = {.title = "Rehabilitation plan (not reviewed)",
+    const reha_pdf_facts facts = {.title = is_reviewed(plan) ? "Rehabilitation plan" : "Rehabilitation plan (not reviewed)",
                                   .author = "rehascope " REHA_VERSION,
                                   .subject = "Made from rules for a clinician to check"};
-    REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &r.canvas, err));
+    *out = NULL;
+    REHA_TRY(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &r.canvas, err));
     write_report(&r);
-    REHA_CHECK(reha_canvas_save(r.canvas, path, err));
-done:
-    reha_canvas_free(r.canvas);
+    *out = r.canvas;
+    return REHA_OK;
+}
+
+reha_status reha_plan_report_pdf(const json_t *plan, const char *path, reha_error *err)
+{
+    reha_canvas *canvas = NULL;
+    REHA_TRY(draw_report(plan, &canvas, err));
+    const reha_status status = reha_canvas_save(canvas, path, err);
+    reha_canvas_free(canvas);
+    return status;
+}
+
+reha_status reha_plan_report_pdf_encode(const json_t *plan, uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    reha_canvas *canvas = NULL;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(draw_report(plan, &canvas, err));
+    const reha_status status = reha_canvas_encode(canvas, out, out_bytes, err);
+    reha_canvas_free(canvas);
     return status;
 }

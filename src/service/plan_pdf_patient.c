@@ -10,6 +10,8 @@ static const double MARGIN_PT = 36.0;
 static const double GAP_PT = 10.0;
 static const double TEXT_PT = 10.5;
 static const double FIGURE_PT = 96.0;
+static const unsigned DRAFT_BACK = 0xfdeecb;
+static const unsigned DRAFT_INK = 0x7a4a00;
 static const unsigned INK = 0x1b2733;
 static const unsigned SOFT = 0x5b6875;
 static const unsigned BLUE = 0x1f4e79;
@@ -46,7 +48,9 @@ static double height_of(sheet *s, double width, double size, bool bold, const ch
 static void footer(sheet *s)
 {
     char text[400];
-    (void)snprintf(text, sizeof text, "%s  (%d)", reha_json_string(s->page->facts, "footer", ""), s->page_no);
+    const char *draft = reha_json_string(s->page->facts, "draft", "");
+    (void)snprintf(text, sizeof text, "%s%s%s  (%d)", draft, draft[0] != '\0' ? " " : "",
+                   reha_json_string(s->page->facts, "footer", ""), s->page_no);
     (void)write_text(s, MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 6.0, inner_width(), 7.5, false, SOFT, text);
 }
 
@@ -77,6 +81,12 @@ static void write_title(sheet *s)
     (void)write_text(s, MARGIN_PT, y + 2.0, inner_width(), 11.0, false, 0xffffff,
                      reha_json_string(s->page->facts, "subtitle", ""));
     s->y = band + 26.0;
+    const char *draft = reha_json_string(s->page->facts, "draft", "");
+    if (draft[0] != '\0') {
+        reha_canvas_fill_box(s->canvas, (reha_rect){MARGIN_PT, s->y - 4.0, inner_width(), 22.0}, 4.0,
+                             reha_rgb(DRAFT_BACK));
+        s->y += write_text(s, MARGIN_PT + 8.0, s->y, inner_width() - 16.0, 10.5, true, DRAFT_INK, draft) + 12.0;
+    }
     s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, INK,
                        reha_json_string(s->page->facts, "intro", ""));
     s->y += GAP_PT;
@@ -216,12 +226,14 @@ static void write_cards(sheet *s, const json_t *block)
     s->y += 4.0;
 }
 
-reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_folder, const char *language,
-                                  const char *path, reha_error *err)
+/* The whole page on a canvas of its own. */
+static reha_status draw_page(const json_t *plan, const char *guidelines_folder, const char *language,
+                             reha_canvas **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     plan_page page;
     sheet s = {.page = &page};
+    *out = NULL;
     REHA_TRY(reha_plan_page_make_(plan, guidelines_folder, language, &page, err));
     const reha_pdf_facts facts = {.title = reha_json_string(page.facts, "title", ""),
                                   .author = "rehascope " REHA_VERSION,
@@ -242,9 +254,30 @@ reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_fol
             write_section(&s, block);
         }
     }
-    REHA_CHECK(reha_canvas_save(s.canvas, path, err));
+    *out = s.canvas;
 done:
-    reha_canvas_free(s.canvas);
     reha_plan_page_clear_(&page);
+    return status;
+}
+
+reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_folder, const char *language,
+                                  const char *path, reha_error *err)
+{
+    reha_canvas *canvas = NULL;
+    REHA_TRY(draw_page(plan, guidelines_folder, language, &canvas, err));
+    const reha_status status = reha_canvas_save(canvas, path, err);
+    reha_canvas_free(canvas);
+    return status;
+}
+
+reha_status reha_plan_patient_pdf_encode(const json_t *plan, const char *guidelines_folder, const char *language,
+                                         uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    reha_canvas *canvas = NULL;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(draw_page(plan, guidelines_folder, language, &canvas, err));
+    const reha_status status = reha_canvas_encode(canvas, out, out_bytes, err);
+    reha_canvas_free(canvas);
     return status;
 }

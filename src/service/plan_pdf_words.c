@@ -180,6 +180,13 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
         char target[24];
         char now[24] = "?";
         const char *key = json_string_value(json_object_get(goal, "patient"));
+        if (strcmp(reha_json_string(goal, "state", ""), "removed") == 0) {
+            continue;
+        }
+        if (json_object_get(goal, "kept") != NULL) { /* a clinician's own words */
+            add_line(w, block, reha_json_string(goal, "text", ""));
+            continue;
+        }
         write_number(reha_json_number(goal, "target", 0.0), target, sizeof target);
         if (json_is_number(json_object_get(goal, "now"))) {
             write_number(reha_json_number(goal, "now", 0.0), now, sizeof now);
@@ -240,8 +247,10 @@ static void add_card(writer *w, json_t *cards, const json_t *line)
     char key[100];
     char dose[LINE_BYTES];
     const char *exercise = json_string_value(json_object_get(line, "exercise"));
+    const bool is_own_line = json_object_get(line, "kept") != NULL && /* more than the exercise's name */
+                             strcmp(reha_json_string(line, "text", ""), reha_json_string(line, "title", "")) != 0;
     const bool has_own_words =
-        json_object_get(json_object_get(line, "generated"), "text") != NULL || exercise == NULL;
+        json_object_get(json_object_get(line, "generated"), "text") != NULL || exercise == NULL || is_own_line;
     json_t *card = json_object();
     if (exercise != NULL) {
         (void)snprintf(key, sizeof key, "exercise.%.60s.name", exercise);
@@ -332,6 +341,8 @@ static void write_facts(writer *w, const json_t *plan, const json_t *phase, bool
                    moved != NULL && !is_stopped ? word(w, moved) : "");
     put(w, w->page->facts, "intro", reha_json_text(text));
     put(w, w->page->facts, "footer", json_string(word(w, "page.footer")));
+    const bool is_reviewed = json_is_true(json_object_get(plan, "reviewed"));
+    put(w, w->page->facts, "draft", json_string(is_reviewed ? "" : word(w, "page.draft")));
 }
 
 /* What to mind and what to leave, and where else help comes from. */

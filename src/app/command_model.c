@@ -21,11 +21,11 @@ static void print_list(const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
-        (void)printf("%-12s %-10s %s\n", reha_json_string(entry, "task", ""), reha_json_string(entry, "version", "none"),
+        (void)printf("%-27s %-10s %s\n", reha_json_string(entry, "task", ""), reha_json_string(entry, "version", "none"),
                      reha_json_string(entry, "title", ""));
         const char *fault = reha_json_string(entry, "fault", NULL);
         if (fault != NULL) {
-            (void)printf("             %s\n", fault);
+            (void)printf("%-27s %s\n", "", fault);
         }
     }
 }

@@ -285,11 +285,16 @@ REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_act
 /* --- over time: series, scores, plans, predictions -------------------------------------------------------------------------------- */
 
 /* All measurements and scores of a patient, oldest first; a human's amendment replaces the software's value and says so;
- * rejected ones are marked. {"measurements":[...], "scores":[...]}. */
+ * rejected ones are marked. {"measurements":[...], "scores":[...], "judged":[...]}: "judged" has a series for each
+ * instrument and side, with what it says in words (docs/formats/scores.md). */
 REHA_MUST_USE reha_status reha_clinic_series(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
                                              json_t **out, reha_error *err);
-/* in {"instrument","value","unit"?,"date","side"?,"episode_id"?,"note"?}; out the score. Wrong ones are withdrawn, not
- * deleted (in {"reason"}). */
+/* The instruments of guidelines/scores.json: {"items":[...]}. */
+REHA_MUST_USE reha_status reha_clinic_instruments(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                                  reha_error *err);
+/* in {"instrument","value" or "items","date","side"?,"episode_id"?,"note"?}; out the score. `instrument` is a key or title of
+ * a known one, whose range is checked and whose rule counts the items; or "other" with its "name" and "unit"?. Wrong ones
+ * are withdrawn, not deleted (in {"reason"}). */
 REHA_MUST_USE reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
                                                 const json_t *in, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_clinic_score_withdraw(reha_clinic *clinic, const reha_actor *actor, const char *id,
@@ -303,6 +308,37 @@ REHA_MUST_USE reha_status reha_clinic_plan(reha_clinic *clinic, const reha_actor
 REHA_MUST_USE reha_status reha_clinic_plan_save(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
                                                 const char *id, int64_t if_version, const json_t *in, json_t **out,
                                                 reha_error *err);
+/* What the plan's form asks, filled in as far as the record knows (docs/formats/records.md). `episode_id` NULL: the newest
+ * open one; `plan_id` NULL: after the newest plan, if there is one. REHA_MAY_CARE. */
+REHA_MUST_USE reha_status reha_clinic_plan_form(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                const char *episode_id, const char *plan_id, json_t **out,
+                                                reha_error *err);
+/* Runs the rules: in {"input","episode_id"?,"reason"?}, `input` as docs/formats/plan.md without schema and analyses, which
+ * come from the record. `id` NULL: a new plan; else the next version, after the clinician's edits and with the changes.
+ * REHA_E_REFUSED: the facts contradict each other. */
+REHA_MUST_USE reha_status reha_clinic_plan_make(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                const char *id, int64_t if_version, const json_t *in, json_t **out,
+                                                reha_error *err);
+/* Changes one line (in: rehab/plan_edit.h), with a reason: a new version that nobody has confirmed. */
+REHA_MUST_USE reha_status reha_clinic_plan_edit(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                const char *id, int64_t if_version, const json_t *in, json_t **out,
+                                                reha_error *err);
+/* A clinician stands for this plan: in {"comment"?}. REHA_MAY_SIGN. REHA_E_REFUSED: safety questions are open. */
+REHA_MUST_USE reha_status reha_clinic_plan_confirm(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                   const char *id, int64_t if_version, const json_t *in, json_t **out,
+                                                   reha_error *err);
+typedef enum reha_plan_paper { REHA_PLAN_FOR_CLINICIAN = 0, REHA_PLAN_FOR_PATIENT } reha_plan_paper;
+/* As PDF, marked until it is confirmed. REHA_MAY_EXPORT, audited. *out: reha_free. */
+REHA_MUST_USE reha_status reha_clinic_plan_pdf(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                               int64_t version, reha_plan_paper paper, uint8_t **out, size_t *out_bytes,
+                                               reha_error *err);
+/* What the model of an outcome asks, by its own description, filled in as far as the record knows. REHA_MAY_CARE. */
+REHA_MUST_USE reha_status reha_clinic_prediction_form(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                      const char *outcome, json_t **out, reha_error *err);
+/* Runs the model and keeps what it says: in {"outcome","input","episode_id"?}. REHA_E_REFUSED: outside of what it learnt
+ * from; the text says which answer, and nothing is kept. */
+REHA_MUST_USE reha_status reha_clinic_prediction_make(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                                      const json_t *in, json_t **out, reha_error *err);
 /* Predictions are immutable: in {"outcome","content","model"?,"model_hash"?,"episode_id"?}. */
 REHA_MUST_USE reha_status reha_clinic_predictions(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
                                                   json_t **out, reha_error *err);

@@ -1,7 +1,8 @@
-#include "service/clinic_priv.h"
+#include "service/clinic_care_priv.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "rehab/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ reha_status reha_clinic_series(reha_clinic *clinic, const reha_actor *actor, con
     json_t *patient = NULL;
     json_t *measurements = NULL;
     json_t *scores = NULL;
+    json_t *judged = NULL;
     reha_status status = REHA_OK;
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
@@ -38,12 +40,14 @@ reha_status reha_clinic_series(reha_clinic *clinic, const reha_actor *actor, con
                           &patient, err));
     REHA_CHECK(clinic_rows(clinic, REHA_SQL_SERIES_MEASUREMENTS, REHA_BIND(reha_of_text(patient_id)), &measurements, err));
     REHA_CHECK(clinic_rows(clinic, REHA_SQL_SCORES, REHA_BIND(reha_of_text(patient_id)), &scores, err));
-    *out = json_pack("{s:O, s:O}", "measurements", measurements, "scores", scores);
+    REHA_CHECK(clinic_scores_judge(scores, &judged, err));
+    *out = json_pack("{s:O, s:O, s:O}", "measurements", measurements, "scores", scores, "judged", judged);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a series");
 done:
     json_decref(patient);
     json_decref(measurements);
     json_decref(scores);
+    json_decref(judged);
     return status;
 }
 
@@ -75,22 +79,23 @@ static reha_status check_patient(reha_store *store, const char *patient_id, reha
 reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const json_t *in,
                                   json_t **out, reha_error *err)
 {
-    const char *instrument = NULL, *unit = NULL, *date = NULL, *side = NULL, *episode = NULL, *note = NULL;
-    double value = 0.0;
+    const char *date = NULL, *side = NULL, *episode = NULL, *note = NULL;
+    clinic_score score;
+    char words[LONG_BYTES + sizeof score.items + 8];
     char id[REHA_IDENTIFIER_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
     clinic_write write;
     reha_status status = REHA_OK;
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
-    REHA_TRY(clinic_check_members(in, "instrument value unit date side episode_id note", err));
-    REHA_TRY(clinic_text(in, "instrument", true, SHORT_BYTES, &instrument, err));
-    REHA_TRY(clinic_number(in, "value", true, -1e9, 1e9, &value, err));
-    REHA_TRY(clinic_text(in, "unit", false, SHORT_BYTES, &unit, err));
+    REHA_TRY(clinic_check_members(in, "instrument name value items unit date side episode_id note", err));
+    REHA_TRY(clinic_score_read(in, &score, err));
     REHA_TRY(clinic_date(in, "date", true, &date, err));
     REHA_TRY(clinic_word(in, "side", false, "left right both", &side, err));
     REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
     REHA_TRY(clinic_text(in, "note", false, LONG_BYTES, &note, err));
+    (void)snprintf(words, sizeof words, "%s%s%s", note != NULL ? note : "", note != NULL && score.items[0] != '\0' ? "; " : "",
+                   score.items);
     reha_identifier_new(id);
     reha_clock_timestamp(now);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
@@ -98,8 +103,8 @@ reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, 
     REHA_CHECK(check_episode(write.store, patient_id, episode, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_SCORE_ADD,
                              REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode),
-                                       reha_of_text(instrument), reha_of_real(value), reha_of_text(unit), reha_of_text(side),
-                                       reha_of_text(date), reha_of_text(note), reha_of_text(actor->user_id), reha_of_text(now)),
+                                       reha_of_text(score.instrument), reha_of_real(score.value), reha_of_text(score.unit),
+                                       reha_of_text(side), reha_of_text(date), reha_of_text(words[0] != '\0' ? words : NULL), reha_of_text(actor->user_id), reha_of_text(now)),
                              NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "score.add", "score", id, json_pack("{s:s}", "patient_id", patient_id), err));
     REHA_CHECK(reha_store_row(write.store, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), out, err));
@@ -140,9 +145,8 @@ done:
 /* --- plans and predictions -------------------------------------------------------------------------------------- */
 
 /* The content as it is stored; free() it. */
-static reha_status content_text(const json_t *in, char **out, reha_error *err)
+static reha_status content_text(const json_t *content, char **out, reha_error *err)
 {
-    const json_t *content = json_object_get(in, "content");
     *out = NULL;
     if (!json_is_object(content)) {
         return reha_fail(err, REHA_E_ARG, "'content' must be an object");
@@ -208,45 +212,109 @@ done:
     return status;
 }
 
+reha_status clinic_plan_store(reha_clinic *clinic, const reha_actor *actor, const clinic_plan_version *version, json_t **out,
+                              reha_error *err)
+{
+    const char *id = version->id;
+    char *content = NULL;
+    char made[REHA_IDENTIFIER_BYTES];
+    char now[REHA_TIMESTAMP_BYTES];
+    int64_t number = 1;
+    clinic_write write = {.store = NULL};
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_TRY(content_text(version->content, &content, err));
+    reha_identifier_new(made);
+    reha_clock_timestamp(now);
+    REHA_CHECK(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(check_patient(write.store, version->patient_id, err));
+    REHA_CHECK(check_episode(write.store, version->patient_id, version->episode_id, err));
+    if (id == NULL) {
+        id = made;
+        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_ADD,
+                                 REHA_BIND(reha_of_text(id), reha_of_text(version->patient_id), reha_of_text(version->episode_id)),
+                                 NULL, err));
+        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_NEXT, REHA_BIND(reha_of_text(id), reha_of_int(0)), NULL, err));
+    } else {
+        REHA_CHECK(next_version(write.store, version->patient_id, id, version->if_version, &number, err));
+    }
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_VERSION_ADD,
+                             REHA_BIND(reha_of_text(id), reha_of_int(number), reha_of_text(content), reha_of_text(version->reason),
+                                       reha_of_text(actor->user_id), reha_of_text(now)),
+                             NULL, err));
+    REHA_CHECK(clinic_note(&write, actor, version->action, "plan", id,
+                           json_pack("{s:s, s:I}", "patient_id", version->patient_id, "version", (json_int_t)number), err));
+    REHA_CHECK(reha_store_row(write.store, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(number)), out, err));
+done:
+    free(content); /* allowed: jansson's */
+    return clinic_end_with(&write, status, out, err);
+}
+
+bool clinic_plan_is_ours(const json_t *content)
+{
+    return strcmp(reha_json_string(content, "schema", ""), "rehascope/plan/1") == 0;
+}
+
+reha_status clinic_plan_read(reha_clinic *clinic, const char *patient_id, const char *id, int64_t version, json_t **out,
+                             reha_error *err)
+{
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(version)), "plan", out, err));
+    if (strcmp(reha_json_string(*out, "patient_id", ""), patient_id) != 0) {
+        json_decref(*out);
+        *out = NULL;
+        return reha_fail(err, REHA_E_NOT_FOUND, "the patient has no such plan");
+    }
+    return REHA_OK;
+}
+
+/* Whoever brings a plan of ours back from outside has not confirmed it by that; and no line is changed without a reason. */
+static reha_status take_foreign(const json_t *given, json_t **out, reha_error *err)
+{
+    reha_source_text source = {0};
+    char *text = NULL;
+    *out = json_incref((json_t *)given);
+    if (!clinic_plan_is_ours(given)) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_json_format(given, &text, err));
+    reha_status status = reha_source_parse("content", text, &source, err);
+    if (status == REHA_OK) {
+        status = reha_plan_check(&source, err);
+    }
+    reha_source_clear(&source);
+    reha_free(text);
+    REHA_TRY(status);
+    json_decref(*out);
+    *out = json_copy((json_t *)given);
+    (void)json_object_set_new(*out, "reviewed", json_false());
+    (void)json_object_del(*out, "review");
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a plan");
+}
+
 reha_status reha_clinic_plan_save(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const char *id,
                                   int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     const char *episode = NULL, *reason = NULL;
-    char *content = NULL;
-    char made[REHA_IDENTIFIER_BYTES];
-    char now[REHA_TIMESTAMP_BYTES];
-    int64_t version = 1;
-    clinic_write write = {.store = NULL};
+    json_t *content = NULL;
     reha_status status = REHA_OK;
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
     REHA_TRY(clinic_check_members(in, "content episode_id reason", err));
     REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
     REHA_TRY(clinic_text(in, "reason", false, LONG_BYTES, &reason, err));
-    REHA_TRY(content_text(in, &content, err));
-    reha_identifier_new(made);
-    reha_clock_timestamp(now);
-    REHA_CHECK(clinic_begin(clinic, true, &write, err));
-    REHA_CHECK(check_patient(write.store, patient_id, err));
-    REHA_CHECK(check_episode(write.store, patient_id, episode, err));
-    if (id == NULL) {
-        id = made;
-        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_ADD,
-                                 REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode)), NULL, err));
-        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_NEXT, REHA_BIND(reha_of_text(id), reha_of_int(0)), NULL, err));
-    } else {
-        REHA_CHECK(next_version(write.store, patient_id, id, if_version, &version, err));
-    }
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_PLAN_VERSION_ADD,
-                             REHA_BIND(reha_of_text(id), reha_of_int(version), reha_of_text(content), reha_of_text(reason),
-                                       reha_of_text(actor->user_id), reha_of_text(now)),
-                             NULL, err));
-    REHA_CHECK(clinic_note(&write, actor, "plan.save", "plan", id,
-                           json_pack("{s:s, s:I}", "patient_id", patient_id, "version", (json_int_t)version), err));
-    REHA_CHECK(reha_store_row(write.store, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(version)), out, err));
+    REHA_CHECK(take_foreign(json_object_get(in, "content"), &content, err));
+    REHA_CHECK(clinic_plan_store(clinic, actor,
+                                 &(clinic_plan_version){.patient_id = patient_id,
+                                                        .id = id,
+                                                        .if_version = if_version,
+                                                        .content = content,
+                                                        .episode_id = episode,
+                                                        .reason = reason,
+                                                        .action = "plan.save"},
+                                 out, err));
 done:
-    free(content); /* allowed: jansson's */
-    return clinic_end_with(&write, status, out, err);
+    json_decref(content);
+    return status;
 }
 
 reha_status reha_clinic_predictions(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, json_t **out,
@@ -255,37 +323,44 @@ reha_status reha_clinic_predictions(reha_clinic *clinic, const reha_actor *actor
     return whole_list(clinic, actor, REHA_SQL_PREDICTIONS, patient_id, out, err);
 }
 
-reha_status reha_clinic_prediction_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
-                                       const json_t *in, json_t **out, reha_error *err)
+reha_status clinic_prediction_store(reha_clinic *clinic, const reha_actor *actor, const clinic_prediction *prediction,
+                                    json_t **out, reha_error *err)
 {
-    const char *outcome = NULL, *model = NULL, *model_hash = NULL, *episode = NULL;
     char *content = NULL;
     char id[REHA_IDENTIFIER_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
     clinic_write write = {.store = NULL};
     reha_status status = REHA_OK;
     *out = NULL;
-    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
-    REHA_TRY(clinic_check_members(in, "outcome content model model_hash episode_id", err));
-    REHA_TRY(clinic_text(in, "outcome", true, SHORT_BYTES, &outcome, err));
-    REHA_TRY(clinic_text(in, "model", false, SHORT_BYTES, &model, err));
-    REHA_TRY(clinic_text(in, "model_hash", false, SHORT_BYTES, &model_hash, err));
-    REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
-    REHA_TRY(content_text(in, &content, err));
+    REHA_TRY(content_text(prediction->content, &content, err));
     reha_identifier_new(id);
     reha_clock_timestamp(now);
     REHA_CHECK(clinic_begin(clinic, true, &write, err));
-    REHA_CHECK(check_patient(write.store, patient_id, err));
-    REHA_CHECK(check_episode(write.store, patient_id, episode, err));
+    REHA_CHECK(check_patient(write.store, prediction->patient_id, err));
+    REHA_CHECK(check_episode(write.store, prediction->patient_id, prediction->episode_id, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_PREDICTION_ADD,
-                             REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode),
-                                       reha_of_text(outcome), reha_of_text(content), reha_of_text(model),
-                                       reha_of_text(model_hash), reha_of_text(actor->user_id), reha_of_text(now)),
+                             REHA_BIND(reha_of_text(id), reha_of_text(prediction->patient_id), reha_of_text(prediction->episode_id),
+                                       reha_of_text(prediction->outcome), reha_of_text(content), reha_of_text(prediction->model),
+                                       reha_of_text(prediction->model_hash), reha_of_text(actor->user_id), reha_of_text(now)),
                              NULL, err));
-    REHA_CHECK(clinic_note(&write, actor, "prediction.add", "prediction", id, json_pack("{s:s}", "patient_id", patient_id),
-                           err));
+    REHA_CHECK(clinic_note(&write, actor, "prediction.add", "prediction", id,
+                           json_pack("{s:s}", "patient_id", prediction->patient_id), err));
     REHA_CHECK(reha_store_row(write.store, REHA_SQL_PREDICTION, REHA_BIND(reha_of_text(id)), out, err));
 done:
     free(content); /* allowed: jansson's */
     return clinic_end_with(&write, status, out, err);
+}
+
+reha_status reha_clinic_prediction_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                       const json_t *in, json_t **out, reha_error *err)
+{
+    clinic_prediction given = {.patient_id = patient_id, .content = json_object_get(in, "content")};
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
+    REHA_TRY(clinic_check_members(in, "outcome content model model_hash episode_id", err));
+    REHA_TRY(clinic_text(in, "outcome", true, SHORT_BYTES, &given.outcome, err));
+    REHA_TRY(clinic_text(in, "model", false, SHORT_BYTES, &given.model, err));
+    REHA_TRY(clinic_text(in, "model_hash", false, SHORT_BYTES, &given.model_hash, err));
+    REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &given.episode_id, err));
+    return clinic_prediction_store(clinic, actor, &given, out, err);
 }

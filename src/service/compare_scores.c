@@ -204,6 +204,11 @@ static json_t *text_or_null(const char *text)
     return text[0] != '\0' ? reha_json_text(text) : json_null();
 }
 
+static const char *better_text(const reha_instrument *instrument)
+{
+    return instrument->better > 0 ? "higher" : instrument->better < 0 ? "lower" : "neutral";
+}
+
 static json_t *visits_json(const reha_score_series *series)
 {
     json_t *out = json_array();
@@ -253,11 +258,7 @@ static json_t *series_json(const reha_score_series *series)
     return json_pack(
         "{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o, s:o}", "instrument", instrument->key,
         "title", instrument->title, "side", text_or_null(series->side), "unit", instrument->unit, "range",
-        instrument->low, instrument->high, "better",
-        instrument->better > 0   ? "higher"
-        : instrument->better < 0 ? "lower"
-                                 : "neutral",
-        "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "acceptable",
+        instrument->low, instrument->high, "better", better_text(instrument), "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "acceptable",
         isnan(instrument->acceptable.value) ? json_null() : threshold_json(&instrument->acceptable), "visits",
         visits_json(series), "judged", judged_json(series));
 }
@@ -275,6 +276,44 @@ reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out
         json_decref(*out);
         *out = NULL;
         return reha_fail(err, REHA_E_NOMEM, "the scores cannot be written as JSON");
+    }
+    return REHA_OK;
+}
+
+static json_t *items_json(const reha_instrument *instrument)
+{
+    json_t *high = json_array();
+    for (size_t i = 0; i < instrument->item_count; i++) {
+        (void)json_array_append_new(high, json_real(instrument->item_high[i]));
+    }
+    return json_pack("{s:I, s:I, s:I, s:f, s:o}", "count", (json_int_t)instrument->item_count, "count_min",
+                     (json_int_t)instrument->item_count_min, "answered_min", (json_int_t)instrument->answered_min, "low",
+                     instrument->item_low, "high", high);
+}
+
+static json_t *instrument_json(const reha_instrument *one)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "key", one->key, "title",
+                     one->title, "family", one->family, "body", one->body, "unit", one->unit, "low", one->low, "high",
+                     one->high, "better", better_text(one), "image", one->is_image ? 1 : 0, "items",
+                     one->item_count > 1 ? items_json(one) : json_null(), "mdc",
+                     threshold_json(reha_threshold_choose(one->mdc, one->mdc_count, NULL)), "mic",
+                     threshold_json(reha_threshold_choose(one->mic, one->mic_count, NULL)), "acceptable",
+                     isnan(one->acceptable.value) ? json_null() : threshold_json(&one->acceptable), "note", one->note);
+}
+
+reha_status reha_scores_to_json(const reha_scores *scores, json_t **out, reha_error *err)
+{
+    json_t *list = json_array();
+    bool is_whole = list != NULL;
+    for (size_t i = 0; i < reha_scores_count(scores); i++) {
+        is_whole = json_array_append_new(list, instrument_json(reha_scores_at(scores, i))) == 0 && is_whole;
+    }
+    *out = json_pack("{s:o}", "items", list);
+    if (*out == NULL || !is_whole) {
+        json_decref(*out);
+        *out = NULL;
+        return reha_fail(err, REHA_E_NOMEM, "the instruments cannot be written as JSON");
     }
     return REHA_OK;
 }

@@ -347,6 +347,14 @@ static reha_status judge(const reha_score_table *table, reha_score_series *serie
                               : REHA_OK;
 }
 
+static reha_status judge_all(reha_score_table *table, const char *setting, reha_error *err)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        REHA_TRY(judge(table, &table->items[i], setting, err));
+    }
+    return REHA_OK;
+}
+
 reha_status reha_score_table_load(const char *path, const reha_score_options *options, reha_score_table **out,
                                   reha_error *err)
 {
@@ -364,12 +372,34 @@ reha_status reha_score_table_load(const char *path, const reha_score_options *op
         status = reha_fail(err, REHA_E_FORMAT, "%s holds no scores", path);
         goto done;
     }
-    for (size_t i = 0; i < table->count; i++) {
-        REHA_CHECK(judge(table, &table->items[i], options->setting, err));
-    }
+    REHA_CHECK(judge_all(table, options->setting, err));
     *out = table;
     table = NULL;
 done:
+    reha_score_table_free(table);
+    return status;
+}
+
+reha_status reha_score_table_read(const json_t *entries, reha_scores *scores, const char *setting,
+                                  reha_score_table **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    *out = NULL;
+    reha_score_table *table = reha_alloc_zero(1, sizeof *table);
+    if (table == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a table of scores");
+    }
+    table->scores = scores;
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        REHA_CHECK(add_json_entry(table, json_array_get(entries, i), err));
+    }
+    REHA_CHECK(judge_all(table, setting, err));
+    *out = table;
+    table = NULL;
+done:
+    if (table != NULL) {
+        table->scores = NULL; /* still the caller's */
+    }
     reha_score_table_free(table);
     return status;
 }

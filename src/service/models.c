@@ -8,7 +8,7 @@
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
 #include "service/analyse.h"
-#include "service/outcome.h"
+#include "service/outcome_form.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,43 +32,65 @@ static reha_status load_card(const char *models_folder, const char *task, char *
     return status;
 }
 
+/* One line of the list; what its model says of itself where there is one. */
+static reha_status add_model(const char *models_folder, const char *task, const char *title, const char *accepts,
+                             const char *kind, json_t *list, reha_error *err)
+{
+    char *folder = NULL;
+    json_t *card = NULL;
+    reha_error fault = REHA_ERROR_INIT;
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n}", "task", task, "title", title, "accepts", accepts,
+                              "kind", kind, "version", "folder", "status");
+    if (load_card(models_folder, task, &folder, &card, &fault) == REHA_OK) {
+        (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
+        (void)json_object_set_new(entry, "folder", json_string(folder));
+        (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
+        (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
+        (void)json_object_set_new(entry, "title", json_string(reha_json_string(card, "title", title)));
+    } else {
+        (void)json_object_set_new(entry, "fault", json_string(fault.text));
+    }
+    json_decref(card);
+    reha_free(folder);
+    return json_array_append_new(list, entry) == 0 ? REHA_OK
+                                                   : reha_fail(err, REHA_E_NOMEM, "out of memory for the list of models");
+}
+
 reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err)
 {
+    reha_status status = REHA_OK;
     json_t *list = json_array();
+    *out = NULL;
     for (size_t i = 0; reha_recogniser_at(i) != NULL; i++) {
-        const reha_recogniser *recogniser = reha_recogniser_at(i);
-        char *folder = NULL;
-        json_t *card = NULL;
-        json_t *entry = json_pack("{s:s, s:s, s:s, s:n, s:n, s:n}", "task", recogniser->name, "title",
-                                  recogniser->title, "accepts", recogniser->accepts, "version", "folder", "status");
-        reha_error fault = REHA_ERROR_INIT;
-        if (load_card(models_folder, recogniser->name, &folder, &card, &fault) == REHA_OK) {
-            (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
-            (void)json_object_set_new(entry, "folder", json_string(folder));
-            (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
-            (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
-        } else {
-            (void)json_object_set_new(entry, "fault", json_string(fault.text));
-        }
-        json_decref(card);
-        reha_free(folder);
-        if (json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return reha_fail(err, REHA_E_NOMEM, "out of memory for the list of models");
+        const reha_recogniser *one = reha_recogniser_at(i);
+        REHA_CHECK(add_model(models_folder, one->name, one->title, one->accepts, "recogniser", list, err));
+    }
+    for (const char *const *name = reha_outcome_names(); *name != NULL; name++) {
+        char task[64];
+        (void)snprintf(task, sizeof task, "%s%.50s", OUTCOME, *name);
+        REHA_CHECK(add_model(models_folder, task, *name, "facts of a patient before treatment", "outcome", list, err));
+    }
+    *out = json_incref(list);
+done:
+    json_decref(list);
+    return status;
+}
+
+static bool is_outcome(const char *task)
+{
+    for (const char *const *name = reha_outcome_names(); *name != NULL; name++) {
+        if (strncmp(task, OUTCOME, strlen(OUTCOME)) == 0 && strcmp(task + strlen(OUTCOME), *name) == 0) {
+            return true;
         }
     }
-    *out = list;
-    return REHA_OK;
+    return false;
 }
 
 reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err)
 {
     char *folder = NULL;
     *out = NULL;
-    const bool is_outcome = strncmp(task, OUTCOME, strlen(OUTCOME)) == 0 &&
-                            (reha_outcome_is_task(task + strlen(OUTCOME)) ||
-                             strcmp(task + strlen(OUTCOME), "knee-oa-progression") == 0);
-    if (reha_recogniser_find(task) == NULL && !is_outcome) {
+    if (reha_recogniser_find(task) == NULL && !is_outcome(task)) {
         return reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
     }
     const reha_status status = load_card(models_folder, task, &folder, out, err);

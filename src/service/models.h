@@ -4,8 +4,9 @@
 
 #include "base/json.h"
 
-/* [{"task","title","accepts","version","folder","status","sha256"?, "metrics"?}]: one entry per task of the program,
- * with its newest model; "version" is null where none is installed. New reference. */
+/* [{"task","title","accepts","kind","version","folder","status","sha256"?, "metrics"?}]: one entry per task of the program,
+ * with its newest model; "version" is null where none is installed; "kind" is "recogniser", or "outcome" for what predicts
+ * (their tasks begin with "outcome-"). New reference. */
 REHA_MUST_USE reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err);
 /* The card of a task's newest model; outcome models as "outcome-knee-replacement". New reference. */
 REHA_MUST_USE reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err);

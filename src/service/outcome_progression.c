@@ -147,6 +147,44 @@ done:
     return status;
 }
 
+static json_t *number_input(const char *key, const char *title, double low, double high, bool may_be_unknown)
+{
+    return json_pack("{s:s, s:s, s:s, s:b, s:n, s:f, s:f}", "key", key, "title", title, "kind", "number",
+                     "may_be_unknown", may_be_unknown ? 1 : 0, "item_of", "low", low, "high", high);
+}
+
+reha_status reha_progression_form(const char *models_folder, json_t **inputs, json_t **card, char *hash,
+                                  reha_error *err)
+{
+    static const char *const titles[REHA_PAIR_FEATURES] = {
+        "Kellgren-Lawrence grade, as a reader gives it", "expected grade of the picture, as the analysis gives it",
+        "narrowest joint space, share of the plateau width"};
+    reha_status status = REHA_OK;
+    char *folder = NULL;
+    reha_pairs_model *model = reha_alloc_zero(1, sizeof *model);
+    *inputs = NULL;
+    *card = NULL;
+    if (model == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a model");
+    }
+    REHA_CHECK(reha_model_folder(models_folder, TASK_FOLDER, &folder, err));
+    REHA_CHECK(load(folder, model, card, hash, err));
+    *inputs = json_array();
+    for (size_t f = 0; f < REHA_PAIR_FEATURES; f++) {
+        if (is_used(model, f)) {
+            (void)json_array_append_new(
+                *inputs, number_input(reha_pair_key(f), titles[f], model->low[f], model->high[f], false));
+        }
+    }
+    (void)json_array_append_new(
+        *inputs, number_input(PRIOR, "share of such people whose knee is replaced within 9 years (0 to 1; empty: odds only)",
+                              0.0, 1.0, true));
+done:
+    reha_free(folder);
+    reha_free(model);
+    return status;
+}
+
 /* ---- training ---- */
 
 typedef struct joining {

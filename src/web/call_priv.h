@@ -92,6 +92,15 @@ REHA_HANDLER(reha_web_plan);
 REHA_HANDLER(reha_web_plan_save);
 REHA_HANDLER(reha_web_predictions);
 REHA_HANDLER(reha_web_prediction_add);
+REHA_HANDLER(reha_web_instruments); /* api_care.c */
+REHA_HANDLER(reha_web_plan_form);
+REHA_HANDLER(reha_web_plan_make);
+REHA_HANDLER(reha_web_plan_make_again);
+REHA_HANDLER(reha_web_plan_edit);
+REHA_HANDLER(reha_web_plan_confirm);
+REHA_HANDLER(reha_web_plan_pdf);
+REHA_HANDLER(reha_web_prediction_form);
+REHA_HANDLER(reha_web_prediction_make);
 REHA_HANDLER(reha_web_models); /* api_admin.c */
 REHA_HANDLER(reha_web_model_card);
 REHA_HANDLER(reha_web_users);

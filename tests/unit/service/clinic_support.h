@@ -47,6 +47,7 @@ static inline reha_clinic *open_clinic(const char *home, bool with_workers)
 {
     reha_error err = REHA_ERROR_INIT;
     reha_clinic *clinic = NULL;
+    assert_int_equal(setenv("REHASCOPE_GUIDELINES", REHA_SOURCE_DIR "/guidelines", 1), 0);
     const reha_clinic_options options = {.home = home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = with_workers};
     assert_ok(reha_clinic_open(&options, &clinic, &err), &err);
     return clinic;

@@ -79,7 +79,7 @@ WRITE(do_episode_change, json_pack("{s:s}", "goals", "stairs"),
       reha_clinic_episode_change(f->clinic, actor, f->episode, REHA_ANY_VERSION, in, &out, err))
 WRITE(do_assign, json_pack("{s:s}", "patient_id", f->patient),
       reha_clinic_study_assign(f->clinic, actor, f->study, REHA_ANY_VERSION, in, &out, err))
-WRITE(do_score_add, json_pack("{s:s, s:f, s:s}", "instrument", "NRS pain", "value", 3.0, "date", "2026-01-31"),
+WRITE(do_score_add, json_pack("{s:s, s:f, s:s}", "instrument", "nrs-pain", "value", 3.0, "date", "2026-01-31"),
       reha_clinic_score_add(f->clinic, actor, f->patient, in, &out, err))
 WRITE(do_score_withdraw, json_pack("{s:s}", "reason", "typed wrongly"),
       reha_clinic_score_withdraw(f->clinic, actor, "none", in, &out, err))
@@ -87,6 +87,19 @@ WRITE(do_plan_save, json_pack("{s:{}}", "content"),
       reha_clinic_plan_save(f->clinic, actor, f->patient, NULL, REHA_ANY_VERSION, in, &out, err))
 WRITE(do_prediction_add, json_pack("{s:s, s:{}}", "outcome", "oks", "content"),
       reha_clinic_prediction_add(f->clinic, actor, f->patient, in, &out, err))
+READ(do_instruments, reha_clinic_instruments(f->clinic, actor, &out, err))
+READ(do_plan_form, reha_clinic_plan_form(f->clinic, actor, f->patient, NULL, NULL, &out, err))
+READ(do_prediction_form, reha_clinic_prediction_form(f->clinic, actor, f->patient, "knee-oa-progression", &out, err))
+BYTES(do_plan_pdf,
+      reha_clinic_plan_pdf(f->clinic, actor, f->plan, REHA_ANY_VERSION, REHA_PLAN_FOR_PATIENT, &bytes, &count, err))
+WRITE(do_plan_make, json_pack("{s:{s:s, s:s}}", "input", "condition", "low-back-pain", "side", "none"),
+      reha_clinic_plan_make(f->clinic, actor, f->patient, NULL, REHA_ANY_VERSION, in, &out, err))
+WRITE(do_plan_edit, json_object(),
+      reha_clinic_plan_edit(f->clinic, actor, f->patient, f->plan, REHA_ANY_VERSION, in, &out, err))
+WRITE(do_plan_confirm, json_object(),
+      reha_clinic_plan_confirm(f->clinic, actor, f->patient, f->plan, REHA_ANY_VERSION, in, &out, err))
+WRITE(do_prediction_make, json_pack("{s:s, s:{}}", "outcome", "knee-oa-progression", "input"),
+      reha_clinic_prediction_make(f->clinic, actor, f->patient, in, &out, err))
 WRITE(do_review, json_pack("{s:i, s:s, s:s}", "region", 0, "finding", "oa", "decision", "accept"),
       reha_clinic_review(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_sign, json_object(), reha_clinic_sign(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
@@ -143,6 +156,14 @@ static const struct {
              {"score-withdraw", do_score_withdraw, REHA_MAY_CARE, REHA_E_NOT_FOUND},
              {"plan-save", do_plan_save, REHA_MAY_CARE, REHA_OK},
              {"prediction-add", do_prediction_add, REHA_MAY_CARE, REHA_OK},
+             {"instruments", do_instruments, REHA_MAY_READ, REHA_OK},
+             {"plan-form", do_plan_form, REHA_MAY_CARE, REHA_OK},
+             {"plan-make", do_plan_make, REHA_MAY_CARE, REHA_OK},
+             {"plan-edit", do_plan_edit, REHA_MAY_CARE, REHA_E_CONFLICT}, /* of another program: only to be read */
+             {"plan-confirm", do_plan_confirm, REHA_MAY_SIGN, REHA_E_CONFLICT},
+             {"plan-pdf", do_plan_pdf, REHA_MAY_EXPORT, REHA_E_UNSUPPORTED},
+             {"prediction-form", do_prediction_form, REHA_MAY_CARE, REHA_OK},
+             {"prediction-make", do_prediction_make, REHA_MAY_CARE, REHA_E_ARG},
              {"review", do_review, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
              {"sign", do_sign, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
              {"reopen", do_reopen, REHA_MAY_SIGN, REHA_E_NOT_FOUND},

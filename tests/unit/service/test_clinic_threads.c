@@ -26,7 +26,7 @@ static reha_status read_lists(reha_clinic *clinic, const reha_actor *actor, cons
 static reha_status add_score(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, int value, reha_error *err)
 {
     json_t *out = NULL;
-    json_t *in = json_pack("{s:s, s:i, s:s}", "instrument", "NRS pain", "value", value, "date", "2026-01-31");
+    json_t *in = json_pack("{s:s, s:s, s:i, s:s}", "instrument", "other", "name", "Count", "value", value, "date", "2026-01-31");
     const reha_status status = reha_clinic_score_add(clinic, actor, patient_id, in, &out, err);
     json_decref(in);
     json_decref(out);

@@ -129,6 +129,7 @@ static inline int open_bench_with(void **state, bool with_all)
     reha_error err = REHA_ERROR_INIT;
     b = (bench){.folder = P_tmpdir "/reha-web-XXXXXX"};
     assert_non_null(mkdtemp(b.folder));
+    assert_int_equal(setenv("REHASCOPE_GUIDELINES", REHA_SOURCE_DIR "/guidelines", 1), 0);
     static char home[96];
     static char backups[96];
     (void)snprintf(home, sizeof home, "%s/home", b.folder);

@@ -16,8 +16,7 @@ async function find(path: string[], parameters: URLSearchParams): Promise<Page> 
     case "": return worklistPage(parameters);
     case "studies": return (await import("./pages/study")).studyPage(id);
     case "patients": {
-      const pages = await import("./pages/patients");
-      return id === "" ? pages.patientsPage() : pages.patientPage(id);
+      return id === "" ? (await import("./pages/patients")).patientsPage() : (await import("./pages/patient")).patientPage(id, path.slice(2));
     }
     case "models": {
       const pages = await import("./pages/models");

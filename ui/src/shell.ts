@@ -70,7 +70,7 @@ export function show(page: Page): void {
   window.scrollTo(0, 0);
 }
 
-const KEYS = [["/", "keys.search"], ["u", "keys.upload"], ["j k", "keys.move"], ["Enter", "keys.open"], ["w p z m", "keys.tools"], ["i", "keys.invert"], ["r", "keys.reset"], ["h l o b", "keys.overlays"], ["c", "keys.compare"], ["a e x", "keys.review"], ["g w", "keys.worklist"], ["?", "keys.title"]] as const;
+const KEYS = [["/", "keys.search"], ["u", "keys.upload"], ["j k", "keys.move"], ["Enter", "keys.open"], ["w p z m", "keys.tools"], ["i", "keys.invert"], ["r", "keys.reset"], ["h l o b", "keys.overlays"], ["c", "keys.compare"], ["a e x", "keys.review"], ["y", "keys.reasons"], ["g w", "keys.worklist"], ["?", "keys.title"]] as const;
 function showKeys(): void {
   void dialog<null>(t("keys.title"), (close) => [
     h("dl", { class: "keys" }, KEYS.map(([keys, text]) => [h("dt", {}, keys.split(" ").map((k) => [h("kbd", {}, k), " "])), h("dd", {}, t(text))])),

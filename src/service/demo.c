@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "image/save.h"
 #include "recognition/knee_phantom.h"
+#include "service/demo_care_priv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static const person people[] = {
     {"DEMO-03",
      1988,
      "m",
-     "Anterior knee pain",
+     "Patellofemoral pain",
      "left",
      377,
      "Run 10 km again",
@@ -107,15 +108,6 @@ static reha_status check_goes_on(const demo *d, reha_error *err)
     return d->goes_on(d->context)
                ? REHA_OK
                : reha_fail(err, REHA_E_CANCELLED, "the filling of the demonstration was stopped");
-}
-
-enum { DATE_BYTES = 11 };
-
-static void date_of(int days_ago, char out[DATE_BYTES])
-{
-    const time_t at = time(NULL) - (time_t)days_ago * 86400;
-    struct tm parts;
-    (void)strftime(out, DATE_BYTES, "%Y-%m-%d", gmtime_r(&at, &parts));
 }
 
 static reha_status sign_in(reha_clinic *clinic, const char *name, reha_actor *actor, reha_error *err)
@@ -193,16 +185,17 @@ static reha_status upload(const demo *d, const reha_upload_options *options, con
     return status;
 }
 
-static reha_status add_score(const demo *d, const char *patient_id, const visit *at, reha_error *err)
+static reha_status add_score(const demo *d, const person *who, const char *patient_id, const visit *at,
+                             reha_error *err)
 {
     json_t *score = NULL;
     if (at->koos_pain < 0.0) {
         return REHA_OK;
     }
-    char date[DATE_BYTES];
-    date_of(at->days_ago, date);
-    json_t *in =
-        json_pack("{s:s, s:f, s:s}", "instrument", "KOOS pain", "value", at->koos_pain, "date", date);
+    char date[REHA_DEMO_DATE_BYTES];
+    reha_demo_date(at->days_ago, date);
+    json_t *in = json_pack("{s:s, s:f, s:s, s:s}", "instrument", "koos-pain", "value", at->koos_pain, "date",
+                           date, "side", who->side);
     const reha_status status = reha_clinic_score_add(d->clinic, &d->physio, patient_id, in, &score, err);
     json_decref(score);
     json_decref(in);
@@ -215,8 +208,8 @@ static reha_status add_visit(const demo *d, const person *who, int index, int no
     const visit *at = &who->visits[no];
     uint8_t *png = NULL;
     size_t bytes = 0;
-    char date[DATE_BYTES];
-    date_of(at->days_ago, date);
+    char date[REHA_DEMO_DATE_BYTES];
+    reha_demo_date(at->days_ago, date);
     const reha_upload_options options = {.patient_id = patient_id,
                                          .episode_id = episode_id,
                                          .image_date = date,
@@ -225,7 +218,7 @@ static reha_status add_visit(const demo *d, const person *who, int index, int no
     REHA_TRY(draw(who, index, at, (uint64_t)(index * 100 + no + 1), &png, &bytes, err));
     reha_status status = upload(d, &options, png, bytes, err);
     if (status == REHA_OK) {
-        status = add_score(d, patient_id, at, err);
+        status = add_score(d, who, patient_id, at, err);
     }
     reha_free(png);
     return status;
@@ -239,8 +232,8 @@ static reha_status add_person(const demo *d, int index, reha_error *err)
     json_t *episode = NULL;
     json_t *in = json_pack("{s:s, s:i, s:s}", "pseudonym", who->pseudonym, "birth_year", who->birth_year,
                            "sex", who->sex);
-    char onset[DATE_BYTES];
-    date_of(who->onset_days_ago, onset);
+    char onset[REHA_DEMO_DATE_BYTES];
+    reha_demo_date(who->onset_days_ago, onset);
     json_t *care = json_pack("{s:s, s:s, s:s, s:s}", "condition", who->condition, "side", who->side, "onset",
                              onset, "goals", who->goals);
     REHA_CHECK(reha_clinic_patient_add(d->clinic, &d->physio, in, &patient, err));
@@ -347,8 +340,8 @@ static bool must_be_signed(const json_t *study)
     const char *date = reha_json_string(study, "image_date", "");
     for (size_t i = 0; i < sizeof people / sizeof people[0]; i++) {
         for (int v = 0; strcmp(people[i].pseudonym, pseudonym) == 0 && v < people[i].visit_count; v++) {
-            char visited[DATE_BYTES];
-            date_of(people[i].visits[v].days_ago, visited);
+            char visited[REHA_DEMO_DATE_BYTES];
+            reha_demo_date(people[i].visits[v].days_ago, visited);
             if (strcmp(visited, date) == 0) {
                 return people[i].visits[v].is_signed &&
                        strcmp(reha_json_string(study, "status", ""), "to-review") == 0;
@@ -374,6 +367,34 @@ static reha_status sign_former_visits(const demo *d, reha_error *err)
     return status;
 }
 
+/* Scores, plans and predictions of everybody, once their images are judged. */
+static reha_status add_care(const demo *d, reha_error *err)
+{
+    const reha_query query = {.limit = 100};
+    json_t *list = NULL;
+    reha_status status = reha_clinic_patients(d->clinic, &d->physio, &query, &list, err);
+    const json_t *items = json_object_get(list, "items");
+    for (size_t i = 0; status == REHA_OK && i < json_array_size(items); i++) {
+        const json_t *one = json_array_get(items, i);
+        json_t *patient = NULL;
+        status = check_goes_on(d, err);
+        if (status == REHA_OK) {
+            status =
+                reha_clinic_patient(d->clinic, &d->physio, reha_json_string(one, "id", ""), &patient, err);
+        }
+        const json_t *episode = json_array_get(json_object_get(patient, "episodes"), 0);
+        const reha_demo_patient who = {.pseudonym = reha_json_string(one, "pseudonym", ""),
+                                       .patient_id = reha_json_string(one, "id", ""),
+                                       .episode_id = reha_json_string(episode, "id", "")};
+        if (status == REHA_OK && episode != NULL) {
+            status = reha_demo_care(d->clinic, &d->physio, &who, err);
+        }
+        json_decref(patient);
+    }
+    json_decref(list);
+    return status;
+}
+
 reha_status reha_demo_fill(reha_clinic *clinic, reha_demo_goes_on goes_on, void *context, reha_error *err)
 {
     demo d = {.clinic = clinic, .goes_on = goes_on, .context = context};
@@ -384,5 +405,6 @@ reha_status reha_demo_fill(reha_clinic *clinic, reha_demo_goes_on goes_on, void 
     REHA_TRY(add_strays(&d, err));
     REHA_TRY(wait_for_analyses(&d, err));
     REHA_TRY(sign_former_visits(&d, err));
+    REHA_TRY(add_care(&d, err));
     return reha_clinic_sign_out(clinic, &d.physio, err);
 }

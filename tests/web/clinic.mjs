@@ -23,7 +23,7 @@ async function open(browser, options = {}) {
   page.setDefaultTimeout(20000);
   page.on("request", (r) => check(r.url().startsWith(`${base}/`) || r.url().startsWith(`blob:${base}/`), `a request left the origin: ${r.url()}`));
   page.on("pageerror", (e) => check(false, `script error: ${e.message}`));
-  page.on("console", (m) => check(m.type() !== "error" || /status of (401|403|409|412)/.test(m.text()), `console: ${m.text()}`));
+  page.on("console", (m) => check(m.type() !== "error" || /status of (400|401|403|409|412|422)/.test(m.text()), `console: ${m.text()}`));
   return page;
 }
 
@@ -146,6 +146,130 @@ async function readPages(page) {
   await judge(page, "model");
 }
 
+// Opens the reasons by key, and the page again where a dialog has stored a version.
+async function scores(page, patient) {
+  await page.goto(`${patient}/scores`);
+  await page.getByRole("button", { name: "Add a score" }).click();
+  const box = page.locator("dialog");
+  await box.getByLabel("Instrument").selectOption("koos-pain");
+  await box.getByLabel("Value (points)").fill("40");
+  await box.getByLabel("Date").fill("2026-01-15");
+  await judge(page, "score-form");
+  await box.getByRole("button", { name: "Save" }).click();
+  await page.locator(".series").waitFor();
+  await page.getByRole("button", { name: "Add a score" }).click();
+  await box.getByLabel("Instrument").selectOption("koos-pain");
+  await box.getByText("Count it from the answers instead").click();
+  for (let i = 1; i <= 9; i++) await box.getByLabel(`Answer ${i}`, { exact: true }).selectOption(i === 9 ? "" : "0"); // one is missing
+  await box.getByLabel("Date").fill("2026-02-15");
+  await box.getByRole("button", { name: "Save" }).click();
+  await page.getByText("real improvement").first().waitFor();
+  check(await page.locator(".series").innerText().then((t) => t.includes("+60 points") && t.includes("large enough to matter")), "the judgement of the series");
+  await page.getByRole("button", { name: "Add a score" }).click();
+  await box.getByLabel("Instrument").selectOption("other");
+  await box.getByLabel("Name of the instrument").fill("KOOS pain");
+  await box.getByLabel("Value", { exact: true }).fill("1");
+  await box.getByRole("button", { name: "Save" }).click();
+  await box.getByText(/choose koos-pain itself/).waitFor();
+  await box.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: /^Withdraw KOOS pain of 2026-01-15/ }).click();
+  await box.getByLabel("Reason").fill("Wrong patient");
+  await box.getByRole("button", { name: "Withdraw" }).click();
+  await page.getByText("withdrawn: Wrong patient").waitFor();
+  check((await page.locator("tr.withdrawn").count()) === 1, "a withdrawn score is not shown");
+  await judge(page, "scores");
+}
+
+async function makePlan(page, patient) {
+  await page.goto(`${patient}/plan`);
+  await page.getByRole("link", { name: "Make a plan" }).click();
+  await page.getByLabel("Condition").selectOption("knee-oa");
+  await page.getByLabel("Side", { exact: true }).selectOption("right");
+  check(await page.getByLabel(/^Sex/).inputValue().then((v) => v === ""), "a fact nobody stated is filled in");
+  check(await page.getByLabel(/^Age/).inputValue().then((v) => Number(v) > 60), "the age is not taken from the year of birth");
+  check(await page.locator("[data-fact=koos_pain]").innerText().then((t) => t.includes("last: 100")), "the score is not shown beside its field");
+  check((await page.locator("[data-fact=odi]").isVisible()) === false, "a fact of another condition is asked");
+  await judge(page, "plan-form");
+  await page.getByLabel(/^Pain in activity/).fill("6");
+  await page.getByLabel(/^Pain at rest/).fill("2");
+  await page.getByRole("button", { name: "Make the plan" }).click();
+  await page.getByText("safety questions open").first().waitFor();
+  check(await page.getByRole("button", { name: "Confirm the plan" }).isDisabled(), "a plan with open safety questions can be confirmed");
+  await judge(page, "plan-ask-first");
+  await page.getByRole("link", { name: "Answer in the form and make the plan again" }).click();
+  await page.getByRole("button", { name: "All others were asked and are absent" }).click();
+  await page.locator("[data-section=comorbidity] select").first().waitFor();
+  for (const select of await page.locator("[data-section=comorbidity] select").all()) await select.selectOption("false");
+  await page.getByLabel(/^Pain in activity/).fill("6");
+  await page.getByLabel(/^Swelling/).selectOption("mild");
+  await page.getByLabel(/^Falls/).fill("0");
+  await page.getByLabel("Activity 1").fill("Stairs without the rail");
+  await page.getByLabel("Now, 0 to 10").first().fill("4");
+  await page.getByRole("button", { name: "Make the plan" }).click();
+  await page.getByText("ready for review").first().waitFor();
+  check(await page.locator(".plan").innerText().then((t) => t.includes("Changed since the last plan")), "what changed is not told");
+}
+
+async function workOnPlan(page, patient) {
+  await page.keyboard.press("y");
+  await page.locator(".phase details.why[open]").first().waitFor();
+  check(await page.locator(".phase details.why[open]").first().innerText().then((t) => /Because|Source/.test(t)), "the reason of a line");
+  await judge(page, "plan");
+  const first = page.locator(".exercise").first();
+  const title = await first.locator("h4").innerText();
+  await first.getByRole("button", { name: `Edit: ${title}` }).click();
+  const box = page.locator("dialog");
+  await box.getByLabel("Sets").fill("3");
+  await box.getByRole("button", { name: "Save" }).click(); // without a reason: the browser refuses
+  check(await box.isVisible(), "an edit without a reason was taken");
+  await box.getByLabel("Reason for the change").fill("Likes it harder");
+  await judge(page, "plan-edit");
+  await box.getByRole("button", { name: "Save" }).click();
+  await page.locator(".exercise.is-edited").waitFor();
+  await page.getByRole("button", { name: "Add advice" }).click();
+  await box.getByLabel("In your words").fill("Call on Monday");
+  await box.getByLabel("Reason for the change").fill("Worried");
+  await box.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Call on Monday").waitFor();
+  const pdf = async (name) => {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name, exact: true }).click()]);
+    return readFileSync(await file.path()).subarray(0, 5).toString() === "%PDF-";
+  };
+  check(await pdf("PDF"), "the plan is no PDF");
+  await page.getByRole("button", { name: "Confirm the plan" }).click();
+  await box.getByRole("button", { name: "Confirm the plan" }).click();
+  await page.getByText("Confirmed by Petra Physio").waitFor();
+  check(await pdf("Patient's page (PDF)"), "the patient's page is no PDF");
+  await judge(page, "plan-confirmed");
+  await page.getByText(/^Versions \(/).click();
+  await page.getByRole("link", { name: "Plan, version 1", exact: true }).click();
+  await page.getByText("This is version 1 of").waitFor();
+  check((await page.getByRole("button", { name: /^Edit: / }).count()) === 0, "an old version can be edited");
+  await page.goto(`${patient}/plan`);
+}
+
+async function predict(page, patient) {
+  await page.goto(`${patient}/outcome`);
+  await page.getByRole("link", { name: "Oxford Knee Score after knee replacement" }).click();
+  await page.getByLabel("Procedure").selectOption("primary");
+  await judge(page, "prediction-form");
+  await page.getByLabel("Age band").selectOption("10 to 19");
+  await page.getByLabel("Sex").selectOption("female");
+  await page.getByRole("button", { name: "All others: no" }).click();
+  for (const select of await page.locator("form select").all()) {
+    if ((await select.inputValue()) === "") await select.selectOption({ index: 2 });
+  }
+  await page.getByLabel("EQ VAS").fill("60");
+  await page.getByRole("button", { name: "Predict" }).click();
+  await page.getByText("Refused:").waitFor();
+  check(await page.locator("[role=alert]").innerText().then((t) => t.includes("outside the range")), "a refusal without its reason");
+  await page.getByLabel("Age band").selectOption("60 to 69");
+  await page.getByRole("button", { name: "Predict" }).click();
+  await page.locator(".prediction svg.spread").waitFor();
+  check(await page.locator(".prediction").innerText().then((t) => /5 in 10 .*between \d+ and \d+/.test(t) && t.includes("Plain mean") && t.includes("What drives it")), "the words of a prediction");
+  await judge(page, "prediction");
+}
+
 async function administer(page) {
   await signIn(page, "ada");
   await page.goto(`${base}/#/administration/audit`);
@@ -162,7 +286,7 @@ async function administer(page) {
 }
 
 // Without any bypass: the policy as clinics meet it, dark, on a tablet.
-async function underThePolicy(browser, study) {
+async function underThePolicy(browser, study, patient) {
   const page = await open(browser, { bypassCSP: false, colorScheme: "dark", viewport: { width: 820, height: 1180 } });
   await signIn(page, "petra");
   await page.goto(`${base}/${study}`);
@@ -170,6 +294,12 @@ async function underThePolicy(browser, study) {
   const timing = await page.evaluate(() => performance.getEntriesByType("paint").map((e) => `${e.name} ${Math.round(e.startTime)} ms`).join(", "));
   console.log(`paint: ${timing}`);
   if (shots) await page.screenshot({ path: join(shots, "20-tablet-dark.png") });
+  for (const part of ["scores", "plan", "outcome"]) {
+    await page.goto(`${patient}/${part}`);
+    await page.locator(".patient h2").first().waitFor();
+    check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${part} is wider than a tablet`);
+    if (shots) await page.screenshot({ path: join(shots, `21-tablet-${part}.png`) });
+  }
   const answer = await page.evaluate(async () => {
     const r = await fetch("/api/v1/patients", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
     return r.status;
@@ -210,8 +340,12 @@ try {
   await lookAround(page);
   await compare(page);
   await readPages(page);
+  await scores(page, patient);
+  await makePlan(page, patient);
+  await workOnPlan(page, patient);
+  await predict(page, patient);
   await administer(await open(browser));
-  await underThePolicy(browser, study);
+  await underThePolicy(browser, study, patient);
 } catch (error) {
   faults.push(`stopped: ${error.message}`);
   if (shots) for (const c of browser.contexts()) for (const [i, p] of c.pages().entries()) await p.screenshot({ path: join(shots, `99-stopped-${i}.png`) }).catch(() => undefined);

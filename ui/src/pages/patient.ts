@@ -18,17 +18,16 @@ import { editPatient } from "./patients";
 const TABS = ["", "scores", "plan", "outcome"];
 type Again = (done: Promise<boolean | Patient | null>) => void;
 
-async function overview(context: Context, again: Again): Promise<Child> {
+async function overview(context: Context, again: Again, files: HTMLElement): Promise<Child> {
   const { patient } = context;
   const id = patient.id;
   const [studies, series, plans, predictions] = await Promise.all([get<List<StudySummary>>(`/studies?patient_id=${id}&limit=200`), get<Series>(`/patients/${id}/series`), get<List<Plan>>(`/patients/${id}/plans`), get<List<Prediction>>(`/patients/${id}/predictions`)]);
-  const files = uploader({ patientId: id, onDone: () => void context.redraw() });
   return [
     h("section", {}, h("h2", {}, t("episodes")), h("ul", { class: "episodes" }, (patient.episodes ?? []).map(episodeCard)), may("patients") && h("button", { type: "button", onclick: () => again(addEpisode(patient)) }, t("episode.new"))),
     h("div", { class: "pair" }, h("section", { class: "card" }, h("h2", {}, t("plan")), planSummary(id, itemsOf(plans))), h("section", { class: "card" }, h("h2", {}, t("prediction")), predictionSummary(id, itemsOf(predictions)))),
     series.judged.length > 0 && h("section", { class: "card" }, h("h2", {}, t("scores")), verdicts(series.judged, `${base(id)}/scores`)),
     h("section", {}, h("h2", {}, t("over-time")), h("p", { class: "soft" }, t("over-time.text")), measureCharts(series)),
-    h("section", {}, h("h2", {}, t("studies")), studiesList(studies.items), may("upload") && files.element)];
+    h("section", {}, h("h2", {}, t("studies")), studiesList(studies.items), may("upload") && files)];
 }
 
 async function plans(context: Context, planId: string, version: string): Promise<Child> {
@@ -52,10 +51,11 @@ function tabs(id: string, here: string): HTMLElement {
 export async function patientPage(id: string, place: string[]): Promise<Page> {
   const [tab = "", first = "", second = ""] = place;
   const content = h("div", { class: "patient" });
+  const files = uploader({ patientId: id, onDone: () => void draw() }); // one for all drawings: it tells what it has stored
   async function part(context: Context, again: Again): Promise<Child> {
     const { patient } = context;
     switch (tab) {
-      case "": return overview(context, again);
+      case "": return overview(context, again, files.element);
       case "scores": {
         const series = await get<Series>(`/patients/${id}/series`);
         return scoresPart(patient, series.scores, series.judged, again);

@@ -76,7 +76,7 @@ function goalRow(v: View, at: Listed, g: PlanLine): HTMLElement {
   return h("tr", { class: lineClass(g, "goal") },
     h("th", { scope: "row" }, g.label === undefined ? g.text : capital(g.label), editNote(g), why(g)),
     h("td", { class: "number" }, g.measure === undefined ? "–" : round(g.now)), h("td", { class: "number" }, g.target === undefined ? "–" : `${g.direction === "at-most" ? "≤" : "≥"} ${round(g.target)} ${unit}`, g.baseline != null && g.target !== undefined && h("small", {}, ` (${g.target > g.baseline ? "+" : "−"}${round(Math.abs(g.target - g.baseline))})`)),
-    h("td", {}, g.by === undefined ? "–" : day(g.by)), h("td", {}, tag(t(`plan.goal.${g.state ?? "open"}`), GOAL[g.state ?? "open"] ?? "")), h("td", {}, editButton(v, at, g)));
+    h("td", { class: "date" }, g.by === undefined ? "–" : day(g.by)), h("td", {}, tag(t(`plan.goal.${g.state ?? "open"}`), GOAL[g.state ?? "open"] ?? "")), h("td", {}, editButton(v, at, g)));
 }
 
 function goals(v: View, at: Listed, list: PlanLine[]): Child {
@@ -122,7 +122,7 @@ function withheld(list: Withheld[]): Child {
 }
 
 function changes(c: PlanContent): Child {
-  return c.changes.length > 0 && h("section", { class: "card card-info" }, h("h2", {}, t("plan.changes")), h("ul", { class: "bullets" }, c.changes.map((x) => h("li", {}, tag(known("change", x.what), "tag-info"), ` ${x.text}`))));
+  return c.changes.length > 0 && h("section", { class: "card card-info" }, h("h2", {}, t("plan.changes")), h("ul", { class: "bullets" }, c.changes.map((x) => h("li", {}, tag(known("change", x.what), "tag-info"), ` ${capital(x.text.replace(/^(status|phase|dose|new|left out|goal reached): /, ""))}`))));
 }
 
 function currentPhase(v: View, phase: PlanPhase, c: PlanContent): Child {

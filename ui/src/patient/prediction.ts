@@ -17,7 +17,7 @@ const isProgression = (c: unknown): c is ProgressionContent => typeof (c as Prog
 export function predictionLine(p: Prediction): string {
   const c = p.content;
   if (isOutcome(c)) return t("prediction.line", { target: c.target, value: round(c.expected), low: round(c.intervals[1]?.low, 0), high: round(c.intervals[1]?.high, 0), unit: c.unit });
-  if (isProgression(c)) return t("prediction.line-ratio", { target: c.target, value: round(c.likelihood_ratio.value, 2) });
+  if (isProgression(c)) return t("prediction.line-ratio", { target: c.target, value: times(c.likelihood_ratio.value) });
   return known("outcome", p.outcome);
 }
 
@@ -101,12 +101,15 @@ function outcomeCard(p: Prediction, c: OutcomeContent): HTMLElement {
     h("div", { class: "two" }, h("div", {}, h("h4", {}, t("prediction.chances")), chances(c), alike(c)), h("div", {}, drivers(c))), h("p", { class: "soft" }, t("prediction.limits")));
 }
 
+// How many times as often: no more digits than the interval bears.
+const times = (x: number): string => round(x, x >= 10 ? 0 : 1);
+
 function progressionCard(p: Prediction, c: ProgressionContent): HTMLElement {
   const r = c.likelihood_ratio;
   return h("article", { class: "card prediction" }, h("h3", {}, known("outcome", p.outcome)), made(p, c.model, c.status),
-    h("p", { class: "expected" }, h("strong", {}, `${round(r.value, 2)}×`), ` ${t("prediction.ratio", { low: round(r.low, 2), high: round(r.high, 2) })}`),
+    h("p", { class: "expected" }, h("strong", {}, `${times(r.value)}×`), ` ${t("prediction.ratio", { low: times(r.low), high: times(r.high) })}`),
     h("ul", { class: "words" }, h("li", {}, c.risk === null ? t("prediction.no-prior") : t("prediction.risk", { prior: percent(c.prior), risk: percent(c.risk.value), low: percent(c.risk.low), high: percent(c.risk.high) })),
-      h("li", {}, t("prediction.grade-alone", { value: round(c.grade_alone.likelihood_ratio, 2) })), h("li", {}, t(c.ranks_better_than_grade ? (c.odds_better_than_grade ? "prediction.adds" : "prediction.ranks") : "prediction.adds-nothing"))),
+      h("li", {}, t("prediction.grade-alone", { value: times(c.grade_alone.likelihood_ratio) })), h("li", {}, t(c.ranks_better_than_grade ? (c.odds_better_than_grade ? "prediction.adds" : "prediction.ranks") : "prediction.adds-nothing"))),
     h("ul", { class: "bullets" }, c.contributions.map((d) => h("li", {}, `${known("input", d.feature)}: ${round(d.value, 2)} (${signed(d.log_odds, 2)} ${t("prediction.log-odds")})`))));
 }
 

@@ -54,6 +54,12 @@ REHA_MUST_USE reha_status clinic_known_read(reha_clinic *clinic, const char *pat
 void clinic_known_clear(clinic_known *known); /* {0} is fine */
 /* The newest measurement of a finding on a side, rejected ones passed over; NULL: none. Borrowed. */
 const json_t *clinic_known_measure(const clinic_known *known, const char *finding, const char *side);
+/* Whether the measurement is of one of several joints in its study whose sides nobody knows. */
+bool clinic_known_is_ambiguous(const clinic_known *known, const json_t *measurement);
+/* The same finding of another joint in the same study, from index *next on, that fits the side; NULL: no
+ * more. Borrowed. */
+const json_t *clinic_known_beside(const clinic_known *known, const json_t *measurement, const char *side,
+                                  size_t *next);
 /* The finding of the analysis that a measurement came from, with what a reader has amended: {"key",
  * "grading", ...}. New reference; NULL: the analysis holds none. */
 REHA_MUST_USE reha_status clinic_known_finding(reha_clinic *clinic, const json_t *measurement, json_t **out,

@@ -130,6 +130,32 @@ const json_t *clinic_known_measure(const clinic_known *known, const char *findin
     return NULL;
 }
 
+const json_t *clinic_known_beside(const clinic_known *known, const json_t *measurement, const char *side,
+                                  size_t *next)
+{
+    while (*next < json_array_size(known->measurements)) {
+        const json_t *row = json_array_get(known->measurements, (*next)++);
+        if (strcmp(reha_json_string(row, "key", ""), reha_json_string(measurement, "key", "")) == 0 &&
+            strcmp(reha_json_string(row, "study_id", ""), reha_json_string(measurement, "study_id", "")) ==
+                0 &&
+            fits_side(row, side) && strcmp(reha_json_string(row, "decision", ""), "reject") != 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+bool clinic_known_is_ambiguous(const clinic_known *known, const json_t *measurement)
+{
+    size_t next = 0;
+    int count = 0;
+    const char *side = reha_json_string(measurement, "side", "unknown");
+    while (clinic_known_beside(known, measurement, "none", &next) != NULL) {
+        count++;
+    }
+    return count > 1 && strcmp(side, "unknown") == 0;
+}
+
 reha_status clinic_known_finding(reha_clinic *clinic, const json_t *measurement, json_t **out,
                                  reha_error *err)
 {

@@ -34,32 +34,48 @@ static void add_finding(const reha_fact *fact, const json_t *row, json_t *findin
         section = json_object();
         (void)json_object_set_new(input, fact->section, section);
     }
-    (void)json_object_set(section, fact->name, json_object_get(row, "value"));
+    const double value = reha_json_number(row, "value", (double)NAN);
+    if (!(reha_json_number(section, fact->name, -HUGE_VAL) >=
+          value)) { /* of two readers' statements the worse */
+        (void)json_object_set(section, fact->name, json_object_get(row, "value"));
+    }
+}
+
+/* All joints of the newest study that may be the one: of two machine statements the rules take the worse. */
+static reha_status add_readings(reha_clinic *clinic, const clinic_known *known, const reha_fact *fact,
+                                json_t *input, json_t *regions, reha_error *err)
+{
+    const char *side = reha_json_string(input, "side", "none");
+    const json_t *newest = clinic_known_measure(known, fact->finding, side);
+    size_t next = 0;
+    const json_t *row = NULL;
+    while (newest != NULL && (row = clinic_known_beside(known, newest, side, &next)) != NULL) {
+        json_t *finding = NULL;
+        REHA_TRY(clinic_known_finding(clinic, row, &finding, err));
+        if (finding != NULL) {
+            add_finding(fact, row, finding, input, regions);
+        }
+        json_decref(finding);
+    }
+    return REHA_OK;
 }
 
 /* The newest reading of each finding that a fact knows, unless the form states the fact itself. */
 static reha_status add_findings(reha_clinic *clinic, const clinic_known *known,
                                 const reha_guideline *guideline, json_t *input, reha_error *err)
 {
-    const char *side = reha_json_string(input, "side", "none");
     json_t *regions = json_array();
     for (size_t i = 0; i < guideline->facts.count; i++) {
         const reha_fact *fact = &guideline->facts.items[i];
         const json_t *stated = json_object_get(json_object_get(input, fact->section), fact->name);
-        const json_t *row = fact->finding != NULL ? clinic_known_measure(known, fact->finding, side) : NULL;
-        json_t *finding = NULL;
-        if (row == NULL || (stated != NULL && !json_is_null(stated))) {
+        if (fact->finding == NULL || (stated != NULL && !json_is_null(stated))) {
             continue;
         }
-        const reha_status status = clinic_known_finding(clinic, row, &finding, err);
+        const reha_status status = add_readings(clinic, known, fact, input, regions, err);
         if (status != REHA_OK) {
             json_decref(regions);
             return status;
         }
-        if (finding != NULL) {
-            add_finding(fact, row, finding, input, regions);
-        }
-        json_decref(finding);
     }
     (void)json_object_set_new(input, "analyses",
                               json_array_size(regions) > 0 ? json_pack("[{s:O}]", "regions", regions)

@@ -136,10 +136,12 @@ static bool fill_image(const filler *f, const reha_fact *fact, json_t *to)
     }
     json_decref(finding);
     const char *decision = reha_json_string(row, "decision", "");
-    (void)snprintf(text, sizeof text, "image of %s, %s", reha_json_string(row, "date", ""),
-                   json_is_true(json_object_get(row, "signed")) ? "signed"
-                   : decision[0] != '\0'                        ? "reviewed, not signed"
-                                                                : "not reviewed");
+    (void)snprintf(
+        text, sizeof text, "image of %s%s, %s", reha_json_string(row, "date", ""),
+        clinic_known_is_ambiguous(f->known, row) ? " (several joints, sides unknown: the worse counts)" : "",
+        json_is_true(json_object_get(row, "signed")) ? "signed"
+        : decision[0] != '\0'                        ? "reviewed, not signed"
+                                                     : "not reviewed");
     (void)json_object_set_new(to, "seen", json_string(seen));
     (void)json_object_set_new(to, "seen_from", reha_json_text(text));
     return false;

@@ -130,6 +130,11 @@ static reha_status fill_grade(reha_clinic *clinic, const clinic_known *known, bo
     if (row == NULL) {
         return REHA_OK;
     }
+    if (clinic_known_is_ambiguous(known, row)) {
+        (void)json_object_set_new(input, "from",
+                                  json_string("several joints of unknown side on the newest image: choose"));
+        return REHA_OK;
+    }
     REHA_TRY(clinic_known_finding(clinic, row, &finding, err));
     if (finding != NULL) {
         fill_grades(row, json_object_get(finding, "grading"), is_reader, input);

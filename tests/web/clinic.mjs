@@ -210,6 +210,15 @@ async function makePlan(page, patient) {
   check(await page.locator(".plan").innerText().then((t) => t.includes("Changed since the last plan")), "what changed is not told");
 }
 
+// What the image showed stands beside its field and goes to the rules, but is no fact that somebody stated.
+async function factsOfImages(page, patient) {
+  await page.goto(`${patient}/plan/new`);
+  const grade = page.locator("[data-fact=kl_grade]");
+  await grade.waitFor();
+  check(await grade.innerText().then((t) => /on the image of .*leave empty/.test(t)), "the grade of the image is not shown");
+  check((await grade.locator("input").inputValue()) === "", "the grade of the image is filled in as if somebody had stated it");
+}
+
 async function workOnPlan(page, patient) {
   await page.keyboard.press("y");
   await page.locator(".phase details.why[open]").first().waitFor();
@@ -343,6 +352,7 @@ try {
   await scores(page, patient);
   await makePlan(page, patient);
   await workOnPlan(page, patient);
+  await factsOfImages(page, patient);
   await predict(page, patient);
   await administer(await open(browser));
   await underThePolicy(browser, study, patient);

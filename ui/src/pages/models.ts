@@ -30,9 +30,15 @@ function confusion(metrics: Card): Child {
     h("tbody", {}, (rows as number[][]).map((r, g) => h("tr", {}, h("th", { scope: "row" }, g), r.map((n, c) => h("td", { class: c === g ? "number diagonal" : "number" }, n)))))))];
 }
 
+// A figure beside another: the plain mean, somebody else's prediction, how often intervals held.
+function nested(metrics: Card): Child {
+  const isGroup = (v: unknown): v is Card => typeof v === "object" && v !== null && !Array.isArray(v) && interval(v) === null && Object.values(v).some((x) => interval(x) !== null);
+  return Object.entries(metrics).filter(([, v]) => isGroup(v)).map(([k, v]) => [h("h3", {}, heading(k)), figures(v as Card)]);
+}
+
 function figureSection(key: string, value: Card): Child {
   const n = [typeof value["n"] === "number" && t("models.images", { n: value["n"] }), typeof value["patients"] === "number" && t("models.patients", { n: value["patients"] })].filter(Boolean).join(", ");
-  return h("section", {}, h("h2", {}, heading(key)), typeof value["split"] === "string" && h("p", {}, `${t("models.measured-on")}: ${value["split"]}${n === "" ? "" : `; ${n}`}`), figures(value), byGrade(value), confusion(value));
+  return h("section", {}, h("h2", {}, heading(key)), typeof value["split"] === "string" && h("p", {}, `${t("models.measured-on")}: ${value["split"]}${n === "" ? "" : `; ${n}`}`), figures(value), nested(value), byGrade(value), confusion(value), h("details", { class: "fold" }, h("summary", {}, t("models.all-figures")), readable(value)));
 }
 
 const TEXTS = ["intended_use", "not_for", "limits", "data", "licence"];

@@ -45,10 +45,10 @@ type Edited_ = { reason: string; by?: string; date?: string };
 
 /* ---- Lines ------------------------------------------------------------------------------------------------ */
 
-interface View { plan: OurPlan; form: () => Promise<PlanForm>; mayEdit: boolean; saved: (done: Promise<Plan | null>) => void }
+interface View { plan: OurPlan; form: () => Promise<PlanForm>; mayEdit: boolean; saved: (done: Promise<Plan | null>, then?: string) => void } // then: the focus goes there
 
 function editButton(v: View, at: Listed, line: PlanLine): Child {
-  return v.mayEdit && h("button", { type: "button", class: "quiet small", "aria-label": t("plan.edit-one", { what: line.title ?? line.text }), onclick: () => v.saved(editLine(v.plan, at, line)) }, t("edit"));
+  return v.mayEdit && h("button", { type: "button", class: "quiet small", "data-line": `${at.phase} ${line.line}`, "aria-label": t("plan.edit-one", { what: line.title ?? line.text }), onclick: () => v.saved(editLine(v.plan, at, line), `${at.phase} ${line.line}`) }, t("edit"));
 }
 
 const isOut = (line: PlanLine): boolean => line.state === "removed";
@@ -90,27 +90,27 @@ function advance(phase: PlanPhase): Child {
 }
 
 function addButton(v: View, at: Listed): Child {
-  return v.mayEdit && h("button", { type: "button", class: "small", onclick: () => v.saved(v.form().then((f) => addLine(v.plan, at, f))) }, t(`plan.add.${at.list}`));
+  return v.mayEdit && h("button", { type: "button", class: "small", "data-line": `${at.phase} ${at.list}`, onclick: () => v.saved(v.form().then((f) => addLine(v.plan, at, f)), `${at.phase} ${at.list}`) }, t(`plan.add.${at.list}`));
 }
 
 /* ---- Parts ------------------------------------------------------------------------------------------------ */
 
-function redFlags(c: PlanContent): Child {
+function redFlags(c: PlanContent, id: string): Child {
   const of = (state: string): PlanLine[] => c.red_flags.filter((f) => f.state === state);
   const [present, open, absent] = [of("present"), of("not-asked"), of("absent")];
   return h("section", { class: `card flags ${present.length > 0 ? "card-bad" : open.length > 0 ? "card-warn" : "card-good"}` }, h("h2", {}, t("plan.red-flags")),
     present.length > 0 && [h("p", {}, h("strong", {}, t("plan.doctor-today"))), h("ul", { class: "lines" }, present.map((f) => plainLine(f)))],
-    open.length > 0 && [h("p", {}, h("strong", {}, t("plan.flags-open", { n: open.length }))), h("ul", { class: "lines" }, open.map((f) => plainLine(f)))],
+    open.length > 0 && [h("p", {}, h("strong", {}, t("plan.flags-open", { n: open.length })), " ", may("care") && h("a", { href: `${base(id)}/plan/new` }, t("plan.ask"))), h("ul", { class: "lines" }, open.map((f) => plainLine(f)))],
     present.length + open.length === 0 && h("p", {}, t("plan.flags-absent", { n: absent.length })),
     absent.length > 0 && fold(t("plan.flags-list", { n: absent.length }), h("ul", { class: "lines" }, absent.map((f) => plainLine(f)))));
 }
 
 function questions(c: PlanContent, id: string): Child {
-  const safety = c.questions.filter((q) => q.safety);
+  const safety = c.questions.filter((q) => q.safety && q.section !== "red_flags"); // those stand above
   const others = c.questions.filter((q) => !q.safety);
   const list = (qs: PlanContent["questions"]): Child => h("ul", { class: "bullets" }, qs.map((q) => h("li", {}, capital(q.text), h("span", { class: "soft" }, ` – ${t("plan.question-for", { rule: q.for })}`))));
-  return c.questions.length > 0 && h("section", { class: `card ${safety.length > 0 ? "card-warn" : ""}` }, h("h2", {}, t("plan.questions")),
-    safety.length > 0 && [h("p", {}, t("plan.questions-safety")), list(safety)], others.length > 0 && (safety.length > 0 ? fold(t("plan.questions-more", { n: others.length }), list(others)) : list(others)),
+  return safety.length + others.length > 0 && h("section", { class: `card ${safety.length > 0 ? "card-warn" : ""}` }, h("h2", {}, t("plan.questions")),
+    safety.length > 0 && [h("p", {}, t("plan.questions-safety")), list(safety)], others.length > 0 && fold(t("plan.questions-more", { n: others.length }), list(others)),
     may("care") && h("p", {}, h("a", { href: `${base(id)}/plan/new` }, t("plan.answer"))));
 }
 
@@ -190,11 +190,16 @@ export function planPart(context: Context, plan: Plan | undefined, versionList: 
   const c = plan.content;
   const v: View = {
     plan, mayEdit: context.mayCare && plan.version === newest, form: () => api<PlanForm>("GET", `/patients/${id}/plan-form?plan_id=${plan.id}`),
-    saved: (done) => void done.then(async (p) => { if (p !== null) { await context.redraw(); toast(t("saved")); } }).catch((e: Error) => toast(e.message, true)),
+    saved: (done, then) => void done.then(async (p) => {
+      if (p === null) return;
+      await context.redraw();
+      document.querySelector<HTMLElement>(`[data-line="${then ?? ""}"]`)?.focus();
+      toast(t("saved"));
+    }).catch((e: Error) => toast(e.message, true)),
   };
   const current = c.phases.find((p) => p.state === "current");
   return h("div", { class: "plan" }, head(v, newest, id), banner(plan, newest, id), h("p", { class: "soft no-print" }, t("plan.keys")),
-    redFlags(c), changes(c), withheld(c.withheld), questions(c, id), section(t("plan.blocks"), c.blocks, "card-bad"), section(t("plan.referrals"), c.referrals, "card-warn"),
+    redFlags(c, id), changes(c), withheld(c.withheld), questions(c, id), section(t("plan.blocks"), c.blocks, "card-bad"), section(t("plan.referrals"), c.referrals, "card-warn"),
     current !== undefined && currentPhase(v, current, c),
     h("div", { class: "pair" }, h("div", {}, section(t("plan.precautions"), c.precautions, "card-warn"), section(t("plan.avoid"), c.avoid)),
       h("div", {}, c.imaging !== null && h("section", { class: "card" }, h("h2", {}, t("plan.imaging"), " ", tag(t(`plan.imaging.${c.imaging.need ?? "not-needed"}`), c.imaging.need === "needed" ? "tag-warn" : "tag-plain")), h("ul", { class: "lines" }, plainLine(c.imaging))),

@@ -244,8 +244,8 @@ reha_status reha_clinic_plan_edit(reha_clinic *clinic, const reha_actor *actor, 
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_CARE, err));
     clinic_today(today);
-    REHA_CHECK(name_of(clinic, actor, by, err));
     REHA_CHECK(open_plan(clinic, patient_id, id, if_version, &plan, err));
+    REHA_CHECK(name_of(clinic, actor, by, err));
     REHA_CHECK(clinic_guideline(&guideline, err));
     REHA_CHECK(reha_plan_edit(guideline, plan, in, by, today, err));
     REHA_CHECK(clinic_plan_store(clinic, actor,
@@ -276,8 +276,8 @@ reha_status reha_clinic_plan_confirm(reha_clinic *clinic, const reha_actor *acto
     REHA_TRY(clinic_check_members(in, "comment", err));
     REHA_TRY(clinic_text(in, "comment", false, REASON_BYTES, &comment, err));
     reha_clock_timestamp(now);
-    REHA_CHECK(name_of(clinic, actor, by, err));
     REHA_CHECK(open_plan(clinic, patient_id, id, if_version, &plan, err));
+    REHA_CHECK(name_of(clinic, actor, by, err));
     if (json_is_true(json_object_get(plan, "reviewed"))) {
         status = reha_fail(err, REHA_E_CONFLICT, "this version is confirmed already");
         goto done;

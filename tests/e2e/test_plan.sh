@@ -26,10 +26,12 @@ says out '^Imaging \(not-needed\)'
 if command -v pdftotext >/dev/null; then
     pdftotext "$work/p.pdf" "$work/p.txt"
     says p.txt 'Your exercise plan'
+    says p.txt '^Draft: your therapist has not checked this page yet'
     says p.txt 'Stop and see a doctor the same day'
     pdftotext "$work/r.pdf" "$work/r.txt"
     says r.txt 'knee-oa.exercise.bridge'
     says r.txt 'NICE NG226'
+    says r.txt '^NOT REVIEWED'
 fi
 run 0 plan --input "$work/knee.json" --why
 says out 'rule knee-oa.advice.weight; no strength printed; NICE NG226'

@@ -4,6 +4,13 @@
 export REHASCOPE_MODELS=$REHA_SOURCE/models
 examples=$REHA_SOURCE/docs/formats/examples
 
+run 0 model list
+says out '^outcome-knee-replacement +1 +Oxford Knee Score'
+says out '^outcome-hip-replacement +1 '
+says out '^outcome-knee-oa-progression +1 '
+run 0 model show outcome-hip-replacement
+says out '"not_for"'
+
 for joint in knee hip; do
     input=$examples/$joint-replacement.json
     run 0 predict $joint-replacement --input "$input" --why

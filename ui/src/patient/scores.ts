@@ -104,14 +104,14 @@ function seriesCard(j: Judged, level: "h2" | "h3"): HTMLElement {
     h("p", { class: "soft" }, t("score.range", { low: j.range[0], high: j.range[1], unit: unitText(j.unit), better: t(`better.${j.better}`) })),
     h("p", { class: "verdict" }, change === undefined ? t("score.one-visit") : [h("strong", {}, `${change.difference > 0 ? "+" : ""}${round(change.difference)} ${unitText(j.unit)} `), verdictTags(change)]),
     points.length > 0 && timeline(t("chart.score", { name: nameOf(j) }), [{ name: j.title, unit: j.unit, points, color: "--series-1" }], guidesOf(j)),
-    h("ul", { class: "words" }, j.words.map((w) => h("li", {}, w))),
+    h("ul", { class: "words" }, j.words.slice(change === undefined ? 1 : 0).map((w) => h("li", {}, w))),
     h("details", {}, h("summary", {}, t("score.sources")), h("ul", { class: "words soft" }, j.sources.map((w) => h("li", {}, w)))));
 }
 
 function scoresTable(scores: Score[], again: (done: Promise<boolean>) => void): Child {
   return h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("date"), t("score.instrument"), t("side"), t("value"), t("note"), ""].map((x, i) => h("th", { scope: "col", class: i === 3 ? "number" : "" }, x === "" ? h("span", { class: "visually-hidden" }, t("actions")) : x)))),
     h("tbody", {}, [...scores].reverse().map((s) => h("tr", { class: s.withdrawn_reason !== null ? "withdrawn" : "" }, h("td", {}, day(s.date)), h("td", {}, s.title ?? s.instrument), h("td", {}, s.side === null ? "–" : sideText(s.side)), h("td", { class: "number" }, withError(s.value, null, s.unit)),
-      h("td", {}, s.withdrawn_reason !== null ? t("withdrawn", { why: s.withdrawn_reason }) : s.note ?? ""),
+      h("td", { class: "reason" }, s.withdrawn_reason !== null ? t("withdrawn", { why: s.withdrawn_reason }) : s.note ?? ""),
       h("td", {}, may("care") && s.withdrawn_reason === null && h("button", { type: "button", class: "quiet small", "aria-label": t("score.withdraw-one", { what: s.title ?? s.instrument, day: day(s.date) }), onclick: () => again(withdraw(s)) }, t("score.withdraw"))))))));
 }
 

@@ -78,6 +78,8 @@ typedef struct reha_region {
     int profile_count;       /* joint space width along the joint, lateral to medial; NaN = notch */
     double profile_x_ratio[REHA_PROFILE_MAX]; /* 0 = lateral edge of the plateau, 1 = medial edge */
     double profile_width[REHA_PROFILE_MAX];   /* in `profile_unit` */
+    bool has_profile_edges; /* the two edges that the width lies between, in the whole image; NaN in the notch */
+    reha_point_px profile_upper[REHA_PROFILE_MAX], profile_lower[REHA_PROFILE_MAX];
     const char *profile_unit;                 /* "mm", "1" (ratio to plateau width) or "px" */
     bool profile_is_thickness;                /* of a muscle, left to right in the image, not of a joint space */
     reha_gray *explanation;  /* NULL, or signed map over `explanation_box`, positive = speaks for the grade; owned */

@@ -150,6 +150,17 @@ static json_t *finding_json(writer *w, const reha_finding *finding)
     return to;
 }
 
+static json_t *point_json(writer *w, reha_point_px at)
+{
+    if (!isfinite(at.x_px) || !isfinite(at.y_px)) {
+        return json_null();
+    }
+    json_t *point = array(w);
+    append(w, point, reha_json_real(at.x_px));
+    append(w, point, reha_json_real(at.y_px));
+    return point;
+}
+
 static json_t *profile_json(writer *w, const reha_region *region)
 {
     if (region->profile_count <= 0) {
@@ -165,6 +176,16 @@ static json_t *profile_json(writer *w, const reha_region *region)
     put(w, to, "unit", text_or_null(region->profile_unit));
     put(w, to, "x_ratio", places);
     put(w, to, "width", widths);
+    if (region->has_profile_edges) {
+        json_t *upper = array(w);
+        json_t *lower = array(w);
+        for (int i = 0; i < region->profile_count && i < REHA_PROFILE_MAX; i++) {
+            append(w, upper, point_json(w, region->profile_upper[i]));
+            append(w, lower, point_json(w, region->profile_lower[i]));
+        }
+        put(w, to, "upper_px", upper);
+        put(w, to, "lower_px", lower);
+    }
     return to;
 }
 
@@ -197,10 +218,7 @@ static json_t *region_json(writer *w, const reha_region *region)
     put(w, to, "findings", findings);
     json_t *points = array(w);
     for (int i = 0; i < region->point_count && i < REHA_POINTS_MAX; i++) {
-        json_t *point = array(w);
-        append(w, point, reha_json_real(region->points[i].x_px));
-        append(w, point, reha_json_real(region->points[i].y_px));
-        append(w, points, point);
+        append(w, points, point_json(w, region->points[i]));
     }
     put(w, to, "landmarks_px", points);
     put(w, to, "joint_space_profile", region->profile_is_thickness ? json_null() : profile_json(w, region));

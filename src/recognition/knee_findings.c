@@ -213,6 +213,17 @@ static void add_joint_space(const knee_case *knee, reha_region *region)
     }
 }
 
+/* A place along the plateau and a depth below it, as a point of the whole image. */
+static reha_point_px edge_point(const knee_case *knee, double x_ratio, double depth)
+{
+    const reha_point_px lateral = knee->points.points[0];
+    const reha_point_px medial = knee->points.points[REHA_KNEE_TIBIA_POINTS - 1];
+    const double ux = medial.x_px - lateral.x_px;
+    const double uy = medial.y_px - lateral.y_px;
+    const double down = ux < 0.0 ? -depth : depth;
+    return reha_knee_to_input_(knee, lateral.x_px + x_ratio * ux - down * uy, lateral.y_px + x_ratio * uy + down * ux);
+}
+
 static void add_geometry(const knee_case *knee, reha_region *region)
 {
     if (!knee->has_points) {
@@ -231,14 +242,18 @@ static void add_geometry(const knee_case *knee, reha_region *region)
         for (int i = 0; i < space->count && n < REHA_PROFILE_MAX; i++, n++) {
             region->profile_x_ratio[n] = space->x_ratio[i];
             region->profile_width[n] = space->width[i] * scale.per_ratio;
+            region->profile_upper[n] = edge_point(knee, space->x_ratio[i], space->femur[i]);
+            region->profile_lower[n] = edge_point(knee, space->x_ratio[i], space->tibia[i]);
         }
         if (side == REHA_LATERAL && n < REHA_PROFILE_MAX) { /* the notch has no joint space */
             region->profile_x_ratio[n] =
                 0.5 * (space->x_ratio[space->count - 1] + knee->space.sides[REHA_MEDIAL].x_ratio[0]);
+            region->profile_upper[n] = region->profile_lower[n] = (reha_point_px){(double)NAN, (double)NAN};
             region->profile_width[n++] = (double)NAN;
         }
     }
     region->profile_count = n;
+    region->has_profile_edges = true;
 }
 
 /* ---- Grade --------------------------------------------------------------------------------------- */

@@ -138,6 +138,32 @@ static void read_image(const reha_dicom *dicom, uint32_t file_idx, uint32_t fram
     out->field_tesla = number_of(dicom, frame_idx, TAG_MAGNETIC_FIELD_STRENGTH, 1e-3, 30.0);
 }
 
+bool reha_series_place_of(const reha_dicom *dicom, uint32_t frame_idx, reha_series_place *out)
+{
+    reha_series_image image;
+    read_image(dicom, 0, frame_idx, &image);
+    *out = (reha_series_place){.series_number = image.series_number,
+                               .instance_number = image.instance_number,
+                               .along_mm = (double)NAN,
+                               .echo_ms = image.echo_ms};
+    if (image.series_uid[0] == '\0') {
+        return false;
+    }
+    if (image.has_place) {
+        const double *r = image.row;
+        const double *c = image.column;
+        out->along_mm = image.position[0] * (r[1] * c[2] - r[2] * c[1]) +
+                        image.position[1] * (r[2] * c[0] - r[0] * c[2]) +
+                        image.position[2] * (r[0] * c[1] - r[1] * c[0]);
+        (void)snprintf(out->group, sizeof out->group, "%s|%ux%u|%.2f %.2f %.2f %.2f %.2f %.2f|%.40s", image.series_uid,
+                       image.width_px, image.height_px, r[0], r[1], r[2], c[0], c[1], c[2], image.kind);
+    } else {
+        (void)snprintf(out->group, sizeof out->group, "%s|%ux%u|%.40s", image.series_uid, image.width_px,
+                       image.height_px, image.kind);
+    }
+    return true;
+}
+
 static reha_status add_images(reha_series_set *set, const reha_dicom *dicom, uint32_t file_idx,
                               reha_error *err)
 {

@@ -10,6 +10,7 @@
 #ifndef REHA_DICOM_SERIES_H
 #define REHA_DICOM_SERIES_H
 
+#include "dicom/dicom.h"
 #include "image/acquisition.h"
 #include "image/volume.h"
 
@@ -63,5 +64,16 @@ REHA_MUST_USE reha_status reha_series_load(const reha_series_set *set, size_t st
 /* The file of a place, without its folder; NULL if the place is empty. Borrowed. */
 const char *reha_series_file(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx,
                              uint32_t slice_idx);
+
+/* Where one frame of an opened file stands among the others of its series: for those who have the files one by
+ * one and not as a folder. */
+typedef struct reha_series_place {
+    char group[192]; /* equal for images of one stack: series, kind, matrix, direction; linkable, as series_uid */
+    int64_t series_number, instance_number; /* -1: not stated */
+    double along_mm;                        /* along the normal of the slices; NaN: no place in the patient */
+    double echo_ms;                         /* NaN: not stated */
+} reha_series_place;
+/* False for a file without a series. */
+bool reha_series_place_of(const reha_dicom *dicom, uint32_t frame_idx, reha_series_place *out);
 
 #endif

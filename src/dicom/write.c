@@ -317,12 +317,22 @@ static bool has_pixel_spacing(const reha_dicom_image *image)
     return image->spacing.source == REHA_SPACING_CALIBRATED || image->spacing.source == REHA_SPACING_USER;
 }
 
+static uint32_t frames_of(const reha_dicom_image *image)
+{
+    return image->frame_count > 0 ? image->frame_count : 1;
+}
+
 static void put_pixel_module(writer *w, const reha_dicom_image *image)
 {
+    char frames[16];
     const uint32_t allocated = image->bits_stored <= 8 ? 8 : 16;
     put_value_u16(w, TAG_SAMPLES_PER_PIXEL, 1);
     put_text(w, TAG_PHOTOMETRIC_INTERPRETATION, "CS",
              image->facts.was_monochrome1 ? "MONOCHROME1" : "MONOCHROME2");
+    if (image->frame_count > 0) {
+        (void)snprintf(frames, sizeof(frames), "%u", image->frame_count);
+        put_text(w, TAG_NUMBER_OF_FRAMES, "IS", frames);
+    }
     put_value_u16(w, TAG_ROWS, image->height_px);
     put_value_u16(w, TAG_COLUMNS, image->width_px);
     if (has_pixel_spacing(image)) {
@@ -352,7 +362,7 @@ static void put_pixel_module(writer *w, const reha_dicom_image *image)
 
 static void put_pixels(writer *w, const reha_dicom_image *image)
 {
-    const size_t count = (size_t)image->width_px * image->height_px;
+    const size_t count = (size_t)image->width_px * image->height_px * frames_of(image);
     if (image->bits_stored <= 8) {
         put_header(w, TAG_PIXEL_DATA, "OB", (uint32_t)(count + count % 2));
         put_bytes(w, image->pixels, count);
@@ -385,9 +395,9 @@ static reha_status check(const reha_dicom_image *image, reha_error *err)
         return reha_fail(err, REHA_E_ARG, "a DICOM image is written with 1 to 16 bits, not %u",
                          image->bits_stored);
     }
-    if ((uint64_t)image->width_px * image->height_px > (UINT32_MAX - 1) / 2) {
-        return reha_fail(err, REHA_E_LIMIT, "a DICOM image of %u x %u pixels is too large", image->width_px,
-                         image->height_px);
+    if ((uint64_t)image->width_px * image->height_px > (UINT32_MAX - 1) / 2 / frames_of(image)) {
+        return reha_fail(err, REHA_E_LIMIT, "a DICOM image of %u x %u pixels and %u frame(s) is too large",
+                         image->width_px, image->height_px, frames_of(image));
     }
     if (needs_mm && !reha_spacing_is_known(image->spacing)) {
         return reha_fail(err, REHA_E_ARG, "a spacing with a source needs two lengths above zero");

@@ -1,4 +1,4 @@
-/* A minimal DICOM writer: one grey image with its acquisition facts, explicit little endian.
+/* A minimal DICOM writer: one grey image (or several frames) with its acquisition facts, explicit little endian.
  *
  * For secondary captures of our results, for wrapping pictures and for test images of exactly known
  * content. It writes what the image needs to be read, displayed and filed; modality objects for a
@@ -23,6 +23,7 @@ typedef struct reha_dicom_slice {
 typedef struct reha_dicom_image {
     uint32_t width_px;
     uint32_t height_px;
+    uint32_t frame_count;   /* 0: one; else that many frames follow each other in `pixels` */
     uint32_t bits_stored;   /* 1 to 8: `pixels` are uint8_t; 9 to 16: uint16_t in host byte order */
     const void *pixels;     /* stored values, row-major; for facts.was_monochrome1 dark is high */
     reha_acquisition facts; /* written: modality, body part, view, side, positions, maker, burned-in text,

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "base/memory.h"
+#include "dicom/series.h"
 #include "dicom/write.h"
 
 #include <math.h>
@@ -66,6 +67,67 @@ static void test_round_trip(void **state)
     }
     assert_false(reha_spacing_is_known(image->spacing));
     reha_gray_free(image);
+    reha_dicom_close(dicom);
+    reha_free(bytes);
+}
+
+static void test_frames_round_trip(void **state)
+{
+    static const uint8_t frames[3][6] = {{0, 1, 2, 3, 4, 5}, {10, 11, 12, 13, 14, 15}, {250, 251, 252, 253, 254, 255}};
+    reha_error err = REHA_ERROR_INIT;
+    reha_gray *image = NULL;
+    uint8_t *bytes = NULL;
+    (void)state;
+    reha_dicom_image source = example();
+    source.bits_stored = 8;
+    source.frame_count = 3;
+    source.pixels = frames;
+    source.facts.was_monochrome1 = false;
+    reha_dicom *dicom = written(&source, &bytes);
+    assert_int_equal(reha_dicom_frame_count(dicom), 3);
+    for (uint32_t k = 0; k < 3; k++) {
+        assert_ok(reha_dicom_read_frame(dicom, k, &image, NULL, &err), &err);
+        assert_true(image->pixels[0] == (float)frames[k][0] && image->pixels[5] == (float)frames[k][5]);
+        reha_gray_free(image);
+    }
+    assert_int_equal(reha_dicom_read_frame(dicom, 3, &image, NULL, &err), REHA_E_NOT_FOUND);
+    reha_dicom_close(dicom);
+    reha_free(bytes);
+    source.frame_count = UINT32_MAX;
+    assert_int_equal(reha_dicom_write_image(&source, &bytes, &(size_t){0}, &err), REHA_E_LIMIT);
+}
+
+/* Images of one stack share a group and are told apart by their place along it. */
+static void test_places_in_a_stack(void **state)
+{
+    reha_dicom_slice slice = {.row = {0, 1, 0}, .column = {0, 0, -1}, .thickness_mm = 3, .between_mm = 4, .echo_ms = 12.5};
+    reha_series_place places[2];
+    (void)state;
+    reha_dicom_image source = example();
+    (void)snprintf(source.facts.modality, sizeof source.facts.modality, "MR");
+    (void)snprintf(source.ids.series_instance_uid, sizeof source.ids.series_instance_uid, "2.25.77");
+    source.spacing = (reha_spacing){0.5, 0.5, REHA_SPACING_CALIBRATED};
+    source.slice = &slice;
+    for (int i = 0; i < 2; i++) {
+        uint8_t *bytes = NULL;
+        slice.position_mm[0] = 10.0 + 4.0 * i;
+        slice.instance_no = (uint32_t)i + 5;
+        reha_dicom *dicom = written(&source, &bytes);
+        assert_true(reha_series_place_of(dicom, 0, &places[i]));
+        reha_dicom_close(dicom);
+        reha_free(bytes);
+    }
+    assert_string_equal(places[0].group, places[1].group);
+    assert_int_equal(places[1].instance_number, 6);
+    assert_true(fabs(places[0].echo_ms - 12.5) < 1e-6);
+    assert_true(fabs(fabs(places[1].along_mm - places[0].along_mm) - 4.0) < 1e-6);
+    /* Without a place there is still a series; another direction is another stack. */
+    uint8_t *bytes = NULL;
+    reha_series_place other;
+    source.slice = NULL;
+    reha_dicom *dicom = written(&source, &bytes);
+    assert_true(reha_series_place_of(dicom, 0, &other));
+    assert_true(isnan(other.along_mm) && strcmp(other.group, places[0].group) != 0);
     reha_dicom_close(dicom);
     reha_free(bytes);
 }
@@ -250,6 +312,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_frames_round_trip),
+        cmocka_unit_test(test_places_in_a_stack),
         cmocka_unit_test(test_spacing_round_trip),
         cmocka_unit_test(test_eight_bits_window_and_inversion),
         cmocka_unit_test(test_refusals),

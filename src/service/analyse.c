@@ -284,6 +284,19 @@ void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t 
     }
 }
 
+void reha_analyser_run_bytes_frame(reha_analyser *analyser, const void *bytes, size_t count, const char *name,
+                                   uint32_t frame_idx, reha_case *out)
+{
+    const double start_ms = reha_clock_ms();
+    reha_input input = {0};
+    if (begin_case(name, out)) {
+        out->frame_idx = frame_idx;
+        out->status = reha_input_read_frame(bytes, count, name, frame_idx, NULL, &input, &out->error);
+        run_input(analyser, &input, false, out);
+        out->total_ms = reha_clock_ms() - start_ms;
+    }
+}
+
 void reha_case_clear(reha_case *result)
 {
     reha_free(result->path);

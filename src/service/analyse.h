@@ -45,6 +45,9 @@ void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t 
 /* As reha_analyser_run, for one frame (from 0) of a file with several. */
 void reha_analyser_run_frame(reha_analyser *analyser, const char *path, uint32_t frame_idx, bool keep_image,
                              reha_case *out);
+/* As reha_analyser_run_bytes, for one frame; without a digest. */
+void reha_analyser_run_bytes_frame(reha_analyser *analyser, const void *bytes, size_t count, const char *name,
+                                   uint32_t frame_idx, reha_case *out);
 /* True if every further frame is worth its own result: an ultrasound sequence of a muscle. */
 bool reha_case_has_more_frames(const reha_case *first);
 void reha_case_clear(reha_case *result);

@@ -222,8 +222,9 @@ REHA_MUST_USE reha_status reha_clinic_study_assign(reha_clinic *clinic, const re
 
 typedef struct reha_view {
     uint32_t frame_idx;
+    uint32_t frames;                    /* 0: one; else so many from frame_idx on, below each other in one picture */
     double window_center, window_width; /* width 0: the file's own window, else the span of its values */
-    bool modality_values;               /* 16-bit PNG of the values for windowing in the page: value = slope * grey +
+    bool modality_values;               /* PNG (8 or 16 bits) of the values for windowing in the page: value = slope * grey +
                                          * intercept, both in image.display of the study's JSON; window ignored */
     uint32_t side_max_px;               /* 0: full size; else scaled down to fit (thumbnails) */
 } reha_view;
@@ -242,6 +243,22 @@ REHA_MUST_USE reha_status reha_clinic_result(reha_clinic *clinic, const reha_act
 REHA_MUST_USE reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                                      const char *name, uint8_t **out, size_t *out_bytes,
                                                      reha_error *err);
+
+/* What was measured in each frame of an ultrasound sequence, JSON text (docs/formats/frames.md). REHA_E_NOT_FOUND: the image
+ * is no such sequence. *out: reha_free. */
+REHA_MUST_USE reha_status reha_clinic_result_frames(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                                    uint8_t **out, size_t *out_bytes, reha_error *err);
+
+typedef struct reha_clinic_comparing {
+    bool is_same_setup; /* the user states: same machine, view, position, distance */
+    bool by_intensity;  /* laid over each other by grey values even where both have landmarks */
+} reha_clinic_comparing;
+/* Two images of one patient, by their newest results: docs/formats/comparison.md, with ids instead of file names, the
+ * decisions on each measure, and how the later image lies over the earlier one (found in a sandbox). A refusal is a result
+ * ("comparable" false). REHA_E_CONFLICT: no result yet, no patient, or two patients. Audited. */
+REHA_MUST_USE reha_status reha_clinic_compare(reha_clinic *clinic, const reha_actor *actor, const char *before_id,
+                                              const char *after_id, const reha_clinic_comparing *how, json_t **out,
+                                              reha_error *err);
 
 /* --- jobs and events -------------------------------------------------------------------------------------------------------- */
 

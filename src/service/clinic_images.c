@@ -2,10 +2,12 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PICTURE_BYTES_MAX = 64 << 20, SIDE_MAX_PX = 20000 };
+enum { PICTURE_BYTES_MAX = 64 << 20, SIDE_MAX_PX = 20000, STRIP_PIXELS_MAX = 16 << 20 };
+static const char FRAMES_PART[] = "frames.json";
 
 static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t **row, uint8_t **bytes, size_t *count,
                               reha_error *err)
@@ -26,8 +28,8 @@ static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t 
 static json_t *render_request(const json_t *row, const reha_view *view)
 {
     const json_t *display = json_object_get(json_object_get(row, "facts"), "display");
-    return json_pack("{s:s, s:i, s:f, s:f, s:b, s:f, s:f, s:i}", "op", "render", "frame", (int)view->frame_idx, "center",
-                     view->window_center, "width", view->window_width, "modality_values", view->modality_values ? 1 : 0,
+    return json_pack("{s:s, s:i, s:i, s:f, s:f, s:b, s:f, s:f, s:i}", "op", "render", "frame", (int)view->frame_idx,
+                     "frames", view->frames > 0 ? (int)view->frames : 1, "center", view->window_center, "width", view->window_width, "modality_values", view->modality_values ? 1 : 0,
                      "slope", reha_json_number(display, "slope", 1.0), "intercept",
                      reha_json_number(display, "intercept", 0.0), "side_max_px", (int)view->side_max_px);
 }
@@ -37,11 +39,27 @@ static void make_etag(const json_t *row, const reha_view *view, char etag[REHA_T
 {
     char text[256];
     char digest[REHA_DIGEST_TEXT_BYTES];
-    const int length = snprintf(text, sizeof text, "1|%s|%u|%.9g|%.9g|%d|%u", reha_json_string(row, "digest", ""),
-                                view->frame_idx, view->window_center, view->window_width, view->modality_values ? 1 : 0,
+    const int length = snprintf(text, sizeof text, "2|%s|%u|%u|%.9g|%.9g|%d|%u",
+                                reha_json_string(row, "digest", ""), view->frame_idx, view->frames, view->window_center, view->window_width, view->modality_values ? 1 : 0,
                                 view->side_max_px);
     reha_digest_bytes(text, (size_t)length, digest);
     (void)snprintf(etag, REHA_TOKEN_BYTES + 2, "\"%.40s\"", digest);
+}
+
+/* A picture of several frames stays of a size that a page can hold beside others. */
+static reha_status check_strip(const json_t *row, const reha_view *view, reha_error *err)
+{
+    const json_t *facts = json_object_get(row, "facts");
+    const double pixels = reha_json_number(facts, "width_px", 0.0) * reha_json_number(facts, "height_px", 0.0);
+    const double left = reha_json_number(facts, "frame_count", 1.0) - (double)view->frame_idx;
+    if ((double)view->frames > fmax(left, 1.0)) {
+        return reha_fail(err, REHA_E_NOT_FOUND, "from frame %u on there are fewer than %u frames", view->frame_idx + 1,
+                         view->frames);
+    }
+    return view->frames < 2 || pixels * view->frames <= STRIP_PIXELS_MAX
+               ? REHA_OK
+               : reha_fail(err, REHA_E_LIMIT, "%u frames of this size are more than %d pixels: ask for fewer at once",
+                           view->frames, STRIP_PIXELS_MAX);
 }
 
 reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
@@ -62,6 +80,7 @@ reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, 
     }
     REHA_TRY(load_image(clinic, image_id, &row, &bytes, &count, err));
     json_t *request = render_request(row, view);
+    REHA_CHECK(check_strip(row, view, err));
     REHA_CHECK(clinic_saw(clinic, actor, "image.see", "image", image_id, err));
     REHA_CHECK(clinic_view(clinic, request, bytes, count, &answer, err));
     if (answer.part_count != 1) {
@@ -106,17 +125,31 @@ reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor
     return status;
 }
 
-reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id, const char *name,
-                                       uint8_t **out, size_t *out_bytes, reha_error *err)
+static reha_status load_part(reha_clinic *clinic, const reha_actor *actor, const char *id, const char *name,
+                             const char *what, uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     json_t *row = NULL;
     *out = NULL;
     *out_bytes = 0;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
-    REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(id), reha_of_text(name)), "picture of this result",
-                        &row, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(id), reha_of_text(name)), what, &row, err));
     const reha_status status =
         reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX, out, out_bytes, err);
     json_decref(row);
     return status;
+}
+
+reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id, const char *name,
+                                       uint8_t **out, size_t *out_bytes, reha_error *err)
+{
+    if (strcmp(name, FRAMES_PART) == 0) {
+        name = ""; /* no picture: it has a use case of its own */
+    }
+    return load_part(clinic, actor, id, name, "picture of this result", out, out_bytes, err);
+}
+
+reha_status reha_clinic_result_frames(reha_clinic *clinic, const reha_actor *actor, const char *id, uint8_t **out,
+                                      size_t *out_bytes, reha_error *err)
+{
+    return load_part(clinic, actor, id, FRAMES_PART, "sequence of this result", out, out_bytes, err);
 }

@@ -17,6 +17,7 @@
 enum { TRIES = 2, POLL_MS = 1000, FULL_MS = 5000 };
 static const double WATCH_MS = 3000.0;
 static const double LOCK_MS = 2000.0;
+static const double FRAMES_SHARE = 0.4; /* of a worker's time, for the further frames of a sequence */
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
 
@@ -281,7 +282,8 @@ static reha_status analyse(reha_clinic *clinic, reha_sandbox *sandbox, const wor
     uint8_t *bytes = NULL;
     size_t count = 0;
     reha_sandbox_answer answer = {.json = NULL};
-    json_t *request = json_pack("{s:s, s:s}", "op", "analyse", "name", job->side_hint);
+    json_t *request = json_pack("{s:s, s:s, s:f}", "op", "analyse", "name", job->side_hint, "frames_s",
+                                FRAMES_SHARE * clinic->limits.worker_cpu_s);
     reha_status status = REHA_OK;
     REHA_CHECK(reha_blobs_get(clinic->blobs, job->digest, clinic->limits.archive_bytes_max, &bytes, &count, err));
     REHA_CHECK(reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err));

@@ -142,17 +142,20 @@ static json_t *visit_json(const reha_compare_visit *visit)
                      json_boolean(visit->image != NULL));
 }
 
-static json_t *registration_json(const reha_joint_pictures *pictures)
+json_t *reha_compare_registration_json_(const reha_joint_pictures *pictures)
 {
     const reha_registration *at = &pictures->registration;
+    const reha_affine *map = &pictures->before_to_after;
     if (pictures->after == NULL) {
         return json_null();
     }
-    return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o}", "by",
+    return json_pack("{s:s, s:o, s:o, s:b, s:o, s:o, s:[o, o, o, o, o, o]}", "by",
                      pictures->is_by_landmarks ? "landmarks" : "intensity", "residual_px",
                      reha_json_real(at->residual_px), "residual_mm", reha_json_real(at->residual_mm),
                      "reliable", at->is_reliable, "mutual_information", reha_json_real(at->information),
-                     "overlap", reha_json_real(at->overlap));
+                     "overlap", reha_json_real(at->overlap), "before_to_after", reha_json_real(map->a),
+                     reha_json_real(map->b), reha_json_real(map->c), reha_json_real(map->d),
+                     reha_json_real(map->e), reha_json_real(map->f));
 }
 
 reha_status reha_comparison_to_json(const reha_comparison *comparison, json_t **out, reha_error *err)
@@ -164,7 +167,7 @@ reha_status reha_comparison_to_json(const reha_comparison *comparison, json_t **
     json_t *joints = json_object_get(judged, "joints");
     for (size_t i = 0; i < json_array_size(joints); i++) {
         (void)json_object_set_new(json_array_get(joints, i), "registration",
-                                  registration_json(&comparison->pictures[i]));
+                                  reha_compare_registration_json_(&comparison->pictures[i]));
     }
     if (*out == NULL || judged == NULL || json_object_update(*out, judged) != 0) {
         json_decref(judged);

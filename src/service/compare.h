@@ -25,6 +25,7 @@ typedef struct reha_compare_options {
 typedef struct reha_joint_pictures { /* one joint, both in the frame of the first visit, grey 0..255; owned */
     reha_gray *before, *after, *difference; /* NULL: an image is not at hand */
     reha_registration registration;         /* residuals in pixels of the first image */
+    reha_affine before_to_after;            /* between the pixels of the two whole images */
     bool is_by_landmarks;
 } reha_joint_pictures;
 

@@ -74,6 +74,10 @@ static reha_status lay_over(const cut *before, const cut *after, const reha_comp
     }
     out->registration.residual_px *=
         before->box.width_px / PICTURE_PX; /* of the picture as the user has it */
+    reha_affine to_cut;
+    (void)reha_affine_invert(reha_affine_of_box(before->box, PICTURE_PX, PICTURE_PX), &to_cut);
+    out->before_to_after = reha_affine_then(reha_affine_then(to_cut, out->registration.fixed_to_moving),
+                                            reha_affine_of_box(after->box, PICTURE_PX, PICTURE_PX));
     return REHA_OK;
 }
 

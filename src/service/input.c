@@ -67,8 +67,8 @@ static reha_status load_dicom(const uint8_t *bytes, size_t count, uint32_t frame
     return status;
 }
 
-static reha_status read_frame(const void *bytes, size_t count, const char *name, uint32_t frame_idx,
-                              const reha_image_limits *limits, reha_input *out, reha_error *err)
+reha_status reha_input_read_frame(const void *bytes, size_t count, const char *name, uint32_t frame_idx,
+                                  const reha_image_limits *limits, reha_input *out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     reha_status status = REHA_OK;
@@ -76,7 +76,6 @@ static reha_status read_frame(const void *bytes, size_t count, const char *name,
     if (limits == NULL) {
         limits = &defaults;
     }
-    reha_digest_bytes(bytes, count, out->digest);
     out->side_hint = reha_side_from_name(name);
     if (reha_image_detect(bytes, count) != NULL) {
         status = reha_image_decode_frame(bytes, count, frame_idx, limits, &out->image, &out->facts, err);
@@ -95,7 +94,9 @@ static reha_status read_frame(const void *bytes, size_t count, const char *name,
 reha_status reha_input_read(const void *bytes, size_t count, const char *name, const reha_image_limits *limits,
                             reha_input *out, reha_error *err)
 {
-    return read_frame(bytes, count, name, 0, limits, out, err);
+    REHA_TRY(reha_input_read_frame(bytes, count, name, 0, limits, out, err));
+    reha_digest_bytes(bytes, count, out->digest);
+    return REHA_OK;
 }
 
 reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out, reha_error *err)
@@ -123,7 +124,10 @@ reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const re
         const bool has_path = strncmp(fault.text, path, length) == 0 && strncmp(fault.text + length, ": ", 2) == 0;
         return reha_fail(err, status, "%s", has_path ? fault.text + length + 2 : fault.text);
     }
-    status = read_frame(bytes, count, path, frame_idx, limits, out, err);
+    status = reha_input_read_frame(bytes, count, path, frame_idx, limits, out, err);
+    if (status == REHA_OK) {
+        reha_digest_bytes(bytes, count, out->digest);
+    }
     reha_free(bytes);
     return status;
 }

@@ -26,6 +26,9 @@ REHA_MUST_USE reha_status reha_input_read(const void *bytes, size_t count, const
 /* Frame frame_idx (from 0) of a file with several; REHA_E_NOT_FOUND beyond the last one. */
 REHA_MUST_USE reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const reha_image_limits *limits,
                                                 reha_input *out, reha_error *err);
+/* As above for bytes in memory. The digest stays empty: for every frame of a long file it would be the same work. */
+REHA_MUST_USE reha_status reha_input_read_frame(const void *bytes, size_t count, const char *name, uint32_t frame_idx,
+                                                const reha_image_limits *limits, reha_input *out, reha_error *err);
 void reha_input_clear(reha_input *input);
 
 /* For the recognisers' training and evaluation (reha_load_function). */

@@ -69,6 +69,9 @@ reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request
         goto done;
     }
     REHA_CHECK(send_pictures(&result, reply, err));
+    if (reha_case_has_more_frames(&result)) {
+        REHA_CHECK(sandbox_frames(analyser, request, result.frame_count, reply, err));
+    }
     REHA_CHECK(reha_case_line(&result, &line, err));
     REHA_CHECK(reha_analysis_to_json(result.analysis, &analysis, err));
     reply->done = json_pack("{s:o, s:o, s:b}", "analysis", analysis, "headline", reha_json_text(line), "accepted",

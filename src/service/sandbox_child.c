@@ -91,6 +91,9 @@ static reha_status dispatch(reha_analyser *analyser, const wire_message *request
     if (strcmp(op, "render") == 0) {
         return sandbox_render(request, reply, err);
     }
+    if (strcmp(op, "register") == 0) {
+        return sandbox_register(request, reply, err);
+    }
     if (strcmp(op, "unpack") == 0) {
         return sandbox_unpack(request, reply, err);
     }

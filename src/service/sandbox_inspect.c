@@ -2,16 +2,19 @@
 
 #include "base/memory.h"
 #include "dicom/dicom.h"
+#include "dicom/series.h"
 #include "dicom/write.h"
 #include "image/load.h"
 #include "service/input.h"
+#include "store/digest.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DATE_BYTES = 11, PATIENT_BYTES = 256, DEEP_BITS = 16, BYTE_BITS = 8 };
+enum { DATE_BYTES = 11, PATIENT_BYTES = 256, DEEP_BITS = 16, BYTE_BITS = 8, KEY_CHARS = 12 };
 static const double DEEP_MAX = 65535.0;
+static const float BYTE_MAX = 255.0F;
 
 static json_t *text_or_null(const char *text)
 {
@@ -33,11 +36,33 @@ static json_t *display_of(const reha_dicom *dicom, const reha_gray *values)
         is_whole = is_whole && value == rintf(value);
     }
     const double span = (double)high - (double)low;
-    const double slope = is_whole && span <= DEEP_MAX ? 1.0 : span > 0.0 ? span / DEEP_MAX : 1.0;
+    double slope = is_whole && span <= DEEP_MAX ? 1.0 : span > 0.0 ? span / DEEP_MAX : 1.0;
+    double intercept = (double)low;
+    if (is_whole && low >= 0.0F && high <= BYTE_MAX) {
+        intercept = 0.0;
+    } else if (reha_dicom_frame_count(dicom) > 1) { /* later frames may be darker or brighter: room on both sides */
+        slope = is_whole && span <= DEEP_MAX ? 1.0 : 3.0 * slope;
+        intercept -= floor(0.5 * (DEEP_MAX - span / slope)) * slope;
+    }
     const bool has_window = reha_dicom_window(dicom, 0, &window);
-    return json_pack("{s:o, s:o, s:o, s:o}", "slope", reha_json_real(slope), "intercept", reha_json_real((double)low),
+    return json_pack("{s:o, s:o, s:o, s:o}", "slope", reha_json_real(slope), "intercept", reha_json_real(intercept),
                      "window_center", reha_json_real(has_window ? window.center : 0.5 * ((double)low + (double)high)),
                      "window_width", reha_json_real(has_window ? window.width : fmax(span, 1.0)));
+}
+
+/* Which images of a study belong into one stack, and in which order. */
+static json_t *stack_of(const reha_dicom *dicom)
+{
+    char key[REHA_DIGEST_TEXT_BYTES];
+    reha_series_place place;
+    if (!reha_series_place_of(dicom, 0, &place)) {
+        return json_null();
+    }
+    reha_digest_bytes(place.group, strlen(place.group), key);
+    return json_pack("{s:s%, s:o, s:o, s:o, s:o}", "key", key, (size_t)KEY_CHARS, "series_number",
+                     place.series_number < 0 ? json_null() : json_integer(place.series_number), "instance_number",
+                     place.instance_number < 0 ? json_null() : json_integer(place.instance_number), "along_mm",
+                     reha_json_real(place.along_mm), "echo_ms", reha_json_real(place.echo_ms));
 }
 
 static json_t *facts_of(const reha_dicom *dicom, const reha_gray *values, bool wrapped)
@@ -45,14 +70,15 @@ static json_t *facts_of(const reha_dicom *dicom, const reha_gray *values, bool w
     const reha_acquisition *facts = reha_dicom_facts(dicom);
     const reha_spacing spacing = values->spacing;
     const bool is_known = reha_spacing_is_known(spacing);
-    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:s, s:b, s:{s:o, s:o, s:s}, s:o}", "width_px", (int)values->width_px,
+    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:{s:o, s:o, s:s}, s:o, s:o}", "width_px",
+                     (int)values->width_px,
                      "height_px", (int)values->height_px, "frame_count", (int)reha_dicom_frame_count(dicom), "modality",
                      text_or_null(facts->modality), "body_part", text_or_null(facts->body_part), "view_position",
-                     text_or_null(facts->view_position), "side", reha_side_text(facts->side), "wrapped", wrapped ? 1 : 0,
+                     text_or_null(facts->view_position), "patient_position", text_or_null(facts->patient_position), "side", reha_side_text(facts->side), "wrapped", wrapped ? 1 : 0,
                      "spacing", "x_mm", is_known ? reha_json_real(spacing.x_mm) : json_null(), "y_mm",
                      is_known ? reha_json_real(spacing.y_mm) : json_null(), "source",
                      reha_spacing_source_text(is_known ? spacing.source : REHA_SPACING_UNKNOWN), "display",
-                     display_of(dicom, values));
+                     display_of(dicom, values), "stack", wrapped ? json_null() : stack_of(dicom));
 }
 
 /* The first frame is decoded here, once: a file that cannot be shown is refused when it comes, not later. */

@@ -126,13 +126,16 @@ reha_status reha_web_report(reha_call *call, reha_error *err)
 static reha_status read_view(const reha_call *call, reha_view *view, reha_error *err)
 {
     int64_t frame = 0;
+    int64_t frames = 0;
     int64_t side = 0;
     const char *values = reha_call_query(call, "values");
     const char *center = reha_call_query(call, "window_center");
     const char *width = reha_call_query(call, "window_width");
     REHA_TRY(reha_http_query_integer(call->request, "frame", 1, 1000000, 1, &frame, err));
+    REHA_TRY(reha_http_query_integer(call->request, "frames", 1, 64, 1, &frames, err));
     REHA_TRY(reha_http_query_integer(call->request, "side_max_px", 16, 20000, 0, &side, err));
     *view = (reha_view){.frame_idx = (uint32_t)(frame - 1),
+                         .frames = (uint32_t)frames,
                         .side_max_px = (uint32_t)side,
                         .modality_values = values != NULL && strcmp(values, "1") == 0};
     if (center != NULL && !reha_parse_double(center, true, &view->window_center)) {
@@ -147,7 +150,7 @@ static reha_status read_view(const reha_call *call, reha_view *view, reha_error 
 
 static bool is_thumbnail(const reha_view *view)
 {
-    return view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX &&
+    return view->frames <= 1 && view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX &&
            view->window_width <= 0.0 && !view->modality_values;
 }
 
@@ -243,6 +246,24 @@ reha_status reha_web_analyse(reha_call *call, reha_error *err)
     return reha_call_json(call, 202, job, err);
 }
 
+reha_status reha_web_compare(reha_call *call, reha_error *err)
+{
+    json_t *comparison = NULL;
+    const char *before = reha_call_query(call, "before");
+    const char *setup = reha_call_query(call, "same_setup");
+    const char *by = reha_call_query(call, "by");
+    if (before == NULL || before[0] == '\0' || strlen(before) >= REHA_ID_BYTES) {
+        return reha_fail(err, REHA_E_ARG, "'before' must be the id of an earlier image");
+    }
+    if (by != NULL && strcmp(by, "landmarks") != 0 && strcmp(by, "intensity") != 0) {
+        return reha_fail(err, REHA_E_ARG, "'by' must be landmarks or intensity");
+    }
+    const reha_clinic_comparing how = {.is_same_setup = setup != NULL && strcmp(setup, "1") == 0,
+                                       .by_intensity = by != NULL && strcmp(by, "intensity") == 0};
+    REHA_TRY(reha_clinic_compare(call->clinic, &call->actor, before, ID, &how, &comparison, err));
+    return reha_call_json(call, 200, comparison, err);
+}
+
 reha_status reha_web_result(reha_call *call, reha_error *err)
 {
     json_t *result = NULL;
@@ -257,6 +278,16 @@ reha_status reha_web_result_picture(reha_call *call, reha_error *err)
     REHA_TRY(reha_clinic_result_picture(call->clinic, &call->actor, ID, call->match.params[1], &bytes, &count,
                                         err));
     reha_call_bytes(call, "image/png", bytes, count);
+    call->response.cache = "private, max-age=3600, immutable";
+    return REHA_OK;
+}
+
+reha_status reha_web_result_frames(reha_call *call, reha_error *err)
+{
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_clinic_result_frames(call->clinic, &call->actor, ID, &bytes, &count, err));
+    reha_call_bytes(call, "application/json", bytes, count);
     call->response.cache = "private, max-age=3600, immutable";
     return REHA_OK;
 }

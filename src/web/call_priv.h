@@ -72,8 +72,10 @@ REHA_HANDLER(reha_web_report);
 REHA_HANDLER(reha_web_image);
 REHA_HANDLER(reha_web_image_dicom);
 REHA_HANDLER(reha_web_analyse);
+REHA_HANDLER(reha_web_compare);
 REHA_HANDLER(reha_web_result);
 REHA_HANDLER(reha_web_result_picture);
+REHA_HANDLER(reha_web_result_frames);
 REHA_HANDLER(reha_web_review);
 REHA_HANDLER(reha_web_job);
 REHA_HANDLER(reha_web_events);   /* events.c */

@@ -65,9 +65,11 @@ READ(do_users, reha_clinic_users(f->clinic, actor, &out, err))
 READ(do_audit, reha_clinic_audit(f->clinic, actor, &query, &out, err))
 READ(do_verify, reha_clinic_audit_verify(f->clinic, actor, false, &out, err))
 READ(do_result, reha_clinic_result(f->clinic, actor, "none", &out, err))
+READ(do_compare, reha_clinic_compare(f->clinic, actor, "none", f->image, &(reha_clinic_comparing){0}, &out, err))
 READ(do_job, reha_clinic_job(f->clinic, actor, "none", &out, err))
 BYTES(do_png, reha_clinic_image_png(f->clinic, actor, f->image, &view, &bytes, &count, NULL, err))
 BYTES(do_picture, reha_clinic_result_picture(f->clinic, actor, "none", "overlay", &bytes, &count, err))
+BYTES(do_frames, reha_clinic_result_frames(f->clinic, actor, "none", &bytes, &count, err))
 BYTES(do_report, reha_clinic_report(f->clinic, actor, f->study, REHA_REPORT_JSON, &bytes, &count, err))
 BYTES(do_audit_export, reha_clinic_audit_export(f->clinic, actor, &bytes, &count, err))
 WRITE(do_patient_add, json_object(), reha_clinic_patient_add(f->clinic, actor, in, &out, err))
@@ -144,6 +146,8 @@ static const struct {
              {"job", do_job, REHA_MAY_READ, REHA_E_NOT_FOUND},
              {"png", do_png, REHA_MAY_READ, REHA_OK},
              {"picture", do_picture, REHA_MAY_READ, REHA_E_NOT_FOUND},
+             {"compare", do_compare, REHA_MAY_READ, REHA_E_NOT_FOUND},
+             {"frames", do_frames, REHA_MAY_READ, REHA_E_NOT_FOUND},
              {"report", do_report, REHA_MAY_EXPORT, REHA_OK},
              {"upload", do_upload, REHA_MAY_UPLOAD, REHA_E_FORMAT},
              {"analyse", do_analyse, REHA_MAY_UPLOAD, REHA_E_NOT_FOUND},

@@ -63,6 +63,8 @@ static void test_the_table_says_what_roles_are_for(void **state)
     } known[] = {{REHA_HTTP_GET, "/api/v1/studies", "praco"},
                  {REHA_HTTP_GET, "/api/v1/patients/x", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/picture.png", "praco"},
+                 {REHA_HTTP_GET, "/api/v1/images/x/comparison", "praco"},
+                 {REHA_HTTP_GET, "/api/v1/results/x/frames", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/file.dcm", "pra"},
                  {REHA_HTTP_GET, "/api/v1/studies/x/report.pdf", "prac"},
                  {REHA_HTTP_POST, "/api/v1/uploads", "pra"},

@@ -346,13 +346,13 @@ static reha_status find_scale(muscle_case *work, reha_analysis *analysis, reha_e
                        ruler.tick_count, ruler.unit_mm);
         reha_analysis_note(analysis, REHA_NOTE_WARNING, "scale-by-ruler",
                            "Millimetres come from %d ticks of the ruler in the picture, %.2f px apart, taken as %.0f mm and "
-                           "as square pixels: check, or give --mm-per-px.",
+                           "as square pixels: check, or state the scale (--mm-per-px).",
                            ruler.tick_count, ruler.step_px, ruler.unit_mm);
     } else {
         (void)snprintf(work->scale_source, sizeof work->scale_source, "no scale in the file and no clear ruler: pixels only");
         reha_analysis_note(analysis, REHA_NOTE_INFO, "no-millimetres",
                            "The file has no scale and no ruler could be read for certain: lengths are in pixels. Give "
-                           "--mm-per-px if you know it.");
+                           "the scale if you know it (--mm-per-px, or when uploading).");
     }
     return REHA_OK;
 }

@@ -285,6 +285,9 @@ REHA_MUST_USE reha_status reha_clinic_drain(reha_clinic *clinic, reha_error *err
  * "value"? (amend: number), "reason" (amend and reject)}. Former decisions are kept. Out: the study. */
 REHA_MUST_USE reha_status reha_clinic_review(reha_clinic *clinic, const reha_actor *actor, const char *result_id,
                                              int64_t if_study_version, const json_t *in, json_t **out, reha_error *err);
+/* Whether a finding (docs/formats/analysis.md) says anything that can be decided on: one that was not measured does not, and
+ * a decision on it is REHA_E_ARG. */
+bool reha_finding_needs_decision(const json_t *finding);
 /* in {"comment"?}. Every finding of every newest accepted result needs a decision, and no image may be waiting
  * (REHA_E_CONFLICT says what is missing). Stores what the software said, what was decided, and who, with the hash of it
  * all. Out: the study. */

@@ -131,12 +131,15 @@ static reha_status store_measurements(clinic_write *write, const char *result_id
 
 static int count_findings(const json_t *analysis)
 {
-    size_t count = 0;
+    int count = 0;
     const json_t *regions = json_object_get(analysis, "regions");
     for (size_t i = 0; i < json_array_size(regions); i++) {
-        count += json_array_size(json_object_get(json_array_get(regions, i), "findings"));
+        const json_t *findings = json_object_get(json_array_get(regions, i), "findings");
+        for (size_t k = 0; k < json_array_size(findings); k++) {
+            count += reha_finding_needs_decision(json_array_get(findings, k)) ? 1 : 0;
+        }
     }
-    return (int)count;
+    return count;
 }
 
 static reha_status store_result(clinic_write *write, const work *job, const json_t *answer, const char *result_id,

@@ -39,6 +39,11 @@ static double software_value(const json_t *finding)
     return reha_json_number(finding, "probability", (double)NAN);
 }
 
+bool reha_finding_needs_decision(const json_t *finding)
+{
+    return isfinite(software_value(finding));
+}
+
 typedef struct decision {
     int region;
     const char *finding, *word, *reason;
@@ -93,6 +98,9 @@ static reha_status store_decision(clinic_write *write, const reha_actor *actor, 
     const json_t *finding = find_finding(result, given->region, given->finding);
     if (finding == NULL) {
         return reha_fail(err, REHA_E_NOT_FOUND, "the result has no such finding in region %d", given->region);
+    }
+    if (!reha_finding_needs_decision(finding)) {
+        return reha_fail(err, REHA_E_ARG, "this was not measured: there is nothing to decide on");
     }
     reha_identifier_new(id);
     reha_clock_timestamp(now);

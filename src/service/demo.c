@@ -301,6 +301,9 @@ static reha_status review_all(const demo *d, const json_t *study, int64_t *versi
         for (size_t r = 0; r < json_array_size(regions); r++) {
             const json_t *findings = json_object_get(json_array_get(regions, r), "findings");
             for (size_t f = 0; f < json_array_size(findings); f++) {
+                if (!reha_finding_needs_decision(json_array_get(findings, f))) {
+                    continue;
+                }
                 json_t *after = NULL;
                 json_t *in =
                     json_pack("{s:i, s:s, s:s}", "region", (int)r, "finding",

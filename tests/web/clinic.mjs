@@ -125,10 +125,9 @@ async function lookAround(page) {
 
 async function compare(page) {
   await page.keyboard.press("c");
-  await page.locator("dialog .choices button").first().click();
-  await page.locator(".stage.two canvas[data-loaded]").nth(1).waitFor();
-  await page.waitForTimeout(300);
-  await judge(page, "study-compare");
+  await page.locator(".compare-stage canvas[data-loaded]").nth(1).waitFor();
+  await page.getByText("What was checked").waitFor();
+  await judge(page, "compare");
 }
 
 async function readPages(page) {

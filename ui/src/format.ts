@@ -2,7 +2,7 @@
 import { t } from "./text";
 import type { Measure } from "./types";
 
-const units: Record<string, string> = { mm: "mm", deg: "°", px: "px", "1": "", "{grade}": t("unit.grade") };
+const units: Record<string, string> = { mm: "mm", deg: "°", px: "px", "1": "", "{grade}": t("unit.grade"), "{grey}": t("unit.grey") };
 
 // What an image is of: a wrapped picture says "OT" (other), which helps nobody.
 export const imageName = (image: { body_part: string | null; modality: string | null }): string => image.body_part ?? (image.modality === null || image.modality === "OT" ? t("image") : image.modality);
@@ -18,7 +18,7 @@ export function number(value: number | null, digits = 2): string {
 
 export function withError(value: number | null, error: number | null, unit: string | null): string {
   if (value === null) return t("not-measured");
-  const digits = unit === "1" ? 3 : unit === "mm" || unit === "deg" ? 1 : Number.isInteger(value) ? 0 : 2;
+  const digits = unit === "1" ? 3 : unit === "mm" || unit === "deg" ? 1 : unit === "px" || unit === "%" || unit === "{grey}" || Number.isInteger(value) ? 0 : 2;
   const text = error === null ? number(value, digits) : `${number(value, digits)} ± ${number(error, digits)}`;
   return `${text} ${unitText(unit)}`.trim();
 }

@@ -1,8 +1,9 @@
 import "./style.css";
 import { ApiError, currentSession, get, setSession, startEvents, whenSignedOut } from "./api";
 import { accountPage, setupPage, signInPage } from "./pages/signin";
-import { applyTheme, problem, setClinicName, show, type Page } from "./shell";
+import { problem, setClinicName, show, type Page } from "./shell";
 import { t } from "./text";
+import { applyTheme } from "./theme";
 import type { Session, State } from "./types";
 import { worklistPage } from "./pages/worklist";
 
@@ -15,6 +16,7 @@ async function find(path: string[], parameters: URLSearchParams): Promise<Page> 
   switch (name) {
     case "": return worklistPage(parameters);
     case "studies": return (await import("./pages/study")).studyPage(id);
+    case "compare": return (await import("./pages/compare")).comparePage(id, parameters);
     case "patients": {
       return id === "" ? (await import("./pages/patients")).patientsPage() : (await import("./pages/patient")).patientPage(id, path.slice(2));
     }

@@ -2,6 +2,7 @@
 import { api, closeEvents, currentSession, may, setSession } from "./api";
 import { dialog, h, replace, type Child } from "./dom";
 import { t } from "./text";
+import { chosenTheme, nextTheme } from "./theme";
 
 export interface Page {
   title: string;
@@ -14,18 +15,11 @@ let current: Page | null = null;
 let clinicName = "";
 export const setClinicName = (name: string): void => void (clinicName = name);
 
-const THEMES = ["auto", "light", "dark"] as const;
-export function applyTheme(): void {
-  document.documentElement.dataset["theme"] = localStorage.getItem("theme") ?? "auto";
-}
-
 function themeButton(): HTMLElement {
-  const label = (): string => t(`theme.${document.documentElement.dataset["theme"] ?? "auto"}`);
+  const label = (): string => t(`theme.${chosenTheme()}`);
   const button = h("button", { class: "quiet", type: "button", title: t("theme.change") }, label());
   button.addEventListener("click", () => {
-    const at = THEMES.indexOf((document.documentElement.dataset["theme"] ?? "auto") as (typeof THEMES)[number]);
-    localStorage.setItem("theme", THEMES[(at + 1) % THEMES.length]!);
-    applyTheme();
+    nextTheme();
     button.textContent = label();
   });
   return button;
@@ -70,10 +64,18 @@ export function show(page: Page): void {
   window.scrollTo(0, 0);
 }
 
-const KEYS = [["/", "keys.search"], ["u", "keys.upload"], ["j k", "keys.move"], ["Enter", "keys.open"], ["w p z m", "keys.tools"], ["i", "keys.invert"], ["r", "keys.reset"], ["h l o b", "keys.overlays"], ["c", "keys.compare"], ["a e x", "keys.review"], ["y", "keys.reasons"], ["g w", "keys.worklist"], ["?", "keys.title"]] as const;
+type Keys = readonly (readonly [string, string])[];
+const KEYS: readonly (readonly [string, Keys])[] = [
+  ["keys.everywhere", [["g w", "keys.worklist"], ["?", "keys.title"]]],
+  ["nav.worklist", [["/", "keys.search"], ["u", "keys.upload"], ["j k", "keys.move"], ["Enter", "keys.open"]]],
+  ["keys.picture", [["w p z m", "keys.tools"], ["i", "keys.invert"], ["r", "keys.reset"], ["+ -", "keys.zoom"], ["f", "keys.near"], ["o l n", "keys.lines"], ["h b", "keys.areas"], [", .", "keys.leaf"], ["Space", "keys.play"], ["c", "keys.compare"]]],
+  ["findings", [["j k", "keys.move"], ["a e x", "keys.review"]]],
+  ["plan", [["y", "keys.reasons"]]],
+  ["compare", [["1 2 3", "keys.modes"], ["Space", "keys.blink"]]],
+];
 function showKeys(): void {
   void dialog<null>(t("keys.title"), (close) => [
-    h("dl", { class: "keys" }, KEYS.map(([keys, text]) => [h("dt", {}, keys.split(" ").map((k) => [h("kbd", {}, k), " "])), h("dd", {}, t(text))])),
+    KEYS.map(([title, keys]) => h("section", {}, h("h3", {}, t(title)), h("dl", { class: "keys" }, keys.map(([names, text]) => [h("dt", {}, names.split(" ").map((k) => [h("kbd", {}, k === "Space" ? t("key.space") : k), " "])), h("dd", {}, t(text))])))),
     h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close(null) }, t("close")))]);
 }
 

@@ -249,7 +249,8 @@ static void add_sequence(bool is_muscle, char image_id[REHA_ID_BYTES], char stud
     size_t count = 0;
     json_t *out = NULL;
     reha_gray *muscle = NULL;
-    const muscle_picture picture = muscle_picture_default();
+    muscle_picture picture = muscle_picture_default();
+    picture.tick_step_px = 0.0; /* no ruler: pixels only */
     reha_dicom_image image = reha_dicom_image_empty();
     image.width_px = is_muscle ? PICTURE_W : SIDE_PX;
     image.height_px = is_muscle ? PICTURE_H : SIDE_PX;
@@ -355,6 +356,23 @@ static void every_frame_of_a_muscle_is_measured(void **state)
         assert_true(fabs(json_number_value(json_array_get(values, 0)) -
                          json_number_value(json_array_get(values, 4))) < 1e-4);
     }
+    /* What was not measured asks for no decision and takes none. */
+    const json_t *findings =
+        json_object_get(json_array_get(json_object_get(json_object_get(result, "analysis"), "regions"), 0), "findings");
+    int needed = 0;
+    const char *unmeasured = NULL;
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const bool needs = reha_finding_needs_decision(json_array_get(findings, i));
+        needed += needs ? 1 : 0;
+        unmeasured = needs ? unmeasured : reha_json_string(json_array_get(findings, i), "key", NULL);
+    }
+    assert_true(needed > 0 && unmeasured != NULL); /* no scale: no millimetres */
+    assert_int_equal(reha_json_number(study, "to_review", -1.0), needed);
+    json_t *in = json_pack("{s:i, s:s, s:s}", "region", 0, "finding", unmeasured, "decision", "accept");
+    json_t *reviewed = NULL;
+    assert_int_equal(reha_clinic_review(f.home.clinic, &f.physio, result_id, version_of(study), in, &reviewed, &err),
+                     REHA_E_ARG);
+    json_decref(in);
     reha_free(text);
     json_decref(frames);
     /* It is no picture, and a film of a knee has none. */

@@ -1,10 +1,10 @@
 // The findings of one image: how much, how sure, why; and the clinician's decision on each.
 import { api, may } from "../api";
-import { dialog, h, toast, type Child } from "../dom";
+import { dialog, h, s, toast, type Child } from "../dom";
 import { field, form } from "../form";
-import { measureText, moment, number, percent, sideText, withError } from "../format";
+import { measureText, moment, number, percent, sideText, unitText, withError } from "../format";
 import { t } from "../text";
-import type { Finding, Note, Region, Result, Review, Study } from "../types";
+import type { Analysis, Finding, Note, Region, Result, Review, Study } from "../types";
 
 export interface ReviewContext { study: Study; onStudy: (study: Study) => void; onPoint: (finding: Finding | null) => void }
 
@@ -18,6 +18,43 @@ function bar(share: number): HTMLElement {
   return h("span", { class: "track", "aria-hidden": "true" }, filled);
 }
 
+// The prediction set as a bracket below the grades that it holds.
+function bracket(set: { low: number; high: number } | null): Child {
+  if (set === null) return null;
+  const element = h("li", { class: "bracket", "aria-hidden": "true" });
+  element.style.gridColumn = `${set.low + 1} / ${set.high + 2}`;
+  return element;
+}
+
+// The width along the joint with its narrowest place: small, beside the number that is its minimum.
+function profile(region: Region): Child {
+  const p = region.joint_space_profile;
+  const known = (p?.width ?? []).filter((w): w is number => w !== null);
+  if (p === null || known.length < 4) return null;
+  const WIDTH = 320, HEIGHT = 84, LEFT = 34, BOTTOM = 16;
+  const top = Math.max(...known) * 1.12;
+  const x = (ratio: number): string => (LEFT + ratio * (WIDTH - LEFT - 4)).toFixed(1);
+  const y = (width: number): string => (4 + (1 - width / top) * (HEIGHT - BOTTOM - 4)).toFixed(1);
+  const parts: string[][] = [[]];
+  p.width.forEach((w, i) => (w === null ? parts.push([]) : parts.at(-1)!.push(`${x(p.x_ratio[i]!)},${y(w)}`)));
+  const least = p.width.indexOf(Math.min(...known));
+  const digits = p.unit === "1" ? 3 : 1;
+  const ticks = [0, Math.max(...known)];
+  return s("svg", { class: "profile", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": t("profile", { low: Math.min(...known).toFixed(digits), high: Math.max(...known).toFixed(digits), unit: unitText(p.unit) }) },
+    ticks.map((v) => [s("line", { class: "grid", x1: LEFT, x2: WIDTH - 4, y1: y(v), y2: y(v) }), s("text", { x: LEFT - 5, y: Number(y(v)) + 4, "text-anchor": "end" }, v.toFixed(v === 0 ? 0 : digits))]),
+    parts.map((points) => s("polyline", { class: "curve", points: points.join(" ") })), s("circle", { class: "least", cx: x(p.x_ratio[least]!), cy: y(p.width[least]!), r: 4.5 }),
+    s("text", { x: LEFT, y: HEIGHT - 3 }, t("lateral")), s("text", { x: WIDTH - 4, y: HEIGHT - 3, "text-anchor": "end" }, t("medial")));
+}
+
+// What speaks against trusting this picture, or that nothing does.
+function quality(analysis: Analysis): Child {
+  const flags = [...analysis.notes, ...analysis.regions.flatMap((r) => r.notes)].filter((n) => n.level !== "info");
+  const sure = analysis.regions.map((r) => r.certainty).filter((c): c is number => c !== null);
+  const what = analysis.task === "knee-oa" ? t("quality.knee") : analysis.task === "muscle-us" ? t("quality.muscle") : null;
+  return h("p", { class: "quality" }, h("strong", {}, t("quality")), flags.length === 0 ? h("span", { class: "ok" }, `✓ ${t("quality.good")}`) : flags.map((n) => h("span", { class: `tag note-${n.level}` }, n.code.replaceAll("-", " "))),
+    what !== null && sure.length > 0 && h("small", {}, t("quality.certainty", { what, p: percent(Math.min(...sure)) })));
+}
+
 // Bars of the grades: those of the prediction set solid, the others pale; the numbers are there as text too.
 function gradeBars(finding: Finding): Child {
   const g = finding.grading;
@@ -28,7 +65,7 @@ function gradeBars(finding: Finding): Child {
     h("ol", { class: "grades", start: 0 }, g.probabilities.map((p, i) =>
       h("li", { class: `${inSet(i) ? "in-set" : ""} ${i === g.grade ? "most" : ""}` },
         h("span", { class: "visually-hidden" }, t("grade-probability", { grade: i, p: percent(p) })), bar(p),
-        h("span", { "aria-hidden": "true" }, percent(p)), h("span", { class: "g", "aria-hidden": "true" }, i)))),
+        h("span", { "aria-hidden": "true" }, percent(p)), h("span", { class: "g", "aria-hidden": "true" }, i))), bracket(set)),
     set !== null && h("p", { class: "set" }, set.low === set.high ? t("set.one", { coverage: percent(set.coverage), low: set.low }) : t("set.range", { coverage: percent(set.coverage), low: set.low, high: set.high })),
   ];
 }
@@ -81,13 +118,16 @@ async function decide(context: ReviewContext, result: Result, region: number, fi
 }
 
 function card(context: ReviewContext, result: Result, index: number, finding: Finding): HTMLElement {
+  const region = result.analysis.regions[index]!;
   const review = result.reviews.find((r) => r.region === index && r.finding === finding.key);
-  const canReview = may("review") && context.study.signature === null;
+  const isMeasured = finding.grading !== null || finding.probability !== null || finding.measure?.value != null;
+  const canReview = may("review") && context.study.signature === null && isMeasured;
   const button = (decision: string, key: string): HTMLElement => h("button", { type: "button", "data-decision": decision, "aria-keyshortcuts": key, "aria-pressed": String(review?.decision === decision), onclick: () => void decide(context, result, index, finding, decision) }, t(`decide.${decision}`));
-  const element = h("article", { class: `finding ${review === undefined ? "undecided" : "decided"}`, tabindex: "0", "data-key": `${index}/${finding.key}`, "aria-label": `${finding.label}: ${mainValue(finding)}` },
-    h("header", {}, h("h4", {}, finding.label), h("span", { class: "value" }, mainValue(finding))),
-    gradeBars(finding), finding.evidence !== null && h("p", { class: "evidence" }, finding.evidence),
+  const element = h("article", { class: `finding ${!isMeasured ? "unmeasured" : review === undefined ? "undecided" : "decided"}`, tabindex: "0", "data-key": `${index}/${finding.key}`, "aria-label": `${finding.label}: ${mainValue(finding)}` },
+    h("header", {}, h("h4", {}, finding.label), h("span", { class: "value" }, mainValue(finding)), isMeasured && review === undefined && h("span", { class: "state" }, t("state.undecided"))),
+    gradeBars(finding), finding.key === "jsw-min" && profile(region), finding.evidence !== null && h("p", { class: "evidence" }, h("strong", {}, t("why")), " ", finding.evidence),
     finding.research_only && h("span", { class: "tag" }, t("research-only")), details(finding),
+    !isMeasured && h("p", { class: "soft" }, t("not-measured.text")),
     review !== undefined && decisionText(review),
     canReview && h("div", { class: "row decide" }, button("accept", "a"), button("amend", "e"), button("reject", "x")));
   element.addEventListener("focusin", () => context.onPoint(finding));
@@ -98,13 +138,14 @@ function card(context: ReviewContext, result: Result, index: number, finding: Fi
 
 export function regionName(region: Region, all: Region[]): string {
   if (region.side !== "unknown") return t("knee-side", { side: sideText(region.side) });
+  if (region.thickness_profile != null) return t("muscle");
   return all.length > 1 ? t("joint-no", { n: all.indexOf(region) + 1 }) : t("joint");
 }
 
 export function findingsOf(context: ReviewContext, result: Result): Child {
   const a = result.analysis;
   return [
-    notes(a.notes),
+    quality(a), notes(a.notes),
     a.regions.map((region, i) => h("section", { class: "region" },
       h("h3", {}, regionName(region, a.regions), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
       !region.accepted && h("p", { class: "refused" }, t("region-refused")), notes(region.notes),

@@ -3,6 +3,7 @@ import { get, may } from "../api";
 import { h, replace, toast, type Child } from "../dom";
 import { base, itemsOf, type Context } from "../patient/common";
 import { addEpisode, episodeCard } from "../patient/episodes";
+import { compareLink } from "./compare";
 import { measureCharts, planSummary, predictionSummary, studiesList } from "../patient/overview";
 import { isPlan, planPart, toggleReasons } from "../patient/plan";
 import { planFormPart } from "../patient/plan_form";
@@ -27,7 +28,7 @@ async function overview(context: Context, again: Again, files: HTMLElement): Pro
     h("div", { class: "pair" }, h("section", { class: "card" }, h("h2", {}, t("plan")), planSummary(id, itemsOf(plans))), h("section", { class: "card" }, h("h2", {}, t("prediction")), predictionSummary(id, itemsOf(predictions)))),
     series.judged.length > 0 && h("section", { class: "card" }, h("h2", {}, t("scores")), verdicts(series.judged, `${base(id)}/scores`)),
     h("section", {}, h("h2", {}, t("over-time")), h("p", { class: "soft" }, t("over-time.text")), measureCharts(series)),
-    h("section", {}, h("h2", {}, t("studies")), studiesList(studies.items), may("upload") && files)];
+    h("section", {}, h("h2", {}, t("studies")), studies.items.length > 1 && compareLink(id), studiesList(studies.items), may("upload") && files)];
 }
 
 async function plans(context: Context, planId: string, version: string): Promise<Child> {

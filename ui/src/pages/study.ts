@@ -4,104 +4,26 @@ import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
-import { known, t } from "../text";
-import type { Finding, List, Patient, Study, StudyImage, StudySummary } from "../types";
-import { heatPicture, type Layer } from "../viewer/overlay";
-import { loadGray } from "../viewer/png";
-import { Viewer, type Tool } from "../viewer/viewer";
-import { findingsOf, regionName, reviewKey } from "./findings";
-import { statusBadge, thumbnail } from "./worklist";
-
-const TOOLS: [Tool, string][] = [["window", "w"], ["pan", "p"], ["zoom", "z"], ["measure", "m"]];
-const LAYERS: [Layer, string][] = [["heat", "h"], ["landmarks", "l"], ["joint", "o"], ["boxes", "b"]];
-
-async function showImage(viewer: Viewer, image: StudyImage): Promise<void> {
-  const gray = await loadGray(`/api/v1/images/${image.id}/picture.png?values=1`);
-  const d = image.display;
-  const slope = d?.slope ?? 1;
-  const intercept = d?.intercept ?? 0;
-  let low = 65535, high = 0;
-  for (const v of gray.values) { if (v < low) low = v; if (v > high) high = v; }
-  const width = d?.window_width ?? 0;
-  const span = Math.max(slope * (high - low), 1e-6);
-  viewer.setImage(gray, { slope, intercept, center: width > 0 ? d!.window_center ?? 0 : slope * low + intercept + span / 2, width: width > 0 ? width : span }, image.spacing);
-}
-
-// The maps come when they are first asked for.
-async function loadMaps(image: StudyImage): Promise<Map<number, HTMLCanvasElement>> {
-  const maps = new Map<number, HTMLCanvasElement>();
-  for (const name of image.result?.pictures ?? []) {
-    const index = /^map-(\d+)$/.exec(name)?.[1];
-    if (index !== undefined) maps.set(Number(index), heatPicture(await loadGray(`/api/v1/results/${image.result!.id}/pictures/${name}`)));
-  }
-  return maps;
-}
+import { t } from "../text";
+import type { Finding, List, Patient, Study, StudyImage } from "../types";
+import { findingsOf, reviewKey } from "./findings";
+import { StudyView } from "./study_view";
+import { statusBadge } from "./worklist";
 
 export async function studyPage(id: string): Promise<Page> {
   let study = await get<Study>(`/studies/${id}`);
-  let imageIndex = 0;
-  let compare: Viewer | null = null;
-  let maps: Map<number, HTMLCanvasElement> | null = null;
-  const viewer = new Viewer(t("viewer.label"));
-  const stage = h("div", { class: "stage" }, viewer.element);
   const side = h("aside", { class: "side", "aria-label": t("findings") });
   const head = h("div", { class: "study-head" });
   const banner = h("div", { class: "banner" });
-  const strip = h("div", { class: "strip", role: "group", "aria-label": t("images-of-study") });
-  const image = (): StudyImage | undefined => study.images[imageIndex];
+  let sideTimer = 0;
+  // Leafing through a series is faster than anyone reads.
+  const view: StudyView = new StudyView(study, () => { window.clearTimeout(sideTimer); sideTimer = window.setTimeout(showSide, 120); }, compare);
+  const image = (): StudyImage | undefined => view.image;
 
-  function point(finding: Finding | null): void {
-    viewer.element.classList.toggle("pointing", finding !== null && finding.region !== null);
-  }
-
-  async function showLayer(layer: Layer, button: HTMLElement): Promise<void> {
-    button.setAttribute("aria-pressed", String(viewer.toggleLayer(layer)));
-    if (layer === "heat" && maps === null && image() !== undefined) {
-      maps = await loadMaps(image()!).catch((e: Error) => { toast(e.message, true); return new Map(); });
-      viewer.setAnalysis(image()!.result?.analysis ?? null, maps!, regionName);
-    }
-  }
-
-  const toolButtons = TOOLS.map(([tool, key]) => h("button", { type: "button", "data-key": key, "aria-keyshortcuts": key, "aria-pressed": String(tool === "window"), onclick: (e: Event) => {
-    viewer.tool = tool;
-    if (compare !== null) compare.tool = tool;
-    toolButtons.forEach((b) => b.setAttribute("aria-pressed", String(b === e.currentTarget)));
-  } }, t(`tool.${tool}`), h("kbd", {}, key)));
-  const layerButtons = LAYERS.map(([layer, key]) => h("button", { type: "button", "data-key": key, "aria-keyshortcuts": key, "aria-pressed": "false", onclick: (e: Event) => void showLayer(layer, e.currentTarget as HTMLElement) }, t(`layer.${layer}`), h("kbd", {}, key)));
-  const action = (key: string, label: string, run: () => void): HTMLElement => h("button", { type: "button", "data-key": key, "aria-keyshortcuts": key, onclick: run }, label, h("kbd", {}, key));
-  const compareButton = action("c", t("compare"), () => void chooseCompare().catch((e: Error) => toast(e.message, true)));
-  const bar = h("div", { class: "toolbar", role: "toolbar", "aria-label": t("viewer.tools") },
-    h("span", { class: "group" }, toolButtons),
-    h("span", { class: "group" }, action("i", t("tool.invert"), () => { viewer.invert(); compare?.invert(); }), action("r", t("tool.reset"), () => { viewer.reset(); viewer.clearMeasures(); compare?.reset(); })),
-    h("span", { class: "group", role: "group", "aria-label": t("overlays") }, layerButtons),
-    h("span", { class: "group" }, compareButton));
-
-  async function chooseCompare(): Promise<void> {
-    if (compare !== null) {
-      compare.element.parentElement!.remove();
-      compare = null;
-      stage.classList.remove("two");
-      compareButton.setAttribute("aria-pressed", "false");
-      return;
-    }
+  function compare(): void {
+    const one = image();
     if (study.patient === null) return toast(t("compare.no-patient"), true);
-    const others = (await get<List<StudySummary>>(`/studies?patient_id=${study.patient.id}&limit=200`)).items.filter((s) => s.id !== study.id && s.first_image_id !== null);
-    if (others.length === 0) return toast(t("compare.none"), true);
-    others.sort((a, b) => (b.image_date ?? "").localeCompare(a.image_date ?? ""));
-    const chosen = await dialog<string>(t("compare.choose"), (close) => [
-      h("ul", { class: "choices" }, others.map((s) => h("li", {}, h("button", { type: "button", onclick: () => close(s.id) }, thumbnail(s.first_image_id, 56), h("span", {}, h("strong", {}, studyDay(s)), " ", s.headline ?? ""))))),
-      h("div", { class: "row end" }, h("button", { type: "button", onclick: () => close(null) }, t("cancel")))]);
-    if (chosen === null) return;
-    const other = await get<Study>(`/studies/${chosen}`);
-    compare = new Viewer(t("viewer.label-other", { day: studyDay(other) }));
-    compare.tool = viewer.tool;
-    stage.classList.add("two");
-    compareButton.setAttribute("aria-pressed", "true");
-    stage.append(h("figure", { class: "other" }, compare.element, h("figcaption", {}, `${studyDay(other)} · ${other.headline ?? known("status", other.status)}`)));
-    await showImage(compare, other.images[0]!);
-    const result = other.images[0]!.result;
-    if (result !== null) compare.setAnalysis(result.analysis, new Map(), regionName);
-    viewer.layers.forEach((layer) => layer !== "heat" && compare!.toggleLayer(layer));
+    if (one !== undefined) location.hash = `#/compare/${study.patient.id}?after=${one.id}`;
   }
 
   async function sign(): Promise<void> {
@@ -161,9 +83,9 @@ export async function studyPage(id: string): Promise<Page> {
   function showSide(): void {
     const one = image();
     const key = document.activeElement?.closest<HTMLElement>(".finding")?.dataset["key"];
-    const context = { study, onStudy: setStudy, onPoint: point };
+    const context = { study, onStudy: setStudy, onPoint: (finding: Finding | null) => view.point(finding) };
     replace(side, one === undefined ? h("p", {}, t("no-image")) : one.result === null ? jobText(one)
-      : [one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
+      : [view.frameNote !== null && one.result.pictures.includes("frames.json") && h("p", { class: "note" }, view.frameNote), one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
     if (key !== undefined) focusAfter(key);
   }
 
@@ -175,34 +97,11 @@ export async function studyPage(id: string): Promise<Page> {
     next?.focus();
   }
 
-  function showStrip(): void {
-    strip.hidden = study.images.length < 2;
-    replace(strip, study.images.map((one, i) => h("button", { type: "button", "aria-pressed": String(i === imageIndex), "aria-label": t("image-no", { n: i + 1 }), onclick: () => { imageIndex = i; void showCurrent(); } }, thumbnail(one.id, 64))));
-  }
-
-  async function showCurrent(): Promise<void> {
-    showStrip();
-    showSide();
-    maps = null;
-    const one = image();
-    if (one === undefined) return;
-    try {
-      await showImage(viewer, one);
-      viewer.setAnalysis(one.result?.analysis ?? null, new Map(), regionName);
-      const heat = layerButtons[0]!;
-      if (viewer.layers.has("heat")) { viewer.toggleLayer("heat"); await showLayer("heat", heat); }
-    } catch (error) {
-      toast(t("viewer.failed", { why: (error as Error).message }), true);
-    }
-  }
-
   function setStudy(next: Study): void {
-    const before = image()?.result?.id;
     study = next;
+    view.setStudy(study);
     showHead();
-    showStrip();
     showSide();
-    if (image()?.result?.id !== before) { maps = null; viewer.setAnalysis(image()?.result?.analysis ?? null, new Map(), regionName); }
   }
 
   const reload = async (): Promise<void> => setStudy(await get<Study>(`/studies/${id}`));
@@ -210,15 +109,11 @@ export async function studyPage(id: string): Promise<Page> {
     if (lost || changes.some((c) => c.study_id === id)) void reload().catch((e: Error) => toast(e.message, true));
   });
   showHead();
-  void showCurrent();
+  showSide();
   return {
     title: `${imageName(study)} ${studyDay(study)}`,
-    content: [head, banner, h("div", { class: "study" }, h("div", { class: "view" }, bar, stage, strip), side)],
-    leave: stop,
-    keys: (e) => {
-      const button = bar.querySelector<HTMLElement>(`[data-key="${CSS.escape(e.key)}"]`);
-      if (button !== null) { button.click(); return true; }
-      return reviewKey(e);
-    },
+    content: [head, banner, h("div", { class: "study" }, view.element, side)],
+    leave: () => { stop(); view.leave(); window.clearTimeout(sideTimer); },
+    keys: (e) => view.keys(e) || reviewKey(e),
   };
 }

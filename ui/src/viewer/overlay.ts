@@ -1,77 +1,196 @@
-// What the software saw, drawn over the image: boxes, landmarks, joint space, and the map of what spoke for the grade.
-import type { Analysis, Box, Region } from "../types";
+// What the software saw, drawn over the image in the image's own coordinates: lines keep their width on the screen at any
+// enlargement.
+import { measureText, percent } from "../format";
+import { t } from "../text";
+import type { Analysis, Box, Finding, Region } from "../types";
 import type { Gray } from "./png";
 
-export type Layer = "heat" | "landmarks" | "joint" | "boxes";
+export type Layer = "heat" | "landmarks" | "joint" | "muscle" | "boxes";
 export interface Pen { context: CanvasRenderingContext2D; scale: number } // scale: screen pixels per image pixel
+type Place = [number, number];
 
 const TIBIA = [0, 9] as const;
 const FEMUR = [9, 16] as const;
-const colors = { tibia: "#5ad1ff", femur: "#ffd166", narrow: "#ff6b9d", box: "#7cf29a", refused: "#ffb347" };
+// Points of a muscle, docs/formats/analysis.md.
+const SUPERFICIAL = [0, 16] as const;
+const DEEP = [16, 32] as const;
+const THICKNESS = [32, 38] as const;
+const FASCICLES = 38;
 
-function line(pen: Pen, points: [number, number][], color: string): void {
+export const COLORS = {
+  tibia: "#5ad1ff", femur: "#ffd166", space: "rgba(255,107,157,0.28)", narrow: "#ff6b9d", box: "#7cf29a", refused: "#ffb347",
+  superficial: "#ffd23f", deep: "#35c2ff", fascicle: "#5bd68a", thickness: "#ff7a5c", belly: "rgba(91,214,138,0.13)", surest: "#ff5a3c", possible: "#ffd23f",
+} as const;
+
+export const isFracture = (finding: Finding): boolean => /^(possible-)?fracture-\d+$/.test(finding.key);
+const isMuscle = (analysis: Analysis): boolean => analysis.task === "muscle-us";
+
+// Which overlays this image has something for.
+export function layersOf(analysis: Analysis | null, hasFrames: boolean): Set<Layer> {
+  const found = new Set<Layer>();
+  if (analysis === null) return found;
+  for (const region of analysis.regions) {
+    if (region.explanation !== null) found.add("heat");
+    if (isMuscle(analysis) && (hasFrames || region.landmarks_px.length > 0)) found.add("muscle");
+    if (!isMuscle(analysis) && region.landmarks_px.length > 0) found.add("landmarks").add("joint");
+    found.add("boxes");
+  }
+  return found;
+}
+
+// --- strokes ---
+
+function path(c: CanvasRenderingContext2D, points: Place[], isClosed = false): void {
+  c.beginPath();
+  points.forEach(([x, y], i) => (i === 0 ? c.moveTo(x, y) : c.lineTo(x, y)));
+  if (isClosed) c.closePath();
+}
+
+// Dark below bright, so that it is seen on bone and on air.
+function line(pen: Pen, points: Place[], color: string, width = 2, dash: number[] = []): void {
   const { context, scale } = pen;
-  context.beginPath();
-  points.forEach(([x, y], i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
+  context.lineJoin = context.lineCap = "round";
+  context.setLineDash(dash.map((d) => d / scale));
+  path(context, points);
   context.strokeStyle = "rgba(0,0,0,0.6)";
-  context.lineWidth = 4 / scale;
+  context.lineWidth = (width + 2) / scale;
   context.stroke();
   context.strokeStyle = color;
-  context.lineWidth = 2 / scale;
+  context.lineWidth = width / scale;
   context.stroke();
-}
-
-function box(pen: Pen, b: Box, color: string, label: string, dashed: boolean): void {
-  const { context, scale } = pen;
-  context.setLineDash(dashed ? [6 / scale, 4 / scale] : []);
-  context.strokeStyle = color;
-  context.lineWidth = 2 / scale;
-  context.strokeRect(b.x_px - 0.5, b.y_px - 0.5, b.width_px, b.height_px);
   context.setLineDash([]);
-  text(pen, label, b.x_px + 4 / scale, b.y_px - 6 / scale, color);
 }
 
-export function text(pen: Pen, label: string, x: number, y: number, color: string): void {
+export function text(pen: Pen, label: string, x: number, y: number, color: string, align: CanvasTextAlign = "left"): void {
   const { context, scale } = pen;
-  context.font = `${13 / scale}px system-ui, sans-serif`;
-  context.lineWidth = 3 / scale;
-  context.strokeStyle = "rgba(0,0,0,0.8)";
+  context.font = `600 ${13 / scale}px system-ui, "DejaVu Sans", sans-serif`;
+  context.textAlign = align;
+  context.lineJoin = "round";
+  context.lineWidth = 3.5 / scale;
+  context.strokeStyle = "rgba(0,0,0,0.85)";
   context.strokeText(label, x, y);
   context.fillStyle = color;
   context.fillText(label, x, y);
+  context.textAlign = "left";
 }
 
-function landmarks(pen: Pen, region: Region): void {
+function box(pen: Pen, b: Box, color: string, label: string, dash: number[], width = 2): void {
+  const left = b.x_px, top = b.y_px, right = b.x_px + b.width_px, bottom = b.y_px + b.height_px;
+  line(pen, [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], color, width, dash);
+  const isRoomAbove = top > 18 / pen.scale;
+  text(pen, label, left, isRoomAbove ? top - 6 / pen.scale : bottom + 16 / pen.scale, color);
+}
+
+function dot(pen: Pen, [x, y]: Place, color: string, radius = 3.2): void {
   const { context, scale } = pen;
-  for (const [range, color] of [[TIBIA, colors.tibia], [FEMUR, colors.femur]] as const) {
-    for (const [x, y] of region.landmarks_px.slice(range[0], range[1])) {
-      context.beginPath();
-      context.arc(x, y, 3.2 / scale, 0, 2 * Math.PI);
-      context.fillStyle = color;
-      context.strokeStyle = "rgba(0,0,0,0.8)";
-      context.lineWidth = 1 / scale;
-      context.fill();
-      context.stroke();
-    }
+  context.beginPath();
+  context.arc(x, y, radius / scale, 0, 2 * Math.PI);
+  context.fillStyle = color;
+  context.strokeStyle = "rgba(0,0,0,0.8)";
+  context.lineWidth = 1 / scale;
+  context.fill();
+  context.stroke();
+}
+
+// --- knee ---
+
+function landmarks(pen: Pen, region: Region): void {
+  for (const [range, color] of [[TIBIA, COLORS.tibia], [FEMUR, COLORS.femur]] as const) {
+    for (const point of region.landmarks_px.slice(range[0], range[1])) dot(pen, point, color);
   }
+}
+
+interface Compartment { upper: Place[]; lower: Place[]; narrowest: number }
+
+// The profile holds the lateral compartment, a gap, and the medial one.
+function compartments(region: Region): Compartment[] {
+  const profile = region.joint_space_profile;
+  const found: Compartment[] = [];
+  let open: Compartment | null = null;
+  profile?.width.forEach((width, i) => {
+    const upper = profile.upper_px?.[i] ?? null;
+    const lower = profile.lower_px?.[i] ?? null;
+    if (width === null || upper === null || lower === null) { open = null; return; }
+    if (open === null) found.push((open = { upper: [], lower: [], narrowest: i }));
+    open.upper.push(upper);
+    open.lower.push(lower);
+    if (width < profile.width[open.narrowest]!) open.narrowest = i;
+  });
+  return found;
+}
+
+function narrowest(pen: Pen, region: Region, at: number, finding: Finding | undefined, compartment: string, align: CanvasTextAlign): void {
+  const profile = region.joint_space_profile!;
+  const upper = profile.upper_px![at]!, lower = profile.lower_px![at]!;
+  line(pen, [upper, lower], COLORS.narrow, 3);
+  for (const end of [upper, lower]) dot(pen, end, COLORS.narrow, 3.6);
+  if (finding?.measure == null) return;
+  const y = Math.max(upper[1], lower[1]) + 34 / pen.scale;
+  line(pen, [lower, [lower[0], y - 14 / pen.scale]], COLORS.narrow, 1, [3, 3]);
+  text(pen, `${compartment} ${measureText(finding.measure)}`, lower[0] + (align === "left" ? -8 : 8) / pen.scale, y, COLORS.narrow, align);
 }
 
 function joint(pen: Pen, region: Region): void {
-  const { context, scale } = pen;
-  if (region.landmarks_px.length >= FEMUR[1]) {
-    line(pen, region.landmarks_px.slice(...TIBIA), colors.tibia);
-    line(pen, region.landmarks_px.slice(...FEMUR), colors.femur);
+  const { context } = pen;
+  const parts = compartments(region);
+  for (const part of parts) {
+    path(context, [...part.upper, ...part.lower.slice().reverse()], true);
+    context.fillStyle = COLORS.space;
+    context.fill();
+    line(pen, part.upper, COLORS.femur);
+    line(pen, part.lower, COLORS.tibia);
   }
-  for (const finding of region.findings) {
-    if (!finding.key.startsWith("jsw-") || finding.key === "jsw-min" || finding.region === null) continue;
-    const b = finding.region;
-    context.beginPath();
-    context.ellipse(b.x_px + b.width_px / 2, b.y_px + b.height_px / 2, Math.max(b.width_px / 2, 6 / scale), Math.max(b.height_px / 2, 6 / scale), 0, 0, 2 * Math.PI);
-    context.strokeStyle = colors.narrow;
-    context.lineWidth = 2 / scale;
-    context.stroke();
+  if (parts.length === 0 && region.landmarks_px.length >= FEMUR[1]) {
+    line(pen, region.landmarks_px.slice(...TIBIA), COLORS.tibia);
+    line(pen, region.landmarks_px.slice(...FEMUR), COLORS.femur);
+  }
+  const find = (key: string): Finding | undefined => region.findings.find((f) => f.key === key);
+  parts.forEach((part, i) => {
+    const isMedial = parts.length === 2 && i === 1;
+    const own = find(isMedial ? "jsw-medial-min" : "jsw-lateral-min") ?? (parts.length === 1 ? find("jsw-min") : undefined);
+    // Away from the other compartment's words.
+    const isRight = parts.length === 2 && part.lower[0]![0] > parts[1 - i]!.lower[0]![0];
+    narrowest(pen, region, part.narrowest, own, t(isMedial ? "medial" : "lateral"), isRight ? "left" : "right");
+  });
+}
+
+// --- muscle ---
+
+const middle = (a: Place, b: Place): Place => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+
+function muscle(pen: Pen, region: Region): void {
+  const { context } = pen;
+  const points = region.landmarks_px;
+  if (points.length < FASCICLES) return;
+  const superficial = points.slice(...SUPERFICIAL);
+  const deep = points.slice(...DEEP);
+  path(context, [...superficial, ...deep.slice().reverse()], true);
+  context.fillStyle = COLORS.belly;
+  context.fill();
+  for (let i = FASCICLES; i + 1 < points.length; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.fascicle, 1.6);
+  for (let i = THICKNESS[0]; i + 1 < THICKNESS[1]; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.thickness, 2, [5, 4]);
+  line(pen, superficial, COLORS.superficial, 2.4);
+  line(pen, deep, COLORS.deep, 2.4);
+  const find = (...keys: string[]): Finding | undefined => keys.map((k) => region.findings.find((f) => f.key === k && f.measure?.value != null)).find((f) => f !== undefined);
+  const thickness = find("thickness", "thickness-px");
+  const centre = middle(points[THICKNESS[0] + 2]!, points[THICKNESS[0] + 3]!);
+  if (thickness?.measure != null) text(pen, measureText(thickness.measure), centre[0] + 8 / pen.scale, centre[1], COLORS.thickness);
+  const pennation = find("pennation");
+  const foot = points[FASCICLES] ?? deep[8]!;
+  if (pennation?.measure != null) text(pen, measureText(pennation.measure), foot[0] + 10 / pen.scale, foot[1] + 16 / pen.scale, COLORS.fascicle);
+}
+
+// --- fractures ---
+
+function fractures(pen: Pen, region: Region): void {
+  for (const finding of region.findings.filter(isFracture).reverse()) { // the surest on top
+    if (finding.region === null) continue;
+    const isSure = finding.key.startsWith("fracture-");
+    box(pen, finding.region, isSure ? COLORS.surest : COLORS.possible, percent(finding.probability), isSure ? [] : [2, 5], isSure ? 2.4 : 2);
   }
 }
+
+// --- heat map ---
 
 // A grey map as red (speaks for the grade) over the image; weak places stay clear.
 export function heatPicture(map: Gray): HTMLCanvasElement {
@@ -97,15 +216,49 @@ function heat(pen: Pen, region: Region, picture: HTMLCanvasElement | undefined):
   context.translate(b.x_px + b.width_px / 2 - 0.5, b.y_px + b.height_px / 2 - 0.5);
   context.rotate((where.angle_deg * Math.PI) / 180);
   context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
   context.drawImage(picture, -b.width_px / 2, -b.height_px / 2, b.width_px, b.height_px);
   context.restore();
 }
 
+// --- all ---
+
 export function drawAnalysis(pen: Pen, analysis: Analysis, layers: Set<Layer>, maps: Map<number, HTMLCanvasElement>, names: (region: Region, all: Region[]) => string): void {
   analysis.regions.forEach((region, i) => {
     if (layers.has("heat")) heat(pen, region, maps.get(i));
-    if (layers.has("joint")) joint(pen, region);
-    if (layers.has("landmarks")) landmarks(pen, region);
-    if (layers.has("boxes")) box(pen, region.box, region.accepted ? colors.box : colors.refused, names(region, analysis.regions), !region.accepted);
+    if (layers.has("boxes")) {
+      if (analysis.task === "fracture") fractures(pen, region);
+      else box(pen, region.box, region.accepted ? COLORS.box : COLORS.refused, names(region, analysis.regions), region.accepted ? [] : [6, 4]);
+    }
+    if (layers.has("joint") && !isMuscle(analysis)) joint(pen, region);
+    if (layers.has("landmarks") && !isMuscle(analysis)) landmarks(pen, region);
+    if (layers.has("muscle") && isMuscle(analysis)) muscle(pen, region);
   });
+}
+
+// The place that a finding speaks of, while its card is looked at.
+export function drawPointed(pen: Pen, b: Box): void {
+  const margin = 6 / pen.scale;
+  const x = b.x_px - margin, y = b.y_px - margin, w = b.width_px + 2 * margin, h = b.height_px + 2 * margin;
+  const arm = Math.min(w, h, 60 / pen.scale) * 0.35;
+  for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + w, y, -1, 1], [x + w, y + h, -1, -1], [x, y + h, 1, -1]] as const)
+    line(pen, [[cx + dx * arm, cy], [cx, cy], [cx, cy + dy * arm]], "#ffffff", 2.5);
+}
+
+export interface LegendItem { color: string; isDotted: boolean; text: string }
+
+// What the colours of the shown overlays mean.
+export function legendOf(analysis: Analysis | null, layers: Set<Layer>): LegendItem[] {
+  if (analysis === null) return [];
+  const has = layersOf(analysis, true);
+  const on = (layer: Layer): boolean => layers.has(layer) && has.has(layer);
+  const item = (color: string, key: string, isDotted = false): LegendItem => ({ color, isDotted, text: t(key) });
+  const items: LegendItem[] = [];
+  if (on("heat")) items.push(item("#ff641e", "legend.heat"));
+  if (on("landmarks") || on("joint")) items.push(item(COLORS.femur, "legend.femur"), item(COLORS.tibia, "legend.tibia"));
+  if (on("joint")) items.push(item(COLORS.narrow, "legend.narrow"));
+  if (on("muscle")) items.push(item(COLORS.superficial, "legend.superficial"), item(COLORS.deep, "legend.deep"), item(COLORS.fascicle, "legend.fascicle"), item(COLORS.thickness, "legend.thickness", true));
+  if (on("boxes") && analysis.task === "fracture") items.push(item(COLORS.surest, "legend.surest"), item(COLORS.possible, "legend.possible", true));
+  else if (on("boxes")) items.push(analysis.regions.some((r) => r.accepted) ? item(COLORS.box, "legend.box") : item(COLORS.refused, "legend.refused", true));
+  return items;
 }

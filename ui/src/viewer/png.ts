@@ -58,7 +58,7 @@ export async function decodePng(bytes: Uint8Array): Promise<Gray> {
   return { width, height, max: depth === 16 ? 65535 : 255, values };
 }
 
-export async function loadGray(url: string): Promise<Gray> {
+export async function fetchGray(url: string): Promise<Gray> {
   const response = await fetch(url, { credentials: "same-origin" });
   if (!response.ok) throw new Error(`${response.status}`);
   return decodePng(new Uint8Array(await response.arrayBuffer()));

@@ -1,25 +1,30 @@
 // The image viewer: a canvas of our own (docs/adr/0008-own-viewer.md). Grey values stay 16 bits deep; windowing is a
-// table of 65,536 entries; overlays are drawn over the image in its own pixels.
+// table of up to 65,536 entries; overlays are drawn over the image in its own coordinates.
 import { h } from "../dom";
 import { number } from "../format";
 import { t } from "../text";
-import type { Analysis, Region } from "../types";
-import { drawAnalysis, text, type Layer } from "./overlay";
+import type { Analysis, Box, Region } from "../types";
+import { apply, IDENTITY, invert, scaleOf, type Affine, type Point } from "./affine";
+import { drawAnalysis, drawPointed, text, type Layer } from "./overlay";
 import type { Gray } from "./png";
 
 export type Tool = "window" | "pan" | "zoom" | "measure";
 export interface Scale { x_mm: number | null; y_mm: number | null; source: string | null }
 export interface Display { slope: number; intercept: number; center: number; width: number }
+export interface View { x: number; y: number; zoom: number } // of the frame's points on the screen
 interface Line { x0: number; y0: number; x1: number; y1: number }
 
+// The frame is what is moved and enlarged: the image's own pixels, or those of another image that this one lies over.
 export class Viewer {
   readonly element: HTMLElement;
   tool: Tool = "window";
   readonly layers = new Set<Layer>();
-  onview: () => void = () => undefined;
+  onview: () => void = () => undefined; // moved or enlarged by hand
+  onscroll: ((step: number) => void) | null = null; // wheel and arrow keys leaf through a stack
 
   private readonly canvas = h("canvas", { class: "viewer-canvas", tabindex: "0", role: "img" });
   private readonly info = h("div", { class: "viewer-info", "aria-hidden": "true" });
+  private readonly mark = h("div", { class: "viewer-mark", hidden: true });
   private readonly context = this.canvas.getContext("2d", { alpha: false })!;
   private readonly picture = document.createElement("canvas");
   private gray: Gray | null = null;
@@ -38,29 +43,87 @@ export class Viewer {
   private lines: Line[] = [];
   private pointers = new Map<number, { x: number; y: number }>();
   private frame = 0;
+  private toFrame: Affine = IDENTITY;
+  private frameSize: { width: number; height: number } | null = null;
+  private pointed: Box | null = null;
+  private wheeled = 0;
+  private isStale = false;
 
   constructor(label: string) {
     this.canvas.setAttribute("aria-label", label);
-    this.element = h("div", { class: "viewer" }, this.canvas, this.info);
+    this.element = h("div", { class: "viewer" }, this.canvas, this.info, this.mark);
     new ResizeObserver(() => this.resize()).observe(this.element);
     this.canvas.addEventListener("pointerdown", (e) => this.down(e));
     this.canvas.addEventListener("pointermove", (e) => this.move(e));
-    for (const name of ["pointerup", "pointercancel"] as const) this.canvas.addEventListener(name, (e) => this.pointers.delete(e.pointerId));
+    for (const name of ["pointerup", "pointercancel"] as const) this.canvas.addEventListener(name, (e) => this.up(e));
     this.canvas.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
-    this.canvas.addEventListener("dblclick", () => this.fit());
+    this.canvas.addEventListener("dblclick", () => { this.fit(); this.onview(); });
     this.canvas.addEventListener("contextmenu", (e) => e.preventDefault());
     this.canvas.addEventListener("keydown", (e) => this.key(e));
   }
 
   setImage(gray: Gray, display: Display, scale: Scale): void {
-    this.gray = gray;
     this.display = display;
     this.scale = scale;
     this.lines = [];
+    this.take(gray);
+    this.reset();
+  }
+
+  // Another picture of the same stack: window, place and enlargement stay, measured lines do not fit any more.
+  setSlice(gray: Gray, display: Display, scale: Scale): void {
+    if (this.gray === null || gray.width !== this.gray.width || gray.height !== this.gray.height) return this.setImage(gray, display, scale);
+    this.display = { ...display, center: this.display.center, width: this.display.width };
+    this.scale = scale;
+    this.lines = [];
+    this.take(gray);
+    this.develop();
+    this.paint();
+  }
+
+  private take(gray: Gray): void {
+    this.gray = gray;
     this.picture.width = gray.width;
     this.picture.height = gray.height;
     this.canvas.dataset["loaded"] = "1";
-    this.reset();
+  }
+
+  // Lays this image over another one: `map` takes its pixels to those of the other, whose size is given.
+  setFrame(map: Affine, size: { width: number; height: number } | null): void {
+    this.toFrame = map;
+    this.frameSize = size;
+    this.fit();
+  }
+
+  get view(): View {
+    return { x: this.x, y: this.y, zoom: this.zoom };
+  }
+
+  set view(view: View) {
+    this.x = view.x;
+    this.y = view.y;
+    this.zoom = view.zoom;
+    this.isFitted = false;
+    this.paint();
+  }
+
+  get windowing(): { center: number; width: number; isInverted: boolean } {
+    return { center: this.center, width: this.width, isInverted: this.inverted };
+  }
+
+  // Stands over the picture until somebody has signed: pictures of the screen travel, too.
+  setMark(text: string | null): void {
+    this.mark.textContent = text ?? "";
+    this.mark.hidden = text === null;
+  }
+
+  setLabel(label: string): void {
+    this.canvas.setAttribute("aria-label", label);
+  }
+
+  setPointed(box: Box | null): void {
+    this.pointed = box;
+    this.paint();
   }
 
   setAnalysis(analysis: Analysis | null, maps: Map<number, HTMLCanvasElement>, names: (region: Region, all: Region[]) => string): void {
@@ -70,10 +133,10 @@ export class Viewer {
     this.paint();
   }
 
-  toggleLayer(layer: Layer): boolean {
-    if (!this.layers.delete(layer)) this.layers.add(layer);
+  setLayers(layers: Iterable<Layer>): void {
+    this.layers.clear();
+    for (const layer of layers) this.layers.add(layer);
     this.paint();
-    return this.layers.has(layer);
   }
 
   reset(): void {
@@ -99,10 +162,19 @@ export class Viewer {
     this.isFitted = true;
     if (this.gray === null) return;
     const { width, height } = this.element.getBoundingClientRect();
-    this.zoom = Math.min(width / this.gray.width, height / this.gray.height) || 1;
-    this.x = (width - this.gray.width * this.zoom) / 2;
-    this.y = (height - this.gray.height * this.zoom) / 2;
+    const size = this.frameSize ?? this.gray;
+    this.zoom = Math.min(width / size.width, height / size.height) || 1;
+    this.x = (width - size.width * this.zoom) / 2;
+    this.y = (height - size.height * this.zoom) / 2;
     this.paint();
+  }
+
+  // Shows this part of the frame as large as it fits.
+  fitBox(box: Box): void {
+    const { width, height } = this.element.getBoundingClientRect();
+    if (width === 0 || height === 0) return;
+    const zoom = Math.min(width / box.width_px, height / box.height_px);
+    this.view = { zoom, x: width / 2 - (box.x_px + box.width_px / 2) * zoom, y: height / 2 - (box.y_px + box.height_px / 2) * zoom };
   }
 
   zoomBy(factor: number, atX?: number, atY?: number): void {
@@ -115,10 +187,16 @@ export class Viewer {
     this.zoom = next;
     this.isFitted = false;
     this.paint();
+    this.onview();
   }
 
-  // Grey values into screen values through a table: once per change of the window, not per frame.
   private develop(): void {
+    this.isStale = true;
+  }
+
+  // Grey values into screen values through a table: once per change of the window, and per painted frame at most.
+  private fillPicture(): void {
+    this.isStale = false;
     if (this.gray === null) return;
     const { slope, intercept } = this.display;
     const table = new Uint8ClampedArray(this.gray.max + 1);
@@ -154,21 +232,25 @@ export class Viewer {
   private draw(): void {
     const ratio = window.devicePixelRatio || 1;
     const c = this.context;
+    const m = this.toFrame;
+    const grown = this.zoom * scaleOf(m);
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.fillStyle = "#05080a";
     c.fillRect(0, 0, this.canvas.width, this.canvas.height);
     if (this.gray === null) return;
+    if (this.isStale) this.fillPicture();
     c.setTransform(ratio * this.zoom, 0, 0, ratio * this.zoom, ratio * this.x, ratio * this.y);
-    c.imageSmoothingEnabled = this.zoom < 4;
-    c.imageSmoothingQuality = "high";
-    c.drawImage(this.picture, 0, 0);
-    // Overlays use coordinates whose 0 is the centre of the first pixel.
+    // Points are the centres of pixels, the picture begins at an edge.
     c.translate(0.5, 0.5);
-    const pen = { context: c, scale: this.zoom };
+    c.transform(m[0], m[3], m[1], m[4], m[2], m[5]);
+    c.imageSmoothingEnabled = grown * ratio < 4;
+    c.imageSmoothingQuality = "high";
+    c.drawImage(this.picture, -0.5, -0.5);
+    const pen = { context: c, scale: grown };
     if (this.analysis !== null) drawAnalysis(pen, this.analysis, this.layers, this.maps, this.names);
+    if (this.pointed !== null) drawPointed(pen, this.pointed);
     for (const line of this.lines) this.drawMeasure(pen, line);
     this.info.textContent = `${Math.round(this.zoom * 100)} %   W ${number(this.width, 0)}  L ${number(this.center, 0)}${this.inverted ? `   ${t("viewer.inverted")}` : ""}`;
-    this.onview();
   }
 
   private drawMeasure(pen: { context: CanvasRenderingContext2D; scale: number }, line: Line): void {
@@ -193,9 +275,18 @@ export class Viewer {
     return `${number(Math.hypot(dx * x_mm, dy * y_mm), 1)} mm${isAtDetector ? ` (${t("viewer.at-detector")})` : ""}`;
   }
 
-  private toImage(e: PointerEvent): { x: number; y: number } {
+  private toImage(e: PointerEvent): Point {
     const area = this.canvas.getBoundingClientRect();
-    return { x: (e.clientX - area.left - this.x) / this.zoom - 0.5, y: (e.clientY - area.top - this.y) / this.zoom - 0.5 };
+    return apply(invert(this.toFrame), { x: (e.clientX - area.left - this.x) / this.zoom - 0.5, y: (e.clientY - area.top - this.y) / this.zoom - 0.5 });
+  }
+
+  private up(e: PointerEvent): void {
+    this.pointers.delete(e.pointerId);
+    const line = this.lines.at(-1); // a touch without a stroke measures nothing
+    if (line !== undefined && Math.hypot(line.x1 - line.x0, line.y1 - line.y0) * this.zoom < 3) {
+      this.lines.pop();
+      this.paint();
+    }
   }
 
   private down(e: PointerEvent): void {
@@ -225,6 +316,7 @@ export class Viewer {
     this.y += dy;
     this.isFitted = false;
     this.paint();
+    this.onview();
   }
 
   private pinch(e: PointerEvent): void {
@@ -233,6 +325,7 @@ export class Viewer {
     const area = this.canvas.getBoundingClientRect();
     const was = Math.hypot(before.x - other.x, before.y - other.y);
     const is = Math.hypot(e.clientX - other.x, e.clientY - other.y);
+    this.pan((e.clientX - before.x) / 2, (e.clientY - before.y) / 2); // the middle of the two fingers moves with them
     if (was > 0) this.zoomBy(is / was, (e.clientX + other.x) / 2 - area.left, (e.clientY + other.y) / 2 - area.top);
   }
 
@@ -255,14 +348,27 @@ export class Viewer {
 
   private wheel(e: WheelEvent): void {
     e.preventDefault();
+    if (this.onscroll !== null && !e.ctrlKey) return this.leaf(e.deltaMode === 0 ? e.deltaY : e.deltaY * 40);
     const area = this.canvas.getBoundingClientRect();
     this.zoomBy(Math.exp(-e.deltaY / 400), e.clientX - area.left, e.clientY - area.top);
+  }
+
+  // A notch of a wheel is one picture; the fine steps of a touchpad add up to one.
+  private leaf(delta: number): void {
+    this.wheeled += Math.max(-160, Math.min(160, delta));
+    const steps = Math.trunc(this.wheeled / 40);
+    if (steps === 0) return;
+    this.wheeled -= steps * 40;
+    this.onscroll?.(Math.sign(steps) * Math.max(1, Math.floor(Math.abs(steps) / 2.5)));
+    if (Math.abs(delta) >= 40) this.wheeled = 0;
   }
 
   private key(e: KeyboardEvent): void {
     const steps: Record<string, [number, number]> = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
     const step = steps[e.key];
-    if (step !== undefined && !e.shiftKey) this.pan(...step);
+    const leaf: Record<string, number> = { ArrowUp: -1, ArrowDown: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+    if (this.onscroll !== null && !e.shiftKey && leaf[e.key] !== undefined) this.onscroll(leaf[e.key]!);
+    else if (step !== undefined && !e.shiftKey) this.pan(...step);
     else if (step !== undefined) this.shiftWindow(-step[0] / 4, -step[1] / 4);
     else if (e.key === "+" || e.key === "=") this.zoomBy(1.25);
     else if (e.key === "-") this.zoomBy(0.8);

@@ -1,0 +1,275 @@
+// The viewer in a real browser: node viewer.mjs URL FOLDER [SHOTS]. FOLDER holds DICOM phantoms. Stacks, films, overlays,
+// comparison, touch; keyboard alone where a hand on the mouse is not needed. Exit 1 names what went wrong.
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { muscleFilm, series } from "./dicom.mjs";
+
+const [base, folder, shots] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const password = "a long sentence for tests";
+const faults = [];
+let checks = 0;
+const check = (ok, what) => {
+  checks++;
+  if (!ok) faults.push(what);
+};
+
+// --- the records, without the pages ---
+
+async function call(session, method, path, body, headers = {}) {
+  const isBytes = Buffer.isBuffer(body);
+  const answer = await fetch(`${base}/api/v1${path}`, { method, body: body === undefined ? undefined : isBytes ? body : JSON.stringify(body),
+    headers: { ...(session === null ? {} : { cookie: session.cookie, "X-CSRF-Token": session.csrf }), "Content-Type": isBytes ? "application/octet-stream" : "application/json", ...headers } });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return { json: await answer.json(), head: answer.headers };
+}
+
+async function signInByProgram(name) {
+  const { json, head } = await call(null, "POST", "/session", { name, password });
+  return { cookie: head.get("set-cookie").split(";")[0], csrf: json.csrf };
+}
+
+async function upload(session, bytes, name, query = "") {
+  const { json } = await call(session, "POST", `/uploads${query}`, bytes, { "X-File-Name": name });
+  return json.items[0];
+}
+
+async function fill() {
+  await call(null, "POST", "/setup", { name: "ada", display_name: "Ada Admin", password, clinic_name: "Viewer clinic" });
+  const admin = await signInByProgram("ada");
+  await call(admin, "POST", "/users", { name: "petra", display_name: "Petra Physio", password, role: "physiotherapist" });
+  const petra = await signInByProgram("petra");
+  const patient = (await call(petra, "POST", "/patients", { pseudonym: "P-0002" })).json.id;
+  const films = readdirSync(folder).filter((f) => f.endsWith(".dcm")).sort();
+  const knees = [];
+  for (const [i, f] of films.entries()) {
+    const item = await upload(petra, readFileSync(join(folder, f)), f, `?patient_id=${patient}`);
+    knees.push({ ...item, no: i });
+  }
+  let slices = null;
+  for (const [i, bytes] of series(6).entries()) slices = await upload(petra, bytes, `slice-${i}.dcm`);
+  const film = await upload(petra, muscleFilm(8), "film.dcm");
+  for (;;) {
+    const { json } = await call(petra, "GET", "/studies/counts");
+    if (json.waiting === 0) break;
+    await new Promise((done) => setTimeout(done, 300));
+  }
+  return { petra, patient, knees, slices, film };
+}
+
+// --- the pages ---
+
+async function open(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, bypassCSP: true, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30000);
+  page.on("request", (r) => check(r.url().startsWith(`${base}/`) || r.url().startsWith(`blob:${base}/`), `a request left the origin: ${r.url()}`));
+  page.on("pageerror", (e) => check(false, `script error: ${e.message}`));
+  page.on("console", (m) => check(m.type() !== "error" || /status of (401|409)/.test(m.text()), `console: ${m.text()}`));
+  await page.goto(`${base}/#/sign-in`);
+  await page.getByLabel("Sign-in name").fill("petra");
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.locator(".user").waitFor();
+  return page;
+}
+
+async function judge(page, name) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+  check(violations.length === 0, `${name}: ${violations.map((v) => `${v.id} at ${v.nodes.slice(0, 2).map((n) => n.target.join(" ")).join(", ")}`).join("; ")}`);
+  if (shots) await page.screenshot({ path: join(shots, `v-${name}.png`), fullPage: true });
+}
+
+const place = (page) => page.locator(".stack-place").innerText();
+const info = (page) => page.locator(".viewer-info").first().innerText();
+const until = (page, text) => page.waitForFunction((t) => document.querySelector(".stack-place")?.textContent === t, text);
+
+async function leafThroughASeries(page, data) {
+  await page.goto(`${base}/#/studies/${data.slices.study_id}`);
+  await page.locator("canvas[data-loaded]").first().waitFor();
+  await until(page, "3 / 6"); // a series begins at its middle
+  await page.keyboard.press(".");
+  await until(page, "4 / 6");
+  await page.keyboard.press(",");
+  await until(page, "3 / 6");
+  await page.locator("canvas").first().focus();
+  await page.keyboard.press("ArrowDown");
+  await until(page, "4 / 6");
+  await page.keyboard.press("End");
+  await until(page, "6 / 6");
+  await page.keyboard.press("Home");
+  await until(page, "1 / 6");
+  const box = await page.locator("canvas").first().boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.wheel(0, 100);
+  await page.waitForFunction(() => document.querySelector(".stack-place")?.textContent !== "1 / 6");
+  const before = await info(page);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -200);
+  await page.keyboard.up("Control");
+  await page.waitForFunction((text) => document.querySelector(".viewer-info")?.textContent !== text, before);
+  // The slices come in the order of their places, whatever the order of the files: each is brighter than the one before.
+  const grey = async (n) => {
+    await page.locator("input.frames").fill(String(n));
+    await page.locator(`.viewer[data-place="${n}"]`).waitFor();
+    return page.evaluate(async () => {
+      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); // until it is painted
+      const canvas = document.querySelector("canvas.viewer-canvas");
+      const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+      const c = copy.getContext("2d");
+      c.drawImage(canvas, 0, 0);
+      return c.getImageData(Math.round(canvas.width / 2), Math.round(canvas.height / 2), 1, 1).data[0];
+    });
+  };
+  await page.keyboard.press("r");
+  const levels = [await grey(1), await grey(3), await grey(6)];
+  check(levels[0] < levels[1] && levels[1] < levels[2], `the slices are out of order: ${levels}`);
+  check((await page.locator(".strip button").count()) === 0, "a series of one stack needs no strip");
+  await judge(page, "series");
+}
+
+async function playAFilm(page, data) {
+  await page.goto(`${base}/#/studies/${data.film.study_id}`);
+  await page.locator("canvas[data-loaded]").first().waitFor();
+  await page.locator(".frame-plot svg").waitFor();
+  check((await place(page)) === "1 / 8", "a film begins at its first frame");
+  await page.keyboard.press("n");
+  await page.locator(".overlay-legend").getByText("deep aponeurosis").waitFor();
+  const first = await page.locator(".frame-plot figcaption strong").innerText();
+  await page.locator(".frame-plot svg").scrollIntoViewIfNeeded();
+  const plot = await page.locator(".frame-plot svg").boundingBox();
+  await page.mouse.click(plot.x + plot.width * 0.45, plot.y + plot.height / 2);
+  await page.waitForFunction(() => !["1 / 8", ""].includes(document.querySelector(".stack-place")?.textContent ?? ""));
+  await page.waitForFunction((text) => document.querySelector(".frame-plot figcaption strong")?.textContent !== text, first);
+  await judge(page, "film");
+  await page.locator("canvas").first().focus();
+  await page.keyboard.press(" ");
+  const was = await place(page);
+  await page.waitForFunction((text) => document.querySelector(".stack-place")?.textContent !== text, was);
+  await page.keyboard.press(" ");
+  await page.locator(".cine button[aria-pressed=false]").waitFor();
+  check((await page.getByText("The findings below, which you decide on, are of frame 1 of 8.").count()) === 1, "it is not said which frame the findings are of");
+  check((await page.locator(".viewer-mark").innerText()) === "Not reviewed", "the picture is not marked as not reviewed");
+  const undecided = await page.locator(".finding.unmeasured .decide").count();
+  check(undecided === 0, "what was not measured asks for a decision");
+}
+
+async function compareVisits(page, data) {
+  await page.goto(`${base}/#/patients/${data.patient}`);
+  await page.getByRole("link", { name: "Compare two visits" }).click();
+  await page.getByText("What was checked").waitFor();
+  const text = await page.locator(".compare-results").innerText();
+  if (/cannot be compared/.test(text)) check(/Refused:/.test(text), "a refusal without its reason");
+  else {
+    await page.locator(".compared tbody tr").first().waitFor();
+    check(/no change beyond error|real change|real worsening|real improvement|cannot be told/.test(text), "no verdict");
+    check(/miss each other by/.test(await page.locator(".registration").innerText()), "the residual of the registration is not told");
+    await page.keyboard.press("o");
+    await judge(page, "compare-side");
+    // What moves one moves the other.
+    const box = await page.locator(".before canvas").boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.wheel(0, -300);
+    await page.waitForTimeout(200);
+    const zooms = (await page.locator(".viewer-info").allInnerTexts()).slice(0, 2).map((t) => t.split(" ")[0]);
+    check(zooms[0] === zooms[1], `the pictures are not linked: ${zooms}`);
+    await page.keyboard.press("2");
+    await page.locator(".mode-blink").waitFor();
+    await page.keyboard.press(" ");
+    const shown = await page.locator(".compare-stage").getAttribute("class");
+    await page.keyboard.press(" ");
+    check(shown !== (await page.locator(".compare-stage").getAttribute("class")), "space does not switch the pictures");
+    await page.keyboard.press("3");
+    await page.locator(".mode-difference .difference canvas[data-loaded]").waitFor();
+    await judge(page, "compare-difference");
+    await page.keyboard.press("1");
+    const loose = await page.locator(".compared").first().innerText();
+    await page.getByLabel("Same machine, view, position and distance at both visits").check();
+    await page.waitForFunction((t) => document.querySelector(".compared")?.innerText !== t, loose);
+  }
+  // The wrong way round is refused, and says so; the pictures stay.
+  const [before, after] = [page.getByLabel("Before", { exact: true }), page.getByLabel("After", { exact: true })];
+  const values = [await before.inputValue(), await after.inputValue()];
+  check(values[0] !== values[1], "one picture was suggested twice");
+  await after.selectOption(values[0]);
+  await page.getByText("Choose two different pictures.").waitFor();
+}
+
+async function lookAtFractures(page, data) {
+  const study = data.knees[0].study_id;
+  const finding = (key, probability, x) => ({ key, label: key, code: null, probability, grading: null, measure: null, region: { x_px: x, y_px: 60, width_px: 70, height_px: 50 }, evidence: null, research_only: true });
+  await page.route(`**/api/v1/studies/${study}`, async (route) => {
+    const answer = await route.fetch();
+    const json = await answer.json();
+    const { analysis } = json.images[0].result;
+    const region = { ...analysis.regions[0], accepted: true, landmarks_px: [], joint_space_profile: null, explanation: null, notes: [], findings: [finding("fracture-1", 0.71, 40), finding("possible-fracture-2", 0.2, 180)] };
+    await route.fulfill({ response: answer, json: { ...json, images: [{ ...json.images[0], result: { ...json.images[0].result, analysis: { ...analysis, task: "fracture", regions: [region] } } }] } });
+  });
+  await page.goto(`${base}/#/studies/${study}`);
+  await page.locator("canvas[data-loaded]").first().waitFor();
+  await page.keyboard.press("b");
+  const legend = await page.locator(".overlay-legend").innerText();
+  check(/high specificity/.test(legend) && /high sensitivity/.test(legend), "the legend does not tell the two operating points apart");
+  check(await page.locator("[data-key=o]").isHidden(), "an overlay without anything to show is offered");
+  await judge(page, "fracture");
+  await page.unroute(`**/api/v1/studies/${study}`);
+}
+
+async function keysAreListed(page) {
+  await page.keyboard.press("?");
+  await page.getByRole("heading", { name: "Keys" }).waitFor();
+  for (const text of ["side by side, in turn, difference", "play or stop a stack", "enlarge the joint"]) check((await page.locator("dialog").getByText(text).count()) === 1, `the list of keys lacks: ${text}`);
+  await judge(page, "keys");
+  await page.keyboard.press("Escape");
+}
+
+// Fingers on a tablet: two enlarge, one works the tool; dark, dense screen.
+async function touch(browser, data) {
+  const page = await open(browser, { viewport: { width: 820, height: 1180 }, hasTouch: true, deviceScaleFactor: 2, colorScheme: "dark", bypassCSP: false });
+  await page.goto(`${base}/#/studies/${data.knees[0].study_id}`);
+  await page.locator("canvas[data-loaded]").first().waitFor();
+  const canvas = await page.evaluate(() => { const c = document.querySelector("canvas.viewer-canvas"); return { drawn: c.width, shown: c.getBoundingClientRect().width }; });
+  check(Math.abs(canvas.drawn - 2 * canvas.shown) <= 2, `the picture is not as sharp as the screen: ${canvas.drawn} for ${canvas.shown}`);
+  check((await page.evaluate(() => document.documentElement.dataset["theme"])) === "dark", "the system's dark theme is not taken");
+  const box = await page.locator("canvas").first().boundingBox();
+  const client = await page.context().newCDPSession(page);
+  const at = (points) => points.map(([x, y], id) => ({ x: box.x + x, y: box.y + y, id }));
+  const send = (type, points) => client.send("Input.dispatchTouchEvent", { type, touchPoints: at(points) });
+  const zoom = async () => Number.parseInt(await info(page), 10);
+  const small = await zoom();
+  await send("touchStart", [[300, 300], [400, 300]]);
+  for (let i = 1; i <= 5; i++) await send("touchMove", [[300 - 12 * i, 300], [400 + 12 * i, 300]]);
+  await send("touchEnd", []);
+  await page.waitForTimeout(200);
+  check((await zoom()) > 1.5 * small, "two fingers do not enlarge");
+  const level = await info(page);
+  await send("touchStart", [[200, 200]]);
+  for (let i = 1; i <= 5; i++) await send("touchMove", [[200 + 20 * i, 200 + 15 * i]]);
+  await send("touchEnd", []);
+  await page.waitForTimeout(200);
+  check((await info(page)) !== level, "one finger does not change the window");
+  if (shots) await page.screenshot({ path: join(shots, "v-tablet-dark.png"), fullPage: true });
+}
+
+const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  const data = await fill();
+  const page = await open(browser);
+  await leafThroughASeries(page, data);
+  await playAFilm(page, data);
+  await compareVisits(page, data);
+  await lookAtFractures(page, data);
+  await keysAreListed(page);
+  await touch(browser, data);
+} catch (error) {
+  faults.push(`stopped: ${error.message}`);
+  if (shots) for (const c of browser.contexts()) for (const [i, p] of c.pages().entries()) await p.screenshot({ path: join(shots, `v-99-stopped-${i}.png`) }).catch(() => undefined);
+} finally {
+  await browser.close();
+}
+for (const fault of [...new Set(faults)]) console.log(`FAILED: ${fault}`);
+console.log(`${checks} checks in the browser, ${faults.length} failed`);
+process.exit(faults.length === 0 ? 0 : 1);

@@ -18,3 +18,4 @@ echo "== searching sealed names"
 if [ -x bench/run.sh ]; then
     bench/run.sh "$build"
 fi
+bench/ui_bench.sh "$build"

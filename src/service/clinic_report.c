@@ -39,33 +39,95 @@ void report_patient(const json_t *study, char *out, size_t out_bytes)
                    name != NULL ? name : "");
 }
 
+/* As many digits as the pages show; units as people write them. */
+static void measure_text(const json_t *measure, char *out, size_t out_bytes)
+{
+    static const struct {
+        const char *unit, *text;
+        int digits;
+    } known[] = {{"mm", " mm", 1}, {"deg", "\xc2\xb0", 1}, {"px", " px", 0}, {"1", " (ratio)", 3}, {"%", " %", 0},
+                 {"{grey}", " grey levels", 0}};
+    const double value = reha_json_number(measure, "value", (double)NAN);
+    const double error = reha_json_number(measure, "error_95", (double)NAN);
+    const char *unit = reha_json_string(measure, "unit", "");
+    const char *text = unit;
+    int digits = 2;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(unit, known[i].unit) == 0) {
+            text = known[i].text;
+            digits = known[i].digits;
+        }
+    }
+    if (!isfinite(value)) {
+        (void)snprintf(out, out_bytes, "not measured");
+    } else if (isfinite(error)) {
+        (void)snprintf(out, out_bytes, "%.*f \xc2\xb1 %.*f%s", digits, value, digits, error, text);
+    } else {
+        (void)snprintf(out, out_bytes, "%.*f%s", digits, value, text);
+    }
+}
+
+static void grade_text(const json_t *grading, char *out, size_t out_bytes)
+{
+    const json_t *set = json_object_get(grading, "prediction_set");
+    const int grade = (int)reha_json_number(grading, "grade", 0.0);
+    const int low = (int)reha_json_number(set, "low", 0.0);
+    const int high = (int)reha_json_number(set, "high", 0.0);
+    const double coverage = 100.0 * reha_json_number(set, "coverage", 0.0);
+    if (!json_is_object(set)) {
+        (void)snprintf(out, out_bytes, "%d", grade);
+    } else if (low == high) {
+        (void)snprintf(out, out_bytes, "%d (%.0f %% set: %d)", grade, coverage, low);
+    } else {
+        (void)snprintf(out, out_bytes, "%d (%.0f %% set: %d to %d)", grade, coverage, low, high);
+    }
+}
+
 static void software_text(const json_t *finding, char *out, size_t out_bytes)
 {
     const json_t *grading = json_object_get(finding, "grading");
     const json_t *measure = json_object_get(finding, "measure");
-    const json_t *set = json_object_get(grading, "prediction_set");
     const double probability = reha_json_number(finding, "probability", (double)NAN);
     out[0] = '\0';
     if (json_is_object(grading) && json_is_number(json_object_get(grading, "grade"))) {
-        int used = snprintf(out, out_bytes, "%d", (int)reha_json_number(grading, "grade", 0.0));
-        if (json_is_object(set)) {
-            (void)snprintf(out + used, out_bytes - (size_t)used, " (%.0f %% set: %d to %d)",
-                           100.0 * reha_json_number(set, "coverage", 0.0), (int)reha_json_number(set, "low", 0.0),
-                           (int)reha_json_number(set, "high", 0.0));
-        }
+        grade_text(grading, out, out_bytes);
     } else if (json_is_object(measure)) {
-        const double value = reha_json_number(measure, "value", (double)NAN);
-        const double error = reha_json_number(measure, "error_95", (double)NAN);
-        const char *unit = reha_json_string(measure, "unit", "");
-        if (!isfinite(value)) {
-            (void)snprintf(out, out_bytes, "not measured");
-        } else if (isfinite(error)) {
-            (void)snprintf(out, out_bytes, "%.3g \xc2\xb1 %.2g %s", value, error, strcmp(unit, "1") == 0 ? "(ratio)" : unit);
-        } else {
-            (void)snprintf(out, out_bytes, "%.3g %s", value, strcmp(unit, "1") == 0 ? "(ratio)" : unit);
-        }
+        measure_text(measure, out, out_bytes);
     } else if (isfinite(probability)) {
-        (void)snprintf(out, out_bytes, "%.0f %%", 100.0 * probability);
+        const bool is_edge = probability > 0.995 || probability < 0.005;
+        (void)snprintf(out, out_bytes, "%s%.0f %%", is_edge ? (probability > 0.5 ? "> " : "< ") : "",
+                       is_edge ? (probability > 0.5 ? 99.0 : 1.0) : 100.0 * probability);
+    }
+}
+
+void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes)
+{
+    const json_t *regions = json_object_get(analysis, "regions");
+    const json_t *region = json_array_get(regions, region_idx);
+    const char *side = reha_json_string(region, "side", "unknown");
+    const char *joint = strcmp(reha_json_string(analysis, "task", ""), "knee-oa") == 0 ? "knee" : "side";
+    if (json_is_object(json_object_get(region, "thickness_profile"))) {
+        (void)snprintf(out, out_bytes, "Muscle");
+    } else if (strcmp(side, "unknown") != 0) {
+        (void)snprintf(out, out_bytes, "%c%s %s", side[0] == 'r' ? 'R' : side[0] == 'l' ? 'L' : 'B', side + 1, joint);
+    } else if (json_array_size(regions) > 1) {
+        (void)snprintf(out, out_bytes, "Joint %zu from the left, side unknown", region_idx + 1);
+    } else {
+        (void)snprintf(out, out_bytes, "Side unknown");
+    }
+}
+
+void report_unmeasured(const json_t *findings, char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        if (!reha_finding_needs_decision(finding) && used < out_bytes) {
+            const int added = snprintf(out + used, out_bytes - used, "%s%s", used > 0 ? ", " : "",
+                                       reha_json_string(finding, "label", ""));
+            used += added > 0 ? (size_t)added : 0;
+        }
     }
 }
 
@@ -84,7 +146,7 @@ static const json_t *find_review(const json_t *result, int region_idx, const cha
 
 report_row report_make_row(const json_t *result, int region_idx, const json_t *finding)
 {
-    report_row row = {.human = "no decision"};
+    report_row row = {.human = "no decision yet", .is_measured = reha_finding_needs_decision(finding)};
     const char *key = reha_json_string(finding, "key", "");
     const json_t *review = find_review(result, region_idx, key);
     (void)snprintf(row.label, sizeof row.label, "%s", reha_json_string(finding, "label", key));

@@ -60,24 +60,36 @@ static void add_notes(reha_text *html, const json_t *notes)
 
 static void add_regions(reha_text *html, const json_t *result)
 {
+    char text[600];
     const json_t *analysis = json_object_get(result, "analysis");
     const json_t *regions = json_object_get(analysis, "regions");
     add_notes(html, json_object_get(analysis, "notes"));
     for (size_t i = 0; i < json_array_size(regions); i++) {
         const json_t *region = json_array_get(regions, i);
         const json_t *findings = json_object_get(region, "findings");
-        reha_text_addf(html, "<h3>Side: %s</h3>\n", reha_json_string(region, "side", "unknown"));
+        report_region_title(analysis, i, text, sizeof text);
+        reha_text_add(html, "<h3>");
+        reha_text_add_html(html, text);
+        reha_text_add(html, "</h3>\n");
         add_notes(html, json_object_get(region, "notes"));
         if (json_array_size(findings) == 0) {
             continue;
         }
-        reha_text_add(html, "<table><thead><tr><th scope=col>Finding<th scope=col>Software<th scope=col>Decision<th scope=col>By"
+        reha_text_add(html, "<table><thead><tr><th scope=col>Finding<th scope=col>Software (\xc2\xb1 95 % error)<th scope=col>Clinician<th scope=col>By"
                             "<tbody>\n");
         for (size_t k = 0; k < json_array_size(findings); k++) {
             const report_row row = report_make_row(result, (int)i, json_array_get(findings, k));
-            add_row(html, &row);
+            if (row.is_measured) {
+                add_row(html, &row);
+            }
         }
         reha_text_add(html, "</table>\n");
+        report_unmeasured(findings, text, sizeof text);
+        if (text[0] != '\0') {
+            reha_text_add(html, "<p class=soft>Not measured: ");
+            reha_text_add_html(html, text);
+            reha_text_add(html, ".</p>\n");
+        }
     }
 }
 

@@ -7,15 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DATE_CHARS = 10 };
+
 static const double A4_WIDTH_PT = 595.28;
 static const double A4_HEIGHT_PT = 841.89;
 static const double MARGIN_PT = 40.0;
-static const double PICTURE_PT = 230.0;
+static const double PICTURE_PT = 270.0;
 static const unsigned INK = 0x1b2733;
 static const unsigned SOFT = 0x5b6875;
 static const unsigned AMBER = 0x8a5800;
 static const unsigned GREEN = 0x1d6b36;
 static const unsigned RED = 0xa4262c;
+static const unsigned RULE = 0xd5dbe1;
 
 typedef struct sheet {
     reha_canvas *canvas;
@@ -40,20 +43,33 @@ static void write_line(sheet *at, double size, bool bold, unsigned colour, const
     write_at(at, MARGIN_PT, text_width(), size, bold, colour, text);
 }
 
+static void rule(sheet *at, unsigned colour, double width)
+{
+    reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y},
+                     (reha_stroke){reha_rgb(colour), width, 0.0});
+}
+
 /* What every page says: the state of the review above, the origin below. */
 static void head_and_foot(sheet *at)
 {
     char text[400];
+    const double pad = 6.0;
     const bool is_signed = report_is_signed(at->source->study);
+    const unsigned colour = is_signed ? GREEN : AMBER;
     const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
     at->page_no++;
-    (void)snprintf(text, sizeof text, "Rehascope %s, %s, page %d.%s Decision support; treatment follows symptoms and function.",
-                   REHA_VERSION, at->source->made_at, at->page_no, is_signed ? "" : " Not reviewed.");
+    (void)snprintf(text, sizeof text, "Rehascope %s, %.10s %.5s UTC, page %d.%s Decision support; treatment follows symptoms and "
+                   "function.",
+                   REHA_VERSION, at->source->made_at, at->source->made_at + DATE_CHARS + 1, at->page_no,
+                   is_signed ? "" : " Not reviewed.");
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
     at->y = MARGIN_PT;
+    const double top = at->y - pad;
     report_banner(at->source->study, text, sizeof text);
-    write_line(at, 10.0, true, is_signed ? GREEN : AMBER, text);
-    at->y += 4.0;
+    write_at(at, MARGIN_PT + pad, text_width() - 2.0 * pad, 10.0, true, colour, text);
+    reha_canvas_box(at->canvas, (reha_rect){MARGIN_PT, top, text_width(), at->y + pad - 2.0 - top}, 3.0,
+                    (reha_stroke){reha_rgb(colour), 1.2, 0.0});
+    at->y += pad + 4.0;
 }
 
 static void ensure_room(sheet *at, double height)
@@ -74,29 +90,73 @@ static void write_pair(sheet *at, const char *name, const char *value)
     }
 }
 
+static double column_at(int column)
+{
+    static const double shares[] = {0.0, 0.42, 0.68};
+    return MARGIN_PT + shares[column] * text_width();
+}
+
+static void write_columns(sheet *at)
+{
+    static const char *const names[] = {"Finding", "Software (\xc2\xb1 95 % error)", "Clinician"};
+    const double top = at->y;
+    for (int i = 0; i < 3; i++) {
+        at->y = top;
+        write_at(at, column_at(i), 0.3 * text_width(), 8.0, false, SOFT, names[i]);
+    }
+    rule(at, SOFT, 0.8);
+    at->y += 3.0;
+}
+
 static void write_row(sheet *at, const report_row *row)
 {
     char text[400];
-    const double column = text_width() / 3.0;
+    const double gap = 8.0;
     ensure_room(at, 52.0);
     const double top = at->y;
-    (void)snprintf(text, sizeof text, "%s%s", row->label, row->research_only ? " (research only)" : "");
-    write_at(at, MARGIN_PT, column - 8.0, 9.0, true, INK, text);
+    write_at(at, column_at(0), column_at(1) - column_at(0) - gap, 9.0, true, INK, row->label);
+    if (row->evidence != NULL) {
+        write_at(at, column_at(0), column_at(1) - column_at(0) - gap, 7.5, false, SOFT, row->evidence);
+    }
     double low = at->y;
     at->y = top;
-    write_at(at, MARGIN_PT + column, column - 8.0, 9.0, false, INK, row->software);
+    write_at(at, column_at(1), column_at(2) - column_at(1) - gap, 9.5, true, INK, row->software);
+    if (row->research_only) {
+        write_at(at, column_at(1), column_at(2) - column_at(1) - gap, 7.5, false, SOFT, "research only");
+    }
     low = fmax(low, at->y);
     at->y = top;
     (void)snprintf(text, sizeof text, "%s%s%s", row->human, row->who[0] != '\0' ? " by " : "", row->who);
-    write_at(at, MARGIN_PT + 2.0 * column, column, 9.0, true, INK, text);
+    const double width = A4_WIDTH_PT - MARGIN_PT - column_at(2);
+    write_at(at, column_at(2), width, 9.0, row->who[0] != '\0', row->who[0] != '\0' ? INK : AMBER, text);
     if (row->reason != NULL) {
-        write_at(at, MARGIN_PT + 2.0 * column, column, 8.0, false, INK, row->reason);
+        write_at(at, column_at(2), width, 8.0, false, INK, row->reason);
     }
-    at->y = fmax(low, at->y);
-    if (row->evidence != NULL) {
-        write_line(at, 7.5, false, SOFT, row->evidence);
-    }
+    at->y = fmax(low, at->y) + 1.0;
+    rule(at, RULE, 0.5);
     at->y += 3.0;
+}
+
+static void write_findings(sheet *at, const json_t *result, size_t region_idx, const json_t *findings)
+{
+    char missing[500];
+    char text[600];
+    if (json_array_size(findings) > 0) {
+        write_columns(at);
+    }
+    for (size_t k = 0; k < json_array_size(findings); k++) {
+        const report_row row = report_make_row(result, (int)region_idx, json_array_get(findings, k));
+        if (row.is_measured) {
+            write_row(at, &row);
+        }
+    }
+    report_unmeasured(findings, missing, sizeof missing);
+    if (missing[0] != '\0') {
+        (void)snprintf(text, sizeof text, "Not measured: %s.", missing);
+        ensure_room(at, 26.0);
+        write_line(at, 8.0, false, SOFT, text);
+    }
+    at->y += 6.0;
 }
 
 static void write_notes(sheet *at, const json_t *notes)
@@ -133,16 +193,13 @@ static void write_image(sheet *at, const json_t *image, const report_picture *pi
     for (size_t i = 0; i < json_array_size(regions); i++) {
         const json_t *region = json_array_get(regions, i);
         const json_t *findings = json_object_get(region, "findings");
-        ensure_room(at, 60.0);
-        (void)snprintf(text, sizeof text, "Side: %s", reha_json_string(region, "side", "unknown"));
-        write_line(at, 10.0, true, INK, text);
+        ensure_room(at, 90.0);
+        report_region_title(analysis, i, text, sizeof text);
+        write_line(at, 11.0, true, INK, text);
         write_notes(at, json_object_get(region, "notes"));
-        for (size_t k = 0; k < json_array_size(findings); k++) {
-            const report_row row = report_make_row(result, (int)i, json_array_get(findings, k));
-            write_row(at, &row);
-        }
+        write_findings(at, result, i, findings);
     }
-    (void)snprintf(text, sizeof text, "Model %.60s %.30s (%.12s); %.40s; image %.12s; analysed %s",
+    (void)snprintf(text, sizeof text, "Model %.60s %.30s (%.12s); %.40s; image %.12s; analysed %.10s",
                    reha_json_string(result, "model", ""), reha_json_string(result, "model_version", ""),
                    reha_json_string(result, "model_hash", ""), reha_json_string(result, "software", ""),
                    reha_json_string(result, "input_digest", ""), reha_json_string(result, "created_at", ""));

@@ -6,12 +6,13 @@
 
 typedef struct report_row {
     char label[120];
-    char software[120]; /* "2 (90 % set: 1 to 3)", "3.42 ± 0.40 mm" */
+    char software[120]; /* "2 (90 % set: 1 to 3)", "3.4 ± 0.4 mm" */
     char human[160];    /* "accepted", "amended to 3", "rejected", "no decision" */
     char who[160];      /* "A. Clinician, 2026-01-31" */
     const char *reason;   /* borrowed; may be NULL */
     const char *evidence; /* borrowed; may be NULL */
     bool research_only;
+    bool is_measured; /* false: there is nothing to decide on */
 } report_row;
 
 typedef struct report_picture {
@@ -31,6 +32,10 @@ bool report_is_signed(const json_t *study);
 void report_banner(const json_t *study, char *out, size_t out_bytes);
 /* Whose study it is: "P-ABC123, Name", or that it is nobody's yet. */
 void report_patient(const json_t *study, char *out, size_t out_bytes);
+/* "Right knee", "Joint 2 from the left, side unknown", "Muscle". */
+void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes);
+/* "Muscle thickness, Fascicle length": what a region's findings could not measure; "" if nothing. */
+void report_unmeasured(const json_t *findings, char *out, size_t out_bytes);
 /* Row of one finding of a result. */
 report_row report_make_row(const json_t *result, int region_idx, const json_t *finding);
 REHA_MUST_USE reha_status report_html(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err);

@@ -37,7 +37,7 @@ export function dicom({ modality, width, height, frames, study = uid(), series =
 export function series(count) {
   const study = uid(), one = uid(), width = 64, height = 64;
   const files = Array.from({ length: count }, (_, i) => dicom({ modality: "MR", width, height, study, series: one, spacing: 0.5, instance: i + 1, position: [0, 0, 4 * i],
-    frames: [Uint8Array.from({ length: width * height }, (_, k) => (k % width < 8 ? 255 : 20 + 30 * i))] }));
+    frames: [Uint8Array.from({ length: width * height }, (_, k) => (k % width < 8 ? 255 : k % width < 16 ? 0 : 20 + 30 * i))] }));
   return files.reverse();
 }
 

@@ -83,13 +83,19 @@ async function judge(page, name) {
   if (shots) await page.screenshot({ path: join(shots, `v-${name}.png`), fullPage: true });
 }
 
+// From an empty page, so that nothing of the page before is taken for this one.
+async function openStudy(page, id) {
+  await page.goto("about:blank");
+  await page.goto(`${base}/#/studies/${id}`);
+  await page.locator("canvas[data-loaded]").first().waitFor();
+}
+
 const place = (page) => page.locator(".stack-place").innerText();
 const info = (page) => page.locator(".viewer-info").first().innerText();
 const until = (page, text) => page.waitForFunction((t) => document.querySelector(".stack-place")?.textContent === t, text);
 
 async function leafThroughASeries(page, data) {
-  await page.goto(`${base}/#/studies/${data.slices.study_id}`);
-  await page.locator("canvas[data-loaded]").first().waitFor();
+  await openStudy(page, data.slices.study_id);
   await until(page, "3 / 6"); // a series begins at its middle
   await page.keyboard.press(".");
   await until(page, "4 / 6");
@@ -132,8 +138,7 @@ async function leafThroughASeries(page, data) {
 }
 
 async function playAFilm(page, data) {
-  await page.goto(`${base}/#/studies/${data.film.study_id}`);
-  await page.locator("canvas[data-loaded]").first().waitFor();
+  await openStudy(page, data.film.study_id);
   await page.locator(".frame-plot svg").waitFor();
   check((await place(page)) === "1 / 8", "a film begins at its first frame");
   await page.keyboard.press("n");
@@ -208,8 +213,7 @@ async function lookAtFractures(page, data) {
     const region = { ...analysis.regions[0], accepted: true, landmarks_px: [], joint_space_profile: null, explanation: null, notes: [], findings: [finding("fracture-1", 0.71, 40), finding("possible-fracture-2", 0.2, 180)] };
     await route.fulfill({ response: answer, json: { ...json, images: [{ ...json.images[0], result: { ...json.images[0].result, analysis: { ...analysis, task: "fracture", regions: [region] } } }] } });
   });
-  await page.goto(`${base}/#/studies/${study}`);
-  await page.locator("canvas[data-loaded]").first().waitFor();
+  await openStudy(page, study);
   await page.keyboard.press("b");
   const legend = await page.locator(".overlay-legend").innerText();
   check(/high specificity/.test(legend) && /high sensitivity/.test(legend), "the legend does not tell the two operating points apart");
@@ -229,8 +233,7 @@ async function keysAreListed(page) {
 // Fingers on a tablet: two enlarge, one works the tool; dark, dense screen.
 async function touch(browser, data) {
   const page = await open(browser, { viewport: { width: 820, height: 1180 }, hasTouch: true, deviceScaleFactor: 2, colorScheme: "dark", bypassCSP: false });
-  await page.goto(`${base}/#/studies/${data.knees[0].study_id}`);
-  await page.locator("canvas[data-loaded]").first().waitFor();
+  await openStudy(page, data.knees[0].study_id);
   const canvas = await page.evaluate(() => { const c = document.querySelector("canvas.viewer-canvas"); return { drawn: c.width, shown: c.getBoundingClientRect().width }; });
   check(Math.abs(canvas.drawn - 2 * canvas.shown) <= 2, `the picture is not as sharp as the screen: ${canvas.drawn} for ${canvas.shown}`);
   check((await page.evaluate(() => document.documentElement.dataset["theme"])) === "dark", "the system's dark theme is not taken");

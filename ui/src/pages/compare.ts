@@ -5,7 +5,7 @@ import { day, number, sideText, unitText, withError } from "../format";
 import type { Page } from "../shell";
 import { known, t } from "../text";
 import type { Analysis, Check, ComparedJoint, ComparedMeasure, Comparison, List, Measurement, Patient, Series, Study, StudyImage, StudySummary } from "../types";
-import { CompareView } from "./compare_view";
+import { CompareView, jointName } from "./compare_view";
 
 interface Choice { image: string; study: string; day: string; sides: Set<string>; keys: Set<string> }
 
@@ -70,8 +70,9 @@ function row(m: ComparedMeasure, joint: ComparedJoint, analyses: (Analysis | und
     h("td", {}, verdict(m), h("small", {}, [m.remark, m.change.remark].filter((x) => x !== "").map((x) => [" ", x])), h("details", {}, h("summary", {}, t("compare.basis")), h("p", {}, m.error_basis))));
 }
 
-function table(joint: ComparedJoint, c: Comparison, analyses: (Analysis | undefined)[]): HTMLElement {
-  return h("section", { class: "card" }, h("h3", {}, joint.side === "unknown" ? t("joint") : t("compare.side", { side: sideText(joint.side) })),
+function table(joint: ComparedJoint, c: Comparison, images: StudyImage[]): HTMLElement {
+  const analyses = images.map((one) => one.result?.analysis);
+  return h("section", { class: "card" }, h("h3", {}, joint.side === "unknown" ? jointName(joint, images[0]) : t("compare.side", { side: sideText(joint.side) })),
     joint.measures.length === 0 ? h("p", {}, t("compare.nothing")) : h("div", { class: "scroll" }, h("table", { class: "wide compared" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("measure")), c.visits.map((v) => h("th", { scope: "col", class: "number" }, v.date ?? t("compare.no-date"))), h("th", { scope: "col", class: "number" }, t("compare.change")), h("th", { scope: "col", class: "number" }, t("compare.sdc")), h("th", { scope: "col" }, t("compare.verdict")))),
       h("tbody", {}, joint.measures.map((m) => row(m, joint, analyses, c.lengths))))));
@@ -137,8 +138,7 @@ export async function comparePage(patientId: string, parameters: URLSearchParams
     const c = await judged;
     if (mine !== asked) return;
     replace(status, isSigned.includes(false) && h("p", { class: "banner banner-open" }, h("strong", {}, t("not-reviewed")), h("span", {}, t("compare.not-reviewed"))));
-    const analyses = [first.image.result?.analysis, second.image.result?.analysis];
-    replace(results, !c.comparable && h("p", { class: "refused" }, h("strong", {}, t("compare.refused"))), c.joints.map((joint) => table(joint, c, analyses)), h("section", { class: "card" }, h("h3", {}, t("compare.checks")), checks(c.checks)));
+    replace(results, !c.comparable && h("p", { class: "refused" }, h("strong", {}, t("compare.refused"))), c.joints.map((joint) => table(joint, c, [first.image, second.image])), h("section", { class: "card" }, h("h3", {}, t("compare.checks")), checks(c.checks)));
     if (!keepsView) view.setComparison(c);
   }
   const refresh = (keepsView = false): void => void load(keepsView).catch((e: Error) => { replace(status, h("p", { class: "error", role: "alert" }, e.message)); });

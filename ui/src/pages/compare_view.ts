@@ -18,6 +18,13 @@ const MODES: [Mode, string][] = [["side", "1"], ["blink", "2"], ["difference", "
 const BLINK_MS = 800;
 const MARGIN = 1.25;
 
+// "Right", or its place in the earlier picture where nobody knows the side.
+export function jointName(joint: ComparedJoint, before: StudyImage | undefined): string {
+  const regions = before?.result?.analysis.regions ?? [];
+  const region = regions[joint.regions[0]];
+  return joint.side !== "unknown" || region === undefined ? sideText(joint.side) : regionName(region, regions);
+}
+
 function registrationText(r: Registration | null): string {
   if (r === null) return t("registration.none");
   const mm = r.residual_mm === null ? "" : ` = ${number(r.residual_mm, 2)} mm`;
@@ -85,7 +92,7 @@ export class CompareView {
     replace(this.joints, laid.length > 1 && laid.map((joint) => h("button", { type: "button", "aria-pressed": String(joint === laid[0]), onclick: (e: Event) => {
       this.joints.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === e.currentTarget)));
       this.choose(joint);
-    } }, sideText(joint.side))));
+    } }, jointName(joint, this.images?.[0]))));
     this.joints.hidden = laid.length < 2;
     this.choose(laid[0] ?? null);
     this.told.textContent = registrationText(this.joint?.registration ?? null);

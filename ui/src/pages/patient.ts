@@ -3,7 +3,6 @@ import { get, may } from "../api";
 import { h, replace, toast, type Child } from "../dom";
 import { base, itemsOf, type Context } from "../patient/common";
 import { addEpisode, episodeCard } from "../patient/episodes";
-import { compareLink } from "./compare";
 import { measureCharts, planSummary, predictionSummary, studiesList } from "../patient/overview";
 import { isPlan, planPart, toggleReasons } from "../patient/plan";
 import { planFormPart } from "../patient/plan_form";
@@ -14,6 +13,7 @@ import type { Page } from "../shell";
 import { known, t } from "../text";
 import type { List, Patient, Plan, Prediction, Series, StudySummary } from "../types";
 import { uploader } from "../upload";
+import { compareLink } from "./compare";
 import { editPatient } from "./patients";
 
 const TABS = ["", "scores", "plan", "outcome"];

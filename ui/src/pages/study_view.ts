@@ -118,6 +118,7 @@ export class StudyView {
     this.viewer.onscroll = stack.slices.length > 1 ? (step) => this.cine.step(step) : null;
     this.viewer.setLabel(t(stack.slices.length > 1 ? "viewer.label-stack" : "viewer.label"));
     this.showStrip(index);
+    void this.showAnalysis(); // its overlays are offered before the picture is there
     // A series is looked at from its middle, a film from its beginning.
     const start = stack.isSequence ? 0 : Math.floor((stack.slices.length - 1) / 2);
     if (start > 0) this.cine.go(start);

@@ -20,7 +20,7 @@ export function withError(value: number | null, error: number | null, unit: stri
   if (value === null) return t("not-measured");
   const digits = unit === "1" ? 3 : unit === "mm" || unit === "deg" ? 1 : unit === "px" || unit === "%" || unit === "{grey}" || Number.isInteger(value) ? 0 : 2;
   const text = error === null ? number(value, digits) : `${number(value, digits)} ± ${number(error, digits)}`;
-  return `${text} ${unitText(unit)}`.trim();
+  return unit === "deg" ? `${text}${unitText(unit)}` : `${text} ${unitText(unit)}`.trim();
 }
 
 export const measureText = (m: Measure): string => withError(m.value, m.error_95, m.unit);

@@ -175,7 +175,7 @@ export class StudyView {
     const frame = this.stack.slices[this.at]?.frame ?? 1;
     const analysis = whole !== null && this.frames !== null ? analysisOfFrame(whole, this.frames, frame) : frame === 1 ? whole : null;
     this.controls.setAnalysis(analysis ?? (this.frames !== null ? whole : null), this.frames !== null);
-    const pictures = this.maps?.image.result?.id === image?.result?.id ? this.maps!.pictures : new Map<number, HTMLCanvasElement>();
+    const pictures = this.maps !== null && this.maps.image.result?.id === image?.result?.id ? this.maps.pictures : new Map<number, HTMLCanvasElement>();
     this.viewer.setAnalysis(analysis, pictures, regionName);
     if (image !== undefined && analysis !== null && this.controls.layers.has("heat") && pictures.size === 0 && this.maps?.image !== image) {
       this.maps = { image, pictures: new Map() };

@@ -119,18 +119,18 @@ function compartments(region: Region): Compartment[] {
   return found;
 }
 
-function narrowest(pen: Pen, region: Region, at: number, finding: Finding | undefined, compartment: string, align: CanvasTextAlign): void {
+function narrowest(pen: Pen, region: Region, at: number, finding: Finding | undefined, compartment: string, align: CanvasTextAlign, row: number): void {
   const profile = region.joint_space_profile!;
   const upper = profile.upper_px![at]!, lower = profile.lower_px![at]!;
   line(pen, [upper, lower], COLORS.narrow, 3);
   for (const end of [upper, lower]) dot(pen, end, COLORS.narrow, 3.6);
   if (finding?.measure == null) return;
-  const y = Math.max(upper[1], lower[1]) + 34 / pen.scale;
+  const y = Math.max(upper[1], lower[1]) + (34 + 17 * row) / pen.scale;
   line(pen, [lower, [lower[0], y - 14 / pen.scale]], COLORS.narrow, 1, [3, 3]);
   text(pen, `${compartment} ${measureText(finding.measure)}`, lower[0] + (align === "left" ? -8 : 8) / pen.scale, y, COLORS.narrow, align);
 }
 
-function joint(pen: Pen, region: Region): void {
+function joint(pen: Pen, region: Region, index: number): void {
   const { context } = pen;
   const parts = compartments(region);
   for (const part of parts) {
@@ -145,12 +145,13 @@ function joint(pen: Pen, region: Region): void {
     line(pen, region.landmarks_px.slice(...FEMUR), COLORS.femur);
   }
   const find = (key: string): Finding | undefined => region.findings.find((f) => f.key === key);
+  const isSmall = region.box.width_px * pen.scale < 320; // the words of two knees side by side would meet
   parts.forEach((part, i) => {
     const isMedial = parts.length === 2 && i === 1;
     const own = find(isMedial ? "jsw-medial-min" : "jsw-lateral-min") ?? (parts.length === 1 ? find("jsw-min") : undefined);
     // Away from the other compartment's words.
     const isRight = parts.length === 2 && part.lower[0]![0] > parts[1 - i]!.lower[0]![0];
-    narrowest(pen, region, part.narrowest, own, t(isMedial ? "medial" : "lateral"), isRight ? "left" : "right");
+    narrowest(pen, region, part.narrowest, own, t(isMedial ? "medial" : "lateral"), isRight ? "left" : "right", isMedial && isSmall ? 1 + (index % 2) : 0);
   });
 }
 
@@ -176,7 +177,9 @@ function muscle(pen: Pen, region: Region): void {
   const centre = middle(points[THICKNESS[0] + 2]!, points[THICKNESS[0] + 3]!);
   if (thickness?.measure != null) text(pen, measureText(thickness.measure), centre[0] + 8 / pen.scale, centre[1], COLORS.thickness);
   const pennation = find("pennation");
-  const foot = points[FASCICLES] ?? deep[8]!;
+  // At the foot of the fascicle that is nearest to the middle: the outer ones end outside of the picture.
+  const feet = points.slice(FASCICLES).filter((_, i) => i % 2 === 0);
+  const foot = feet.reduce((best, p) => (Math.abs(p[0] - deep[8]![0]) < Math.abs(best[0] - deep[8]![0]) ? p : best), feet[0] ?? deep[8]!);
   if (pennation?.measure != null) text(pen, measureText(pennation.measure), foot[0] + 10 / pen.scale, foot[1] + 16 / pen.scale, COLORS.fascicle);
 }
 
@@ -230,7 +233,7 @@ export function drawAnalysis(pen: Pen, analysis: Analysis, layers: Set<Layer>, m
       if (analysis.task === "fracture") fractures(pen, region);
       else box(pen, region.box, region.accepted ? COLORS.box : COLORS.refused, names(region, analysis.regions), region.accepted ? [] : [6, 4]);
     }
-    if (layers.has("joint") && !isMuscle(analysis)) joint(pen, region);
+    if (layers.has("joint") && !isMuscle(analysis)) joint(pen, region, i);
     if (layers.has("landmarks") && !isMuscle(analysis)) landmarks(pen, region);
     if (layers.has("muscle") && isMuscle(analysis)) muscle(pen, region);
   });

@@ -4,13 +4,15 @@
 #include "base/memory.h"
 #include "service/compare_priv.h"
 
+#include <math.h>
+
 static reha_status read_images(const wire_message *request, reha_compare_visit visits[2], reha_error *err)
 {
-    const size_t before_bytes = (size_t)reha_json_number(request->json, "before_bytes", 0.0);
-    const uint8_t *const starts[2] = {request->bytes, request->bytes + before_bytes};
+    const size_t before_bytes = (size_t)fmax(reha_json_number(request->json, "before_bytes", 0.0), 0.0);
     if (before_bytes > request->count) {
         return reha_fail(err, REHA_E_ARG, "the first of two files ends behind the second");
     }
+    const uint8_t *const starts[2] = {request->bytes, request->bytes + before_bytes};
     const size_t counts[2] = {before_bytes, request->count - before_bytes};
     for (int i = 0; i < 2; i++) {
         reha_input input;

@@ -15,7 +15,10 @@ typedef struct evaluate_arguments {
     const char *model;
     int rounds;
     int threads;
+    int explain_images;
     bool json;
+    bool explain;
+    bool save_card;
 } evaluate_arguments;
 
 static const app_option evaluate_options[] = {
@@ -27,6 +30,9 @@ static const app_option evaluate_options[] = {
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(evaluate_arguments, models), 0, 0},
     {"rounds", APP_INTEGER, "N", "bootstrap rounds for the intervals (default 1000)", offsetof(evaluate_arguments, rounds), 0, 100000},
     {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(evaluate_arguments, threads), 1, 256},
+    {"explain", APP_FLAG, NULL, "measure the explanations too: insertion, deletion, pointing, shuffled weights", offsetof(evaluate_arguments, explain), 0, 0},
+    {"explain-images", APP_INTEGER, "N", "on so many images, drawn at random (default 200; 0: all)", offsetof(evaluate_arguments, explain_images), 0, 1000000},
+    {"save-card", APP_FLAG, NULL, "with --explain: write these figures and the subgroups into the model's card", offsetof(evaluate_arguments, save_card), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static void print_estimate(const json_t *metrics, const char *key, const char *label)
@@ -106,7 +112,7 @@ static int evaluate_outcome(const evaluate_arguments *given, const char *task)
 
 static int run_evaluate(const app_command *command, int argc, char **argv)
 {
-    evaluate_arguments given = {.rounds = -1};
+    evaluate_arguments given = {.rounds = -1, .explain_images = -1};
     const char *words[1];
     int word_count = 0;
     reha_error err = REHA_ERROR_INIT;
@@ -131,7 +137,8 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         const reha_analyser_options how = {.task = words[0],
                                            .models_folder = given.models != NULL ? given.models : models,
                                            .model_folder = given.model,
-                                           .threads = given.threads};
+                                           .threads = given.threads,
+                                           .with_explanation = given.explain};
         status = reha_analyser_open(&how, &analyser, &err);
     }
     if (status == REHA_OK) {
@@ -141,6 +148,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         how.split = given.split;
         how.predictions_path = given.predictions;
         how.bootstrap_rounds = given.rounds >= 0 ? given.rounds : how.bootstrap_rounds;
+        how.explain = given.explain;
+        how.explain_max = given.explain_images >= 0 ? (size_t)given.explain_images : how.explain_max;
+        how.save_card = given.save_card;
         const reha_progress progress = app_progress();
         const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
         status = is_calibration ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,

@@ -62,21 +62,67 @@ reha_status reha_explainer_run(reha_explainer *explainer, const float *const *in
                                const float *output_weights, float *outputs, float *map, reha_error *err)
 {
     reha_net *net = explainer->net;
-    const reha_net_value *value = &net->values[explainer->value];
-    const int64_t area = value->h * value->w;
-
     REHA_TRY(reha_net_forward(net, inputs, 0, err));
     reha_net_read_output(net, explainer->output, outputs);
     explainer->grads[explainer->output] = output_weights;
     REHA_TRY(reha_net_backward(net, explainer->grads, err));
     explainer->grads[explainer->output] = NULL; /* borrowed for this call only */
-    const float *activation = value->data->data, *gradient = value->grad->data; /* f32, nhwc */
-    for (int64_t p = 0; p < area; p++) {
-        double sum = 0.0;
-        for (int64_t c = 0; c < value->c; c++) {
-            sum += (double)activation[p * value->c + c] * (double)gradient[p * value->c + c];
-        }
-        map[p] = (float)sum;
-    }
+    reha_explainer_read(explainer, REHA_CAM_HIRES, map);
     return REHA_OK;
+}
+
+/* Weight of channel c in Grad-CAM++: its positive gradients, each weighed so that every place where the channel
+ * speaks for the class counts, not only the largest patch. The derivatives of exp(score) are powers of the gradient. */
+static double plus_weight(const float *activation, const float *gradient, int64_t area, int64_t channels, int64_t c)
+{
+    double mass = 0.0;
+    for (int64_t p = 0; p < area; p++) {
+        mass += (double)activation[p * channels + c];
+    }
+    double weight = 0.0;
+    for (int64_t p = 0; p < area; p++) {
+        const double g = (double)gradient[p * channels + c];
+        const double denominator = 2.0 * g * g + mass * g * g * g;
+        if (g > 0.0 && denominator > 0.0) {
+            weight += g * g * g / denominator;
+        }
+    }
+    return weight;
+}
+
+static double mean_weight(const float *gradient, int64_t area, int64_t channels, int64_t c)
+{
+    double sum = 0.0;
+    for (int64_t p = 0; p < area; p++) {
+        sum += (double)gradient[p * channels + c];
+    }
+    return sum / (double)area;
+}
+
+void reha_explainer_read(const reha_explainer *explainer, reha_cam cam, float *map)
+{
+    const reha_net_value *value = &explainer->net->values[explainer->value];
+    const float *activation = value->data->data, *gradient = value->grad->data; /* f32, nhwc */
+    const int64_t area = value->h * value->w, channels = value->c;
+    if (cam == REHA_CAM_HIRES || cam == REHA_CAM_GRADIENT) {
+        for (int64_t p = 0; p < area; p++) {
+            double sum = 0.0;
+            for (int64_t c = 0; c < channels; c++) {
+                const double seen = cam == REHA_CAM_HIRES ? (double)activation[p * channels + c] : 1.0;
+                sum += seen * (double)gradient[p * channels + c];
+            }
+            map[p] = (float)sum;
+        }
+        return;
+    }
+    for (int64_t p = 0; p < area; p++) {
+        map[p] = 0.0F;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        const double weight = cam == REHA_CAM_MEAN ? mean_weight(gradient, area, channels, c)
+                                                   : plus_weight(activation, gradient, area, channels, c);
+        for (int64_t p = 0; p < area && weight != 0.0; p++) {
+            map[p] += (float)(weight * (double)activation[p * channels + c]);
+        }
+    }
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REASON_BYTES = 32, DEFAULT_ROUNDS = 1000 };
+enum { REASON_BYTES = 32, DEFAULT_ROUNDS = 1000, EXPLAIN_MAX = 200 };
 
 typedef struct evaluation {
     const reha_recogniser *recogniser;
@@ -29,7 +29,7 @@ typedef struct evaluation {
 
 reha_evaluate_options reha_evaluate_options_default(void)
 {
-    return (reha_evaluate_options){.bootstrap_rounds = DEFAULT_ROUNDS, .seed = 1};
+    return (reha_evaluate_options){.bootstrap_rounds = DEFAULT_ROUNDS, .seed = 1, .explain_max = EXPLAIN_MAX};
 }
 
 /* The largest accepted region: a labelled image shows one joint, more may peep in at its edge. */

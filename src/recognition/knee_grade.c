@@ -183,6 +183,7 @@ reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error 
     reha_knee_net_scale(&model->members[0].net, model->windows,
                         (size_t)spec->window_w_px * (size_t)spec->window_h_px, model->scaled);
     REHA_CHECK(reha_explainer_run(model->explainer, inputs, weights, outputs, map, err));
+    reha_explainer_read(model->explainer, model->cam, map);
     float largest = 0.0f;
     for (size_t i = 0; i < cells; i++) {
         map[i] = isfinite(map[i]) ? map[i] : 0.0f;

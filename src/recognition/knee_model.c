@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "nn/onnx.h"
+#include "recognition/explain_maps.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ void reha_knee_model_close_(reha_model *model)
     reha_knee_net_clear(&model->gate);
     reha_knee_net_clear(&model->landmarks);
     reha_explainer_free(model->explainer);
+    reha_free(model->folder);
     reha_free(model->finder_output);
     reha_free(model->windows);
     reha_free(model->scaled);
@@ -115,6 +117,10 @@ static reha_status open_explainer(reha_model *model, const reha_knee_network *ne
                          network->explain_node);
     }
     const reha_shape shape = reha_graph_node(graph, node)->shape;
+    const char *method = reha_json_string(json_object_get(model->card.json, "explanation"), "method", "hires-cam");
+    if (!reha_explain_method_cam(method, &model->cam)) {
+        return reha_fail(err, REHA_E_FORMAT, "card.json: explanation.method is '%.40s', not a method of one pass", method);
+    }
     model->map_height = (int)shape.dims[2];
     model->map_width = (int)shape.dims[3];
     return reha_explainer_new(graph, node, 0, threads, &model->explainer, err);
@@ -237,6 +243,10 @@ reha_status reha_knee_model_open_(const reha_model_options *options, reha_model 
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     } else {
         status = open_all(model, folder, options, err);
+    }
+    if (status == REHA_OK) {
+        model->folder = folder;
+        folder = NULL;
     }
     reha_free(folder);
     if (status != REHA_OK) {

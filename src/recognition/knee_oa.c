@@ -403,12 +403,35 @@ static const json_t *card(const reha_model *model)
     return model->card.json;
 }
 
+/* Into the card of the model that was measured: its explanations' figures and its subgroups. The other figures stay,
+ * since they belong to the split that the card names. */
+static reha_status save_explanation(reha_model *model, const json_t *report, json_t *explanation, reha_error *err)
+{
+    REHA_TRY(reha_knee_card_set_take(&model->card, "subgroups", json_incref(json_object_get(report, "subgroups")), err));
+    REHA_TRY(reha_knee_card_set_take(&model->card, "explanation", json_incref(explanation), err));
+    return reha_knee_card_save(&model->card, model->folder, err);
+}
+
 static reha_status evaluate(reha_model *model, const reha_evaluate_options *options,
                             const reha_progress *progress, json_t **report, reha_error *err)
 {
     const reha_graded_task task = {
         .finding_key = "kl-grade", .class_count = GRADE_CLASSES, .boundary = DISEASE_GRADE};
-    return reha_evaluate_graded(&reha_recogniser_knee_oa, model, &task, options, progress, report, err);
+    json_t *explanation = NULL;
+    REHA_TRY(reha_evaluate_graded(&reha_recogniser_knee_oa, model, &task, options, progress, report, err));
+    if (!options->explain) {
+        return REHA_OK;
+    }
+    reha_status status = reha_knee_explain_measure_(model, options, progress, &explanation, err);
+    if (status == REHA_OK && options->save_card) {
+        status = save_explanation(model, *report, explanation, err);
+    }
+    (void)json_object_set_new(*report, "explanation", explanation);
+    if (status != REHA_OK) {
+        json_decref(*report);
+        *report = NULL;
+    }
+    return status;
 }
 
 static reha_status audit(const char *data_folder, reha_load_function load, const reha_progress *progress,

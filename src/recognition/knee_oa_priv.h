@@ -27,6 +27,8 @@ struct reha_model {
     float *windows;            /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
     float *scaled;             /* the same as a member gets them */
     reha_explainer *explainer; /* NULL: no explanations */
+    reha_cam cam;              /* how its maps are made: the card's "explanation" */
+    char *folder;              /* that it was opened from */
     int map_width, map_height; /* of its map */
 };
 
@@ -78,6 +80,10 @@ reha_knee_candidate reha_knee_ready_candidate_(const reha_gray *image, const reh
 /* knee_grade.c: crop, ensemble, calibration; and the explanation of the grade. */
 REHA_MUST_USE reha_status reha_knee_grade_(knee_case *knee, reha_error *err);
 REHA_MUST_USE reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error *err);
+
+/* knee_explain.c: the explanations of a labelled folder measured (recognition/explain_evaluate.h). New reference. */
+REHA_MUST_USE reha_status reha_knee_explain_measure_(reha_model *model, const reha_evaluate_options *options,
+                                                     const reha_progress *progress, json_t **out, reha_error *err);
 
 /* knee_findings.c: what is known about the knee as findings, in the input image's coordinates. */
 void reha_knee_findings_(const knee_case *knee, reha_region *region);

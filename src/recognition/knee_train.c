@@ -513,6 +513,8 @@ static reha_status start_card(const training *run, reha_knee_card *card, reha_er
     }
     reha_knee_card_clear(card);
     REHA_TRY(reha_knee_card_load(run->options->base_folder, card, err));
+    (void)json_object_del(card->json, "explanation"); /* measured on the base model's network, not on this one */
+    (void)json_object_del(card->json, "subgroups");
     memcpy(others, card->networks, sizeof others);
     for (int i = 0; i < card->network_count; i++) {
         if (others[i].role != REHA_KNEE_KL && kept < REHA_KNEE_NETWORKS_MAX) {

@@ -379,7 +379,67 @@ done:
     return status;
 }
 
-static json_t *estimate_to_json(const reha_estimate *estimate)
+/* Sums and counts per patient, for means whose bootstrap draws patients. */
+static void sum_by_patient(const double *values, const size_t *patients, size_t count, double *sums, double *counts)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (isfinite(values[i])) {
+            sums[patients[i]] += values[i];
+            counts[patients[i]] += 1.0;
+        }
+    }
+}
+
+reha_status reha_mean_estimate(const double *values, const size_t *patients, size_t count, int rounds, uint64_t seed,
+                               reha_estimate *out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    size_t limit = 1;
+    *out = (reha_estimate){(double)NAN, (double)NAN, (double)NAN};
+    for (size_t i = 0; i < count; i++) {
+        limit = patients[i] >= limit ? patients[i] + 1 : limit;
+    }
+    double *sums = reha_alloc_zero(2 * limit, sizeof *sums);
+    double *means = reha_alloc_zero(rounds > 0 ? (size_t)rounds : 1, sizeof *means);
+    if (sums == NULL || means == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu values", count);
+        goto done;
+    }
+    double *counts = sums + limit;
+    sum_by_patient(values, patients, count, sums, counts);
+    double total[2] = {0.0, 0.0};
+    size_t known = 0; /* patients with a value, moved to the front */
+    for (size_t p = 0; p < limit; p++) {
+        if (counts[p] > 0.0) {
+            total[0] += sums[p];
+            total[1] += counts[p];
+            sums[known] = sums[p];
+            counts[known++] = counts[p];
+        }
+    }
+    if (known == 0) {
+        goto done;
+    }
+    out->value = total[0] / total[1];
+    reha_random random = reha_random_init(seed, 0x0b01);
+    for (int r = 0; r < rounds; r++) {
+        double sum = 0.0;
+        double n = 0.0;
+        for (size_t i = 0; i < known; i++) {
+            const size_t p = reha_random_below(&random, (uint32_t)known);
+            sum += sums[p];
+            n += counts[p];
+        }
+        means[r] = sum / n;
+    }
+    interval_of(means, rounds > 0 ? (size_t)rounds : 0, out);
+done:
+    reha_free(sums);
+    reha_free(means);
+    return status;
+}
+
+json_t *reha_estimate_to_json(const reha_estimate *estimate)
 {
     return json_pack("{s:o, s:o, s:o}", "value", reha_json_real(estimate->value), "low",
                      reha_json_real(estimate->low), "high", reha_json_real(estimate->high));
@@ -395,8 +455,8 @@ reha_status reha_graded_metrics_to_json(const reha_graded_metrics *metrics, json
     int failed = 0;
     for (int k = 0; k < metrics->class_count; k++) {
         json_t *row = json_array();
-        failed |= json_array_append_new(recall, estimate_to_json(&metrics->recall[k]));
-        failed |= json_array_append_new(coverage, estimate_to_json(&metrics->coverage_by_grade[k]));
+        failed |= json_array_append_new(recall, reha_estimate_to_json(&metrics->recall[k]));
+        failed |= json_array_append_new(coverage, reha_estimate_to_json(&metrics->coverage_by_grade[k]));
         failed |= json_array_append_new(counts, json_integer((json_int_t)metrics->grade_count[k]));
         for (int j = 0; j < metrics->class_count; j++) {
             failed |= json_array_append_new(row, json_integer((json_int_t)metrics->confusion[k][j]));
@@ -406,13 +466,13 @@ reha_status reha_graded_metrics_to_json(const reha_graded_metrics *metrics, json
     failed |= json_object_set_new(object, "n", json_integer((json_int_t)metrics->case_count));
     failed |= json_object_set_new(object, "refused", json_integer((json_int_t)metrics->refused_count));
     failed |= json_object_set_new(object, "patients", json_integer((json_int_t)metrics->patient_count));
-    failed |= json_object_set_new(object, "accuracy", estimate_to_json(&metrics->accuracy));
-    failed |= json_object_set_new(object, "kappa", estimate_to_json(&metrics->kappa));
-    failed |= json_object_set_new(object, "mae", estimate_to_json(&metrics->mae));
-    failed |= json_object_set_new(object, "auc", estimate_to_json(&metrics->auc));
-    failed |= json_object_set_new(object, "ece", estimate_to_json(&metrics->ece));
-    failed |= json_object_set_new(object, "coverage", estimate_to_json(&metrics->coverage));
-    failed |= json_object_set_new(object, "mean_set_size", estimate_to_json(&metrics->set_size));
+    failed |= json_object_set_new(object, "accuracy", reha_estimate_to_json(&metrics->accuracy));
+    failed |= json_object_set_new(object, "kappa", reha_estimate_to_json(&metrics->kappa));
+    failed |= json_object_set_new(object, "mae", reha_estimate_to_json(&metrics->mae));
+    failed |= json_object_set_new(object, "auc", reha_estimate_to_json(&metrics->auc));
+    failed |= json_object_set_new(object, "ece", reha_estimate_to_json(&metrics->ece));
+    failed |= json_object_set_new(object, "coverage", reha_estimate_to_json(&metrics->coverage));
+    failed |= json_object_set_new(object, "mean_set_size", reha_estimate_to_json(&metrics->set_size));
     failed |= json_object_set_new(object, "recall_by_grade", recall);
     failed |= json_object_set_new(object, "coverage_by_grade", coverage);
     failed |= json_object_set_new(object, "n_by_grade", counts);

@@ -54,6 +54,13 @@ REHA_MUST_USE reha_status reha_graded_metrics_compute(const reha_graded_case *ca
 REHA_MUST_USE reha_status reha_graded_metrics_to_json(const reha_graded_metrics *metrics, json_t **out,
                                                       reha_error *err);
 
+/* Mean of `values` (NaN: not counted) with its 95 % interval by bootstrap over patients (equal numbers:
+ * one patient). rounds 0: no interval. */
+REHA_MUST_USE reha_status reha_mean_estimate(const double *values, const size_t *patients, size_t count, int rounds,
+                                             uint64_t seed, reha_estimate *out, reha_error *err);
+/* {"value", "low", "high"}; null where undefined. New reference. */
+json_t *reha_estimate_to_json(const reha_estimate *estimate);
+
 /* Area under the ROC curve of scores against 0/1 labels, ties counted half (Mann-Whitney); NaN if one
  * class is absent. */
 REHA_MUST_USE reha_status reha_auc(const double *scores, const int *labels, size_t count, double *out,

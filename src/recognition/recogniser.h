@@ -68,6 +68,8 @@ typedef struct reha_evaluate_options {
     int bootstrap_rounds;           /* 1000 */
     uint64_t seed;
     bool explain;                   /* measure the explanations too */
+    size_t explain_max;             /* on this many images, drawn with `seed`: 200; 0: all */
+    bool save_card;                 /* with `explain`: write explanation and subgroups into the model's card */
 } reha_evaluate_options;
 reha_evaluate_options reha_evaluate_options_default(void);
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct evaluate_arguments {
     const char *data;
@@ -59,6 +60,62 @@ static void print_figures(const json_t *report)
     }
 }
 
+static void print_subgroups(const json_t *rows)
+{
+    size_t i = 0;
+    json_t *row = NULL;
+    const char *by = "";
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(by, reha_json_string(row, "by", "")) != 0) {
+            by = reha_json_string(row, "by", "");
+            (void)printf("  by %s\n", by);
+        }
+        (void)printf("    %-14s n %5lld  refused %lld", reha_json_string(row, "group", ""),
+                     (long long)reha_json_number(row, "n", 0.0), (long long)reha_json_number(row, "refused", 0.0));
+        static const char *const keys[] = {"accuracy", "kappa", "coverage"};
+        for (size_t k = 0; json_object_get(row, "accuracy") != NULL && k < sizeof keys / sizeof keys[0]; k++) {
+            const json_t *one = json_object_get(row, keys[k]);
+            (void)printf("  %s %.2f (%.2f to %.2f)", keys[k], reha_json_number(one, "value", (double)NAN),
+                         reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
+        }
+        (void)printf("%s\n", json_is_true(json_object_get(row, "few")) ? "  few: do not conclude from it" : "");
+    }
+}
+
+static void print_range(const json_t *object, const char *key)
+{
+    const json_t *one = json_object_get(object, key);
+    (void)printf("  %5.2f (%.2f-%.2f)", reha_json_number(one, "value", (double)NAN),
+                 reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
+}
+
+static void print_explanation(const json_t *explanation)
+{
+    static const char *const keys[] = {"insertion", "deletion", "gain", "pointing", "mass_in_target"};
+    size_t i = 0;
+    json_t *one = NULL;
+    (void)printf("explanations of %lld images (95 %% intervals); target is %.0f %% of the picture\n"
+                 "  %-21s %17s %18s %18s %18s %18s  left when shuffled\n",
+                 (long long)reha_json_number(explanation, "n", 0.0),
+                 100.0 * reha_json_number(explanation, "target_share", (double)NAN), "", "insertion", "deletion", "gain",
+                 "points at target", "mass in target");
+    json_array_foreach(json_object_get(explanation, "methods"), i, one)
+    {
+        (void)printf("  %-21s", reha_json_string(one, "name", ""));
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+            print_range(one, keys[k]);
+        }
+        const json_t *levels = json_object_get(one, "shuffled");
+        if (json_array_size(levels) > 0) {
+            print_range(json_array_get(levels, json_array_size(levels) - 1), "likeness");
+        }
+        (void)printf("%s\n", json_is_true(json_object_get(one, "control")) ? "  control" : "");
+    }
+    (void)printf("  used by the program: %s (%s)\n", reha_json_string(explanation, "method", ""),
+                 reha_json_string(explanation, "why", ""));
+}
+
 static void print_report(const json_t *report)
 {
     static const char *const figures[][2] = {{"accuracy", "accuracy"},
@@ -92,6 +149,10 @@ static void print_report(const json_t *report)
     }
     (void)printf("  baseline (most frequent grade): accuracy %.3f, kappa 0\n",
                  reha_json_number(json_object_get(report, "baseline"), "accuracy", (double)NAN));
+    print_subgroups(json_object_get(report, "subgroups"));
+    if (json_object_get(report, "explanation") != NULL) {
+        print_explanation(json_object_get(report, "explanation"));
+    }
 }
 
 static int evaluate_outcome(const evaluate_arguments *given, const char *task)
@@ -129,6 +190,13 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                       is_calibration ? "--data and --model are" : "--data is", command->name);
         return EXIT_USAGE;
     }
+    if ((is_calibration && given.explain) || (given.save_card && !given.explain)) {
+        (void)fprintf(stderr, "rehascope %s: %s\nSee: rehascope %s --help\n", command->name,
+                      is_calibration ? "explanations are measured by 'rehascope evaluate'"
+                                     : "--save-card writes what --explain measures: give both",
+                      command->name);
+        return EXIT_USAGE;
+    }
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
     }
@@ -157,6 +225,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                                                         &report, &err)
                                 : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
         app_progress_end();
+    }
+    if (status == REHA_OK && given.explain && json_object_get(report, "explanation") == NULL) {
+        status = reha_fail(&err, REHA_E_UNSUPPORTED, "task '%.40s' has no maps to measure; see docs/researcher.md, Explanations", words[0]);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "recognition/audit_priv.h"
 #include "recognition/dataset.h"
 #include "recognition/knee_preprocess.h"
 #include "recognition/metrics.h"
@@ -18,7 +19,7 @@ enum {
     HASH_ROWS = 8,
     THUMB_SIDE = 32,
     NEAR_BITS_MAX = 2,
-    EXAMPLES_MAX = 8,
+    SHORT_SIDE_MIN_PX = 64, /* the analysis refuses smaller ones */
     FILE_BYTES_MAX = 1 << 30
 };
 static const double NEAR_CORRELATION_MIN = 0.995;
@@ -30,6 +31,7 @@ typedef struct audited {
     bool is_readable;
     bool is_blank;
     bool is_inverted;
+    bool is_small;
     uint64_t content_hash; /* of the file's bytes */
     uint64_t look_hash;
     float thumb[THUMB_SIDE * THUMB_SIDE]; /* mean 0, norm 1 */
@@ -120,6 +122,7 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
         return reha_status_is_input_fault(status) ? REHA_OK : status; /* unreadable: a finding, no fault of ours */
     }
     out->is_readable = true;
+    out->is_small = image->width_px < SHORT_SIDE_MIN_PX || image->height_px < SHORT_SIDE_MIN_PX;
     look_at(image, out);
     const size_t square_count = (size_t)spec.size_px * (size_t)spec.size_px;
     float *square = reha_alloc(square_count * sizeof *square);
@@ -135,62 +138,33 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
     return status;
 }
 
-typedef struct problem {
-    const char *code;
-    const char *severity; /* "error": do not train before it is mended; "warning"; "info" */
-    const char *what;
-    const char *remedy;
-    size_t count;
-    json_t *examples;
-} problem;
-
-static problem problem_new(const char *code, const char *severity, const char *what, const char *remedy)
-{
-    return (problem){code, severity, what, remedy, 0, json_array()};
-}
-
-static void problem_add(problem *found, const char *first, const char *second)
-{
-    found->count++;
-    if (json_array_size(found->examples) < EXAMPLES_MAX) {
-        (void)json_array_append_new(found->examples, second != NULL ? json_sprintf("%s = %s", first, second)
-                                                                    : json_string(first));
-    }
-}
-
-static void problem_close(audit *run, problem *found)
-{
-    if (found->count == 0) {
-        json_decref(found->examples);
-        return;
-    }
-    (void)json_array_append_new(run->problems,
-                                json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "code", found->code, "severity",
-                                          found->severity, "count", (json_int_t)found->count, "what", found->what,
-                                          "do", found->remedy, "examples", found->examples));
-}
-
 static void find_bad_images(audit *run)
 {
-    problem unreadable = problem_new("unreadable", "error", "images that cannot be read",
+    reha_problem unreadable = reha_problem_new("unreadable", "error", "images that cannot be read",
                                      "remove their rows or restore the files");
-    problem blank = problem_new("blank", "error", "images without any contrast", "remove their rows");
-    problem inverted = problem_new("inverted", "warning", "images that look photometrically inverted",
+    reha_problem blank = reha_problem_new("blank", "error", "images without any contrast", "remove their rows");
+    reha_problem inverted = reha_problem_new("inverted", "warning", "images that look photometrically inverted",
                                    "none needed: training and analysis turn them over; check the examples");
+    reha_problem small = reha_problem_new("too-small", "warning", "images with a side below 64 pixels",
+                                          "export them again in full size; the analysis refuses them");
     for (size_t i = 0; i < run->data.count; i++) {
         const audited *item = &run->items[i];
         const char *path = run->data.items[i].path;
         if (!item->is_readable) {
-            problem_add(&unreadable, path, NULL);
+            reha_problem_add(&unreadable, path, NULL);
         } else if (item->is_blank) {
-            problem_add(&blank, path, NULL);
+            reha_problem_add(&blank, path, NULL);
         } else if (item->is_inverted) {
-            problem_add(&inverted, path, NULL);
+            reha_problem_add(&inverted, path, NULL);
+        }
+        if (item->is_readable && item->is_small) {
+            reha_problem_add(&small, path, NULL);
         }
     }
-    problem_close(run, &unreadable);
-    problem_close(run, &blank);
-    problem_close(run, &inverted);
+    reha_problem_close(run->problems, &unreadable);
+    reha_problem_close(run->problems, &blank);
+    reha_problem_close(run->problems, &inverted);
+    reha_problem_close(run->problems, &small);
 }
 
 static double correlation(const audited *a, const audited *b)
@@ -205,14 +179,18 @@ static double correlation(const audited *a, const audited *b)
 /* All pairs: 20,000 images are 2e8 comparisons of one word, about a second. */
 static void find_copies(audit *run)
 {
-    problem exact = problem_new("duplicate", "warning", "byte-identical images under several rows",
+    reha_problem exact = reha_problem_new("duplicate", "warning", "byte-identical images under several rows",
                                 "keep one row of each");
-    problem near_copies = problem_new("near-duplicate", "warning", "images that are almost the same picture",
+    reha_problem near_copies = reha_problem_new("near-duplicate", "warning", "images that are almost the same picture",
                                       "look at them; keep one row of each, or give them one patient_id");
-    problem conflict = problem_new("label-conflict", "error", "copies with different grades",
+    reha_problem conflict = reha_problem_new("label-conflict", "error", "copies with different grades",
                                    "have a reader decide, or remove all copies");
-    problem leak = problem_new("copy-leak", "error", "copies that stand in two splits",
+    reha_problem leak = reha_problem_new("copy-leak", "error", "copies that stand in two splits",
                                "move all copies to one split: an evaluation would know its answers");
+    reha_problem near_leak = reha_problem_new("near-copy-leak", "warning", "almost equal images that stand in two splits",
+                                              "look at them: if they are one picture, move them to one split");
+    reha_problem near_conflict = reha_problem_new("near-label-conflict", "warning", "almost equal images with different grades",
+                                                  "look at them: if they are one picture, have a reader decide");
     for (size_t i = 0; i < run->data.count; i++) {
         const audited *a = &run->items[i];
         for (size_t j = i + 1; j < run->data.count; j++) {
@@ -227,24 +205,26 @@ static void find_copies(audit *run)
             }
             const reha_labelled *left = &run->data.items[i];
             const reha_labelled *right = &run->data.items[j];
-            problem_add(is_exact ? &exact : &near_copies, left->path, right->path);
-            if (is_exact && left->grade != right->grade) {
-                problem_add(&conflict, left->path, right->path);
+            reha_problem_add(is_exact ? &exact : &near_copies, left->path, right->path);
+            if (left->grade != right->grade) {
+                reha_problem_add(is_exact ? &conflict : &near_conflict, left->path, right->path);
             }
-            if (is_exact && strcmp(left->split, right->split) != 0) {
-                problem_add(&leak, left->path, right->path);
+            if (strcmp(left->split, right->split) != 0) {
+                reha_problem_add(is_exact ? &leak : &near_leak, left->path, right->path);
             }
         }
     }
-    problem_close(run, &leak);
-    problem_close(run, &conflict);
-    problem_close(run, &exact);
-    problem_close(run, &near_copies);
+    reha_problem_close(run->problems, &leak);
+    reha_problem_close(run->problems, &conflict);
+    reha_problem_close(run->problems, &near_leak);
+    reha_problem_close(run->problems, &near_conflict);
+    reha_problem_close(run->problems, &exact);
+    reha_problem_close(run->problems, &near_copies);
 }
 
 static reha_status find_patient_leaks(audit *run, reha_error *err)
 {
-    problem leak = problem_new("patient-leak", "error", "patients whose images stand in two splits",
+    reha_problem leak = reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
                                "move all images of a patient to one split");
     const char **split_of = reha_alloc_zero(run->data.patient_count, sizeof *split_of);
     bool *is_told = reha_alloc_zero(run->data.patient_count, sizeof *is_told);
@@ -261,10 +241,10 @@ static reha_status find_patient_leaks(audit *run, reha_error *err)
             split_of[patient] = item->split;
         } else if (strcmp(split_of[patient], item->split) != 0 && !is_told[patient]) {
             is_told[patient] = true;
-            problem_add(&leak, item->path, NULL);
+            reha_problem_add(&leak, item->path, NULL);
         }
     }
-    problem_close(run, &leak);
+    reha_problem_close(run->problems, &leak);
     reha_free(split_of);
     reha_free(is_told);
     return REHA_OK;
@@ -272,9 +252,9 @@ static reha_status find_patient_leaks(audit *run, reha_error *err)
 
 static void find_imbalance(audit *run, int class_count, json_t *splits)
 {
-    problem rare = problem_new("rare-grade", "warning", "grades that make up less than 5 % of a split",
+    reha_problem rare = reha_problem_new("rare-grade", "warning", "grades that make up less than 5 % of a split",
                                "weigh them in training; read their figures with their intervals");
-    problem lopsided = problem_new("side-imbalance", "info", "splits in which one side is below 40 %",
+    reha_problem lopsided = reha_problem_new("side-imbalance", "info", "splits in which one side is below 40 %",
                                    "check how images were chosen");
     for (size_t i = 0; i < run->data.count; i++) {
         const reha_labelled *item = &run->data.items[i];
@@ -306,17 +286,17 @@ static void find_imbalance(audit *run, int class_count, json_t *splits)
             if (of_grade < RARE_GRADE_SHARE * n) {
                 char text[80];
                 (void)snprintf(text, sizeof text, "%.20s: grade %d, %.0f of %.0f", name, k, of_grade, n);
-                problem_add(&rare, text, NULL);
+                reha_problem_add(&rare, text, NULL);
             }
         }
         const double right = (double)json_integer_value(json_object_get(split, "right"));
         const double left = (double)json_integer_value(json_object_get(split, "left"));
         if (right + left > 0.0 && fmin(right, left) < 0.4 * (right + left)) {
-            problem_add(&lopsided, name, NULL);
+            reha_problem_add(&lopsided, name, NULL);
         }
     }
-    problem_close(run, &rare);
-    problem_close(run, &lopsided);
+    reha_problem_close(run->problems, &rare);
+    reha_problem_close(run->problems, &lopsided);
 }
 
 /* If the mean brightness alone separates the ill from the healthy, so will a network, wrongly. */
@@ -338,10 +318,10 @@ static reha_status find_shortcut(audit *run, int boundary, double *auc, reha_err
     }
     REHA_CHECK(reha_auc(scores, labels, count, auc, err));
     if (fmax(*auc, 1.0 - *auc) > SHORTCUT_AUC) {
-        problem shortcut = problem_new("exposure-shortcut", "warning", "the exposure alone tells the grade",
+        reha_problem shortcut = reha_problem_new("exposure-shortcut", "warning", "the exposure alone tells the grade",
                                        "normalise exposure; check whether ill and healthy come from different machines");
-        problem_add(&shortcut, "mean brightness against disease", NULL);
-        problem_close(run, &shortcut);
+        reha_problem_add(&shortcut, "mean brightness against disease", NULL);
+        reha_problem_close(run->problems, &shortcut);
     }
 done:
     reha_free(scores);
@@ -390,6 +370,7 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
     reha_status status = REHA_OK;
     audit run = {.load = load != NULL ? load : reha_load_picture};
     json_t *splits = json_object();
+    json_t *groups = NULL;
     double auc = (double)NAN;
     *report = NULL;
     run.problems = json_array();
@@ -404,15 +385,17 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
     find_copies(&run);
     find_bad_images(&run);
     find_imbalance(&run, class_count, splits);
+    reha_audit_groups(&run.data, boundary, run.problems, &groups);
     REHA_CHECK(find_shortcut(&run, boundary, &auc, err));
-    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:o, s:O}", "task", task, "data", reha_json_text(data_folder), "n",
-                        (json_int_t)run.data.count, "patients", (json_int_t)run.data.patient_count, "splits", splits,
+    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:O, s:o, s:O}", "task", task, "data", reha_json_text(data_folder), "n",
+                        (json_int_t)run.data.count, "patients", (json_int_t)run.data.patient_count, "splits", splits, "subgroups", groups,
                         "brightness_auc", reha_json_real(auc), "problems", run.problems);
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }
 done:
     json_decref(splits);
+    json_decref(groups);
     json_decref(run.problems);
     reha_free(run.items);
     reha_dataset_clear(&run.data);

@@ -111,6 +111,7 @@ static reha_status fill(const reha_csv *csv, const char *folder, const char *spl
     reha_status status = REHA_OK;
     columns at = {0};
     REHA_TRY(find_columns(csv, &at, err));
+    reha_dataset_find_groupings(csv, out);
     const size_t rows = reha_csv_rows(csv);
     patient_ref *refs = reha_alloc_zero(rows, sizeof *refs);
     out->items = reha_alloc_zero(rows, sizeof *out->items);
@@ -125,6 +126,7 @@ static reha_status fill(const reha_csv *csv, const char *folder, const char *spl
         refs[out->count] = (patient_ref){reha_csv_get(csv, row, at.patient_id), out->count};
         out->count++; /* first, so that a half-read row is freed too */
         REHA_CHECK(read_row(csv, row, &at, folder, &out->items[out->count - 1], err));
+        reha_dataset_read_groups(csv, row, out, &out->items[out->count - 1]);
     }
     if (out->count == 0) {
         char splits[120];

@@ -8,6 +8,7 @@
 #include "recognition/conformal.h"
 #include "recognition/dataset.h"
 #include "recognition/metrics.h"
+#include "recognition/subgroups.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ typedef struct evaluation {
     reha_dataset data;
     reha_graded_case *cases;
     char (*reasons)[REASON_BYTES]; /* of refusals, per image */
+    reha_subgroup_facts *facts;    /* what the image itself told, per image */
     size_t unreadable_count;
     double total_ms;
 } evaluation;
@@ -92,6 +94,8 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     status = run->recogniser->analyse(run->model, image, &facts, &how, &analysis, err);
     run->total_ms += reha_clock_ms() - start_ms;
     if (status == REHA_OK) {
+        run->facts[index].was_inverted = analysis->was_inverted;
+        (void)snprintf(run->facts[index].device, sizeof run->facts[index].device, "%s", facts.device_model);
         const reha_region *region = main_region(analysis);
         const reha_finding *finding = region != NULL ? reha_region_find(region, run->task->finding_key) : NULL;
         if (finding == NULL || finding->class_count != run->task->class_count) {
@@ -203,41 +207,16 @@ static reha_status metrics_of(const evaluation *run, const reha_graded_case *cas
     return reha_graded_metrics_to_json(&metrics, out, err);
 }
 
-/* By side: the only subgroup that every labelled folder names. */
-static reha_status subgroups_to_json(const evaluation *run, json_t **out, reha_error *err)
-{
-    static const reha_side sides[] = {REHA_SIDE_RIGHT, REHA_SIDE_LEFT};
-    reha_status status = REHA_OK;
-    reha_graded_case *part = reha_alloc_zero(run->data.count, sizeof *part);
-    json_t *groups = json_object();
-    for (size_t s = 0; part != NULL && s < sizeof sides / sizeof sides[0]; s++) {
-        json_t *figures = NULL;
-        size_t count = 0;
-        size_t accepted = 0;
-        for (size_t i = 0; i < run->data.count; i++) {
-            if (run->data.items[i].side == sides[s]) {
-                accepted += run->cases[i].is_refused ? 0 : 1;
-                part[count++] = run->cases[i];
-            }
-        }
-        if (accepted > 0) {
-            REHA_CHECK(metrics_of(run, part, count, &figures, err));
-            (void)json_object_set_new(groups, reha_side_text(sides[s]), figures);
-        }
-    }
-    *out = json_incref(groups);
-done:
-    json_decref(groups);
-    reha_free(part);
-    return status;
-}
-
 static reha_status make_report(const evaluation *run, json_t **out, reha_error *err)
 {
     json_t *metrics = NULL;
     json_t *subgroups = NULL;
     REHA_TRY(metrics_of(run, run->cases, run->data.count, &metrics, err));
-    const reha_status status = subgroups_to_json(run, &subgroups, err);
+    const reha_status status =
+        reha_subgroups_to_json(&run->data, run->cases, run->facts,
+                               &(reha_subgroup_figures){run->task->class_count, run->task->boundary,
+                                                        run->options->bootstrap_rounds, run->options->seed},
+                               &subgroups, err);
     if (status != REHA_OK) {
         json_decref(metrics);
         return status;
@@ -257,7 +236,8 @@ static reha_status run_all(evaluation *run, const reha_progress *progress, reha_
     REHA_TRY(reha_dataset_load(run->options->data_folder, run->options->split, &run->data, err));
     run->cases = reha_alloc_zero(run->data.count, sizeof *run->cases);
     run->reasons = reha_alloc_zero(run->data.count, sizeof *run->reasons);
-    if (run->cases == NULL || run->reasons == NULL) {
+    run->facts = reha_alloc_zero(run->data.count, sizeof *run->facts);
+    if (run->cases == NULL || run->facts == NULL || run->reasons == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run->data.count);
     }
     return evaluate_all(run, progress, err);
@@ -267,6 +247,7 @@ static void evaluation_clear(evaluation *run)
 {
     reha_free(run->cases);
     reha_free(run->reasons);
+    reha_free(run->facts);
     reha_dataset_clear(&run->data);
 }
 

@@ -22,6 +22,7 @@ typedef struct analyse_arguments {
     const char *table;
     const char *plot;
     bool no_explanation;
+    bool switched_off;
     int threads;
     double mm_per_px;
 } analyse_arguments;
@@ -33,6 +34,7 @@ static const app_option analyse_options[] = {
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
     {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)", offsetof(analyse_arguments, table), 0, 0},
     {"plot", APP_TEXT, "FILE.png", "draw a muscle ultrasound sequence over its frames", offsetof(analyse_arguments, plot), 0, 0},
+    {"switched-off", APP_FLAG, NULL, "run a research recogniser that its own card switches off (bone-density)", offsetof(analyse_arguments, switched_off), 0, 0},
     {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
@@ -262,6 +264,7 @@ static int run_analyse(const app_command *command, int argc, char **argv)
                                            .model_folder = given.model,
                                            .threads = given.threads,
                                            .with_explanation = !given.no_explanation,
+                                           .allow_switched_off = given.switched_off,
                                            .mm_per_px = given.mm_per_px};
         status = reha_analyser_open(&how, &analyser, &err);
     }

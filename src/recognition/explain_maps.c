@@ -1,6 +1,7 @@
 #include "recognition/explain_maps.h"
 
 #include "base/memory.h"
+#include "recognition/sampling.h"
 
 #include <math.h>
 #include <string.h>
@@ -184,32 +185,6 @@ reha_status reha_explain_scores(reha_explain_maker *maker, const float *pictures
 
 /* ---- Filters -------------------------------------------------------------------------------------- */
 
-/* Mean over 2 * radius + 1 values along a line with a stride; edges repeat. */
-static void box_line(const float *from, float *to, int count, int stride, int radius)
-{
-    double sum = 0.0;
-    for (int i = -radius; i <= radius; i++) {
-        const int at = i < 0 ? 0 : i >= count ? count - 1 : i;
-        sum += (double)from[at * stride];
-    }
-    for (int i = 0; i < count; i++) {
-        to[i * stride] = (float)(sum / (2 * radius + 1));
-        const int gone = i - radius < 0 ? 0 : i - radius;
-        const int come = i + radius + 1 >= count ? count - 1 : i + radius + 1;
-        sum += (double)from[come * stride] - (double)from[gone * stride];
-    }
-}
-
-static void box_filter(float *picture, float *work, int width, int height, int radius)
-{
-    for (int y = 0; y < height; y++) {
-        box_line(picture + (size_t)y * (size_t)width, work + (size_t)y * (size_t)width, width, 1, radius);
-    }
-    for (int x = 0; x < width; x++) {
-        box_line(work + x, picture + x, height, width, radius);
-    }
-}
-
 reha_status reha_explain_blur(const float *picture, int width, int height, float *out, reha_error *err)
 {
     const size_t area = (size_t)width * (size_t)height;
@@ -220,7 +195,7 @@ reha_status reha_explain_blur(const float *picture, int width, int height, float
     memcpy(out, picture, area * sizeof(float));
     const int radius = height / BLUR_SHARE > 1 ? height / BLUR_SHARE : 1;
     for (int i = 0; i < BLUR_ROUNDS; i++) {
-        box_filter(out, work, width, height, radius);
+        reha_box_filter(out, width, height, radius, work, out);
     }
     reha_free(work);
     return REHA_OK;
@@ -307,8 +282,8 @@ static reha_status integrated_map(reha_explain_maker *maker, const float *pictur
             map[i] += maker->raw[i] * (picture[i] - maker->blurred[i]) * maker->gain / PATH_STEPS;
         }
     }
-    box_filter(map, maker->work, maker->width, maker->height, SMOOTH_PX);
-    box_filter(map, maker->work, maker->width, maker->height, SMOOTH_PX);
+    reha_box_filter(map, maker->width, maker->height, SMOOTH_PX, maker->work, map);
+    reha_box_filter(map, maker->width, maker->height, SMOOTH_PX, maker->work, map);
     return REHA_OK;
 }
 

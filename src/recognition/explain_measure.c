@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 10 }; /* of each curve */
+enum { STEPS = 10 };             /* of each curve */
+static const double FLAT = 1e-6; /* spread of ranks that are all tied */
 
 typedef struct ranked {
     float value;
@@ -143,7 +144,7 @@ static double pearson(const double *a, const double *b, size_t count)
         sums[1] += (b[i] - mean[1]) * (b[i] - mean[1]);
         sums[2] += (a[i] - mean[0]) * (b[i] - mean[1]);
     }
-    return sums[0] > 0.0 && sums[1] > 0.0 ? sums[2] / sqrt(sums[0] * sums[1]) : 0.0;
+    return sums[0] > FLAT && sums[1] > FLAT ? sums[2] / sqrt(sums[0] * sums[1]) : 0.0;
 }
 
 reha_status reha_explain_alike(const float *a, const float *b, int width, int height, double *out, reha_error *err)

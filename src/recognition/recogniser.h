@@ -21,6 +21,7 @@ typedef struct reha_analyse_options {
     bool with_explanation;
     reha_side side_hint;       /* from the file name or the user; UNKNOWN if none */
     const char *side_source;   /* where the hint is from; NULL if none */
+    bool allow_switched_off;   /* run a recogniser whose card says that it is not worth it: research */
 } reha_analyse_options;
 
 /* Progress of long work; NULL functions are allowed. Called from the thread that does the work. */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/load.h"
+#include "recognition/bone_density.h"
 #include "recognition/fracture.h"
 #include "recognition/knee_mri.h"
 #include "recognition/knee_oa.h"
@@ -18,6 +19,7 @@ static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_muscle_us,
     &reha_recogniser_fracture,
     &reha_recogniser_knee_mri,
+    &reha_recogniser_bone_density,
 };
 
 const reha_recogniser *reha_recogniser_at(size_t index)

@@ -196,7 +196,8 @@ static reha_status analyse_by(const reha_analyser *analyser, const reha_input *i
 {
     const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
                                       .side_hint = input->side_hint,
-                                      .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL};
+                                      .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL,
+                                      .allow_switched_off = analyser->options.allow_switched_off};
     REHA_TRY(analyser->recogniser->analyse(analyser->model, input->image, &input->facts, &how, out, err));
     memcpy((*out)->model_hash, analyser->model_hash, sizeof analyser->model_hash);
     return REHA_OK;

@@ -13,6 +13,7 @@ typedef struct reha_analyser_options {
     const char *model_folder;   /* exactly this model; NULL: the newest */
     int threads;                /* 0: all processors */
     bool with_explanation;
+    bool allow_switched_off;    /* run a recogniser that its own card switches off: research */
     double mm_per_px;           /* the user's scale; 0: none. Only where the file has none. */
 } reha_analyser_options;
 

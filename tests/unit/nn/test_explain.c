@@ -112,6 +112,45 @@ static void test_pooled_head(void **state)
     reha_graph_free(m.graph);
 }
 
+/* Behind a pooled linear head the gradient is one number per channel, so that weighing by its mean is the same map;
+ * Grad-CAM++ keeps channels that speak for the class only, and the plain gradient is the sum of the class weights. */
+static void test_other_maps(void **state)
+{
+    enum { AREA = (HEIGHT / 2) * (WIDTH / 2) };
+    model m;
+    reha_explainer *explainer = NULL;
+    float hot[CLASSES] = {0.0F, 1.0F}, outputs[CLASSES], run[AREA], map[AREA];
+    (void)state;
+    make(&m, true);
+    const float *inputs[1] = {m.input};
+    const float *weight = reha_graph_param(m.graph, reha_graph_find_param(m.graph, "fc.weight"))->values;
+    assert_ok(reha_explainer_new(m.graph, m.features, 0, 1, &explainer, &err), &err);
+    assert_ok(reha_explainer_run(explainer, inputs, hot, outputs, run, &err), &err);
+    reha_explainer_read(explainer, REHA_CAM_HIRES, map);
+    assert_memory_equal(map, run, sizeof map);
+    reha_explainer_read(explainer, REHA_CAM_MEAN, map);
+    for (int p = 0; p < AREA; p++) {
+        assert_true(fabs((double)map[p] - (double)run[p]) < 1e-5);
+    }
+    double sum = 0.0;
+    for (int c = 0; c < MAPS; c++) {
+        sum += (double)weight[MAPS + c] / AREA;
+    }
+    reha_explainer_read(explainer, REHA_CAM_GRADIENT, map);
+    for (int p = 0; p < AREA; p++) {
+        assert_true(fabs((double)map[p] - sum) < 1e-5);
+    }
+    reha_explainer_read(explainer, REHA_CAM_PLUS, map);
+    double most = 0.0;
+    for (int p = 0; p < AREA; p++) {
+        assert_true(map[p] >= 0.0F && isfinite(map[p]));
+        most = fmax(most, (double)map[p]);
+    }
+    assert_true(most > 0.0);
+    reha_explainer_free(explainer);
+    reha_graph_free(m.graph);
+}
+
 /* Below other layers: activation * gradient of the network's input against finite differences. */
 static void test_against_finite_differences(void **state)
 {
@@ -221,7 +260,8 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pooled_head),     cmocka_unit_test(test_against_finite_differences),
+        cmocka_unit_test(test_pooled_head),
+        cmocka_unit_test(test_other_maps),     cmocka_unit_test(test_against_finite_differences),
         cmocka_unit_test(test_inner_value),     cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory_runs_out),
     };

@@ -115,19 +115,33 @@ static double auc_of(const reha_model *model, const char *name)
     return reha_json_number(json_object_get(model_figures(model, name), "auc_osteoporosis"), "value", (double)NAN);
 }
 
+/* One box around all accepted knees: the finding is of the person, not of a side. */
+static void frame_knees(const reha_analysis *knees, reha_region *region)
+{
+    double x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
+    int count = 0;
+    for (int i = 0; i < knees->region_count; i++) {
+        const reha_region *knee = &knees->regions[i];
+        if (knee->is_accepted) {
+            x0 = fmin(x0, knee->box.x_px);
+            y0 = fmin(y0, knee->box.y_px);
+            x1 = fmax(x1, knee->box.x_px + knee->box.width_px);
+            y1 = fmax(y1, knee->box.y_px + knee->box.height_px);
+            region->side = ++count == 1 ? knee->side : REHA_SIDE_BOTH;
+            (void)snprintf(region->side_source, sizeof region->side_source, "%s",
+                           count == 1 ? knee->side_source : "two knees");
+        }
+    }
+    region->box = (reha_box_px){x0, y0, x1 - x0, y1 - y0};
+}
+
 static void add_findings(const reha_model *model, const reha_bone_picture *picture, const reha_analysis *knees,
                          reha_analysis *analysis)
 {
     double p[REHA_BONE_CLASSES];
     reha_region *region = &analysis->regions[analysis->region_count++];
     *region = (reha_region){.is_accepted = true, .certainty = (double)NAN, .profile_unit = "1"};
-    (void)snprintf(region->side_source, sizeof region->side_source, "unknown");
-    for (int i = 0; i < knees->region_count; i++) {
-        if (knees->regions[i].is_accepted) {
-            region->box = knees->regions[i].box;
-            region->side = picture->knee_count == 1 ? knees->regions[i].side : REHA_SIDE_BOTH;
-        }
-    }
+    frame_knees(knees, region);
     analysis->is_accepted = true;
     reha_regression_predict(&model->models.image, picture->texture, p);
     reha_finding *finding = reha_region_add(region, "low-bone-density", "Sign of low bone density (research)");

@@ -417,6 +417,16 @@ static void add_fractures(reha_text *line, const reha_region *region)
     }
 }
 
+static void add_bone(reha_text *line, const reha_region *region)
+{
+    const reha_finding *bone = reha_region_find(region, "low-bone-density");
+    if (bone != NULL) {
+        reha_text_addf(line, "normal %.0f %%, osteopenia %.0f %%, osteoporosis %.0f %%; excludes nothing",
+                       100.0 * bone->class_probabilities[0], 100.0 * bone->class_probabilities[1],
+                       100.0 * bone->class_probabilities[2]);
+    }
+}
+
 reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
 {
     reha_text line = {0};
@@ -441,6 +451,9 @@ reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
         } else if (strcmp(analysis->task, "fracture") == 0) {
             reha_text_add(&line, "research only, fracture boxes: ");
             add_fractures(&line, &analysis->regions[i]);
+        } else if (strcmp(analysis->task, "bone-density") == 0) {
+            reha_text_add(&line, "research only, bone density by texture: ");
+            add_bone(&line, &analysis->regions[i]);
         } else {
             add_region(&line, &analysis->regions[i]);
         }

@@ -109,6 +109,14 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
         reha_free(png);
         return REHA_OK;
     }
+    if (strcmp(result->analysis->task, "bone-density") == 0) {
+        reha_text_add(html, "<img alt=\"The radiograph, and the probability of each class\" src=\"data:image/png;base64,");
+        reha_text_add_base64(html, png, png_bytes);
+        reha_text_add(html, "\">\n<p class=warning><b>Research only.</b> Classes 0 to 2: normal, osteopenia, osteoporosis. "
+                            "It neither diagnoses nor excludes osteoporosis.</p>\n");
+        reha_free(png);
+        return REHA_OK;
+    }
     reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
                         "and the charts described in the table\" src=\"data:image/png;base64,");
     reha_text_add_base64(html, png, png_bytes);
@@ -125,6 +133,7 @@ static void add_region(reha_text *html, const reha_region *region, const char *t
     reha_text_addf(html,
                    strcmp(task, "muscle-us") == 0  ? "<h3>Muscle, side %s <small>("
                    : strcmp(task, "fracture") == 0 ? "<h3>Fractures (research only), side %s <small>("
+                   : strcmp(task, "bone-density") == 0 ? "<h3>Bone density (research only), side %s <small>("
                                                    : "<h3>%s knee <small>(side: ",
                    reha_side_text(region->side));
     reha_text_add_html(html, region->side_source);

@@ -26,6 +26,21 @@ run 1 "${train[@]}" --epochs 1 --out "$work/d" --backbone "$work/knees"
 run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 50 --predictions "$work/p.csv"
 says out 'quadratic kappa'
 [ "$(wc -l <"$work/p.csv")" -eq 21 ] || fail "not one prediction for each of 20 images"
+
+# Explanations are measured, and their figures go into the card; the card's method is the one used.
+run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 20 --threads 1 --explain --explain-images 3 --save-card
+says out 'used by the program: (hires-cam|grad-cam)'
+says out 'by side'
+says out 'random .*control'
+grep -q '"n_shuffled"' "$work/a/card.json" || fail "the card has no measured explanation"
+grep -q '"few": true' "$work/a/card.json" || fail "the card does not mark small subgroups"
+run 0 analyse --model "$work/a" --threads 1 "$work/knees/$(awk -F, 'NR == 2 { print $1 }' "$work/knees/labels.csv")"
+sed 's/"method": "[a-z+-]*"/"method": "divination"/' "$work/a/card.json" >"$work/card.json"
+cp -r "$work/a" "$work/odd" && mv "$work/card.json" "$work/odd/card.json"
+run 1 analyse --model "$work/odd" --threads 1 "$work/knees/$(awk -F, 'NR == 2 { print $1 }' "$work/knees/labels.csv")"
+says err "explanation.method is 'divination'"
+run 2 evaluate knee-oa --data "$work/knees" --model "$work/a" --save-card
+run 2 calibrate knee-oa --data "$work/knees" --model "$work/a" --explain
 before=$(cksum <"$work/a/card.json")
 run 0 calibrate knee-oa --data "$work/knees" --split train --model "$work/a" --rounds 50
 says out '"coverage"'

@@ -58,6 +58,11 @@ static void print_figures(const json_t *report)
             print_estimate(metrics, name, name);
         }
     }
+    const json_t *pointing = json_object_get(report, "pointing");
+    if (pointing != NULL) {
+        print_estimate(pointing, "surest_box", "surest box points into one");
+        print_estimate(pointing, "usual_box", "usual box does (control)");
+    }
 }
 
 static void print_subgroups(const json_t *rows)
@@ -74,8 +79,11 @@ static void print_subgroups(const json_t *rows)
         (void)printf("    %-14s n %5lld  refused %lld", reha_json_string(row, "group", ""),
                      (long long)reha_json_number(row, "n", 0.0), (long long)reha_json_number(row, "refused", 0.0));
         static const char *const keys[] = {"accuracy", "kappa", "coverage"};
-        for (size_t k = 0; json_object_get(row, "accuracy") != NULL && k < sizeof keys / sizeof keys[0]; k++) {
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
             const json_t *one = json_object_get(row, keys[k]);
+            if (!json_is_number(json_object_get(one, "value"))) {
+                continue;
+            }
             (void)printf("  %s %.2f (%.2f to %.2f)", keys[k], reha_json_number(one, "value", (double)NAN),
                          reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
         }
@@ -130,6 +138,9 @@ static void print_report(const json_t *report)
     const json_t *coverage = json_object_get(metrics, "coverage_by_grade");
     if (recall == NULL) {
         print_figures(report);
+        if (json_is_array(json_object_get(report, "subgroups"))) {
+            print_subgroups(json_object_get(report, "subgroups"));
+        }
         return;
     }
     (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n", reha_json_string(report, "data", ""),
@@ -209,6 +220,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                                            .with_explanation = given.explain};
         status = reha_analyser_open(&how, &analyser, &err);
     }
+    if (status == REHA_OK && given.explain && !reha_analyser_recogniser(analyser)->explains) {
+        status = reha_fail(&err, REHA_E_UNSUPPORTED,
+                           "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations", words[0]);
+    }
     if (status == REHA_OK) {
         reha_evaluate_options how = reha_evaluate_options_default();
         how.load = reha_input_load_gray;
@@ -225,9 +240,6 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                                                         &report, &err)
                                 : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
         app_progress_end();
-    }
-    if (status == REHA_OK && given.explain && json_object_get(report, "explanation") == NULL) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED, "task '%.40s' has no maps to measure; see docs/researcher.md, Explanations", words[0]);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { EXAMPLES_MAX = 8, GROUPS_MAX = 24, GROUP_MIN = 20, BY_SIDE = -1 /* then the table's groupings */ };
-static const double LOPSIDED_Z = 4.0;           /* standard errors between the shares of disease of two groups */
+static const double LOPSIDED_Z = 4.0; /* standard errors between the shares of disease of two groups */
 static const double LOPSIDED_DIFFERENCE = 0.15; /* and at least this much */
 
 reha_problem reha_problem_new(const char *code, const char *severity, const char *what, const char *remedy)
@@ -30,10 +30,9 @@ void reha_problem_close(json_t *problems, reha_problem *found)
     }
     (void)json_array_append_new(problems,
                                 json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "code", found->code, "severity",
-                                          found->severity, "count", (json_int_t)found->count, "what", found->what,
-                                          "do", found->remedy, "examples", found->examples));
+                                          found->severity, "count", (json_int_t)found->count, "what",
+                                          found->what, "do", found->remedy, "examples", found->examples));
 }
-
 
 typedef struct group {
     const char *name;
@@ -85,8 +84,8 @@ typedef struct group_problems {
     reha_problem rare, unstated, implausible, lopsided;
 } group_problems;
 
-static void judge_grouping(const reha_dataset *data, int by, const group *found, int count, group_problems *to,
-                           json_t *groups)
+static void judge_grouping(const reha_dataset *data, int by, const group *found, int count,
+                           group_problems *to, json_t *groups)
 {
     const char *grouping = by == BY_SIDE ? "side" : data->groupings[by];
     for (int g = 0; g < count; g++) {
@@ -95,7 +94,8 @@ static void judge_grouping(const reha_dataset *data, int by, const group *found,
         (void)json_array_append_new(groups, json_pack("{s:s, s:o, s:I, s:I}", "by", grouping, "group",
                                                       reha_json_text(one->name), "n", (json_int_t)one->count,
                                                       "disease", (json_int_t)one->ill));
-        (void)snprintf(text, sizeof text, "%s %.32s: %zu of %zu", grouping, one->name, one->count, data->count);
+        (void)snprintf(text, sizeof text, "%s %.32s: %zu of %zu", grouping, one->name, one->count,
+                       data->count);
         if (strcmp(one->name, "not stated") == 0 || strcmp(one->name, "unknown") == 0) {
             reha_problem_add(&to->unstated, text, NULL);
         } else if (strcmp(one->name, "implausible") == 0) {
@@ -105,8 +105,8 @@ static void judge_grouping(const reha_dataset *data, int by, const group *found,
         }
         for (int h = 0; h < g; h++) {
             if (is_lopsided(one, &found[h])) {
-                (void)snprintf(text, sizeof text, "%s: disease in %.0f %% of %.32s, %.0f %% of %.32s", grouping,
-                               100.0 * (double)one->ill / (double)one->count, one->name,
+                (void)snprintf(text, sizeof text, "%s: disease in %.0f %% of %.32s, %.0f %% of %.32s",
+                               grouping, 100.0 * (double)one->ill / (double)one->count, one->name,
                                100.0 * (double)found[h].ill / (double)found[h].count, found[h].name);
                 reha_problem_add(&to->lopsided, text, NULL);
             }
@@ -117,8 +117,9 @@ static void judge_grouping(const reha_dataset *data, int by, const group *found,
 /* Equal knees in one split are follow-ups or copies, and in any case not independent. */
 static void find_repeated_knees(const reha_dataset *data, json_t *problems)
 {
-    reha_problem twice = reha_problem_new("knee-repeated", "warning", "rows that name a knee for a second time",
-                                          "follow-ups: keep them with one patient_id in one split; else remove them");
+    reha_problem twice =
+        reha_problem_new("knee-repeated", "warning", "rows that name a knee for a second time",
+                         "follow-ups: keep them with one patient_id in one split; else remove them");
     for (size_t i = 0; i < data->count; i++) {
         for (size_t j = 0; j < i && data->items[i].knee_id[0] != '\0'; j++) {
             if (strcmp(data->items[i].knee_id, data->items[j].knee_id) == 0) {
@@ -137,10 +138,12 @@ void reha_audit_groups(const reha_dataset *data, int boundary, json_t *problems,
                          "do not conclude from their figures; add images of them"),
         reha_problem_new("group-unstated", "info", "subgroups whose images do not say which they belong to",
                          "fill the column, or read the subgroup tables with that in mind"),
-        reha_problem_new("age-implausible", "warning", "groups of ages that cannot be", "correct or empty these cells"),
-        reha_problem_new("group-lopsided", "warning", "pairs of subgroups with quite different shares of disease",
-                         "of device, source or view: a network may learn the group for the disease, so balance them and "
-                         "read the figures within each group; of age or sex: expected, but read them by group too")};
+        reha_problem_new("age-implausible", "warning", "groups of ages that cannot be",
+                         "correct or empty these cells"),
+        reha_problem_new(
+            "group-lopsided", "warning", "pairs of subgroups with quite different shares of disease",
+            "of device, source or view: a network may learn the group for the disease, so balance them and "
+            "read the figures within each group; of age or sex: expected, but read them by group too")};
     group found[GROUPS_MAX];
     *groups = json_array();
     for (int by = BY_SIDE; by < data->grouping_count; by++) {

@@ -21,7 +21,8 @@ void reha_problem_add(reha_problem *found, const char *first, const char *second
 /* Appends it to `problems` if there was a case; ends it. */
 void reha_problem_close(json_t *problems, reha_problem *found);
 
-/* audit_groups.c: rows of one knee, subgroups that are rare, unstated, implausible or lopsided in disease. *groups:
+/* audit_groups.c: rows of one knee, subgroups that are rare, unstated, implausible or lopsided in disease.
+ * *groups:
  * [{"by","group","n","disease"}], new reference. */
 void reha_audit_groups(const reha_dataset *data, int boundary, json_t *problems, json_t **groups);
 

@@ -31,14 +31,18 @@ static void count_rows(const reha_bone_data *data, counts *out)
 
 static void find_copies(const reha_bone_data *data, json_t *problems)
 {
-    reha_problem copy = reha_problem_new("duplicate", "warning", "rows that repeat a picture of an earlier row",
-                                         "none needed: a picture counts once, in one group; better find out whose it is");
-    reha_problem conflict = reha_problem_new("label-conflict", "error", "pictures whose copies have different classes",
-                                             "find the right class, or remove all copies: none of them is used");
-    reha_problem unclear = reha_problem_new("patient-unclear", "warning", "pictures that patients with different facts share",
-                                            "find out whose they are; until then age, sex and BMI count as unknown");
-    reha_problem person = reha_problem_new("person-repeated", "info", "rows whose facts equal those of another row to the last digit",
-                                           "none needed: they are kept in one group; check whether it is one person");
+    reha_problem copy =
+        reha_problem_new("duplicate", "warning", "rows that repeat a picture of an earlier row",
+                         "none needed: a picture counts once, in one group; better find out whose it is");
+    reha_problem conflict =
+        reha_problem_new("label-conflict", "error", "pictures whose copies have different classes",
+                         "find the right class, or remove all copies: none of them is used");
+    reha_problem unclear =
+        reha_problem_new("patient-unclear", "warning", "pictures that patients with different facts share",
+                         "find out whose they are; until then age, sex and BMI count as unknown");
+    reha_problem person = reha_problem_new(
+        "person-repeated", "info", "rows whose facts equal those of another row to the last digit",
+        "none needed: they are kept in one group; check whether it is one person");
     for (size_t i = 0; i < data->count; i++) {
         const reha_bone_item *item = &data->items[i];
         if (item->copy_of != i) {
@@ -65,10 +69,12 @@ static void find_bad_facts(const reha_bone_data *data, json_t *problems)
 {
     reha_problem age = reha_problem_new("age-implausible", "warning", "ages below 18 or above 100",
                                         "correct or empty these cells; until then the age counts as unknown");
-    reha_problem size = reha_problem_new("size-implausible", "warning", "heights or BMIs that cannot be",
-                                         "correct or empty these cells; until then the BMI counts as unknown");
-    reha_problem missing = reha_problem_new("patient-missing", "warning", "pictures without a row in patients.csv",
-                                            "add it: without age, sex and BMI nobody can tell what the picture adds");
+    reha_problem size =
+        reha_problem_new("size-implausible", "warning", "heights or BMIs that cannot be",
+                         "correct or empty these cells; until then the BMI counts as unknown");
+    reha_problem missing =
+        reha_problem_new("patient-missing", "warning", "pictures without a row in patients.csv",
+                         "add it: without age, sex and BMI nobody can tell what the picture adds");
     for (size_t i = 0; i < data->count; i++) {
         const reha_bone_item *item = &data->items[i];
         if (item->is_age_implausible) {
@@ -90,10 +96,11 @@ static void find_imbalance(const reha_bone_data *data, const counts *n, json_t *
 {
     reha_problem few = reha_problem_new("rare-class", "warning", "classes of fewer than 50 pictures",
                                         "read their figures with their intervals; add pictures of them");
-    reha_problem shortcut = reha_problem_new("acquisition-shortcut", "warning",
-                                             "classes that are much more frequent in one acquisition set than in another",
-                                             "balance the sets, or read the figures within sets: 'train' tests whether the "
-                                             "class can be told from the acquisition alone");
+    reha_problem shortcut =
+        reha_problem_new("acquisition-shortcut", "warning",
+                         "classes that are much more frequent in one acquisition set than in another",
+                         "balance the sets, or read the figures within sets: 'train' tests whether the "
+                         "class can be told from the acquisition alone");
     for (int k = 0; k < REHA_BONE_CLASSES; k++) {
         char text[120];
         if (n->by_class[k] < NORMAL_FEW) {
@@ -105,8 +112,9 @@ static void find_imbalance(const reha_bone_data *data, const counts *n, json_t *
                 const double in_a = n->of_set[a] >= 20 ? (double)n->by_set[a][k] / n->of_set[a] : (double)NAN;
                 const double in_b = n->of_set[b] >= 20 ? (double)n->by_set[b][k] / n->of_set[b] : (double)NAN;
                 if (fabs(in_a - in_b) > SET_DIFFERENCE) {
-                    (void)snprintf(text, sizeof text, "%s: %.0f %% of %s, %.0f %% of %s", reha_bone_class_names[k],
-                                   100.0 * in_a, data->sets[a], 100.0 * in_b, data->sets[b]);
+                    (void)snprintf(text, sizeof text, "%s: %.0f %% of %s, %.0f %% of %s",
+                                   reha_bone_class_names[k], 100.0 * in_a, data->sets[a], 100.0 * in_b,
+                                   data->sets[b]);
                     reha_problem_add(&shortcut, text, NULL);
                 }
             }
@@ -116,8 +124,8 @@ static void find_imbalance(const reha_bone_data *data, const counts *n, json_t *
     reha_problem_close(problems, &few);
 }
 
-static reha_status find_unreadable(const reha_bone_data *data, reha_load_function load, const reha_progress *progress,
-                                   json_t *problems, reha_error *err)
+static reha_status find_unreadable(const reha_bone_data *data, reha_load_function load,
+                                   const reha_progress *progress, json_t *problems, reha_error *err)
 {
     reha_problem unreadable = reha_problem_new("unreadable", "error", "images that cannot be read",
                                                "remove their rows or restore the files");
@@ -141,7 +149,8 @@ static reha_status find_unreadable(const reha_bone_data *data, reha_load_functio
             break;
         }
         if (progress != NULL && progress->update != NULL) {
-            progress->update(progress->context, (double)(i + 1), (double)data->count, "images", 0.0, -1.0, "");
+            progress->update(progress->context, (double)(i + 1), (double)data->count, "images", 0.0, -1.0,
+                             "");
         }
     }
     reha_problem_close(problems, &unreadable);
@@ -166,9 +175,9 @@ reha_status reha_bone_audit_(const char *data_folder, reha_load_function load, c
     for (int k = 0; k < REHA_BONE_CLASSES; k++) {
         (void)json_object_set_new(classes, reha_bone_class_names[k], json_integer(n.by_class[k]));
     }
-    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:O}", "task", "bone-density", "data", reha_json_text(data_folder),
-                        "n", (json_int_t)data.count, "groups", (json_int_t)data.group_count, "classes", classes,
-                        "problems", problems);
+    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:O}", "task", "bone-density", "data",
+                        reha_json_text(data_folder), "n", (json_int_t)data.count, "groups",
+                        (json_int_t)data.group_count, "classes", classes, "problems", problems);
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }

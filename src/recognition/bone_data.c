@@ -90,8 +90,10 @@ static bool leaves_folder(const char *path)
            (length >= 3 && strcmp(path + length - 3, "/..") == 0);
 }
 
-/* The original's sum from the table, else of the file as it is (a missing one is told when it is looked at). */
-static reha_status content_of(const reha_csv *csv, size_t row, int column, reha_bone_item *item, reha_error *err)
+/* The original's sum from the table, else of the file as it is (a missing one is told when it is looked at).
+ */
+static reha_status content_of(const reha_csv *csv, size_t row, int column, reha_bone_item *item,
+                              reha_error *err)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
@@ -123,15 +125,16 @@ static reha_status read_label(const reha_csv *csv, size_t row, const label_colum
                               reha_bone_item *out, reha_error *err)
 {
     const char *path = reha_csv_get(csv, row, at->path);
-    *out = (reha_bone_item){.age = (double)NAN, .female = (double)NAN, .bmi = (double)NAN, .t_score = (double)NAN};
+    *out = (reha_bone_item){
+        .age = (double)NAN, .female = (double)NAN, .bmi = (double)NAN, .t_score = (double)NAN};
     if (leaves_folder(path)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder", row + 2);
     }
     out->class_idx = class_of(reha_csv_get(csv, row, at->label));
     if (out->class_idx == NONE) {
         return reha_fail(err, REHA_E_FORMAT,
-                         "line %zu: 'bone_density_class' is '%.20s', not normal, osteopenia or osteoporosis", row + 2,
-                         reha_csv_get(csv, row, at->label));
+                         "line %zu: 'bone_density_class' is '%.20s', not normal, osteopenia or osteoporosis",
+                         row + 2, reha_csv_get(csv, row, at->label));
     }
     trimmed(reha_csv_get(csv, row, at->patient), out->patient_id, sizeof out->patient_id);
     REHA_TRY(number_at(csv, row, at->width, "'original_width_px'", &out->original_width_px, err));
@@ -196,13 +199,13 @@ static patient_columns find_patient_columns(const reha_csv *csv)
     static const char *const weight[] = {"weightkg", "weight", NULL};
     static const char *const bmi[] = {"bmi", NULL};
     static const char *const t_score[] = {"tscorevalue", "tscore", NULL};
-    return (patient_columns){find_column(csv, id),     find_column(csv, age), find_column(csv, sex),
+    return (patient_columns){find_column(csv, id),     find_column(csv, age),    find_column(csv, sex),
                              find_column(csv, height), find_column(csv, weight), find_column(csv, bmi),
                              find_column(csv, t_score)};
 }
 
-static reha_status read_patient(const reha_csv *csv, size_t row, const patient_columns *at, reha_bone_item *out,
-                                reha_error *err)
+static reha_status read_patient(const reha_csv *csv, size_t row, const patient_columns *at,
+                                reha_bone_item *out, reha_error *err)
 {
     double height = 0.0;
     double weight = 0.0;
@@ -285,7 +288,8 @@ static bool have_same_facts(const reha_bone_item *a, const reha_bone_item *b)
            are_equal(a->t_score, b->t_score);
 }
 
-/* Equal in every fact, all of them known: in a table of some hundred, most likely one person entered twice. */
+/* Equal in every fact, all of them known: in a table of some hundred, most likely one person entered twice.
+ */
 static bool may_be_one_person(const reha_bone_item *a, const reha_bone_item *b)
 {
     const bool is_known = isfinite(a->age) && isfinite(a->female) && isfinite(a->bmi) && isfinite(a->t_score);
@@ -357,8 +361,8 @@ static void find_sets(reha_bone_data *data)
         const double a = fmax(item->original_width_px, item->original_height_px);
         const double b = fmin(item->original_width_px, item->original_height_px);
         int set = 0;
-        while (set < data->set_count && !(fabs(a / longer[set] - 1.0) < SET_LIKENESS &&
-                                          fabs(b / shorter[set] - 1.0) < SET_LIKENESS)) {
+        while (set < data->set_count &&
+               !(fabs(a / longer[set] - 1.0) < SET_LIKENESS && fabs(b / shorter[set] - 1.0) < SET_LIKENESS)) {
             set++;
         }
         if (!isfinite(a) || !isfinite(b)) {

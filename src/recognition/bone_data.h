@@ -1,9 +1,11 @@
-/* A folder of radiographs with bone-density classes: `labels.csv` (path, patient_id, bone_density_class; optionally
- * original_width_px, original_height_px, original_md5) and, beside it if there is one, `patients.csv` (patient id,
- * age, gender, height, weight, BMI, T-score; names of columns as people write them).
+/* A folder of radiographs with bone-density classes: `labels.csv` (path, patient_id, bone_density_class;
+ * optionally original_width_px, original_height_px, original_md5) and, beside it if there is one,
+ * `patients.csv` (patient id, age, gender, height, weight, BMI, T-score; names of columns as people write
+ * them).
  *
- * What such tables do wrong is met here, not later: copies of one picture under several patients count once, and
- * where their patients differ, their facts count as unknown; impossible ages and sizes count as unknown. */
+ * What such tables do wrong is met here, not later: copies of one picture under several patients count once,
+ * and where their patients differ, their facts count as unknown; impossible ages and sizes count as unknown.
+ */
 #ifndef REHA_RECOGNITION_BONE_DATA_H
 #define REHA_RECOGNITION_BONE_DATA_H
 
@@ -14,22 +16,23 @@
 
 enum { REHA_BONE_CLASSES = 3, REHA_BONE_SETS_MAX = 8, REHA_BONE_ID_BYTES = 64 };
 
-extern const char *const reha_bone_class_names[REHA_BONE_CLASSES]; /* "normal", "osteopenia", "osteoporosis" */
+extern const char
+    *const reha_bone_class_names[REHA_BONE_CLASSES]; /* "normal", "osteopenia", "osteoporosis" */
 
 typedef struct reha_bone_item {
     char *path, *full_path; /* owned */
     char patient_id[REHA_BONE_ID_BYTES];
-    char content[33];       /* the original's MD5 if the table has it, else a hash of the file */
+    char content[33]; /* the original's MD5 if the table has it, else a hash of the file */
     int class_idx;
-    size_t group_idx;       /* equal for pictures that may be of one person: same patient, copy, or same facts */
-    double age, female, bmi, t_score; /* NaN: unknown. female: 0 or 1 */
+    size_t group_idx; /* equal for pictures that may be of one person: same patient, copy, or same facts */
+    double age, female, bmi, t_score;             /* NaN: unknown. female: 0 or 1 */
     double original_width_px, original_height_px; /* NaN: unknown */
-    int set_idx;            /* acquisition set: originals of about one size, turned or not */
-    size_t copy_of;         /* index of the first row with this picture; its own index if it is the first */
-    bool has_patient;       /* patients.csv has a row for it */
+    int set_idx;      /* acquisition set: originals of about one size, turned or not */
+    size_t copy_of;   /* index of the first row with this picture; its own index if it is the first */
+    bool has_patient; /* patients.csv has a row for it */
     bool is_age_implausible, is_size_implausible;
-    bool is_conflict;       /* copies with different classes: none of them is used */
-    bool is_ambiguous;      /* copies of different patients: whose facts hold is not known */
+    bool is_conflict;  /* copies with different classes: none of them is used */
+    bool is_ambiguous; /* copies of different patients: whose facts hold is not known */
 } reha_bone_item;
 
 typedef struct reha_bone_data {

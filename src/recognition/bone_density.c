@@ -40,7 +40,8 @@ static reha_status read_regression(const json_t *models, const char *name, int c
     }
     return out->class_count == REHA_BONE_CLASSES && out->column_count == columns
                ? REHA_OK
-               : reha_fail(err, REHA_E_FORMAT, "card.json: models.%s has %d classes and %d columns, not %d and %d", name,
+               : reha_fail(err, REHA_E_FORMAT,
+                           "card.json: models.%s has %d classes and %d columns, not %d and %d", name,
                            out->class_count, out->column_count, REHA_BONE_CLASSES, columns);
 }
 
@@ -112,7 +113,8 @@ static const json_t *model_figures(const reha_model *model, const char *name)
 
 static double auc_of(const reha_model *model, const char *name)
 {
-    return reha_json_number(json_object_get(model_figures(model, name), "auc_osteoporosis"), "value", (double)NAN);
+    return reha_json_number(json_object_get(model_figures(model, name), "auc_osteoporosis"), "value",
+                            (double)NAN);
 }
 
 /* One box around all accepted knees: the finding is of the person, not of a side. */
@@ -135,8 +137,8 @@ static void frame_knees(const reha_analysis *knees, reha_region *region)
     region->box = (reha_box_px){x0, y0, x1 - x0, y1 - y0};
 }
 
-static void add_findings(const reha_model *model, const reha_bone_picture *picture, const reha_analysis *knees,
-                         reha_analysis *analysis)
+static void add_findings(const reha_model *model, const reha_bone_picture *picture,
+                         const reha_analysis *knees, reha_analysis *analysis)
 {
     double p[REHA_BONE_CLASSES];
     reha_region *region = &analysis->regions[analysis->region_count++];
@@ -144,7 +146,8 @@ static void add_findings(const reha_model *model, const reha_bone_picture *pictu
     frame_knees(knees, region);
     analysis->is_accepted = true;
     reha_regression_predict(&model->models.image, picture->texture, p);
-    reha_finding *finding = reha_region_add(region, "low-bone-density", "Sign of low bone density (research)");
+    reha_finding *finding =
+        reha_region_add(region, "low-bone-density", "Sign of low bone density (research)");
     if (finding == NULL) {
         return;
     }
@@ -155,37 +158,43 @@ static void add_findings(const reha_model *model, const reha_bone_picture *pictu
     finding->expected_grade = p[1] + 2.0 * p[2];
     finding->research_only = true;
     (void)snprintf(finding->evidence, sizeof finding->evidence,
-                   "Texture of the bone in %d knee%s: normal %.0f, osteopenia %.0f, osteoporosis %.0f in 100. Told from age, sex "
+                   "Texture of the bone in %d knee%s: normal %.0f, osteopenia %.0f, osteoporosis %.0f in "
+                   "100. Told from age, sex "
                    "and BMI alone, osteoporosis has an AUC of %.2f; from the texture, %.2f.",
-                   picture->knee_count, picture->knee_count == 1 ? "" : "s", 100.0 * p[0], 100.0 * p[1], 100.0 * p[2],
-                   auc_of(model, "baseline"), auc_of(model, "texture"));
-    reha_analysis_note(analysis, REHA_NOTE_WARNING, "research-only",
-                       "Research only: neither diagnoses nor excludes osteoporosis. Whom to send for DXA is decided by age, "
-                       "sex, fractures and risk scores.");
+                   picture->knee_count, picture->knee_count == 1 ? "" : "s", 100.0 * p[0], 100.0 * p[1],
+                   100.0 * p[2], auc_of(model, "baseline"), auc_of(model, "texture"));
+    reha_analysis_note(
+        analysis, REHA_NOTE_WARNING, "research-only",
+        "Research only: neither diagnoses nor excludes osteoporosis. Whom to send for DXA is decided by age, "
+        "sex, fractures and risk scores.");
 }
 
 static void refuse_as_off(const reha_model *model, reha_analysis *analysis)
 {
     reha_analysis_note(analysis, REHA_NOTE_REFUSED, "switched-off",
-                       "Not analysed: bone-density is switched off, since in its study the picture added nothing to age, sex and "
+                       "Not analysed: bone-density is switched off, since in its study the picture added "
+                       "nothing to age, sex and "
                        "BMI (AUC of osteoporosis %.2f against %.2f alone). For research: --switched-off.",
                        auc_of(model, "baseline+texture"), auc_of(model, "baseline"));
 }
 
-static reha_status run_analysis(reha_model *model, const reha_gray *image, reha_analysis *analysis, reha_error *err)
+static reha_status run_analysis(reha_model *model, const reha_gray *image, reha_analysis *analysis,
+                                reha_error *err)
 {
     reha_analysis *knees = NULL;
     reha_bone_picture *picture = reha_alloc(sizeof *picture);
     if (picture == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the analysis");
     }
-    const reha_status status = reha_bone_read(model->reader, image, &analysis->acquisition, picture, &knees, err);
+    const reha_status status =
+        reha_bone_read(model->reader, image, &analysis->acquisition, picture, &knees, err);
     if (status == REHA_OK && picture->knee_count > 0) {
         add_findings(model, picture, knees, analysis);
         analysis->was_inverted = knees->was_inverted;
     } else if (status == REHA_OK) {
-        reha_analysis_note(analysis, REHA_NOTE_REFUSED, "no-knee",
-                           "Not analysed: no knee whose bone edges could be placed; analyse it as knee-oa to read why.");
+        reha_analysis_note(
+            analysis, REHA_NOTE_REFUSED, "no-knee",
+            "Not analysed: no knee whose bone edges could be placed; analyse it as knee-oa to read why.");
     }
     reha_analysis_free(knees);
     reha_free(picture);
@@ -222,15 +231,16 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
 
 /* ---- The table entry ------------------------------------------------------------------------------ */
 
-static reha_status evaluate(reha_model *model, const reha_evaluate_options *options, const reha_progress *progress,
-                            json_t **report, reha_error *err)
+static reha_status evaluate(reha_model *model, const reha_evaluate_options *options,
+                            const reha_progress *progress, json_t **report, reha_error *err)
 {
-    return reha_bone_evaluate_(&model->models, model->version, model->folder, model->reader, options, progress, report,
-                               err);
+    return reha_bone_evaluate_(&model->models, model->version, model->folder, model->reader, options,
+                               progress, report, err);
 }
 
-static reha_status calibrate(reha_model *model, const char *model_folder, const reha_evaluate_options *options,
-                             const reha_progress *progress, json_t **report, reha_error *err)
+static reha_status calibrate(reha_model *model, const char *model_folder,
+                             const reha_evaluate_options *options, const reha_progress *progress,
+                             json_t **report, reha_error *err)
 {
     (void)model;
     (void)model_folder;

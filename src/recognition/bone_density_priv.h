@@ -12,8 +12,8 @@ typedef struct bone_sample { /* the usable pictures of a folder, measured */
     size_t *items; /* row -> item */
     size_t count, capacity;
     int embedding_count;
-    float *embeddings;           /* capacity * embedding_count */
-    size_t unreadable, refused;  /* pictures that could not be measured */
+    float *embeddings;          /* capacity * embedding_count */
+    size_t unreadable, refused; /* pictures that could not be measured */
 } bone_sample;
 
 /* Loads and measures; progress per picture. sample is for clear in any case. */
@@ -35,7 +35,8 @@ REHA_MUST_USE reha_status reha_bone_audit_(const char *data_folder, reha_load_fu
 /* bone_evaluate.c */
 REHA_MUST_USE reha_status reha_bone_evaluate_(const reha_bone_models *models, const char *version,
                                               const char *model_folder, reha_bone_reader *reader,
-                                              const reha_evaluate_options *options, const reha_progress *progress,
-                                              json_t **report, reha_error *err);
+                                              const reha_evaluate_options *options,
+                                              const reha_progress *progress, json_t **report,
+                                              reha_error *err);
 
 #endif

@@ -25,7 +25,8 @@ static void predict(const run *of, int model, size_t i, double *probabilities)
 {
     double columns[REHA_BONE_FACTS + REHA_BONE_TEXTURE];
     const reha_bone_row *row = &of->sample.rows[i];
-    const reha_regression *const from[MODELS] = {&of->models->baseline, &of->models->image, &of->models->both};
+    const reha_regression *const from[MODELS] = {&of->models->baseline, &of->models->image,
+                                                 &of->models->both};
     memcpy(columns, row->facts, sizeof row->facts);
     memcpy(columns + REHA_BONE_FACTS, row->texture, sizeof row->texture);
     reha_regression_predict(from[model], model == 1 ? columns + REHA_BONE_FACTS : columns, probabilities);
@@ -70,7 +71,11 @@ static reha_status add_figures(const run *of, int model, json_t *to, reha_error 
 
 static const char *age_band(double age)
 {
-    return !isfinite(age) ? "" : age < 50.0 ? "below 50" : age < 60.0 ? "50 to 59" : age < 70.0 ? "60 to 69" : "70 and above";
+    return !isfinite(age) ? ""
+           : age < 50.0   ? "below 50"
+           : age < 60.0   ? "50 to 59"
+           : age < 70.0   ? "60 to 69"
+                          : "70 and above";
 }
 
 /* The picture's model by sex, age and acquisition set, through the table that all recognisers share. */
@@ -88,11 +93,15 @@ static reha_status add_subgroups(const run *of, json_t **out, reha_error *err)
     for (size_t i = 0; i < n; i++) {
         const double female = of->sample.rows[i].facts[1];
         char(*groups)[REHA_GROUP_BYTES] = data.items[i].groups;
-        (void)snprintf(groups[0], REHA_GROUP_BYTES, "%s", !isfinite(female) ? "" : female > 0.5 ? "female" : "male");
+        (void)snprintf(groups[0], REHA_GROUP_BYTES, "%s",
+                       !isfinite(female) ? ""
+                       : female > 0.5    ? "female"
+                                         : "male");
         (void)snprintf(groups[1], REHA_GROUP_BYTES, "%s", age_band(of->sample.rows[i].facts[0]));
         (void)snprintf(groups[2], REHA_GROUP_BYTES, "%s", of->sample.data.sets[of->sample.rows[i].set_idx]);
     }
-    const reha_subgroup_figures how = {REHA_BONE_CLASSES, 1, of->options->bootstrap_rounds, of->options->seed};
+    const reha_subgroup_figures how = {REHA_BONE_CLASSES, 1, of->options->bootstrap_rounds,
+                                       of->options->seed};
     REHA_CHECK(reha_subgroups_to_json(&data, of->cases[1], facts, &how, out, err));
 done:
     reha_free(facts);
@@ -109,7 +118,9 @@ static size_t seen_in_training(const run *of, const char *model_folder)
     char *path = reha_path_join(model_folder, "training_images.txt");
     if (path != NULL && reha_file_load(path, LIST_BYTES_MAX, &bytes, &count, NULL) == REHA_OK) {
         for (size_t i = 0; i < of->sample.count; i++) {
-            seen += strstr((const char *)bytes, of->sample.data.items[of->sample.items[i]].content) != NULL ? 1 : 0;
+            seen += strstr((const char *)bytes, of->sample.data.items[of->sample.items[i]].content) != NULL
+                        ? 1
+                        : 0;
         }
     }
     reha_free(bytes);
@@ -148,11 +159,14 @@ reha_status reha_bone_evaluate_(const reha_bone_models *models, const char *vers
     json_t *subgroups = NULL;
     *report = NULL;
     if (options->split != NULL) {
-        REHA_CHECK(reha_fail(err, REHA_E_ARG, "a table of bone-density classes has no splits: leave --split out"));
+        REHA_CHECK(
+            reha_fail(err, REHA_E_ARG, "a table of bone-density classes has no splits: leave --split out"));
     }
-    REHA_CHECK(reha_bone_sample_take_(options->data_folder, options->load, reader, progress, &of.sample, err));
+    REHA_CHECK(
+        reha_bone_sample_take_(options->data_folder, options->load, reader, progress, &of.sample, err));
     if (of.sample.count == 0) {
-        REHA_CHECK(reha_fail(err, REHA_E_FORMAT, "no picture could be measured: %zu unreadable, %zu without an accepted knee",
+        REHA_CHECK(reha_fail(err, REHA_E_FORMAT,
+                             "no picture could be measured: %zu unreadable, %zu without an accepted knee",
                              of.sample.unreadable, of.sample.refused));
     }
     REHA_CHECK(predict_all(&of, err));
@@ -166,10 +180,11 @@ reha_status reha_bone_evaluate_(const reha_bone_models *models, const char *vers
     if (options->predictions_path != NULL) {
         REHA_CHECK(write_predictions(&of, err));
     }
-    *report = json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:O, s:O}", "task", "bone-density", "model_version", version, "data",
-                        reha_json_text(options->data_folder), "split", "all", "unreadable",
+    *report = json_pack("{s:s, s:s, s:o, s:s, s:I, s:I, s:O, s:O}", "task", "bone-density", "model_version",
+                        version, "data", reha_json_text(options->data_folder), "split", "all", "unreadable",
                         (json_int_t)of.sample.unreadable, "seen_in_training",
-                        (json_int_t)seen_in_training(&of, model_folder), "metrics", metrics, "subgroups", subgroups);
+                        (json_int_t)seen_in_training(&of, model_folder), "metrics", metrics, "subgroups",
+                        subgroups);
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }

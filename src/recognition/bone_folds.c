@@ -19,8 +19,8 @@ int reha_bone_columns_(const bone_problem *problem)
 }
 
 /* Deals the groups of `use` rows out to folds, class by class, so that each fold has its share of each. */
-static reha_status deal(const bone_problem *problem, const bool *use, int folds, uint64_t stream, int *fold_of,
-                        reha_error *err)
+static reha_status deal(const bone_problem *problem, const bool *use, int folds, uint64_t stream,
+                        int *fold_of, reha_error *err)
 {
     const size_t n = problem->table->count;
     size_t *order = reha_alloc(n * sizeof *order);
@@ -70,8 +70,9 @@ static reha_status columns_init(const bone_problem *problem, columns *out, reha_
     const size_t n = problem->table->count;
     out->values = reha_alloc_zero(n * (size_t)reha_bone_columns_(problem), sizeof(double));
     out->work = reha_alloc_zero(n * (n + 2 * BONE_COMPONENTS + 1), sizeof(double));
-    return out->values != NULL && out->work != NULL ? REHA_OK
-                                                    : reha_fail(err, REHA_E_NOMEM, "out of memory for a regression");
+    return out->values != NULL && out->work != NULL
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for a regression");
 }
 
 static void orthonormalise(double *vectors, size_t n)
@@ -99,7 +100,8 @@ static void orthonormalise(double *vectors, size_t n)
     }
 }
 
-/* Inner products centred on the training rows; rows that are not in training get a centred row too, but no column. */
+/* Inner products centred on the training rows; rows that are not in training get a centred row too, but no
+ * column. */
 static void centre(const bone_problem *problem, const bool *train, double *centred, double *means)
 {
     const size_t n = problem->table->count;
@@ -311,7 +313,8 @@ done:
     return status;
 }
 
-reha_status reha_bone_fit_all_(const bone_problem *problem, reha_regression *out, double *ridge, reha_error *err)
+reha_status reha_bone_fit_all_(const bone_problem *problem, reha_regression *out, double *ridge,
+                               reha_error *err)
 {
     const size_t n = problem->table->count;
     reha_status status = REHA_OK;

@@ -11,7 +11,12 @@ enum {
     BONE_COMPONENTS = 12 /* principal components of the embedding */
 };
 
-typedef enum bone_part { BONE_WITH_FACTS = 1, BONE_WITH_TEXTURE = 2, BONE_WITH_EMBEDDING = 4, BONE_WITH_ACQUISITION = 8 } bone_part;
+typedef enum bone_part {
+    BONE_WITH_FACTS = 1,
+    BONE_WITH_TEXTURE = 2,
+    BONE_WITH_EMBEDDING = 4,
+    BONE_WITH_ACQUISITION = 8
+} bone_part;
 
 typedef struct bone_problem {
     const reha_bone_table *table;

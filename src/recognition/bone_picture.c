@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    PATCH_PX = 64,  /* a region as it is sampled */
-    BANDS = 4,      /* differences of box blurs of radius 0, 1, 2, 4, 8 */
+    PATCH_PX = 64, /* a region as it is sampled */
+    BANDS = 4,     /* differences of box blurs of radius 0, 1, 2, 4, 8 */
     SIDES = 2,
     BORDER_SHARE = 25, /* of a side: what counts as border */
     SAMPLE_MAX = 1 << 16
@@ -54,7 +54,8 @@ static reha_status open_trunk(reha_bone_reader *reader, int threads, reha_error 
         network = one->role == REHA_KNEE_KL && one->explain_node[0] != '\0' ? one : NULL;
     }
     if (network == NULL) {
-        return reha_fail(err, REHA_E_FORMAT, "the knee-oa model names no map of its grading network (explain_node)");
+        return reha_fail(err, REHA_E_FORMAT,
+                         "the knee-oa model names no map of its grading network (explain_node)");
     }
     path = reha_path_join(reader->knee->folder, network->file);
     if (path == NULL) {
@@ -70,8 +71,8 @@ static reha_status open_trunk(reha_bone_reader *reader, int threads, reha_error 
     REHA_CHECK(reha_graph_mark_output(graph, node, "embedding", err));
     reader->embedding_count = (int)reha_graph_node(graph, node)->shape.dims[1];
     if (reader->embedding_count > REHA_BONE_EMBEDDING_MAX) {
-        REHA_CHECK(reha_fail(err, REHA_E_LIMIT, "%s: %d features, at most %d are read", path, reader->embedding_count,
-                             REHA_BONE_EMBEDDING_MAX));
+        REHA_CHECK(reha_fail(err, REHA_E_LIMIT, "%s: %d features, at most %d are read", path,
+                             reader->embedding_count, REHA_BONE_EMBEDDING_MAX));
     }
     reha_session_options how = reha_session_options_default();
     how.threads = threads;
@@ -87,8 +88,8 @@ done:
     return status;
 }
 
-reha_status reha_bone_reader_open(const char *knee_folder, bool with_embedding, int threads, reha_bone_reader **out,
-                                  reha_error *err)
+reha_status reha_bone_reader_open(const char *knee_folder, bool with_embedding, int threads,
+                                  reha_bone_reader **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -99,7 +100,8 @@ reha_status reha_bone_reader_open(const char *knee_folder, bool with_embedding, 
     const reha_model_options how = {.model_folder = knee_folder, .threads = threads};
     REHA_CHECK(reha_recogniser_knee_oa.open(&how, &reader->knee, err));
     if (reader->knee->landmarks.session == NULL) {
-        REHA_CHECK(reha_fail(err, REHA_E_ARG, "%s: this knee-oa model has no landmarks, which place the regions of bone",
+        REHA_CHECK(reha_fail(err, REHA_E_ARG,
+                             "%s: this knee-oa model has no landmarks, which place the regions of bone",
                              knee_folder));
     }
     if (with_embedding) {
@@ -123,8 +125,8 @@ static double mean_of(const float *values, size_t count)
     return sum / (double)count;
 }
 
-/* Log of the spread in each band, log of the spread across against along the bone, brightness. Grey values come
- * stretched between the region's surroundings' darkest and brightest, so exposure is divided out. */
+/* Log of the spread in each band, log of the spread across against along the bone, brightness. Grey values
+ * come stretched between the region's surroundings' darkest and brightest, so exposure is divided out. */
 static void measure_patch(reha_bone_reader *reader, double values[REHA_BONE_LEVEL_VALUES])
 {
     enum { COUNT = PATCH_PX * PATCH_PX };
@@ -234,7 +236,8 @@ static reha_status measure_background(const reha_gray *image, double *out, reha_
     double count = 0.0;
     for (uint32_t y = 0; y < image->height_px; y++) {
         for (uint32_t x = 0; x < image->width_px; x++) {
-            if (x < margin_x || x + margin_x >= image->width_px || y < margin_y || y + margin_y >= image->height_px) {
+            if (x < margin_x || x + margin_x >= image->width_px || y < margin_y ||
+                y + margin_y >= image->height_px) {
                 const double value = (double)reha_gray_at(image, x, y);
                 sum += value;
                 square += value * value;
@@ -244,8 +247,8 @@ static reha_status measure_background(const reha_gray *image, double *out, reha_
     }
     out[0] = sum / count;
     out[1] = sqrt(fmax(square / count - out[0] * out[0], 0.0));
-    REHA_TRY(reha_sample_percentiles(image, 0, 0, image->width_px, image->height_px, SAMPLE_MAX, percentiles, 3,
-                                     out + 2, err));
+    REHA_TRY(reha_sample_percentiles(image, 0, 0, image->width_px, image->height_px, SAMPLE_MAX, percentiles,
+                                     3, out + 2, err));
     out[5] = (double)image->height_px / image->width_px;
     return REHA_OK;
 }

@@ -15,8 +15,8 @@ void reha_bone_sample_clear_(bone_sample *sample)
     *sample = (bone_sample){0};
 }
 
-static reha_status measure_one(bone_sample *to, size_t index, reha_load_function load, reha_bone_reader *reader,
-                               reha_bone_picture *picture, reha_error *err)
+static reha_status measure_one(bone_sample *to, size_t index, reha_load_function load,
+                               reha_bone_reader *reader, reha_bone_picture *picture, reha_error *err)
 {
     const reha_bone_item *item = &to->data.items[index];
     reha_gray *image = NULL;
@@ -58,15 +58,16 @@ static reha_status measure_one(bone_sample *to, size_t index, reha_load_function
     return REHA_OK;
 }
 
-static reha_status tell(const reha_progress *progress, size_t done, size_t total, double start_ms, reha_error *err)
+static reha_status tell(const reha_progress *progress, size_t done, size_t total, double start_ms,
+                        reha_error *err)
 {
     if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
         return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", done, total);
     }
     if (progress != NULL && progress->update != NULL) {
         const double rate = (double)done / (1e-3 * (reha_clock_ms() - start_ms));
-        progress->update(progress->context, (double)done, (double)total, "images", rate, (double)(total - done) / rate,
-                         "");
+        progress->update(progress->context, (double)done, (double)total, "images", rate,
+                         (double)(total - done) / rate, "");
     }
     return REHA_OK;
 }
@@ -108,7 +109,8 @@ static bool is_knee_model(const char *folder)
     return is_one;
 }
 
-reha_status reha_bone_knee_folder_(const char *models_folder, const char *candidate, char **out, reha_error *err)
+reha_status reha_bone_knee_folder_(const char *models_folder, const char *candidate, char **out,
+                                   reha_error *err)
 {
     *out = NULL;
     if (candidate != NULL && is_knee_model(candidate)) {
@@ -119,11 +121,13 @@ reha_status reha_bone_knee_folder_(const char *models_folder, const char *candid
         return REHA_OK;
     }
     char *above = candidate != NULL ? reha_path_join(candidate, "../..") : NULL;
-    const reha_status status = above != NULL ? reha_model_folder(above, "knee-oa", out, NULL) : REHA_E_NOT_FOUND;
+    const reha_status status =
+        above != NULL ? reha_model_folder(above, "knee-oa", out, NULL) : REHA_E_NOT_FOUND;
     reha_free(above);
     return status == REHA_OK
                ? REHA_OK
-               : reha_fail(err, REHA_E_NOT_FOUND,
-                           "bone-density needs a knee-oa model, which finds and marks the knees: give its folder "
-                           "(train: --base MODELS/knee-oa/1; else --models MODELS)");
+               : reha_fail(
+                     err, REHA_E_NOT_FOUND,
+                     "bone-density needs a knee-oa model, which finds and marks the knees: give its folder "
+                     "(train: --base MODELS/knee-oa/1; else --models MODELS)");
 }

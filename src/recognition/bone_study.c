@@ -22,7 +22,8 @@ static const struct {
     {"embedding", BONE_WITH_EMBEDDING, "12 principal components of the grading network's last map"},
     {"baseline+texture", BONE_WITH_FACTS | BONE_WITH_TEXTURE, "age, sex, BMI and texture"},
     {"baseline+embedding", BONE_WITH_FACTS | BONE_WITH_EMBEDDING, "age, sex, BMI and embedding"},
-    {"acquisition", BONE_WITH_ACQUISITION, "shortcut test: acquisition set, border and exposure of the picture, no bone"},
+    {"acquisition", BONE_WITH_ACQUISITION,
+     "shortcut test: acquisition set, border and exposure of the picture, no bone"},
 };
 enum { BASELINE, TEXTURE, EMBEDDING, BASELINE_TEXTURE, BASELINE_EMBEDDING, ACQUISITION };
 
@@ -39,7 +40,8 @@ typedef struct study {
 
 /* ---- Figures -------------------------------------------------------------------------------------- */
 
-double reha_bone_auc(const double *scores, const int *labels, const int *strata, const double *weights, size_t count)
+double reha_bone_auc(const double *scores, const int *labels, const int *strata, const double *weights,
+                     size_t count)
 {
     double wins = 0.0;
     double pairs = 0.0;
@@ -104,7 +106,8 @@ static int compare_double(const void *a, const void *b)
 
 typedef double (*figure_of)(const study *s, const void *what, const double *weights);
 
-static reha_status estimate(const study *s, figure_of figure, const void *what, reha_estimate *out, reha_error *err)
+static reha_status estimate(const study *s, figure_of figure, const void *what, reha_estimate *out,
+                            reha_error *err)
 {
     double *values = reha_alloc(((size_t)s->rounds + 1) * sizeof *values);
     int finite = 0;
@@ -127,13 +130,14 @@ static reha_status estimate(const study *s, figure_of figure, const void *what, 
     return REHA_OK;
 }
 
-typedef struct auc_of { /* what to compute: probabilities of one model, or of two for a difference */
+typedef struct auc_of {         /* what to compute: probabilities of one model, or of two for a difference */
     const double *of, *against; /* NULL: no difference */
     int boundary;               /* 0: mean of both */
     bool within_sets;
 } auc_of;
 
-static double auc_at(const study *s, const double *probabilities, int boundary, bool within_sets, const double *weights)
+static double auc_at(const study *s, const double *probabilities, int boundary, bool within_sets,
+                     const double *weights)
 {
     const size_t n = s->table->count;
     for (size_t i = 0; i < n; i++) {
@@ -158,7 +162,8 @@ static double auc_figure(const study *s, const void *what, const double *weights
     return value;
 }
 
-static reha_status add_auc(const study *s, json_t *to, const char *key, auc_of what, reha_estimate *out, reha_error *err)
+static reha_status add_auc(const study *s, json_t *to, const char *key, auc_of what, reha_estimate *out,
+                           reha_error *err)
 {
     reha_estimate one;
     REHA_TRY(estimate(s, auc_figure, &what, &one, err));
@@ -201,7 +206,8 @@ static reha_status add_model(const study *s, int kind, json_t *models, reha_erro
     REHA_TRY(add_auc(s, one, "auc_low_density", (auc_of){p, NULL, LOW_DENSITY, false}, NULL, err));
     REHA_TRY(add_auc(s, one, "auc_osteoporosis", (auc_of){p, NULL, OSTEOPOROSIS, false}, NULL, err));
     REHA_TRY(add_auc(s, one, "auc_low_density_within_sets", (auc_of){p, NULL, LOW_DENSITY, true}, NULL, err));
-    REHA_TRY(add_auc(s, one, "auc_osteoporosis_within_sets", (auc_of){p, NULL, OSTEOPOROSIS, true}, NULL, err));
+    REHA_TRY(
+        add_auc(s, one, "auc_osteoporosis_within_sets", (auc_of){p, NULL, OSTEOPOROSIS, true}, NULL, err));
     return add_graded(s, one, p, err);
 }
 
@@ -239,7 +245,8 @@ static reha_status tell_set(study *s, int parts, int set, double *p, json_t *to,
     reha_estimate one;
     const binary what = {s->scores[1], is_set};
     REHA_TRY(estimate(s, binary_figure, &what, &one, err));
-    json_t *row = json_pack("{s:i, s:I, s:o}", "set", set, "n", (json_int_t)inside, "auc", reha_estimate_to_json(&one));
+    json_t *row =
+        json_pack("{s:i, s:I, s:o}", "set", set, "n", (json_int_t)inside, "auc", reha_estimate_to_json(&one));
     return row != NULL && json_array_append_new(to, row) == 0
                ? REHA_OK
                : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
@@ -312,8 +319,9 @@ static reha_status study_init(study *s, reha_error *err)
     s->scores[1] = reha_alloc_zero(n, sizeof(double));
     s->draws = reha_alloc_zero(n * (size_t)(s->rounds > 0 ? s->rounds : 1), sizeof *s->draws);
     s->gram = with_embedding ? reha_alloc(n * n * sizeof *s->gram) : NULL;
-    if (s->classes == NULL || s->sets == NULL || s->labels == NULL || s->weights == NULL || s->scores[0] == NULL ||
-        s->scores[1] == NULL || s->draws == NULL || (with_embedding && s->gram == NULL)) {
+    if (s->classes == NULL || s->sets == NULL || s->labels == NULL || s->weights == NULL ||
+        s->scores[0] == NULL || s->scores[1] == NULL || s->draws == NULL ||
+        (with_embedding && s->gram == NULL)) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a study of %zu pictures", n);
     }
     for (size_t i = 0; i < n; i++) {
@@ -340,9 +348,10 @@ static reha_status check_classes(const reha_bone_table *table, reha_error *err)
             groups += is_first ? 1 : 0;
         }
         if (groups < GROUPS_PER_CLASS_MIN) {
-            return reha_fail(err, REHA_E_FORMAT,
-                             "class %d of 0 to 2 has %zu people with a usable picture: at least %d are needed", k, groups,
-                             GROUPS_PER_CLASS_MIN);
+            return reha_fail(
+                err, REHA_E_FORMAT,
+                "class %d of 0 to 2 has %zu people with a usable picture: at least %d are needed", k, groups,
+                GROUPS_PER_CLASS_MIN);
         }
     }
     return REHA_OK;
@@ -409,11 +418,12 @@ static reha_status make_report(study *s, json_t **out, reha_error *err)
         REHA_CHECK(add_difference(s, BASELINE_EMBEDDING, added, &embedding_adds, err));
     }
     REHA_CHECK(tell_sets(s, &shortcuts, err));
-    *out = json_pack("{s:I, s:s, s:O, s:O, s:o, s:b, s:b}", "n", (json_int_t)s->table->count, "protocol",
-                     "nested cross-validation by group (5 outer folds, 4 inner ones for the ridge, 5 repeats), ordinal "
-                     "logistic regression; intervals: bootstrap over groups, differences paired",
-                     "models", models, "added_to_baseline", added, "shortcuts", shortcuts, "adds", texture_adds ? 1 : 0,
-                     "embedding_adds", embedding_adds ? 1 : 0);
+    *out = json_pack(
+        "{s:I, s:s, s:O, s:O, s:o, s:b, s:b}", "n", (json_int_t)s->table->count, "protocol",
+        "nested cross-validation by group (5 outer folds, 4 inner ones for the ridge, 5 repeats), ordinal "
+        "logistic regression; intervals: bootstrap over groups, differences paired",
+        "models", models, "added_to_baseline", added, "shortcuts", shortcuts, "adds", texture_adds ? 1 : 0,
+        "embedding_adds", embedding_adds ? 1 : 0);
     if (*out == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }
@@ -435,8 +445,9 @@ static reha_status fit_models(study *s, reha_bone_models *models, reha_error *er
     return REHA_OK;
 }
 
-reha_status reha_bone_study(const reha_bone_table *table, int rounds, uint64_t seed, const reha_progress *progress,
-                            reha_bone_models *models, json_t **report, reha_error *err)
+reha_status reha_bone_study(const reha_bone_table *table, int rounds, uint64_t seed,
+                            const reha_progress *progress, reha_bone_models *models, json_t **report,
+                            reha_error *err)
 {
     reha_status status = REHA_OK;
     study s = {.table = table, .rounds = rounds, .seed = seed};

@@ -1,7 +1,7 @@
-/* Does the picture know more about bone density than age, sex and BMI do? Nested cross-validation by group: the
- * outer folds measure, the inner ones choose the ridge, and no group stands on both sides of any of them. Beside it
- * the shortcut tests: can the class be told from the acquisition alone, and the acquisition set from the features?
- * Any thread. */
+/* Does the picture know more about bone density than age, sex and BMI do? Nested cross-validation by group:
+ * the outer folds measure, the inner ones choose the ridge, and no group stands on both sides of any of them.
+ * Beside it the shortcut tests: can the class be told from the acquisition alone, and the acquisition set
+ * from the features? Any thread. */
 #ifndef REHA_RECOGNITION_BONE_STUDY_H
 #define REHA_RECOGNITION_BONE_STUDY_H
 
@@ -29,16 +29,17 @@ typedef struct reha_bone_table {
     int set_count;
 } reha_bone_table;
 
-typedef struct reha_bone_models { /* fitted to all rows */
+typedef struct reha_bone_models {          /* fitted to all rows */
     reha_regression baseline, image, both; /* columns: facts; texture; facts, then texture */
 } reha_bone_models;
 
-/* *report: {"n","groups","protocol","models":[{"name","auc_low_density","auc_osteoporosis","kappa","accuracy",
+/* *report:
+ * {"n","groups","protocol","models":[{"name","auc_low_density","auc_osteoporosis","kappa","accuracy",
  * "auc_low_density_within_sets",...}],"added":{...},"shortcuts":{...},"adds": bool,"verdict"}; new reference.
  * REHA_E_FORMAT: a class does not occur, or too few groups of one to fold. */
 REHA_MUST_USE reha_status reha_bone_study(const reha_bone_table *table, int rounds, uint64_t seed,
-                                          const reha_progress *progress, reha_bone_models *models, json_t **report,
-                                          reha_error *err);
+                                          const reha_progress *progress, reha_bone_models *models,
+                                          json_t **report, reha_error *err);
 
 /* Area under the ROC curve of score against label with weights; with strata only pairs of one stratum count.
  * NaN if there is no such pair. */

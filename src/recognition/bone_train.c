@@ -1,5 +1,5 @@
-/* `train bone-density`: measures the pictures, runs the study, and writes a card that says by its own figures whether
- * the recogniser is switched on. */
+/* `train bone-density`: measures the pictures, runs the study, and writes a card that says by its own figures
+ * whether the recogniser is switched on. */
 #include "recognition/bone_density_priv.h"
 
 #include "base/file.h"
@@ -23,20 +23,26 @@ static json_t *strings(const char *const *texts, size_t count)
 static json_t *limits(void)
 {
     static const char *const texts[] = {
-        "The classes are those of quantitative ultrasound at one hospital, not of DXA, which is the reference for osteoporosis.",
-        "Few pictures of few people with knee pain, of whom few are normal: every figure has a wide interval.",
+        "The classes are those of quantitative ultrasound at one hospital, not of DXA, which is the "
+        "reference for osteoporosis.",
+        "Few pictures of few people with knee pain, of whom few are normal: every figure has a wide "
+        "interval.",
         "A picture that several patients share counts once, and their differing facts as unknown.",
-        "Exposure, compression and the size of a pixel change texture; the pictures are reduced to 800 pixels and of "
+        "Exposure, compression and the size of a pixel change texture; the pictures are reduced to 800 "
+        "pixels and of "
         "several acquisition sets (see 'study', 'shortcuts').",
-        "It never excludes osteoporosis: whom to send for DXA is decided by age, sex, fractures and risk scores."};
+        "It never excludes osteoporosis: whom to send for DXA is decided by age, sex, fractures and risk "
+        "scores."};
     return strings(texts, sizeof texts / sizeof texts[0]);
 }
 
 static json_t *verdict_of(bool adds)
 {
-    return json_string(adds ? "In nested cross-validation the picture improves on age, sex and BMI (lower end of the 95 % interval of "
+    return json_string(adds ? "In nested cross-validation the picture improves on age, sex and BMI (lower "
+                              "end of the 95 % interval of "
                               "the mean difference in AUC above 0). Research only all the same."
-                            : "In nested cross-validation the picture adds nothing to age, sex and BMI that could be told from "
+                            : "In nested cross-validation the picture adds nothing to age, sex and BMI that "
+                              "could be told from "
                               "chance: switched off. Age, sex and BMI alone are the better sign.");
 }
 
@@ -52,8 +58,8 @@ static json_t *sets_of(const bone_sample *sample)
         }
         (void)json_array_append_new(list, json_pack("{s:i, s:s, s:i, s:i, s:i}", "set", s, "original_px",
                                                     sample->data.sets[s], reha_bone_class_names[0], counts[0],
-                                                    reha_bone_class_names[1], counts[1], reha_bone_class_names[2],
-                                                    counts[2]));
+                                                    reha_bone_class_names[1], counts[1],
+                                                    reha_bone_class_names[2], counts[2]));
     }
     return list;
 }
@@ -69,12 +75,13 @@ static json_t *training_of(const bone_sample *sample, const reha_train_options *
         ambiguous += item->is_ambiguous && item->copy_of == i ? 1 : 0;
         implausible += item->is_age_implausible || item->is_size_implausible ? 1 : 0;
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "rows", (json_int_t)sample->data.count,
-                     "pictures_used", (json_int_t)sample->count, "copies_left_out", (json_int_t)copies,
-                     "pictures_of_unclear_patient", (json_int_t)ambiguous, "implausible_age_or_size",
-                     (json_int_t)implausible, "refused_by_knee_gate", (json_int_t)sample->refused, "unreadable",
-                     (json_int_t)sample->unreadable, "groups", (json_int_t)sample->data.group_count, "acquisition_sets",
-                     sets_of(sample), "seed", (json_int_t)options->seed, "software", "rehascope " REHA_VERSION);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:s}", "rows", (json_int_t)sample->data.count,
+        "pictures_used", (json_int_t)sample->count, "copies_left_out", (json_int_t)copies,
+        "pictures_of_unclear_patient", (json_int_t)ambiguous, "implausible_age_or_size",
+        (json_int_t)implausible, "refused_by_knee_gate", (json_int_t)sample->refused, "unreadable",
+        (json_int_t)sample->unreadable, "groups", (json_int_t)sample->data.group_count, "acquisition_sets",
+        sets_of(sample), "seed", (json_int_t)options->seed, "software", "rehascope " REHA_VERSION);
 }
 
 static reha_status models_to_json(const reha_bone_models *models, json_t **out, reha_error *err)
@@ -118,8 +125,8 @@ static reha_status save_list(const bone_sample *sample, const char *folder, reha
     return status;
 }
 
-static reha_status save_card(const bone_sample *sample, const reha_train_options *options, const reha_bone_models *models,
-                             json_t *study, reha_error *err)
+static reha_status save_card(const bone_sample *sample, const reha_train_options *options,
+                             const reha_bone_models *models, json_t *study, reha_error *err)
 {
     reha_status status = REHA_OK;
     json_t *regressions = NULL;
@@ -130,20 +137,24 @@ static reha_status save_card(const bone_sample *sample, const reha_train_options
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     }
     REHA_CHECK(models_to_json(models, &regressions, err));
-    card = json_pack(
-        "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:s, s:[{s:s, s:s}], s:o, s:s, s:o, s:O, s:O}", "format",
-        "rehascope-model-card", "format_version", 1, "name", "bone-density", "version", "1", "task", "bone-density",
-        "title", "Sign of low bone density on knee radiographs", "status",
-        adds ? "research only" : "research only, switched off", "enabled", adds ? 1 : 0, "verdict", verdict_of(adds),
-        "intended_use",
-        "Research on opportunistic signs of low bone density (normal, osteopenia, osteoporosis by quantitative "
-        "ultrasound) in knee radiographs that were made for another reason.",
-        "not_for",
-        "Diagnosing or excluding osteoporosis; deciding who gets DXA or treatment; children. No certified medical device.",
-        "licence", "Numbers: Apache-2.0, with the attribution under data.", "data", "set",
-        "Knee X-ray Osteoporosis Database, Wani and Arora 2021, doi:10.17632/fxjm8fb6mw.2, CC BY 4.0 (unless trained on others: see 'command')",
-        "use", "training and nested cross-validation", "limits", limits(), "command", options->command, "training",
-        training_of(sample, options), "study", study, "models", regressions);
+    card = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:s, s:[{s:s, s:s}], s:o, s:s, "
+                     "s:o, s:O, s:O}",
+                     "format", "rehascope-model-card", "format_version", 1, "name", "bone-density", "version",
+                     "1", "task", "bone-density", "title", "Sign of low bone density on knee radiographs",
+                     "status", adds ? "research only" : "research only, switched off", "enabled",
+                     adds ? 1 : 0, "verdict", verdict_of(adds), "intended_use",
+                     "Research on opportunistic signs of low bone density (normal, osteopenia, osteoporosis "
+                     "by quantitative "
+                     "ultrasound) in knee radiographs that were made for another reason.",
+                     "not_for",
+                     "Diagnosing or excluding osteoporosis; deciding who gets DXA or treatment; children. No "
+                     "certified medical device.",
+                     "licence", "Numbers: Apache-2.0, with the attribution under data.", "data", "set",
+                     "Knee X-ray Osteoporosis Database, Wani and Arora 2021, doi:10.17632/fxjm8fb6mw.2, CC "
+                     "BY 4.0 (unless trained on others: see 'command')",
+                     "use", "training and nested cross-validation", "limits", limits(), "command",
+                     options->command, "training", training_of(sample, options), "study", study, "models",
+                     regressions);
     if (card == NULL) {
         REHA_CHECK(reha_fail(err, REHA_E_NOMEM, "out of memory for the card"));
     }
@@ -156,7 +167,8 @@ done:
     return status;
 }
 
-reha_status reha_bone_train_(const reha_train_options *options, const reha_progress *progress, reha_error *err)
+reha_status reha_bone_train_(const reha_train_options *options, const reha_progress *progress,
+                             reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_bone_reader *reader = NULL;

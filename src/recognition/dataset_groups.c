@@ -59,7 +59,8 @@ static const char *sex_of(const char *text)
     return reha_str_equal_nocase(text, "m") || reha_str_equal_nocase(text, "male") ? "male" : text;
 }
 
-void reha_dataset_read_groups(const reha_csv *csv, size_t row, const reha_dataset *dataset, reha_labelled *out)
+void reha_dataset_read_groups(const reha_csv *csv, size_t row, const reha_dataset *dataset,
+                              reha_labelled *out)
 {
     for (int g = 0; g < dataset->grouping_count; g++) {
         const char *value = reha_csv_get(csv, row, dataset->grouping_columns[g]);

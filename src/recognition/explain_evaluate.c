@@ -11,9 +11,11 @@
 
 enum { LEVELS = 5, TRUE_METHODS = REHA_EXPLAIN_RANDOM /* the controls come last */ };
 
-/* Share of the layers with weights that are shuffled, counted from the output; the first: the last layer alone. */
+/* Share of the layers with weights that are shuffled, counted from the output; the first: the last layer
+ * alone. */
 static const double LEVEL_SHARES[LEVELS] = {0.0, 0.1, 0.25, 0.5, 1.0};
-static const double FORGOTTEN_MAX = 0.3; /* upper end of the likeness at the last level with which a method passes */
+static const double FORGOTTEN_MAX =
+    0.3; /* upper end of the likeness at the last level with which a method passes */
 
 typedef struct figures { /* of one case and method */
     double insertion, deletion, hit, mass, cpu_ms;
@@ -74,10 +76,12 @@ static reha_status allocate(reha_explain_study *study, reha_error *err)
     study->alike = reha_alloc_zero(kept * TRUE_METHODS * LEVELS, sizeof *study->alike);
     study->work = reha_alloc_zero(area, sizeof *study->work);
     const bool is_whole = study->found != NULL && study->patients != NULL && study->is_ill != NULL &&
-                          study->has_target != NULL && study->target_shares != NULL && study->classes != NULL &&
-                          study->pictures != NULL && study->maps != NULL && study->alike != NULL &&
-                          study->work != NULL;
-    return is_whole ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory to measure explanations of %zu pictures", n);
+                          study->has_target != NULL && study->target_shares != NULL &&
+                          study->classes != NULL && study->pictures != NULL && study->maps != NULL &&
+                          study->alike != NULL && study->work != NULL;
+    return is_whole
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory to measure explanations of %zu pictures", n);
 }
 
 reha_status reha_explain_study_new(const reha_explain_network *network, size_t cases_max, size_t shuffled_max,
@@ -118,8 +122,8 @@ static double cpu_ms(void)
     return 1e3 * (double)clock() / CLOCKS_PER_SEC;
 }
 
-static reha_status measure_method(reha_explain_study *study, const reha_explain_case *one, int method, figures *out,
-                                  reha_error *err)
+static reha_status measure_method(reha_explain_study *study, const reha_explain_case *one, int method,
+                                  figures *out, reha_error *err)
 {
     reha_explain_curves curves;
     const double start_ms = cpu_ms();
@@ -131,7 +135,8 @@ static reha_status measure_method(reha_explain_study *study, const reha_explain_
     out->deletion = curves.deletion;
     out->hit = out->mass = (double)NAN;
     if (one->target != NULL) {
-        const reha_explain_pointing at = reha_explain_point(study->work, one->target, study->width, study->height);
+        const reha_explain_pointing at =
+            reha_explain_point(study->work, one->target, study->width, study->height);
         out->hit = at.is_hit ? 1.0 : 0.0;
         out->mass = at.mass;
     }
@@ -174,13 +179,14 @@ static reha_status say(const reha_progress *progress, size_t done, size_t total,
         return reha_fail(err, REHA_E_CANCELLED, "stopped in the shuffling test");
     }
     if (progress != NULL && progress->update != NULL) {
-        progress->update(progress->context, (double)done, (double)total, "maps of shuffled networks", 0.0, -1.0, "");
+        progress->update(progress->context, (double)done, (double)total, "maps of shuffled networks", 0.0,
+                         -1.0, "");
     }
     return REHA_OK;
 }
 
-static reha_status shuffle_level(reha_explain_study *study, int level, uint64_t seed, const reha_progress *progress,
-                                 reha_error *err)
+static reha_status shuffle_level(reha_explain_study *study, int level, uint64_t seed,
+                                 const reha_progress *progress, reha_error *err)
 {
     reha_status status = REHA_OK;
     const size_t area = area_of(study);
@@ -193,7 +199,8 @@ static reha_status shuffle_level(reha_explain_study *study, int level, uint64_t 
     REHA_CHECK(reha_explain_maker_new(&network, &maker, err));
     for (size_t i = 0; i < study->shuffled; i++) {
         for (int m = 0; m < TRUE_METHODS; m++) {
-            double *alike = &study->alike[((size_t)level * TRUE_METHODS + (size_t)m) * study->shuffled_max + i];
+            double *alike =
+                &study->alike[((size_t)level * TRUE_METHODS + (size_t)m) * study->shuffled_max + i];
             REHA_CHECK(reha_explain_map(maker, (reha_explain_method)m, study->pictures + i * area,
                                         study->classes[i], 0, study->work, err));
             REHA_CHECK(reha_explain_alike(study->maps + (i * TRUE_METHODS + (size_t)m) * area, study->work,
@@ -274,9 +281,10 @@ static reha_status add_levels(const summary *of, int method, json_t *to, bool *p
     *passes = false;
     for (int level = 0; level < LEVELS; level++) {
         reha_estimate one;
-        const double *alike = &study->alike[((size_t)level * TRUE_METHODS + (size_t)method) * study->shuffled_max];
-        const reha_status status = reha_mean_estimate(alike, study->patients, study->shuffled, of->rounds, of->seed,
-                                                      &one, err);
+        const double *alike =
+            &study->alike[((size_t)level * TRUE_METHODS + (size_t)method) * study->shuffled_max];
+        const reha_status status =
+            reha_mean_estimate(alike, study->patients, study->shuffled, of->rounds, of->seed, &one, err);
         if (status != REHA_OK) {
             json_decref(levels);
             return status;
@@ -335,9 +343,10 @@ static reha_status add_method(const summary *of, int method, json_t *methods, ch
 
 static json_t *why(const choice *sound)
 {
-    return json_sprintf("largest gain (insertion minus deletion) of the methods that cost one pass of the last map%s",
-                        sound->method >= 0 ? " and pass the shuffling test"
-                                           : "; none of them passes the shuffling test: read the maps with that in mind");
+    return json_sprintf(
+        "largest gain (insertion minus deletion) of the methods that cost one pass of the last map%s",
+        sound->method >= 0 ? " and pass the shuffling test"
+                           : "; none of them passes the shuffling test: read the maps with that in mind");
 }
 
 static reha_status make_report(const summary *of, json_t **out, reha_error *err)
@@ -362,11 +371,12 @@ static reha_status make_report(const summary *of, json_t **out, reha_error *err)
         share += study->has_target[i] ? study->target_shares[i] : 0.0;
     }
     const int chosen = sound.method >= 0 ? sound.method : any.method;
-    *out = json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:I, s:o}", "method",
-                     reha_explain_method_name((reha_explain_method)chosen), "why", why(&sound), "n",
-                     (json_int_t)study->count, "n_disease", (json_int_t)ill, "n_pointing", (json_int_t)pointed,
-                     "target_share", reha_json_real(pointed > 0 ? share / (double)pointed : (double)NAN), "n_shuffled",
-                     (json_int_t)study->shuffled, "methods", methods);
+    *out =
+        json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:I, s:o}", "method",
+                  reha_explain_method_name((reha_explain_method)chosen), "why", why(&sound), "n",
+                  (json_int_t)study->count, "n_disease", (json_int_t)ill, "n_pointing", (json_int_t)pointed,
+                  "target_share", reha_json_real(pointed > 0 ? share / (double)pointed : (double)NAN),
+                  "n_shuffled", (json_int_t)study->shuffled, "methods", methods);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 

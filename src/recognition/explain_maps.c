@@ -12,7 +12,7 @@ enum {
     OCCLUDER_PX = 32, /* side of the blurred square, moved by its own size */
     SMOOTH_PX = 4,    /* radius of the box filter over pixel gradients, applied twice */
     BLUR_ROUNDS = 3,
-    BLUR_SHARE = 14   /* radius: height / this */
+    BLUR_SHARE = 14 /* radius: height / this */
 };
 
 struct reha_explain_maker {
@@ -88,7 +88,8 @@ static reha_status check_network(const reha_explain_network *network, int *node,
     return REHA_OK;
 }
 
-reha_status reha_explain_maker_new(const reha_explain_network *network, reha_explain_maker **out, reha_error *err)
+reha_status reha_explain_maker_new(const reha_explain_network *network, reha_explain_maker **out,
+                                   reha_error *err)
 {
     reha_status status = REHA_OK;
     int node = -1;
@@ -162,8 +163,8 @@ static void softmax(const float *logits, int count, float *out)
     }
 }
 
-reha_status reha_explain_scores(reha_explain_maker *maker, const float *pictures, int count, float *probabilities,
-                                reha_error *err)
+reha_status reha_explain_scores(reha_explain_maker *maker, const float *pictures, int count,
+                                float *probabilities, reha_error *err)
 {
     const size_t area = (size_t)maker->width * (size_t)maker->height;
     float logits[BATCH * REHA_EXPLAIN_CLASSES_MAX];
@@ -224,8 +225,8 @@ static void enlarge(const float *coarse, int columns, int rows, int width, int h
 /* ---- Methods -------------------------------------------------------------------------------------- */
 
 /* d(log p of the class) / d(logits) at a picture. */
-static reha_status log_gradient(reha_explain_maker *maker, const float *picture, int class_idx, float *weights,
-                                reha_error *err)
+static reha_status log_gradient(reha_explain_maker *maker, const float *picture, int class_idx,
+                                float *weights, reha_error *err)
 {
     REHA_TRY(reha_explain_scores(maker, picture, 1, weights, err));
     for (int k = 0; k < maker->classes; k++) {
@@ -242,8 +243,8 @@ static void scale(const reha_explain_maker *maker, const float *picture, float *
     }
 }
 
-static reha_status cam_map(reha_explain_maker *maker, reha_cam cam, const float *picture, int class_idx, float *map,
-                           reha_error *err)
+static reha_status cam_map(reha_explain_maker *maker, reha_cam cam, const float *picture, int class_idx,
+                           float *map, reha_error *err)
 {
     float weights[REHA_EXPLAIN_CLASSES_MAX];
     float outputs[REHA_EXPLAIN_CLASSES_MAX];
@@ -308,8 +309,8 @@ static reha_status occlusion_map(reha_explain_maker *maker, const float *picture
             }
         }
         REHA_TRY(reha_explain_scores(maker, maker->work, 1, part, err));
-        maker->raw[cell] = (float)(log(fmax((double)whole[class_idx], 1e-12)) -
-                                   log(fmax((double)part[class_idx], 1e-12)));
+        maker->raw[cell] =
+            (float)(log(fmax((double)whole[class_idx], 1e-12)) - log(fmax((double)part[class_idx], 1e-12)));
     }
     enlarge(maker->raw, columns, rows, maker->width, maker->height, map);
     return REHA_OK;

@@ -13,7 +13,8 @@ typedef enum reha_explain_method {
     REHA_EXPLAIN_HIRES_CAM,     /* activation * gradient of the last map (Draelos and Carin 2020) */
     REHA_EXPLAIN_GRAD_CAM,      /* Selvaraju et al. 2017 */
     REHA_EXPLAIN_GRAD_CAM_PLUS, /* Grad-CAM++, Chattopadhay et al. 2018 */
-    REHA_EXPLAIN_INTEGRATED,    /* integrated gradients (Sundararajan et al. 2017) from the blurred picture, smoothed */
+    REHA_EXPLAIN_INTEGRATED,    /* integrated gradients (Sundararajan et al. 2017) from the blurred picture,
+                                   smoothed */
     REHA_EXPLAIN_OCCLUSION,     /* fall of log p when a square is blurred (Zeiler and Fergus 2014) */
     REHA_EXPLAIN_RANDOM,        /* control: smooth noise of the same grain */
     REHA_EXPLAIN_CENTRE,        /* control: always the middle of the picture */
@@ -28,8 +29,9 @@ bool reha_explain_method_is_control(reha_explain_method method);
 enum { REHA_EXPLAIN_CELL_PX = 16, REHA_EXPLAIN_CLASSES_MAX = 8 };
 
 typedef struct reha_explain_network {
-    const reha_graph *graph; /* one input [n,1,h,w], output 0 logits [n, classes]; borrowed while the maker lives */
-    const char *node;        /* its last map; copied */
+    const reha_graph
+        *graph;       /* one input [n,1,h,w], output 0 logits [n, classes]; borrowed while the maker lives */
+    const char *node; /* its last map; copied */
     float input_offset, input_gain;
     reha_precision precision; /* of the scores; gradients are f32 */
     int threads;
@@ -37,8 +39,8 @@ typedef struct reha_explain_network {
 
 typedef struct reha_explain_maker reha_explain_maker; /* one thread at a time */
 /* REHA_E_FORMAT: another shape of network; no such node. */
-REHA_MUST_USE reha_status reha_explain_maker_new(const reha_explain_network *network, reha_explain_maker **out,
-                                                 reha_error *err);
+REHA_MUST_USE reha_status reha_explain_maker_new(const reha_explain_network *network,
+                                                 reha_explain_maker **out, reha_error *err);
 void reha_explain_maker_free(reha_explain_maker *maker); /* NULL is fine */
 int reha_explain_maker_width(const reha_explain_maker *maker);
 int reha_explain_maker_height(const reha_explain_maker *maker);

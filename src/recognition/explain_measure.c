@@ -36,9 +36,10 @@ static ranked *rank_pixels(const float *map, size_t area)
     return order;
 }
 
-/* p(class) along a way of STEPS equal pieces on which `to` replaces `from`; trapezoids. `states`: STEPS + 1 pictures. */
-static reha_status area_under(reha_explain_maker *maker, const ranked *order, const float *from, const float *to,
-                              int class_idx, float *states, double *out, reha_error *err)
+/* p(class) along a way of STEPS equal pieces on which `to` replaces `from`; trapezoids. `states`: STEPS + 1
+ * pictures. */
+static reha_status area_under(reha_explain_maker *maker, const ranked *order, const float *from,
+                              const float *to, int class_idx, float *states, double *out, reha_error *err)
 {
     const size_t area = (size_t)reha_explain_maker_width(maker) * (size_t)reha_explain_maker_height(maker);
     const int classes = reha_explain_maker_classes(maker);
@@ -60,8 +61,8 @@ static reha_status area_under(reha_explain_maker *maker, const ranked *order, co
     return REHA_OK;
 }
 
-reha_status reha_explain_curves_of(reha_explain_maker *maker, const float *picture, const float *map, int class_idx,
-                                   reha_explain_curves *out, reha_error *err)
+reha_status reha_explain_curves_of(reha_explain_maker *maker, const float *picture, const float *map,
+                                   int class_idx, reha_explain_curves *out, reha_error *err)
 {
     const int width = reha_explain_maker_width(maker);
     const int height = reha_explain_maker_height(maker);
@@ -103,7 +104,8 @@ reha_explain_pointing reha_explain_point(const float *map, const bool *target, i
 /* ---- Likeness ------------------------------------------------------------------------------------- */
 
 /* Ranks 1..n of the cells' means, ties shared. */
-static void cell_ranks(const float *map, int width, int height, int columns, int rows, ranked *order, double *ranks)
+static void cell_ranks(const float *map, int width, int height, int columns, int rows, ranked *order,
+                       double *ranks)
 {
     const size_t count = (size_t)columns * (size_t)rows;
     for (size_t c = 0; c < count; c++) {
@@ -147,7 +149,8 @@ static double pearson(const double *a, const double *b, size_t count)
     return sums[0] > FLAT && sums[1] > FLAT ? sums[2] / sqrt(sums[0] * sums[1]) : 0.0;
 }
 
-reha_status reha_explain_alike(const float *a, const float *b, int width, int height, double *out, reha_error *err)
+reha_status reha_explain_alike(const float *a, const float *b, int width, int height, double *out,
+                               reha_error *err)
 {
     const int columns = (width + REHA_EXPLAIN_CELL_PX - 1) / REHA_EXPLAIN_CELL_PX;
     const int rows = (height + REHA_EXPLAIN_CELL_PX - 1) / REHA_EXPLAIN_CELL_PX;

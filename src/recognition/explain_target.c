@@ -37,14 +37,16 @@ static bool is_near_joint(const reha_point_px ring[REHA_KNEE_POINTS], double x, 
         if (distance_to_line(x, y, a, b) <= band_px) {
             return true;
         }
-        if ((a.y_px > y) != (b.y_px > y) && x < a.x_px + (y - a.y_px) * (b.x_px - a.x_px) / (b.y_px - a.y_px)) {
+        if ((a.y_px > y) != (b.y_px > y) &&
+            x < a.x_px + (y - a.y_px) * (b.x_px - a.x_px) / (b.y_px - a.y_px)) {
             is_inside = !is_inside;
         }
     }
     return is_inside;
 }
 
-double reha_explain_joint_target(const reha_point_px points[REHA_KNEE_POINTS], int width, int height, bool *mask)
+double reha_explain_joint_target(const reha_point_px points[REHA_KNEE_POINTS], int width, int height,
+                                 bool *mask)
 {
     static const int margins[] = {0, TIBIA - 1, TIBIA, REHA_KNEE_POINTS - 1};
     const double plateau =
@@ -115,7 +117,8 @@ static bool fit_points(const reha_point_px *expert, const reha_point_px *model, 
 
 reha_status reha_explain_place_points(const reha_point_px expert[REHA_KNEE_POINTS],
                                       const reha_point_px model[REHA_KNEE_POINTS],
-                                      reha_point_px out[REHA_KNEE_POINTS], double *residual_ratio, reha_error *err)
+                                      reha_point_px out[REHA_KNEE_POINTS], double *residual_ratio,
+                                      reha_error *err)
 {
     fit best = {.residual_px = INFINITY};
     for (int way = 0; way < 4; way++) {
@@ -134,7 +137,7 @@ reha_status reha_explain_place_points(const reha_point_px expert[REHA_KNEE_POINT
         out[i].x_px = best.to_x + best.scale * best.sign * (e.x_px - best.from_x);
         out[i].y_px = best.to_y + best.scale * (e.y_px - best.from_y);
     }
-    *residual_ratio =
-        best.residual_px / hypot(model[TIBIA - 1].x_px - model[0].x_px, model[TIBIA - 1].y_px - model[0].y_px);
+    *residual_ratio = best.residual_px /
+                      hypot(model[TIBIA - 1].x_px - model[0].x_px, model[TIBIA - 1].y_px - model[0].y_px);
     return REHA_OK;
 }

@@ -201,26 +201,47 @@ static bool points_into(const evaluation *run, size_t image, const reha_edges *b
 }
 
 /* The pointing game (Zhang et al. 2018): does the middle of the surest box lie in a drawn one? Beside it the
- * middle of the usual box, which looks at nothing. */
-static json_t *pointing_json(const evaluation *run)
+ * middle of the usual box, which looks at nothing. Intervals by bootstrap over groups. */
+static reha_status pointing_json(const evaluation *run, json_t **out, reha_error *err)
 {
-    double n = 0.0;
-    double hits = 0.0;
-    double blind = 0.0;
+    reha_status status = REHA_OK;
+    const size_t count = run->data.image_count;
+    double *hits = reha_alloc(2 * count * sizeof *hits); /* of the surest box, then of the usual one; NaN: nothing drawn */
+    size_t *groups = reha_alloc(count * sizeof *groups);
     size_t at = 0;
-    for (size_t i = 0; i < run->data.image_count; i++) {
+    int n = 0;
+    reha_estimate surest;
+    reha_estimate usual;
+    *out = NULL;
+    if (hits == NULL || groups == NULL) {
+        REHA_CHECK(reha_fail(err, REHA_E_NOMEM, "out of memory for the pointing game"));
+    }
+    for (size_t i = 0; i < count; i++) {
         const bool has_found = at < run->found_count && run->found[at].image_idx == i;
         const bool has_drawn = run->data.images[i].box_count > 0;
-        n += has_drawn ? 1.0 : 0.0;
-        hits += has_drawn && has_found && points_into(run, i, &run->found[at].box) ? 1.0 : 0.0;
-        blind += has_drawn && points_into(run, i, &run->model->card.usual_box) ? 1.0 : 0.0;
+        n += has_drawn ? 1 : 0;
+        groups[i] = run->data.images[i].group_idx;
+        hits[i] = hits[count + i] = (double)NAN;
+        if (has_drawn) {
+            hits[i] = has_found && points_into(run, i, &run->found[at].box) ? 1.0 : 0.0;
+            hits[count + i] = points_into(run, i, &run->model->card.usual_box) ? 1.0 : 0.0;
+        }
         while (at < run->found_count && run->found[at].image_idx == i) {
             at++;
         }
     }
-    return json_pack("{s:s, s:f, s:o, s:o}", "what", "the middle of the surest box lies in a drawn one", "n",
-                     n, "share", reha_json_real(n > 0.0 ? hits / n : (double)NAN), "share_of_usual_box",
-                     reha_json_real(n > 0.0 ? blind / n : (double)NAN));
+    const int rounds = run->options->bootstrap_rounds;
+    REHA_CHECK(reha_mean_estimate(hits, groups, count, rounds, run->options->seed, &surest, err));
+    REHA_CHECK(reha_mean_estimate(hits + count, groups, count, rounds, run->options->seed, &usual, err));
+    *out = json_pack("{s:s, s:i, s:o, s:o}", "what", "the middle of the surest box lies in a drawn one", "n", n,
+                     "surest_box", reha_estimate_to_json(&surest), "usual_box", reha_estimate_to_json(&usual));
+    if (*out == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+    }
+done:
+    reha_free(hits);
+    reha_free(groups);
+    return status;
 }
 
 /* ---- all pictures ---- */
@@ -428,6 +449,7 @@ static reha_status report_of(const evaluation *run, json_t **report, reha_error 
     json_t *figures = NULL;
     json_t *baseline = NULL;
     json_t *erasure = NULL;
+    json_t *pointing = NULL;
     size_t seen = 0;
     const reha_detections set =
         reha_fracture_detections(&run->data, &run->truth, run->found, run->found_count);
@@ -435,10 +457,11 @@ static reha_status report_of(const evaluation *run, json_t **report, reha_error 
                                      run->options->seed, &figures, err));
     REHA_CHECK(baseline_json(run, &set, &baseline, err));
     REHA_CHECK(erasure_json(run, &erasure, err));
+    REHA_CHECK(pointing_json(run, &pointing, err));
     REHA_CHECK(count_seen(run, &seen, err));
     const bool is_fair = run->fold_of_group != NULL || seen == 0;
     *report =
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:O, s:O, s:O, s:o}", "task",
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:s, s:o, s:O, s:O, s:O, s:O}", "task",
                   "fracture", "status", "research only", "model", run->model->card.name, "version",
                   run->model->card.version, "data", reha_json_text(run->options->data_folder), "layout",
                   reha_fracture_layout_name(run->data.layout), "split",
@@ -447,7 +470,7 @@ static reha_status report_of(const evaluation *run, json_t **report, reha_error 
                             : "all; SEEN IN TRAINING, figures optimistic: see the card's cross-validation",
                   "seen_in_training", (json_int_t)seen, "grouped_by", run->data.group_kind, "metrics",
                   headline(run, figures, baseline), "figures", figures, "baseline", baseline, "erasure",
-                  erasure, "pointing", pointing_json(run));
+                  erasure, "pointing", pointing);
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }
@@ -455,6 +478,7 @@ done:
     json_decref(figures);
     json_decref(baseline);
     json_decref(erasure);
+    json_decref(pointing);
     return status;
 }
 

@@ -1,5 +1,6 @@
-/* `evaluate knee-oa --explain`: which pictures, what each explanation is asked about, and where a reader would look.
- * The pictures go through the whole deployed path first, so that what is explained is what the network got. */
+/* `evaluate knee-oa --explain`: which pictures, what each explanation is asked about, and where a reader
+ * would look. The pictures go through the whole deployed path first, so that what is explained is what the
+ * network got. */
 #include "recognition/knee_oa_priv.h"
 
 #include "base/clock.h"
@@ -18,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHUFFLED_MAX = 16, DISEASE_GRADE = 2, FEMUR_POINTS = REHA_KNEE_POINTS - REHA_KNEE_TIBIA_POINTS };
-static const double EXPERT_RESIDUAL_MAX = 0.06; /* plateau widths: beyond, the expert's points are of another frame */
+enum { SHUFFLED_MAX = 12, DISEASE_GRADE = 2, FEMUR_POINTS = REHA_KNEE_POINTS - REHA_KNEE_TIBIA_POINTS };
+static const double EXPERT_RESIDUAL_MAX =
+    0.06; /* plateau widths: beyond, the expert's points are of another frame */
 
 typedef struct run {
     reha_model *model;
@@ -84,7 +86,8 @@ static bool parse_points(const char *text, reha_point_px *out, int count)
 }
 
 /* *has: the folder knows this knee's landmarks. A line that cannot be read is the folder's fault. */
-static reha_status expert_points(const run *of, const char *knee_id, reha_point_px *out, bool *has, reha_error *err)
+static reha_status expert_points(const run *of, const char *knee_id, reha_point_px *out, bool *has,
+                                 reha_error *err)
 {
     *has = false;
     for (size_t row = 0; of->experts != NULL && row < reha_csv_rows(of->experts); row++) {
@@ -114,13 +117,15 @@ static void to_window(const run *of, const reha_region *region, reha_point_px *o
     for (int i = 0; i < REHA_KNEE_POINTS; i++) {
         const double x = region->points[i].x_px + 0.5 - box->x_px - 0.5 * box->width_px;
         const double y = region->points[i].y_px + 0.5 - box->y_px - 0.5 * box->height_px;
-        out[i].x_px = scale * (cos(angle) * x - sin(angle) * y) + 0.5 * (reha_explain_study_width(of->study) - 1);
-        out[i].y_px = scale * (sin(angle) * x + cos(angle) * y) + 0.5 * (reha_explain_study_height(of->study) - 1);
+        out[i].x_px =
+            scale * (cos(angle) * x - sin(angle) * y) + 0.5 * (reha_explain_study_width(of->study) - 1);
+        out[i].y_px =
+            scale * (sin(angle) * x + cos(angle) * y) + 0.5 * (reha_explain_study_height(of->study) - 1);
     }
 }
 
-static reha_status find_target(run *of, const reha_labelled *item, const reha_region *region, reha_explain_case *one,
-                               reha_error *err)
+static reha_status find_target(run *of, const reha_labelled *item, const reha_region *region,
+                               reha_explain_case *one, reha_error *err)
 {
     reha_point_px model[REHA_KNEE_POINTS];
     reha_point_px expert[REHA_KNEE_POINTS];
@@ -219,8 +224,9 @@ static reha_status open_study(run *of, size_t count, reha_error *err)
                                       .precision = network->precision,
                                       .threads = 1};
     REHA_TRY(reha_explain_study_new(&how, count, SHUFFLED_MAX, &of->study, err));
-    of->target = reha_alloc_zero(
-        (size_t)reha_explain_study_width(of->study) * (size_t)reha_explain_study_height(of->study), sizeof(bool));
+    of->target = reha_alloc_zero((size_t)reha_explain_study_width(of->study) *
+                                     (size_t)reha_explain_study_height(of->study),
+                                 sizeof(bool));
     return of->target != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a target");
 }
 
@@ -244,11 +250,13 @@ static reha_status measure_all(run *of, const size_t *order, size_t count, reha_
 
 static void add_words(const run *of, json_t *report)
 {
-    (void)json_object_set_new(report, "explained",
-                              json_string("log of the probability of the told grade, of the unmirrored picture"));
-    (void)json_object_set_new(report, "target",
-                              json_string("joint line (within 3 mm of the space between tibia and femur) and margins "
-                                          "(within 7 mm of the four outermost landmarks), for a plateau of 79 mm"));
+    (void)json_object_set_new(
+        report, "explained",
+        json_string("log of the probability of the told grade, of the unmirrored picture"));
+    (void)json_object_set_new(
+        report, "target",
+        json_string("joint line (within 3 mm of the space between tibia and femur) and margins "
+                    "(within 7 mm of the four outermost landmarks), for a plateau of 79 mm"));
     (void)json_object_set_new(report, "n_expert_landmarks", json_integer((json_int_t)of->expert_count));
     (void)json_object_set_new(report, "n_left_out", json_integer((json_int_t)of->refused_count));
     (void)json_object_set_new(report, "split",
@@ -274,11 +282,13 @@ reha_status reha_knee_explain_measure_(reha_model *model, const reha_evaluate_op
     }
     reha_random random = reha_random_init(options->seed, 31);
     reha_random_shuffle(&random, order, of.data.count);
-    const size_t count =
-        options->explain_max > 0 && options->explain_max < of.data.count ? options->explain_max : of.data.count;
+    const size_t count = options->explain_max > 0 && options->explain_max < of.data.count
+                             ? options->explain_max
+                             : of.data.count;
     REHA_CHECK(open_study(&of, count, err));
     REHA_CHECK(measure_all(&of, order, count, err));
-    REHA_CHECK(reha_explain_study_finish(of.study, options->bootstrap_rounds, options->seed, progress, out, err));
+    REHA_CHECK(
+        reha_explain_study_finish(of.study, options->bootstrap_rounds, options->seed, progress, out, err));
     add_words(&of, *out);
 done:
     reha_explain_study_free(of.study);

@@ -445,6 +445,7 @@ const reha_recogniser reha_recogniser_knee_oa = {
     .name = "knee-oa",
     .title = "Knee osteoarthritis: Kellgren-Lawrence grade and joint space width",
     .accepts = "frontal (AP or PA) radiographs of one or both knees, whole or cropped to the joint",
+    .explains = true,
     .open = reha_knee_model_open_,
     .close = reha_knee_model_close_,
     .analyse = analyse,

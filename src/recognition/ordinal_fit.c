@@ -5,7 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { PARAMETERS_MAX = REHA_REGRESSION_COLUMNS_MAX + REHA_REGRESSION_CLASSES_MAX - 1, STEPS_MAX = 60, HALVINGS = 12 };
+enum {
+    PARAMETERS_MAX = REHA_REGRESSION_COLUMNS_MAX + REHA_REGRESSION_CLASSES_MAX - 1,
+    STEPS_MAX = 60,
+    HALVINGS = 12
+};
 static const double CHANCE_MIN = 1e-9;
 static const double SETTLED = 1e-8; /* change of the penalised log-likelihood, relative */
 
@@ -61,7 +65,8 @@ static double objective(const fit *f, const double *parameters)
 }
 
 /* d P(class = k) / d parameters: two thresholds and the score. */
-static void slopes_of(const fit *f, const double *parameters, int k, double score, double *upper, double *lower)
+static void slopes_of(const fit *f, const double *parameters, int k, double score, double *upper,
+                      double *lower)
 {
     const double up = below(parameters, f->cuts, k, score);
     const double down = below(parameters, f->cuts, k - 1, score);
@@ -87,7 +92,8 @@ static void add_row(fit *f, const double *parameters, size_t i)
         double slope[PARAMETERS_MAX] = {0.0};
         double upper = 0.0;
         double lower = 0.0;
-        const double p = fmax(below(parameters, f->cuts, k, score) - below(parameters, f->cuts, k - 1, score), CHANCE_MIN);
+        const double p =
+            fmax(below(parameters, f->cuts, k, score) - below(parameters, f->cuts, k - 1, score), CHANCE_MIN);
         slopes_of(f, parameters, k, score, &upper, &lower);
         if (k < f->cuts) {
             slope[k] = upper;
@@ -213,7 +219,8 @@ static void learn_columns(const double *rows, size_t count, reha_regression *mod
 }
 
 /* Thresholds that give each class its share where nothing else is known. */
-static reha_status start(const int *classes, size_t count, int class_count, double *parameters, reha_error *err)
+static reha_status start(const int *classes, size_t count, int class_count, double *parameters,
+                         reha_error *err)
 {
     size_t counts[REHA_REGRESSION_CLASSES_MAX] = {0};
     for (size_t i = 0; i < count; i++) {
@@ -225,7 +232,8 @@ static reha_status start(const int *classes, size_t count, int class_count, doub
     double seen = 0.0;
     for (int k = 0; k < class_count; k++) {
         if (counts[k] == 0) {
-            return reha_fail(err, REHA_E_FORMAT, "no row of class %d among %zu: it cannot be learnt", k, count);
+            return reha_fail(err, REHA_E_FORMAT, "no row of class %d among %zu: it cannot be learnt", k,
+                             count);
         }
         seen += (double)counts[k];
         if (k < class_count - 1) {
@@ -243,8 +251,8 @@ reha_status reha_regression_fit(const double *rows, const int *classes, size_t c
     *out = (reha_regression){.class_count = class_count, .column_count = column_count};
     if (column_count < 1 || column_count > REHA_REGRESSION_COLUMNS_MAX || class_count < 2 ||
         class_count > REHA_REGRESSION_CLASSES_MAX || !(ridge > 0.0)) {
-        return reha_fail(err, REHA_E_ARG, "a regression of %d columns, %d classes, ridge %g", column_count, class_count,
-                         ridge);
+        return reha_fail(err, REHA_E_ARG, "a regression of %d columns, %d classes, ridge %g", column_count,
+                         class_count, ridge);
     }
     REHA_TRY(start(classes, count, class_count, parameters, err));
     learn_columns(rows, count, out);
@@ -298,19 +306,22 @@ static json_t *numbers(const double *values, int count)
 
 reha_status reha_regression_to_json(const reha_regression *model, json_t **out, reha_error *err)
 {
-    *out = json_pack("{s:i, s:i, s:o, s:o, s:o, s:o}", "classes", model->class_count, "columns", model->column_count,
-                     "mean", numbers(model->mean, model->column_count), "sd", numbers(model->sd, model->column_count),
-                     "weights", numbers(model->weights, model->column_count), "thresholds",
+    *out = json_pack("{s:i, s:i, s:o, s:o, s:o, s:o}", "classes", model->class_count, "columns",
+                     model->column_count, "mean", numbers(model->mean, model->column_count), "sd",
+                     numbers(model->sd, model->column_count), "weights",
+                     numbers(model->weights, model->column_count), "thresholds",
                      numbers(model->thresholds, model->class_count - 1));
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a regression");
 }
 
-static reha_status need_count(const json_t *object, const char *key, int low, int high, int *out, reha_error *err)
+static reha_status need_count(const json_t *object, const char *key, int low, int high, int *out,
+                              reha_error *err)
 {
     double value = 0.0;
     REHA_TRY(reha_json_need_number(object, key, &value, err));
     if (!(value >= low && value <= high) || value != floor(value)) {
-        return reha_fail(err, REHA_E_FORMAT, "'%s' is %g, not a whole number from %d to %d", key, value, low, high);
+        return reha_fail(err, REHA_E_FORMAT, "'%s' is %g, not a whole number from %d to %d", key, value, low,
+                         high);
     }
     *out = (int)value;
     return REHA_OK;
@@ -324,7 +335,8 @@ reha_status reha_regression_from_json(const json_t *object, reha_regression *out
     REHA_TRY(reha_json_need_numbers(object, "mean", (size_t)out->column_count, out->mean, err));
     REHA_TRY(reha_json_need_numbers(object, "sd", (size_t)out->column_count, out->sd, err));
     REHA_TRY(reha_json_need_numbers(object, "weights", (size_t)out->column_count, out->weights, err));
-    REHA_TRY(reha_json_need_numbers(object, "thresholds", (size_t)out->class_count - 1, out->thresholds, err));
+    REHA_TRY(
+        reha_json_need_numbers(object, "thresholds", (size_t)out->class_count - 1, out->thresholds, err));
     for (int c = 0; c < out->column_count; c++) {
         if (!(out->sd[c] > 0.0)) {
             return reha_fail(err, REHA_E_FORMAT, "'sd' %d is %g, not above 0", c, out->sd[c]);

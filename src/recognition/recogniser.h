@@ -78,6 +78,7 @@ typedef struct reha_recogniser {
     const char *name;     /* "knee-oa" */
     const char *title;    /* one line */
     const char *accepts;  /* what images, for people */
+    bool explains;        /* its evaluate measures explanations when asked (options->explain) */
     REHA_MUST_USE reha_status (*open)(const reha_model_options *options, reha_model **out, reha_error *err);
     void (*close)(reha_model *model);
     /* A refusal is a result (is_accepted false, notes), not an error. Errors are faults only. */

@@ -17,8 +17,10 @@ typedef struct table {
 
 static const char *name_of(const table *of, int by)
 {
-    return by == BY_SIDE ? "side" : by == BY_INVERSION ? "grey values" : by == BY_DEVICE ? "device (file)"
-                                                                                         : of->data->groupings[by];
+    return by == BY_SIDE        ? "side"
+           : by == BY_INVERSION ? "grey values"
+           : by == BY_DEVICE    ? "device (file)"
+                                : of->data->groupings[by];
 }
 
 static const char *group_of(const table *of, int by, size_t i)
@@ -35,7 +37,8 @@ static const char *group_of(const table *of, int by, size_t i)
 
 static reha_status add_group(const table *of, int by, const char *group, reha_error *err)
 {
-    static const char *const kept[] = {"patients", "accuracy", "kappa", "mae", "auc", "coverage", "mean_set_size"};
+    static const char *const kept[] = {"patients", "accuracy", "kappa",        "mae",
+                                       "auc",      "coverage", "mean_set_size"};
     size_t count = 0;
     size_t refused = 0;
     for (size_t i = 0; i < of->data->count; i++) {
@@ -44,9 +47,9 @@ static reha_status add_group(const table *of, int by, const char *group, reha_er
             of->part[count++] = of->cases[i];
         }
     }
-    json_t *row = json_pack("{s:s, s:o, s:I, s:b, s:I}", "by", name_of(of, by), "group", reha_json_text(group), "n",
-                            (json_int_t)count, "few", count - refused < REHA_SUBGROUP_FEW ? 1 : 0, "refused",
-                            (json_int_t)refused);
+    json_t *row = json_pack("{s:s, s:o, s:I, s:b, s:I}", "by", name_of(of, by), "group",
+                            reha_json_text(group), "n", (json_int_t)count, "few",
+                            count - refused < REHA_SUBGROUP_FEW ? 1 : 0, "refused", (json_int_t)refused);
     if (row == NULL || json_array_append_new(of->list, row) != 0) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the subgroups");
     }
@@ -55,8 +58,8 @@ static reha_status add_group(const table *of, int by, const char *group, reha_er
     }
     reha_graded_metrics metrics;
     json_t *figures = NULL;
-    REHA_TRY(reha_graded_metrics_compute(of->part, count, of->how->class_count, of->how->boundary, of->how->rounds,
-                                         of->how->seed, &metrics, err));
+    REHA_TRY(reha_graded_metrics_compute(of->part, count, of->how->class_count, of->how->boundary,
+                                         of->how->rounds, of->how->seed, &metrics, err));
     REHA_TRY(reha_graded_metrics_to_json(&metrics, &figures, err));
     for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
         (void)json_object_set(row, kept[k], json_object_get(figures, kept[k]));
@@ -90,8 +93,8 @@ static reha_status add_grouping(const table *of, int by, reha_error *err)
 }
 
 reha_status reha_subgroups_to_json(const reha_dataset *data, const reha_graded_case *cases,
-                                   const reha_subgroup_facts *facts, const reha_subgroup_figures *how, json_t **out,
-                                   reha_error *err)
+                                   const reha_subgroup_facts *facts, const reha_subgroup_figures *how,
+                                   json_t **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     table of = {data, cases, facts, how, reha_alloc(data->count * sizeof *of.part), json_array()};

@@ -42,7 +42,7 @@ static reha_status load(const char *labels, const char *patients, reha_bone_data
     return reha_bone_data_load(folder, out, err);
 }
 
-#define LABELS "path,patient_id,bone_density_class,original_width_px,original_height_px,original_md5\n"
+#define LABELS   "path,patient_id,bone_density_class,original_width_px,original_height_px,original_md5\n"
 #define PATIENTS "S.No,Patient Id,Gender,Age,height  (meter),Weight (KG),T-score Value,BMI\n"
 
 static void tables_as_people_write_them(void **state)
@@ -54,11 +54,13 @@ static void tables_as_people_write_them(void **state)
                           "c.jpg,OP1,osteopenia,2400,2050,m3\nd.jpg,X9,osteopenia,,,m4\n",
                    PATIENTS "1.0,N1,female,55.0,1.6,64,-0.5,\n2,OS1,Male,107,1.7,70,-2.8,24.2\n"
                             "3,OP1,,70,1.5,,-1.5,\n,,,107,max,98,,\n",
-                   &data, &err), &err);
+                   &data, &err),
+              &err);
     assert_int_equal(data.count, 4);
     assert_int_equal(data.group_count, 4);
     assert_true(data.has_patients);
-    assert_true(fabs(data.items[0].bmi - 25.0) < 1e-9 && data.items[0].age == 55.0 && data.items[0].female == 1.0);
+    assert_true(fabs(data.items[0].bmi - 25.0) < 1e-9 && data.items[0].age == 55.0 &&
+                data.items[0].female == 1.0);
     assert_int_equal(data.items[1].class_idx, 2);
     assert_true(data.items[1].is_age_implausible && isnan(data.items[1].age) && data.items[1].female == 0.0);
     assert_true(isnan(data.items[2].female) && isnan(data.items[2].bmi) && data.items[2].age == 70.0);
@@ -77,12 +79,14 @@ static void copies_count_once_and_stay_in_one_group(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_bone_data data;
-    /* a = b (other patient, other facts), c = d (other class), e and f: one person entered twice; g: f's patient again */
+    /* a = b (other patient, other facts), c = d (other class), e and f: one person entered twice; g: f's
+     * patient again */
     assert_ok(load(LABELS "a,P1,normal,,,m1\nb,P2,normal,,,m1\nc,P3,normal,,,m2\nd,P4,osteopenia,,,m2\n"
                           "e,P5,osteopenia,,,m3\nf,P6,osteopenia,,,m4\ng,P6,osteopenia,,,m5\n",
                    PATIENTS "1,P1,f,50,1.6,60,-1,23\n2,P2,f,61,1.6,60,-1,23\n3,P3,m,40,1.7,70,0,24\n"
                             "4,P4,m,40,1.7,70,0,24.1\n5,P5,f,55,1.5,50,-2,22.2\n6,P6,f,55,1.5,50,-2,22.2\n",
-                   &data, &err), &err);
+                   &data, &err),
+              &err);
     assert_true(reha_bone_item_is_used(&data, 0));
     assert_false(reha_bone_item_is_used(&data, 1));
     assert_true(data.items[0].is_ambiguous && isnan(data.items[0].age) && isnan(data.items[0].bmi));
@@ -105,8 +109,10 @@ static void without_sums_the_files_are_compared(void **state)
     save("x.png", "same");
     save("y.png", "same");
     save("z.png", "other");
-    assert_ok(load("path,patient_id,bone_density_class\nx.png,A,normal\ny.png,B,normal\nz.png,C,normal\nnot-there,D,normal\n",
-                   NULL, &data, &err), &err);
+    assert_ok(load("path,patient_id,bone_density_class\nx.png,A,normal\ny.png,B,normal\nz.png,C,normal\nnot-"
+                   "there,D,normal\n",
+                   NULL, &data, &err),
+              &err);
     assert_false(data.has_patients);
     assert_int_equal(data.items[1].copy_of, 0);
     assert_int_equal(data.items[2].copy_of, 2);
@@ -128,9 +134,11 @@ static void faults_name_file_line_and_column(void **state)
         {LABELS ",P,normal,,,\n", NULL, "line 2: 'path'"},
         {LABELS "a,P,normal,wide,,\n", NULL, "line 2: 'original_width_px'"},
         {LABELS "a,P,normal,1,1,m\n", "Gender,Age\nf,50\n", "patients.csv: no column for the patient's id"},
-        {LABELS "a,P,normal,1,1,m\n", PATIENTS "1,P,f,old,1.6,60,-1,23\n", "patients.csv: line 2: the age is not a number"},
+        {LABELS "a,P,normal,1,1,m\n", PATIENTS "1,P,f,old,1.6,60,-1,23\n",
+         "patients.csv: line 2: the age is not a number"},
         {LABELS "a,P,normal,1,1,m\n", PATIENTS "1,P,f,50,1.6,60,-1,nan\n", "line 2: the BMI"},
-        {LABELS "a,P,normal,1,1,m\n", PATIENTS "1,P,f,50,1.6,60,-1,23\n2,P,f,51,1.6,60,-1,23\n", "line 3: a second row"},
+        {LABELS "a,P,normal,1,1,m\n", PATIENTS "1,P,f,50,1.6,60,-1,23\n2,P,f,51,1.6,60,-1,23\n",
+         "line 3: a second row"},
         {LABELS "a,P,normal,1,1,m\n", "Patient Id,Age\nP\n", "patients.csv"},
         {"", NULL, "labels.csv"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

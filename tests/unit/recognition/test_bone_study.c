@@ -89,14 +89,17 @@ static void bad_regressions_are_refused(void **state)
     assert_int_equal(reha_regression_fit(rows, classes, 4, 1, 9, 1.0, &model, &err), REHA_E_ARG);
     assert_int_equal(reha_regression_fit(rows, gap, 4, 1, 3, 1.0, &model, &err), REHA_E_FORMAT);
     assert_int_equal(reha_regression_fit(rows, beyond, 4, 1, 3, 1.0, &model, &err), REHA_E_ARG);
-    static const char *const bad[] = {
-        "{}",
-        "{\"classes\": 3, \"columns\": 200}",
-        "{\"classes\": 3, \"columns\": 1.5}",
-        "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [0], \"weights\": [1], \"thresholds\": [0, 1]}",
-        "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [1], \"weights\": [1], \"thresholds\": [1, 0]}",
-        "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [1], \"weights\": [1, 2], \"thresholds\": [0, 1]}",
-        "{\"classes\": 3, \"columns\": 1, \"mean\": [\"x\"], \"sd\": [1], \"weights\": [1], \"thresholds\": [0, 1]}"};
+    static const char *const bad[] = {"{}",
+                                      "{\"classes\": 3, \"columns\": 200}",
+                                      "{\"classes\": 3, \"columns\": 1.5}",
+                                      "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [0], "
+                                      "\"weights\": [1], \"thresholds\": [0, 1]}",
+                                      "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [1], "
+                                      "\"weights\": [1], \"thresholds\": [1, 0]}",
+                                      "{\"classes\": 3, \"columns\": 1, \"mean\": [0], \"sd\": [1], "
+                                      "\"weights\": [1, 2], \"thresholds\": [0, 1]}",
+                                      "{\"classes\": 3, \"columns\": 1, \"mean\": [\"x\"], \"sd\": [1], "
+                                      "\"weights\": [1], \"thresholds\": [0, 1]}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         json_t *json = NULL;
         assert_ok(reha_json_parse(bad[i], strlen(bad[i]), &json, &err), &err);
@@ -111,7 +114,8 @@ static void bad_regressions_are_refused(void **state)
 static float embeddings[ROWS * EMBEDDING];
 
 /* facts_say, texture_says: strength of the signal in each; groups of `per_group` rows. */
-static void make_rows(reha_bone_row *rows, double facts_say, double texture_says, size_t per_group, uint64_t seed)
+static void make_rows(reha_bone_row *rows, double facts_say, double texture_says, size_t per_group,
+                      uint64_t seed)
 {
     reha_random random = reha_random_init(seed, 3);
     for (size_t i = 0; i < ROWS; i++) {
@@ -128,7 +132,8 @@ static void make_rows(reha_bone_row *rows, double facts_say, double texture_says
             row->background[c] = reha_random_normal(&random);
         }
         for (int c = 0; c < EMBEDDING; c++) {
-            embeddings[i * EMBEDDING + (size_t)c] = (float)reha_random_normal(&random) + (c == 0 ? 3.0F * (float)row->set_idx : 0.0F);
+            embeddings[i * EMBEDDING + (size_t)c] =
+                (float)reha_random_normal(&random) + (c == 0 ? 3.0F * (float)row->set_idx : 0.0F);
         }
         row->embedding = embeddings + i * EMBEDDING;
     }
@@ -186,8 +191,8 @@ static void a_picture_that_knows_nothing_is_not(void **state)
     json_decref(report);
 }
 
-/* Rows of a group carry one class and nearly the same texture, which says nothing about the class of others: with
- * groups torn apart it would be learnt by heart. */
+/* Rows of a group carry one class and nearly the same texture, which says nothing about the class of others:
+ * with groups torn apart it would be learnt by heart. */
 static void copies_do_not_leak_across_folds(void **state)
 {
     (void)state;

@@ -10,18 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 96, HEIGHT = 64, AREA = WIDTH * HEIGHT, CHANNELS = 16, SPOT_X = 72, SPOT_Y = 16, SPOT = 12, NEAR = 16 };
+enum {
+    WIDTH = 96,
+    HEIGHT = 64,
+    AREA = WIDTH * HEIGHT,
+    CHANNELS = 16,
+    SPOT_X = 72,
+    SPOT_Y = 16,
+    SPOT = 12,
+    NEAR = 16
+};
 
 static reha_error err;
 
-/* A smoothing convolution to half size, ReLU, pooling: logit 1 grows with brightness above a level, logit 0 is constant. */
+/* A smoothing convolution to half size, ReLU, pooling: logit 1 grows with brightness above a level, logit 0
+ * is constant. */
 static reha_graph *make_network(void)
 {
     reha_graph *graph = NULL;
     reha_value_id v;
     assert_ok(reha_graph_new("spot", &graph, &err), &err);
     assert_ok(reha_graph_add_input(graph, "x", 1, HEIGHT, WIDTH, &v, &err), &err);
-    assert_ok(reha_graph_add_conv(graph, "c1", v, CHANNELS, reha_window_square(3, 2, 1), 1, true, &v, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "c1", v, CHANNELS, reha_window_square(3, 2, 1), 1, true, &v, &err),
+              &err);
     assert_ok(reha_graph_add_unary(graph, "map", REHA_OP_RELU, v, &v, &err), &err);
     assert_ok(reha_graph_add_unary(graph, "pool", REHA_OP_GLOBAL_AVERAGE_POOL, v, &v, &err), &err);
     assert_ok(reha_graph_add_unary(graph, "flat", REHA_OP_FLATTEN, v, &v, &err), &err);
@@ -57,7 +68,8 @@ static void make_picture(float *picture, bool with_spot)
 
 static reha_explain_network of(const reha_graph *graph)
 {
-    return (reha_explain_network){.graph = graph, .node = "map", .input_gain = 1.0F, .precision = REHA_F32, .threads = 1};
+    return (reha_explain_network){
+        .graph = graph, .node = "map", .input_gain = 1.0F, .precision = REHA_F32, .threads = 1};
 }
 
 static void each_method_finds_the_spot(void **state)
@@ -89,11 +101,13 @@ static void each_method_finds_the_spot(void **state)
         assert_ok(reha_explain_curves_of(maker, picture, other, 1, &turned, &err), &err);
         if (!(found.insertion - found.deletion > random.insertion - random.deletion + 0.1) ||
             !(turned.insertion - turned.deletion < -0.1)) {
-            fail_msg("%s: %.3f %.3f", reha_explain_method_name((reha_explain_method)m), found.insertion, found.deletion);
+            fail_msg("%s: %.3f %.3f", reha_explain_method_name((reha_explain_method)m), found.insertion,
+                     found.deletion);
         }
         const reha_explain_pointing at = reha_explain_point(map, target, WIDTH, HEIGHT);
         if (!at.is_hit || !(at.mass > 0.2)) {
-            fail_msg("%s: hit %d, mass %.3f", reha_explain_method_name((reha_explain_method)m), at.is_hit, at.mass);
+            fail_msg("%s: hit %d, mass %.3f", reha_explain_method_name((reha_explain_method)m), at.is_hit,
+                     at.mass);
         }
     }
     const reha_explain_pointing nowhere = reha_explain_point(other, target, WIDTH, HEIGHT);
@@ -121,7 +135,8 @@ static void networks_that_cannot_be_explained_are_named(void **state)
     reha_value_id v;
     assert_ok(reha_graph_new("colour", &graph, &err), &err);
     assert_ok(reha_graph_add_input(graph, "x", 3, HEIGHT, WIDTH, &v, &err), &err);
-    assert_ok(reha_graph_add_conv(graph, "map", v, CHANNELS, reha_window_square(3, 2, 1), 1, true, &v, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "map", v, CHANNELS, reha_window_square(3, 2, 1), 1, true, &v, &err),
+              &err);
     assert_ok(reha_graph_mark_output(graph, v, "y", &err), &err);
     network = of(graph);
     assert_int_equal(reha_explain_maker_new(&network, &maker, &err), REHA_E_FORMAT);
@@ -188,7 +203,7 @@ static void likeness_is_a_rank_correlation(void **state)
 
 static const reha_point_px knee[REHA_KNEE_POINTS] = {
     {20, 60}, {32, 59}, {44, 58}, {54, 52}, {60, 52}, {66, 52}, {76, 58}, {88, 59}, {100, 60}, /* tibia */
-    {20, 48}, {34, 52}, {46, 48}, {60, 38}, {74, 48}, {86, 52}, {100, 48}};                     /* femur */
+    {20, 48}, {34, 52}, {46, 48}, {60, 38}, {74, 48}, {86, 52}, {100, 48}};                    /* femur */
 
 static void the_target_is_the_joint_and_its_margins(void **state)
 {
@@ -268,7 +283,8 @@ static void a_study_ranks_methods_above_controls(void **state)
         target[i] = abs(i % WIDTH - SPOT_X) <= NEAR && abs(i / WIDTH - SPOT_Y) <= NEAR;
     }
     assert_ok(reha_explain_study_new(&network, 3, 2, &study, &err), &err);
-    assert_int_equal(reha_explain_study_finish(study, 10, 1, NULL, &report, &err), REHA_E_ARG); /* nothing yet */
+    assert_int_equal(reha_explain_study_finish(study, 10, 1, NULL, &report, &err),
+                     REHA_E_ARG); /* nothing yet */
     make_picture(picture, true);
     for (size_t i = 0; i < 3; i++) {
         const reha_explain_case one = {picture, 1, i, i > 0, i == 2 ? NULL : target, 0.1};

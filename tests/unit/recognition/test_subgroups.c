@@ -40,8 +40,9 @@ static void columns_are_known_by_many_names(void **state)
 {
     (void)state;
     reha_dataset data;
-    load(HEAD ",Gender,AGE,Scanner,hospital,notes\na,a,a,L,t,0,F,49.9,X100,north,n\nb,b,b,L,t,0,male,70,,south,n\n"
-              "c,c,c,L,t,0,,-3,X200,north,n\nd,d,d,L,t,0,other,sixty,X100,south,n\n",
+    load(HEAD
+         ",Gender,AGE,Scanner,hospital,notes\na,a,a,L,t,0,F,49.9,X100,north,n\nb,b,b,L,t,0,male,70,,south,n\n"
+         "c,c,c,L,t,0,,-3,X200,north,n\nd,d,d,L,t,0,other,sixty,X100,south,n\n",
          &data);
     assert_int_equal(data.grouping_count, 4);
     assert_string_equal(data.groupings[0], "sex");
@@ -61,20 +62,27 @@ static void columns_are_known_by_many_names(void **state)
     reha_dataset_clear(&data);
 }
 
-/* 60 images: 40 of site A, of which all are told rightly, 19 of site B, all wrongly, and 1 refused without a site. */
+/* 60 images: 40 of site A, of which all are told rightly, 19 of site B, all wrongly, and 1 refused without a
+ * site. */
 static void make_cases(reha_dataset *data, reha_graded_case *cases, reha_subgroup_facts *facts)
 {
     char *table = reha_alloc(8192);
     size_t used = (size_t)snprintf(table, 8192, HEAD ",site\n");
     for (int i = 0; i < 60; i++) {
-        used += (size_t)snprintf(table + used, 8192 - used, "i%d,k%d,p%d,%s,val,%d,%s\n", i, i, i, i % 2 == 0 ? "L" : "R",
-                                 i % 5, i < 40 ? "A" : i < 59 ? "B" : "");
+        used += (size_t)snprintf(table + used, 8192 - used, "i%d,k%d,p%d,%s,val,%d,%s\n", i, i, i,
+                                 i % 2 == 0 ? "L" : "R", i % 5,
+                                 i < 40   ? "A"
+                                 : i < 59 ? "B"
+                                          : "");
     }
     load(table, data);
     reha_free(table);
     for (size_t i = 0; i < 60; i++) {
         const int told = i < 40 ? data->items[i].grade : (data->items[i].grade + 2) % 5;
-        cases[i] = (reha_graded_case){.patient_idx = i, .grade = data->items[i].grade, .set_low = told, .set_high = told,
+        cases[i] = (reha_graded_case){.patient_idx = i,
+                                      .grade = data->items[i].grade,
+                                      .set_low = told,
+                                      .set_high = told,
                                       .is_refused = i == 59};
         cases[i].probabilities[told] = 1.0;
         facts[i] = (reha_subgroup_facts){.was_inverted = i == 3};
@@ -87,7 +95,8 @@ static json_t *find(const json_t *rows, const char *by, const char *group)
     json_t *row = NULL;
     json_array_foreach(rows, i, row)
     {
-        if (strcmp(reha_json_string(row, "by", ""), by) == 0 && strcmp(reha_json_string(row, "group", ""), group) == 0) {
+        if (strcmp(reha_json_string(row, "by", ""), by) == 0 &&
+            strcmp(reha_json_string(row, "group", ""), group) == 0) {
             return row;
         }
     }
@@ -167,8 +176,11 @@ static void the_audit_names_lopsided_rare_and_impossible_groups(void **state)
     for (int i = 0; i < 120; i++) { /* site A: 10 % ill; B: 90 %; C: 4 images; one age of 200; knee 7 twice */
         const char *site = i < 58 ? "A" : i < 116 ? "B" : "C";
         const int grade = (i < 58 ? i % 10 == 0 : i % 10 != 0) ? 3 : 0;
-        used += (size_t)snprintf(table + used, 16384 - used, "i%d,k%d,p%d,%s,val,%d,%s,%s\n", i, i == 8 ? 7 : i, i,
-                                 i % 2 == 0 ? "L" : "R", grade, site, i == 5 ? "200" : i % 3 == 0 ? "" : "62");
+        used += (size_t)snprintf(table + used, 16384 - used, "i%d,k%d,p%d,%s,val,%d,%s,%s\n", i,
+                                 i == 8 ? 7 : i, i, i % 2 == 0 ? "L" : "R", grade, site,
+                                 i == 5       ? "200"
+                                 : i % 3 == 0 ? ""
+                                              : "62");
     }
     reha_dataset data;
     load(table, &data);

@@ -35,7 +35,7 @@ export function readable(value: unknown): Child {
   if (isPlain(value)) return plain(value);
   if (Array.isArray(value)) {
     if (value.length === 0) return "–";
-    if (value.every((v) => isObject(v) && Object.values(v).every(isPlain))) return table(value as Record<string, unknown>[]);
+    if (value.every((v) => isObject(v) && Object.values(v).every((x) => isPlain(x) || interval(x) !== null))) return table(value as Record<string, unknown>[]);
     if (value.every((v) => typeof v === "number")) return value.map(plain).join(", ");
     return h("ul", {}, value.map((v) => h("li", {}, readable(v))));
   }

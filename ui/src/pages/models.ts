@@ -41,9 +41,31 @@ function figureSection(key: string, value: Card): Child {
   return h("section", {}, h("h2", {}, heading(key)), typeof value["split"] === "string" && h("p", {}, `${t("models.measured-on")}: ${value["split"]}${n === "" ? "" : `; ${n}`}`), figures(value), nested(value), byGrade(value), confusion(value), h("details", { class: "fold" }, h("summary", {}, t("models.all-figures")), readable(value)));
 }
 
-const TEXTS = ["intended_use", "not_for", "limits", "data", "licence"];
+function methodTable(methods: Card[], columns: string[], of: (m: Card) => Card): Child {
+  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), columns.map((c) => h("th", { scope: "col" }, heading(c))))),
+    h("tbody", {}, methods.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"]), m["control"] === true && ` (${t("models.control")})`), columns.map((c) => h("td", { class: "number" }, interval(of(m)[c]) ?? plain(of(m)[c]))))))));
+}
+
+// What `evaluate --explain` measured: which map is shown, and how it did beside the others and the controls.
+function explanationSection(card: Card): Child {
+  const found = card["explanation"] as Card | undefined;
+  if (found === undefined || !Array.isArray(found["methods"])) return found !== undefined && h("section", {}, h("h2", {}, heading("explanation")), readable(found));
+  const methods = found["methods"] as Card[];
+  const figures = ["insertion", "deletion", "gain", "pointing", "mass_in_target"];
+  const shuffled = methods.filter((m) => Array.isArray(m["shuffled"]));
+  const shares = ((shuffled[0]?.["shuffled"] ?? []) as Card[]).map((s) => Number(s["share_of_layers"]));
+  return h("section", {}, h("h2", {}, heading("explanation")),
+    h("p", {}, t("models.explained", { method: plain(found["method"]), why: plain(found["why"]) })),
+    h("p", {}, t("models.explained-on", { n: plain(found["n"]), split: plain(found["split"]), target: plain(found["target"]), share: Math.round(100 * Number(found["target_share"])) })),
+    methodTable(methods, figures, (m) => m), h("h3", {}, t("models.explained-ill", { n: plain(found["n_disease"]) })), methodTable(methods, figures, (m) => m["disease"] as Card),
+    h("h3", {}, t("models.shuffled")), h("p", {}, t("models.shuffled-text", { n: plain(found["n_shuffled"]) })),
+    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), shares.map((s) => h("th", { scope: "col" }, s === 0 ? t("models.last-layer") : `${Math.round(100 * s)} %`)))),
+      h("tbody", {}, shuffled.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"])), (m["shuffled"] as Card[]).map((s) => h("td", { class: "number" }, interval(s["likeness"]) ?? "–"))))))));
+}
+
+const TEXTS = ["verdict", "intended_use", "not_for", "limits", "data", "licence"];
 const FIGURES = ["metrics", "external", "baseline"];
-const REST = ["subgroups", "explanation", "training", "command"];
+const REST = ["subgroups", "study", "training", "command"];
 
 export async function modelPage(task: string): Promise<Page> {
   const card = await get<Card>(`/models/${task}`);
@@ -52,7 +74,7 @@ export async function modelPage(task: string): Promise<Page> {
     title: plain(card["title"]),
     content: [h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/models" }, t("nav.models")), " › ", task),
       h("article", { class: "card prose" }, h("h1", {}, plain(card["title"])), h("p", {}, h("span", { class: "tag" }, plain(card["status"])), ` ${t("version")} ${plain(card["version"])}`),
-        TEXTS.map(section), FIGURES.filter((k) => typeof card[k] === "object" && card[k] !== null && !Array.isArray(card[k])).map((k) => figureSection(k, card[k] as Card)), REST.map(section))],
+        TEXTS.map(section), FIGURES.filter((k) => typeof card[k] === "object" && card[k] !== null && !Array.isArray(card[k])).map((k) => figureSection(k, card[k] as Card)), explanationSection(card), REST.map(section))],
   };
 }
 

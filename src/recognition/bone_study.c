@@ -245,8 +245,8 @@ static reha_status tell_set(study *s, int parts, int set, double *p, json_t *to,
     reha_estimate one;
     const binary what = {s->scores[1], is_set};
     REHA_TRY(estimate(s, binary_figure, &what, &one, err));
-    json_t *row =
-        json_pack("{s:i, s:I, s:o}", "set", set, "n", (json_int_t)inside, "auc", reha_estimate_to_json(&one));
+    json_t *row = json_pack("{s:i, s:I, s:o}", "set", set, "n", (json_int_t)inside, "auc_of_set",
+                            reha_estimate_to_json(&one));
     return row != NULL && json_array_append_new(to, row) == 0
                ? REHA_OK
                : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

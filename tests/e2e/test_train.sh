@@ -39,6 +39,13 @@ sed 's/"method": "[a-z+-]*"/"method": "divination"/' "$work/a/card.json" >"$work
 cp -r "$work/a" "$work/odd" && mv "$work/card.json" "$work/odd/card.json"
 run 1 analyse --model "$work/odd" --threads 1 "$work/knees/$(awk -F, 'NR == 2 { print $1 }' "$work/knees/labels.csv")"
 says err "explanation.method is 'divination'"
+awk -F, 'NR == 1 { print "knee_id,tibia_xy9_roi466,femur_xy7_roi466" } NR > 1 { print $2 ",\"1,2,x\",\"1,2\"" }' "$work/knees/labels.csv" >"$work/knees/landmarks.csv"
+run 1 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 0 --threads 1 --explain --explain-images 1
+says err 'landmarks.csv, line [0-9]+: not 9 and 7 points'
+echo "knee_id,femur" >"$work/knees/landmarks.csv"
+run 1 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 0 --threads 1 --explain --explain-images 1
+says err "landmarks.csv.*'tibia_xy9_roi466' is missing"
+rm "$work/knees/landmarks.csv"
 run 2 evaluate knee-oa --data "$work/knees" --model "$work/a" --save-card
 run 2 calibrate knee-oa --data "$work/knees" --model "$work/a" --explain
 before=$(cksum <"$work/a/card.json")

@@ -187,7 +187,7 @@ static void a_picture_that_knows_nothing_is_not(void **state)
     /* The embedding tells the acquisition set, as it was made to. */
     const json_t *sets = json_object_get(json_object_get(report, "shortcuts"), "set_from_embedding");
     assert_int_equal(json_array_size(sets), 2);
-    assert_true(reha_json_number(json_object_get(json_array_get(sets, 0), "auc"), "value", 0.0) > 0.9);
+    assert_true(reha_json_number(json_object_get(json_array_get(sets, 0), "auc_of_set"), "value", 0.0) > 0.9);
     json_decref(report);
 }
 

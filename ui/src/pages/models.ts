@@ -41,9 +41,12 @@ function figureSection(key: string, value: Card): Child {
   return h("section", {}, h("h2", {}, heading(key)), typeof value["split"] === "string" && h("p", {}, `${t("models.measured-on")}: ${value["split"]}${n === "" ? "" : `; ${n}`}`), figures(value), nested(value), byGrade(value), confusion(value), h("details", { class: "fold" }, h("summary", {}, t("models.all-figures")), readable(value)));
 }
 
+// A figure with its interval; one that could not be had (no such image) is a dash.
+const figure = (value: unknown): string => interval(value) ?? (typeof value === "object" ? "–" : plain(value));
+
 function methodTable(methods: Card[], columns: string[], of: (m: Card) => Card): Child {
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), columns.map((c) => h("th", { scope: "col" }, heading(c))))),
-    h("tbody", {}, methods.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"]), m["control"] === true && ` (${t("models.control")})`), columns.map((c) => h("td", { class: "number" }, interval(of(m)[c]) ?? plain(of(m)[c]))))))));
+    h("tbody", {}, methods.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"]), m["control"] === true && ` (${t("models.control")})`), columns.map((c) => h("td", { class: "number" }, figure(of(m)[c]))))))));
 }
 
 // What `evaluate --explain` measured: which map is shown, and how it did beside the others and the controls.
@@ -60,12 +63,21 @@ function explanationSection(card: Card): Child {
     methodTable(methods, figures, (m) => m), h("h3", {}, t("models.explained-ill", { n: plain(found["n_disease"]) })), methodTable(methods, figures, (m) => m["disease"] as Card),
     h("h3", {}, t("models.shuffled")), h("p", {}, t("models.shuffled-text", { n: plain(found["n_shuffled"]) })),
     h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), shares.map((s) => h("th", { scope: "col" }, s === 0 ? t("models.last-layer") : `${Math.round(100 * s)} %`)))),
-      h("tbody", {}, shuffled.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"])), (m["shuffled"] as Card[]).map((s) => h("td", { class: "number" }, interval(s["likeness"]) ?? "–"))))))));
+      h("tbody", {}, shuffled.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"])), (m["shuffled"] as Card[]).map((s) => h("td", { class: "number" }, figure(s["likeness"])))))))));
+}
+
+// Models that were compared with a baseline: does the picture add anything?
+function studySection(card: Card): Child {
+  const study = card["study"] as Card | undefined;
+  if (study === undefined || !Array.isArray(study["models"])) return study !== undefined && h("section", {}, h("h2", {}, heading("study")), readable(study));
+  return h("section", {}, h("h2", {}, heading("study")), h("p", {}, `${t("models.images", { n: plain(study["n"]) })}: ${plain(study["protocol"])}`),
+    methodTable(study["models"] as Card[], ["auc_low_density", "auc_osteoporosis"], (m) => m),
+    ["added_to_baseline", "shortcuts"].map((k) => study[k] !== undefined && [h("h3", {}, heading(k)), readable(study[k])]));
 }
 
 const TEXTS = ["verdict", "intended_use", "not_for", "limits", "data", "licence"];
 const FIGURES = ["metrics", "external", "baseline"];
-const REST = ["subgroups", "study", "training", "command"];
+const REST = ["subgroups", "training", "command"];
 
 export async function modelPage(task: string): Promise<Page> {
   const card = await get<Card>(`/models/${task}`);
@@ -74,7 +86,7 @@ export async function modelPage(task: string): Promise<Page> {
     title: plain(card["title"]),
     content: [h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/models" }, t("nav.models")), " › ", task),
       h("article", { class: "card prose" }, h("h1", {}, plain(card["title"])), h("p", {}, h("span", { class: "tag" }, plain(card["status"])), ` ${t("version")} ${plain(card["version"])}`),
-        TEXTS.map(section), FIGURES.filter((k) => typeof card[k] === "object" && card[k] !== null && !Array.isArray(card[k])).map((k) => figureSection(k, card[k] as Card)), explanationSection(card), REST.map(section))],
+        TEXTS.map(section), FIGURES.filter((k) => typeof card[k] === "object" && card[k] !== null && !Array.isArray(card[k])).map((k) => figureSection(k, card[k] as Card)), explanationSection(card), studySection(card), REST.map(section))],
   };
 }
 

@@ -298,26 +298,38 @@ static reha_status add_levels(const summary *of, int method, json_t *to, bool *p
     return REHA_OK;
 }
 
-typedef struct choice {
-    int method; /* -1: none */
-    double gain;
-} choice;
+typedef struct candidate { /* what the choice of the shipped method looks at */
+    bool is_quick;         /* one pass of the last map: can go with every analysis */
+    bool passes;
+    reha_estimate gain;
+    double mass; /* in the target; NaN: not known */
+} candidate;
 
-static void consider(choice *best, int method, double gain)
+/* Of largest gain among the quick ones (that pass, if asked); of those whose gain lies within its interval,
+ * which nothing tells apart, the one with most of its map in the target. -1: none. */
+static int choose(const candidate *all, bool must_pass)
 {
-    if (best->method < 0 || gain > best->gain) {
-        *best = (choice){method, gain};
+    int best = -1;
+    for (int m = 0; m < REHA_EXPLAIN_METHODS; m++) {
+        const bool may = all[m].is_quick && (all[m].passes || !must_pass);
+        best = may && (best < 0 || all[m].gain.value > all[best].gain.value) ? m : best;
     }
+    const double enough = best < 0                       ? 0.0
+                          : isfinite(all[best].gain.low) ? all[best].gain.low
+                                                         : all[best].gain.value;
+    for (int m = 0; m < REHA_EXPLAIN_METHODS && best >= 0; m++) {
+        const bool may = all[m].is_quick && (all[m].passes || !must_pass) && all[m].gain.value >= enough;
+        best = may && all[m].mass > all[best].mass ? m : best;
+    }
+    return best;
 }
 
-static reha_status add_method(const summary *of, int method, json_t *methods, choice *sound, choice *any,
-                              reha_error *err)
+static reha_status add_method(const summary *of, int method, json_t *methods, candidate *to, reha_error *err)
 {
     const char *name = reha_explain_method_name((reha_explain_method)method);
     const bool is_control = reha_explain_method_is_control((reha_explain_method)method);
-    reha_estimate gain;
+    reha_estimate mass;
     reha_cam cam;
-    bool passes = false;
     json_t *one = json_pack("{s:s, s:b}", "name", name, "control", is_control ? 1 : 0);
     json_t *ill = json_object();
     (void)json_array_append_new(methods, one);
@@ -327,39 +339,36 @@ static reha_status add_method(const summary *of, int method, json_t *methods, ch
     }
     (void)json_object_set_new(one, "disease", ill);
     REHA_TRY(status);
-    REHA_TRY(estimate(of, method, COLUMN_GAIN, false, &gain, err));
+    REHA_TRY(estimate(of, method, COLUMN_GAIN, false, &to->gain, err));
+    REHA_TRY(estimate(of, method, COLUMN_MASS, false, &mass, err));
     if (!is_control) {
         (void)json_object_set_new(one, "cpu_ms", reha_json_real(mean_cpu_ms(of->study, method)));
-        REHA_TRY(add_levels(of, method, one, &passes, err));
+        REHA_TRY(add_levels(of, method, one, &to->passes, err));
     }
-    if (reha_explain_method_cam(name, &cam)) {
-        consider(any, method, gain.value);
-        if (passes) {
-            consider(sound, method, gain.value);
-        }
-    }
+    to->is_quick = reha_explain_method_cam(name, &cam);
+    to->mass = mass.value;
     return REHA_OK;
 }
 
-static json_t *why(const choice *sound)
+static json_t *why(bool is_sound)
 {
     return json_sprintf(
-        "largest gain (insertion minus deletion) of the methods that cost one pass of the last map%s",
-        sound->method >= 0 ? " and pass the shuffling test"
-                           : "; none of them passes the shuffling test: read the maps with that in mind");
+        "of the methods that cost one pass of the last map%s the one of largest gain; where intervals do "
+        "not tell gains apart, the one with most of its map in the target",
+        is_sound ? " and pass the shuffling test"
+                 : " (none of them passes the shuffling test: read the maps with that in mind)");
 }
 
 static reha_status make_report(const summary *of, json_t **out, reha_error *err)
 {
     const reha_explain_study *study = of->study;
-    choice sound = {-1, 0.0};
-    choice any = {-1, 0.0};
+    candidate all[REHA_EXPLAIN_METHODS] = {{0}};
     double share = 0.0;
     size_t pointed = 0;
     size_t ill = 0;
     json_t *methods = json_array();
     for (int m = 0; m < REHA_EXPLAIN_METHODS; m++) {
-        const reha_status status = add_method(of, m, methods, &sound, &any, err);
+        const reha_status status = add_method(of, m, methods, &all[m], err);
         if (status != REHA_OK) {
             json_decref(methods);
             return status;
@@ -370,10 +379,11 @@ static reha_status make_report(const summary *of, json_t **out, reha_error *err)
         pointed += study->has_target[i] ? 1 : 0;
         share += study->has_target[i] ? study->target_shares[i] : 0.0;
     }
-    const int chosen = sound.method >= 0 ? sound.method : any.method;
+    const int sound = choose(all, true);
+    const int chosen = sound >= 0 ? sound : choose(all, false);
     *out =
         json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:I, s:o}", "method",
-                  reha_explain_method_name((reha_explain_method)chosen), "why", why(&sound), "n",
+                  reha_explain_method_name((reha_explain_method)chosen), "why", why(sound >= 0), "n",
                   (json_int_t)study->count, "n_disease", (json_int_t)ill, "n_pointing", (json_int_t)pointed,
                   "target_share", reha_json_real(pointed > 0 ? share / (double)pointed : (double)NAN),
                   "n_shuffled", (json_int_t)study->shuffled, "methods", methods);

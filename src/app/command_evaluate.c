@@ -211,7 +211,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
     }
-    reha_status status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
+    /* A model given by its folder may still need another one from beside the program (muscle-injury: muscle-us). */
+    reha_status status = given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
+    status = given.model != NULL ? REHA_OK : status;
     if (status == REHA_OK) {
         const reha_analyser_options how = {.task = words[0],
                                            .models_folder = given.models != NULL ? given.models : models,

@@ -7,6 +7,7 @@
 #include "recognition/fracture.h"
 #include "recognition/knee_mri.h"
 #include "recognition/knee_oa.h"
+#include "recognition/muscle_injury.h"
 #include "recognition/muscle_us.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@ static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_knee_oa,
     &reha_recogniser_muscle_us,
     &reha_recogniser_fracture,
+    &reha_recogniser_muscle_injury,
     &reha_recogniser_knee_mri,
     &reha_recogniser_bone_density,
 };

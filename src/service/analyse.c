@@ -427,6 +427,27 @@ static void add_bone(reha_text *line, const reha_region *region)
     }
 }
 
+/* "1 region (43 % of the thickness), any injury 88 %, grade proposal 2 (90 % set: 2 to 3)" */
+static void add_injury(reha_text *line, const reha_region *region)
+{
+    const reha_finding *first = reha_region_find(region, "lesion-1");
+    const reha_finding *grade = reha_region_find(region, "muscle-injury-grade");
+    int count = 0;
+    for (int i = 0; i < region->finding_count; i++) {
+        count += region->findings[i].has_region ? 1 : 0;
+    }
+    if (first == NULL) {
+        reha_text_add(line, "no region marked; that excludes nothing");
+    } else {
+        reha_text_addf(line, "%d region%s marked (the surest: %.0f %% of the thickness)", count, count == 1 ? "" : "s",
+                       first->measure.value);
+    }
+    if (grade != NULL && grade->grade >= 0) {
+        reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%.0f %% set: %d to %d)", 100.0 * grade->probability,
+                       grade->grade, 100.0 * grade->set_coverage, grade->set_low, grade->set_high);
+    }
+}
+
 reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
 {
     reha_text line = {0};
@@ -454,6 +475,9 @@ reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
         } else if (strcmp(analysis->task, "bone-density") == 0) {
             reha_text_add(&line, "research only, bone density by texture: ");
             add_bone(&line, &analysis->regions[i]);
+        } else if (strcmp(analysis->task, "muscle-injury") == 0) {
+            reha_text_add(&line, "research only, simulated-lesion detector: ");
+            add_injury(&line, &analysis->regions[i]);
         } else {
             add_region(&line, &analysis->regions[i]);
         }

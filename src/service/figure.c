@@ -4,6 +4,7 @@
 #include "image/statistics.h"
 #include "recognition/finding.h"
 #include "service/figure_boxes_priv.h"
+#include "service/figure_injury_priv.h"
 #include "service/figure_muscle_priv.h"
 
 #include <math.h>
@@ -324,6 +325,9 @@ reha_status reha_figure_png(const reha_case *result, uint8_t **out, size_t *out_
     }
     if (result->analysis->region_count == 1 && strcmp(result->analysis->task, "fracture") == 0) {
         return reha_figure_boxes_png(result, out, out_bytes, err);
+    }
+    if (result->analysis->region_count == 1 && strcmp(result->analysis->task, "muscle-injury") == 0) {
+        return reha_figure_injury_png(result, out, out_bytes, err);
     }
     for (int i = 0; i < result->analysis->region_count; i++) {
         rows += result->analysis->regions[i].is_accepted ? 1 : 0;

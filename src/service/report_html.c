@@ -117,6 +117,15 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
         reha_free(png);
         return REHA_OK;
     }
+    if (strcmp(result->analysis->task, "muscle-injury") == 0) {
+        reha_text_add(html, "<img alt=\"The ultrasound image with the regions of the table, and the probability of each "
+                            "grade\" src=\"data:image/png;base64,");
+        reha_text_add_base64(html, png, png_bytes);
+        reha_text_add(html, "\">\n<p class=warning><b>Research only, trained on simulated lesions.</b> Red: what looks like "
+                            "them. No red line excludes nothing.</p>\n");
+        reha_free(png);
+        return REHA_OK;
+    }
     reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
                         "and the charts described in the table\" src=\"data:image/png;base64,");
     reha_text_add_base64(html, png, png_bytes);
@@ -135,6 +144,9 @@ static void add_region(reha_text *html, const reha_region *region, const char *t
                    : strcmp(task, "fracture") == 0 ? "<h3>Fractures (research only), side %s <small>("
                    : strcmp(task, "bone-density") == 0 ? "<h3>Bone density (research only), side %s <small>("
                                                    : "<h3>%s knee <small>(side: ",
+                   : strcmp(task, "muscle-injury") == 0
+                       ? "<h3>Muscle injury (research only, trained on simulated lesions), side %s <small>("
+                       : "<h3>%s knee <small>(side: ",
                    reha_side_text(region->side));
     reha_text_add_html(html, region->side_source);
     reha_text_add(html, ")</small></h3>\n");

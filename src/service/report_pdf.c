@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "service/figure_boxes_priv.h"
+#include "service/figure_injury_priv.h"
 #include "service/figure_muscle_priv.h"
 
 #include <math.h>
@@ -182,6 +183,24 @@ static void write_fractures(page *at, const reha_case *result, const reha_region
     }
 }
 
+static void write_injury(page *at, const reha_case *result, const reha_region *region, const char *name)
+{
+    const double picture = 330.0;
+    ensure_room(at, region->is_accepted ? picture + 190.0 : 60.0, name);
+    write_line(at, 12.0, true, INK, "Muscle injury (research only, trained on simulated lesions)");
+    write_notes(at, region->notes, region->note_count, name);
+    if (!region->is_accepted || result->image == NULL) {
+        return;
+    }
+    reha_figure_injury(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    at->y += picture + 8.0;
+    reha_figure_injury_grades(at->canvas, (reha_rect){MARGIN_PT, at->y, 0.6 * text_width(), 130.0}, region);
+    at->y += 140.0;
+    for (int i = 0; i < region->finding_count; i++) {
+        write_finding(at, &region->findings[i], name);
+    }
+}
+
 static void write_region(page *at, const reha_case *result, const reha_region *region, const char *name)
 {
     char text[160];
@@ -240,6 +259,8 @@ static void write_case(page *at, const reha_case *result)
             write_muscle(at, result, &analysis->regions[i], name);
         } else if (strcmp(analysis->task, "fracture") == 0) {
             write_fractures(at, result, &analysis->regions[i], name);
+        } else if (strcmp(analysis->task, "muscle-injury") == 0) {
+            write_injury(at, result, &analysis->regions[i], name);
         } else {
             write_region(at, result, &analysis->regions[i], name);
         }

@@ -1,0 +1,319 @@
+/* `audit-data muscle-injury`: what would spoil a training or an evaluation on a clinic's own labels, or on healthy
+ * pictures to simulate in. */
+#include "recognition/muscle_injury_priv.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "recognition/muscle_injury_card.h"
+#include "recognition/muscle_injury_data.h"
+#include "recognition/sampling.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXAMPLES_MAX = 5, GRADE_IMAGES_MIN = 20, NEAR_BITS = 2, HASH_W = 9, HASH_H = 8 };
+static const double SPECKLE_MIN = 0.5;
+static const double MASK_MOST = 0.7; /* of the tissue: no focal injury is larger */
+
+typedef enum problem {
+    UNREADABLE,
+    OTHER_SIZE,
+    EMPTY_MASK,
+    MASK_WITHOUT_INJURY,
+    HUGE_MASK,
+    NO_TISSUE,
+    NO_BELLY,
+    COPY_ACROSS,
+    COPY_GRADES,
+    NEAR_ACROSS,
+    SPLIT_GROUP,
+    RARE_GRADE,
+    PROBLEMS
+} problem;
+
+static const struct {
+    const char *code, *severity, *what, *advice;
+} texts[PROBLEMS] = {
+    {"unreadable", "error", "image or mask files cannot be read", "replace the files or take the rows out"},
+    {"other-size", "error", "masks differ in size from their images", "export image and mask at the same size"},
+    {"empty-mask", "error", "masks are empty though the grade is 1 or more", "draw the injury, or set the grade to 0"},
+    {"contradiction", "error", "masks show an injury though the grade is 0", "correct the grade or the mask"},
+    {"huge-mask", "warning", "masks cover most of the tissue",
+     "look at them: the injury, not the muscle, should be drawn; or is the mask inverted?"},
+    {"no-tissue", "warning", "images hold no ultrasound echo that was found",
+     "look at them: cropped, blank or no B-mode"},
+    {"no-belly", "warning", "healthy pictures in which nothing can be simulated",
+     "draw both aponeuroses; without them the rows are passed over"},
+    {"copy-across-groups", "error", "images are identical to one of another patient or group",
+     "give copies one patient_id, else a split lets test images into training"},
+    {"label-conflict", "error", "identical images have different grades", "settle which one holds, and keep one row"},
+    {"near-copy-across-groups", "warning", "images look nearly the same as one of another patient or group",
+     "look at them: frames of one sequence need one patient_id"},
+    {"group-in-two-splits", "error", "images belong to a patient or group that stands in several splits",
+     "keep each patient in one split"},
+    {"rare-grade", "warning", "grades have fewer than 20 labelled images",
+     "collect more: their figures will have wide intervals"}};
+
+typedef struct item_facts {
+    uint64_t hash;  /* of all pixels; 0: not read */
+    uint64_t gist;  /* of a 9 x 8 miniature: which of two neighbours is brighter */
+    size_t index;
+} item_facts;
+
+typedef struct audit {
+    reha_injury_data data;
+    reha_load_function load;
+    json_t *examples[PROBLEMS];
+    int counts[PROBLEMS];
+    item_facts *facts;
+} audit;
+
+static void report(audit *run, problem which, size_t index)
+{
+    if (run->counts[which]++ < EXAMPLES_MAX) {
+        (void)json_array_append_new(run->examples[which], reha_json_text(run->data.items[index].image));
+    }
+}
+
+static uint64_t hash_pixels(const reha_gray *image)
+{
+    uint64_t hash = 14695981039346656037U ^ image->width_px;
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        hash = (hash ^ (uint64_t)(int64_t)image->pixels[i]) * 1099511628211U;
+    }
+    return hash != 0 ? hash : 1;
+}
+
+static reha_status find_gist(const reha_gray *image, const reha_muscle_frame *frame, uint64_t *out, reha_error *err)
+{
+    float mini[HASH_W * HASH_H];
+    *out = 0;
+    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_NEAREST, (reha_tone){frame->low, frame->high}, HASH_W,
+                              HASH_H, mini, err));
+    for (int y = 0; y < HASH_H; y++) {
+        for (int x = 0; x + 1 < HASH_W; x++) {
+            *out = *out << 1 | (mini[y * HASH_W + x] > mini[y * HASH_W + x + 1] ? 1U : 0U);
+        }
+    }
+    return REHA_OK;
+}
+
+static void look_at_mask(audit *run, size_t index, const reha_gray *mask, const reha_muscle_frame *frame)
+{
+    const reha_injury_item *item = &run->data.items[index];
+    size_t drawn = 0;
+    for (size_t i = 0; i < (size_t)mask->width_px * mask->height_px; i++) {
+        drawn += mask->pixels[i] > 0.0F ? 1 : 0;
+    }
+    if (drawn == 0 && (item->grade > 0 || !item->is_labelled)) {
+        report(run, item->is_labelled ? EMPTY_MASK : NO_BELLY, index);
+    } else if (drawn > 0 && item->is_labelled && item->grade == 0) {
+        report(run, MASK_WITHOUT_INJURY, index);
+    } else if (item->is_labelled && (double)drawn > MASK_MOST * frame->box.width_px * frame->box.height_px) {
+        report(run, HUGE_MASK, index);
+    }
+}
+
+static reha_status look_at_belly(audit *run, size_t index, const reha_gray *image, const reha_gray *mask,
+                                 const reha_muscle_frame *frame, reha_error *err)
+{
+    reha_injury_belly belly;
+    reha_error fault = REHA_ERROR_INIT;
+    const reha_status status = reha_injury_belly_from_mask(image, frame, mask, &belly, &fault);
+    if (status == REHA_E_REFUSED) {
+        report(run, NO_BELLY, index);
+        return REHA_OK;
+    }
+    return status == REHA_OK ? REHA_OK : reha_fail(err, status, "%s", fault.text);
+}
+
+/* Broken files are findings of the audit; only our own faults end it. */
+static reha_status look_at(audit *run, size_t index, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_error fault = REHA_ERROR_INIT;
+    reha_gray *image = NULL;
+    reha_gray *mask = NULL;
+    reha_acquisition facts;
+    reha_muscle_frame frame;
+    const reha_injury_item *item = &run->data.items[index];
+    run->facts[index] = (item_facts){0, 0, index};
+    if (run->load(item->image_path, &image, &facts, &fault) != REHA_OK ||
+        (item->mask_path != NULL && run->load(item->mask_path, &mask, &facts, &fault) != REHA_OK)) {
+        report(run, UNREADABLE, index);
+        goto done;
+    }
+    run->facts[index].hash = hash_pixels(image);
+    REHA_CHECK(reha_muscle_frame_find(image, &frame, err));
+    REHA_CHECK(find_gist(image, &frame, &run->facts[index].gist, err));
+    if (frame.speckle < SPECKLE_MIN) {
+        report(run, NO_TISSUE, index);
+    }
+    if (mask != NULL && (mask->width_px != image->width_px || mask->height_px != image->height_px)) {
+        report(run, OTHER_SIZE, index);
+    } else if (mask != NULL) {
+        const int before = run->counts[NO_BELLY];
+        look_at_mask(run, index, mask, &frame);
+        if (!item->is_labelled && run->counts[NO_BELLY] == before) {
+            REHA_CHECK(look_at_belly(run, index, image, mask, &frame, err));
+        }
+    }
+done:
+    reha_gray_free(image);
+    reha_gray_free(mask);
+    return status;
+}
+
+static int count_bits(uint64_t bits)
+{
+    int count = 0;
+    for (; bits != 0; bits &= bits - 1) {
+        count++;
+    }
+    return count;
+}
+
+/* Every picture against those before it; each is reported once. */
+static void compare_pictures(audit *run)
+{
+    for (size_t i = 1; i < run->data.count; i++) {
+        const reha_injury_item *here = &run->data.items[i];
+        bool is_copy = false, is_conflict = false, is_near = false;
+        for (size_t k = 0; k < i && run->facts[i].hash != 0; k++) {
+            const reha_injury_item *other = &run->data.items[k];
+            const bool is_same = run->facts[k].hash == run->facts[i].hash;
+            const bool is_foreign = other->group_idx != here->group_idx;
+            is_copy = is_copy || (is_same && is_foreign);
+            is_conflict = is_conflict || (is_same && here->is_labelled && other->is_labelled && other->grade != here->grade);
+            is_near = is_near || (!is_same && is_foreign && run->facts[k].hash != 0 &&
+                                  count_bits(run->facts[k].gist ^ run->facts[i].gist) <= NEAR_BITS);
+        }
+        if (is_copy) {
+            report(run, COPY_ACROSS, i);
+        }
+        if (is_conflict) {
+            report(run, COPY_GRADES, i);
+        }
+        if (is_near && !is_copy) {
+            report(run, NEAR_ACROSS, i);
+        }
+    }
+}
+
+/* "tune" is taken out of "train" by the group's name, so that pair cannot part a group. */
+static void compare_splits(audit *run)
+{
+    for (size_t i = 1; i < run->data.count; i++) {
+        bool is_parted = false;
+        for (size_t k = 0; k < i && !is_parted; k++) {
+            is_parted = run->data.items[k].group_idx == run->data.items[i].group_idx &&
+                        strcmp(run->data.items[k].split, run->data.items[i].split) != 0;
+        }
+        if (is_parted) {
+            report(run, SPLIT_GROUP, i);
+        }
+    }
+}
+
+static void count_grades(audit *run, int *by_grade)
+{
+    size_t example[REHA_LESION_GRADES] = {0};
+    for (size_t i = 0; i < run->data.count; i++) {
+        if (run->data.items[i].is_labelled) {
+            by_grade[run->data.items[i].grade]++;
+            example[run->data.items[i].grade] = i;
+        }
+    }
+    for (int g = 0; run->data.labelled_count > 0 && g < REHA_LESION_GRADES; g++) {
+        if (by_grade[g] < GRADE_IMAGES_MIN) {
+            run->counts[RARE_GRADE]++;
+            (void)json_array_append_new(run->examples[RARE_GRADE],
+                                        by_grade[g] == 0
+                                            ? json_sprintf("grade %d: no image", g)
+                                            : json_sprintf("grade %d: %d, such as line %zu", g, by_grade[g],
+                                                           run->data.items[example[g]].line));
+        }
+    }
+}
+
+static json_t *splits_json(const audit *run)
+{
+    json_t *splits = json_object();
+    for (size_t i = 0; i < run->data.count; i++) {
+        const reha_injury_item *item = &run->data.items[i];
+        json_t *one = json_object_get(splits, item->split);
+        if (one == NULL) {
+            one = json_pack("{s:i, s:i, s:[i, i, i, i]}", "n", 0, "healthy", 0, "n_by_grade", 0, 0, 0, 0);
+            if (one == NULL || json_object_set_new(splits, item->split, one) != 0) {
+                continue;
+            }
+        }
+        json_t *counter = item->is_labelled
+                              ? json_array_get(json_object_get(one, "n_by_grade"), (size_t)item->grade)
+                              : json_object_get(one, "healthy");
+        json_t *n = json_object_get(one, "n");
+        (void)json_integer_set(counter, json_integer_value(counter) + 1);
+        (void)json_integer_set(n, json_integer_value(n) + 1);
+    }
+    return splits;
+}
+
+static json_t *make_report(const audit *run, const char *data_folder, const int *by_grade)
+{
+    json_t *problems = json_array();
+    for (int p = 0; p < PROBLEMS; p++) {
+        if (run->counts[p] > 0) {
+            (void)json_array_append_new(problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code,
+                                                            "severity", texts[p].severity, "count", run->counts[p], "what",
+                                                            texts[p].what, "do", texts[p].advice, "examples",
+                                                            run->examples[p]));
+        }
+    }
+    return json_pack("{s:s, s:o, s:i, s:i, s:i, s:[i, i, i, i], s:o, s:o}", "task", REHA_INJURY_TASK, "data",
+                     reha_json_text(data_folder), "n", (int)run->data.count, "groups", (int)run->data.group_count,
+                     "labelled", (int)run->data.labelled_count, "labelled_by_grade", by_grade[0], by_grade[1], by_grade[2],
+                     by_grade[3], "splits", splits_json(run), "problems", problems);
+}
+
+reha_status reha_injury_audit_(const char *data_folder, reha_load_function load, const reha_progress *progress,
+                               json_t **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    audit run = {.load = load != NULL ? load : reha_load_picture};
+    int by_grade[REHA_LESION_GRADES] = {0};
+    const double start_ms = reha_clock_ms();
+    *out = NULL;
+    for (int p = 0; p < PROBLEMS; p++) {
+        run.examples[p] = json_array();
+    }
+    REHA_CHECK(reha_injury_data_load(data_folder, NULL, &run.data, err));
+    run.facts = reha_alloc_zero(run.data.count, sizeof *run.facts);
+    if (run.facts == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
+        goto done;
+    }
+    for (size_t i = 0; i < run.data.count; i++) {
+        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
+            goto done;
+        }
+        REHA_CHECK(look_at(&run, i, err));
+        if (progress != NULL && progress->update != NULL) {
+            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
+            progress->update(progress->context, (double)(i + 1), (double)run.data.count, "images", rate,
+                             (double)(run.data.count - i - 1) / rate, "");
+        }
+    }
+    compare_pictures(&run);
+    compare_splits(&run);
+    count_grades(&run, by_grade);
+    *out = make_report(&run, data_folder, by_grade);
+    status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
+done:
+    for (int p = 0; p < PROBLEMS; p++) {
+        json_decref(run.examples[p]);
+    }
+    reha_free(run.facts);
+    reha_injury_data_clear(&run.data);
+    return status;
+}

@@ -78,7 +78,7 @@ static reha_status make_report(const reha_injury_show *show, const reha_model *m
     }
     json_t *metrics = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "n", (json_int_t)show->count, "groups",
                                 (json_int_t)show->data.group_count, "pictures",
-                                (json_int_t)(show->data.count - show->unusable), "unusable", (json_int_t)show->unusable,
+                                (json_int_t)show->picture_count, "unusable", (json_int_t)show->unusable,
                                 "with_lesion", (json_int_t)lesions, "labelled", (json_int_t)labelled);
     for (int k = 0; k < count; k++) {
         if (isfinite(figures[k].value.value)) {

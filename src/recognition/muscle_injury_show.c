@@ -113,6 +113,18 @@ static reha_status read_view(showing *run, const reha_injury_scene *scene, const
     return REHA_OK;
 }
 
+/* Healthy pictures of one similarity group are nearly one picture: the first that can be used stands for them. */
+static bool is_shown_already(const reha_injury_show *show, size_t index)
+{
+    const reha_injury_item *item = &show->data.items[index];
+    for (size_t i = show->count; !item->is_labelled && i-- > 0;) {
+        if (!show->items[i].is_labelled && show->items[i].group_idx == item->group_idx) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static reha_status show_item(showing *run, size_t index, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -123,6 +135,7 @@ static reha_status show_item(showing *run, size_t index, reha_error *err)
     status = reha_injury_scene_open(item, run->load, false, &scene, &fault);
     if (status == REHA_E_REFUSED) {
         run->out->unusable++;
+        run->out->picture_count--;
         return REHA_OK;
     }
     if (status != REHA_OK) {
@@ -177,7 +190,10 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
             status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, out->data.count);
             goto done;
         }
-        REHA_CHECK(show_item(&run, i, err));
+        if (!is_shown_already(out, i)) {
+            out->picture_count++;
+            REHA_CHECK(show_item(&run, i, err));
+        }
         if (progress != NULL && progress->update != NULL) {
             const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
             progress->update(progress->context, (double)(i + 1), (double)out->data.count, "pictures", rate,

@@ -26,6 +26,7 @@ typedef struct reha_injury_show {
     reha_injury_data data;
     reha_injury_shown *items;
     size_t count;
+    size_t picture_count; /* of the data that were shown: labelled ones, and one healthy one of each similarity group */
     size_t unusable; /* pictures in which nothing can be simulated */
 } reha_injury_show;
 

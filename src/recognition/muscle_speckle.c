@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAPS_MAX = 64, WINDOW_MAX_PX = 320, LAGS = 3, PIXELS_MIN = 1500, LEVEL_PIXELS_MIN = 40 };
+enum { TAPS_MAX = 64, RUN = 128, WINDOW_MAX_PX = 320, LAGS = 3, PIXELS_MIN = 1500, LEVEL_PIXELS_MIN = 40 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double ALONG_RATIO = 0.06; /* of the thickness: fascicles stay, grain goes */
 static const double ALONG_MIN_PX = 3.0, ALONG_MAX_PX = 10.0;
@@ -50,20 +50,55 @@ void reha_speckle_smooth_along(const float *in, int width, int height, double fa
     }
 }
 
-typedef struct line { /* of a plane: a row or a column */
-    int count;
-    size_t step;
-} line;
-
-static void smooth_line(const float *in, line of, const double *weight, int reach, float *out)
+/* A run of columns at a time, row by row: along columns alone every step would miss the cache. */
+static void smooth_rows(const float *in, int width, int height, const double *weight, int reach, float *out)
 {
-    for (int i = 0; i < of.count; i++) {
-        double sum = 0.0;
-        for (int k = -reach; k <= reach; k++) {
-            const int at = i + k < 0 ? 0 : i + k >= of.count ? of.count - 1 : i + k;
-            sum += weight[k + reach] * (double)in[(size_t)at * of.step];
+    double sum[RUN];
+    for (int y = 0; y < height; y++) {
+        const float *row = in + (size_t)y * (size_t)width;
+        for (int x0 = 0; x0 < width; x0 += RUN) {
+            const int run = width - x0 < RUN ? width - x0 : RUN;
+            memset(sum, 0, sizeof sum);
+            for (int k = -reach; k <= reach; k++) {
+                const double w = weight[k + reach];
+                const int first = x0 + k < 0 ? -x0 - k : 0; /* the first within the row */
+                const int past = width - x0 - k;            /* one past the last */
+                int j = 0;
+                for (; j < run && j < first; j++) {
+                    sum[j] += w * (double)row[0];
+                }
+                for (; j < run && j < past; j++) {
+                    sum[j] += w * (double)row[x0 + j + k];
+                }
+                for (; j < run; j++) {
+                    sum[j] += w * (double)row[width - 1];
+                }
+            }
+            for (int j = 0; j < run; j++) {
+                out[(size_t)y * (size_t)width + (size_t)(x0 + j)] = (float)sum[j];
+            }
         }
-        out[(size_t)i * of.step] = (float)sum;
+    }
+}
+
+static void smooth_columns(const float *in, int width, int height, const double *weight, int reach, float *out)
+{
+    double sum[RUN];
+    for (int y = 0; y < height; y++) {
+        for (int x0 = 0; x0 < width; x0 += RUN) {
+            const int run = width - x0 < RUN ? width - x0 : RUN;
+            memset(sum, 0, sizeof sum);
+            for (int k = -reach; k <= reach; k++) {
+                const int at = y + k < 0 ? 0 : y + k >= height ? height - 1 : y + k;
+                const float *row = in + (size_t)at * (size_t)width + x0;
+                for (int j = 0; j < run; j++) {
+                    sum[j] += weight[k + reach] * (double)row[j];
+                }
+            }
+            for (int j = 0; j < run; j++) {
+                out[(size_t)y * (size_t)width + (size_t)(x0 + j)] = (float)sum[j];
+            }
+        }
     }
 }
 
@@ -86,14 +121,9 @@ void reha_speckle_smooth(const float *in, int width, int height, double sigma_x_
 {
     double weight[TAPS_MAX];
     int reach = gaussian(sigma_x_px, weight);
-    for (int y = 0; y < height; y++) {
-        const size_t at = (size_t)y * (size_t)width;
-        smooth_line(in + at, (line){width, 1}, weight, reach, scratch + at);
-    }
+    smooth_rows(in, width, height, weight, reach, scratch);
     reach = gaussian(sigma_y_px, weight);
-    for (int x = 0; x < width; x++) {
-        smooth_line(scratch + x, (line){height, (size_t)width}, weight, reach, out + x);
-    }
+    smooth_columns(scratch, width, height, weight, reach, out);
 }
 
 /* ---- measuring ---- */

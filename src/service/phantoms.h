@@ -25,4 +25,10 @@ REHA_MUST_USE reha_status reha_phantoms_write(const char *folder, const reha_pha
  * labels (labels.nii.gz) and their truth (tubes.csv: label,t2_ms). */
 REHA_MUST_USE reha_status reha_t2_phantoms_write(const char *folder, int slices, uint64_t seed, reha_error *err);
 
+/* Writes generated ultrasound pictures of muscle and index.csv into the folder: healthy with masks of the aponeuroses
+ * (the layout of muscle-us), or, with `injured`, nothing and each simulated injury in turn with masks of the injury and
+ * its grade (the layout of muscle-injury). */
+REHA_MUST_USE reha_status reha_muscle_phantoms_write(const char *folder, int count, uint64_t seed, bool injured,
+                                                     reha_error *err);
+
 #endif

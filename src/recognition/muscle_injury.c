@@ -1,7 +1,7 @@
 /* The path of one image, readable from the bottom of this file upwards:
  *
- *   muscle-us (is it ultrasound of a muscle? where is its belly, what is the scale?) -> network (picture and mirror
- *   image) -> regions with sizes -> grades with a prediction set -> findings.
+ *   muscle-us (is it ultrasound of a muscle? where is its belly, what is the scale?) -> network (picture and
+ * mirror image) -> regions with sizes -> grades with a prediction set -> findings.
  *
  * It answers only when it is asked by name, and says on every result what it was trained on. */
 #include "recognition/muscle_injury.h"
@@ -18,8 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const grade_words[REHA_LESION_GRADES] = {"none", "oedema without disruption", "partial tear",
-                                                            "complete or retracted tear"};
+static const char *const grade_words[REHA_LESION_GRADES] = {"none", "oedema without disruption",
+                                                            "partial tear", "complete or retracted tear"};
 
 typedef struct injury_case {
     reha_model *model;
@@ -28,7 +28,7 @@ typedef struct injury_case {
     reha_injury_belly belly;
     reha_injury_reading reading;
     reha_injury_answer answer;
-    float *maps;   /* injured, torn */
+    float *maps; /* injured, torn */
     int *labels;
     double mm_per_px; /* NaN: unknown */
     char scale_source[96];
@@ -36,8 +36,8 @@ typedef struct injury_case {
 
 /* ---- findings ---- */
 
-static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit, double value,
-                         double error, const char *source)
+static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit,
+                         double value, double error, const char *source)
 {
     reha_finding *finding = reha_region_add(region, key, label);
     if (finding != NULL) {
@@ -46,7 +46,8 @@ static reha_finding *add(reha_region *region, const char *key, const char *label
         finding->measure.value = value;
         finding->measure.error = isfinite(value) ? error : (double)NAN;
         (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
-                       isfinite(value) && isfinite(error) ? "held-out simulated lesions that were found" : "");
+                       isfinite(value) && isfinite(error) ? "held-out simulated lesions that were found"
+                                                          : "");
         (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s", source);
     }
     return finding;
@@ -73,14 +74,16 @@ static void add_grade(const injury_case *work, reha_region *region)
     finding->set_high = answer->set_high;
     finding->set_coverage = work->model->rule.calibration.coverage;
     (void)snprintf(finding->evidence, sizeof finding->evidence,
-                   "Proposal: %d, %s. Probability of any injury %.0f %%, at the mix of pictures it was calibrated on, not "
+                   "Proposal: %d, %s. Probability of any injury %.0f %%, at the mix of pictures it was "
+                   "calibrated on, not "
                    "in a clinic. Told from how sure, large and high the marked tissue is. Model: %s.",
                    answer->grade, grade_words[answer->grade], 100.0 * answer->probability,
                    reha_json_string(card, "trained_on", "research only"));
 }
 
 /* A length in millimetres, where there are any, and in pixels. */
-static void add_length(const injury_case *work, reha_region *region, const reha_injury_found *found, int number)
+static void add_length(const injury_case *work, reha_region *region, const reha_injury_found *found,
+                       int number)
 {
     char key[40];
     const double error_px = work->model->errors.along_ratio * found->along_px;
@@ -91,26 +94,31 @@ static void add_length(const injury_case *work, reha_region *region, const reha_
     (void)add(region, key, "Length along the fascicles in pixels", "px", found->along_px, error_px, "image");
 }
 
-static void add_lesion(const injury_case *work, reha_region *region, const reha_injury_found *found, int number)
+static void add_lesion(const injury_case *work, reha_region *region, const reha_injury_found *found,
+                       int number)
 {
     char key[40];
     char label[64];
     (void)snprintf(key, sizeof key, "lesion-%d", number);
     (void)snprintf(label, sizeof label, "Marked region %d (simulated-lesion detector)", number);
-    reha_finding *finding = add(region, key, label, "%", 100.0 * found->share, 100.0 * work->model->errors.share,
-                                "height in the belly, share of the muscle's thickness");
+    reha_finding *finding =
+        add(region, key, label, "%", 100.0 * found->share, 100.0 * work->model->errors.share,
+            "height in the belly, share of the muscle's thickness");
     if (finding != NULL) {
         finding->has_region = true;
         finding->region = found->box;
-        (void)snprintf(finding->evidence, sizeof finding->evidence,
-                       "Score %.2f (told from %.2f on, which gave one false region in ten pictures without a lesion). "
-                       "Covers %.0f %% of the thickness and %.1f %% of the visible belly; in %.0f %% of it the fibres look "
-                       "interrupted. The share of the cross-section cannot be told from a longitudinal picture.",
-                       found->score, work->model->rule.score_min, 100.0 * found->share, 100.0 * found->area_share,
-                       100.0 * found->torn_share);
+        (void)snprintf(
+            finding->evidence, sizeof finding->evidence,
+            "Score %.2f (told from %.2f on, which gave one false region in ten pictures without a lesion). "
+            "Covers %.0f %% of the thickness and %.1f %% of the visible belly; in %.0f %% of it the fibres "
+            "look "
+            "interrupted. The share of the cross-section cannot be told from a longitudinal picture.",
+            found->score, work->model->rule.score_min, 100.0 * found->share, 100.0 * found->area_share,
+            100.0 * found->torn_share);
     }
     (void)snprintf(key, sizeof key, "lesion-%d-area", number);
-    (void)add(region, key, "Share of the visible belly", "%", 100.0 * found->area_share, (double)NAN, "image");
+    (void)add(region, key, "Share of the visible belly", "%", 100.0 * found->area_share, (double)NAN,
+              "image");
     add_length(work, region, found, number);
 }
 
@@ -140,7 +148,8 @@ static void set_points(const injury_case *work, reha_region *region)
     }
 }
 
-/* The map of what was taken for injured, only where a region is told: a picture should not show more than the text. */
+/* The map of what was taken for injured, only where a region is told: a picture should not show more than the
+ * text. */
 static reha_status set_map(const injury_case *work, reha_region *region, reha_error *err)
 {
     REHA_TRY(reha_gray_new(REHA_MUSCLE_MAP_PX, REHA_MUSCLE_MAP_PX, &region->explanation, err));
@@ -161,17 +170,19 @@ static reha_status set_map(const injury_case *work, reha_region *region, reha_er
 
 static void note_limits(const reha_model *model, reha_analysis *analysis)
 {
-    reha_analysis_note(analysis, REHA_NOTE_WARNING, "research-only",
-                       "Research only: %s. Never measured on a real injury unless the card says so; for no decision about a "
-                       "patient. No marked region does not mean no injury.",
-                       reha_json_string(model->card, "trained_on", "research only"));
+    reha_analysis_note(
+        analysis, REHA_NOTE_WARNING, "research-only",
+        "Research only: %s. Never measured on a real injury unless the card says so; for no decision about a "
+        "patient. No marked region does not mean no injury.",
+        reha_json_string(model->card, "trained_on", "research only"));
 }
 
 static void note_findings(const injury_case *work, int told, reha_region *region)
 {
     if (told == 0) {
         reha_region_note(region, REHA_NOTE_INFO, "no-region",
-                         "No region reaches the threshold. That excludes nothing: see the card for what is missed even among "
+                         "No region reaches the threshold. That excludes nothing: see the card for what is "
+                         "missed even among "
                          "simulated lesions.");
     } else if (work->answer.grade == 0) {
         reha_region_note(region, REHA_NOTE_WARNING, "grade-and-region-differ",
@@ -187,13 +198,15 @@ static void pass_refusal_on(const reha_analysis *muscle, reha_analysis *analysis
     bool has_reason = false;
     for (int i = 0; i < muscle->note_count; i++) {
         if (muscle->notes[i].level == REHA_NOTE_REFUSED) {
-            reha_analysis_note(analysis, REHA_NOTE_REFUSED, muscle->notes[i].code, "%s", muscle->notes[i].text);
+            reha_analysis_note(analysis, REHA_NOTE_REFUSED, muscle->notes[i].code, "%s",
+                               muscle->notes[i].text);
             has_reason = true;
         }
     }
     if (!has_reason) {
         reha_analysis_note(analysis, REHA_NOTE_REFUSED, "one-aponeurosis",
-                           "Not analysed: only one aponeurosis was found, so the belly is not known; show both in the image.");
+                           "Not analysed: only one aponeurosis was found, so the belly is not known; show "
+                           "both in the image.");
     }
 }
 
@@ -216,7 +229,8 @@ static void take_muscle(const reha_analysis *muscle, injury_case *work, reha_ana
     region->is_accepted = true;
     analysis->is_accepted = true;
     for (int i = 0; i < muscle->note_count; i++) {
-        reha_analysis_note(analysis, muscle->notes[i].level, muscle->notes[i].code, "%s", muscle->notes[i].text);
+        reha_analysis_note(analysis, muscle->notes[i].level, muscle->notes[i].code, "%s",
+                           muscle->notes[i].text);
     }
     for (int i = 0; i < from->note_count; i++) { /* of the lines; those of fascicles do not matter here */
         if (strcmp(from->notes[i].code, "uncertain") == 0 || strcmp(from->notes[i].code, "at-probe") == 0 ||
@@ -231,8 +245,8 @@ static reha_status detect(injury_case *work, reha_analysis *analysis, reha_error
     reha_region *region = &analysis->regions[0];
     REHA_TRY(reha_muscle_frame_find(work->image, &work->frame, err));
     REHA_TRY(reha_injury_model_run_(work->model, work->image, &work->frame, work->maps, err));
-    REHA_TRY(reha_injury_read(work->maps, work->maps + REHA_INJURY_MAP_COUNT, &work->frame, &work->belly, work->labels,
-                              &work->reading, err));
+    REHA_TRY(reha_injury_read(work->maps, work->maps + REHA_INJURY_MAP_COUNT, &work->frame, &work->belly,
+                              work->labels, &work->reading, err));
     work->answer = reha_injury_answer_of(&work->model->rule, work->reading.features);
     add_grade(work, region);
     note_findings(work, add_lesions(work, region), region);
@@ -245,8 +259,8 @@ static reha_status run_path(injury_case *work, reha_analysis *analysis, reha_err
     reha_status status = REHA_OK;
     reha_analysis *muscle = NULL;
     bool found = false;
-    REHA_CHECK(reha_injury_find_belly_(work->model, work->image, &analysis->acquisition, &work->belly, &found, &muscle,
-                                       err));
+    REHA_CHECK(reha_injury_find_belly_(work->model, work->image, &analysis->acquisition, &work->belly, &found,
+                                       &muscle, err));
     if (!found) {
         pass_refusal_on(muscle, analysis);
         goto done;
@@ -274,10 +288,12 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_analysis *analysis = NULL;
     *out = NULL;
     if (!model->has_rule) {
-        return reha_fail(err, REHA_E_FORMAT, "the model's card has no rule for grades: run 'rehascope calibrate' first");
+        return reha_fail(err, REHA_E_FORMAT,
+                         "the model's card has no rule for grades: run 'rehascope calibrate' first");
     }
     REHA_TRY(reha_analysis_new(REHA_INJURY_TASK, &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", reha_json_string(model->card, "name", ""));
+    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s",
+                   reha_json_string(model->card, "name", ""));
     (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s",
                    reha_json_string(model->card, "version", ""));
     analysis->width_px = image->width_px;
@@ -308,7 +324,8 @@ static const json_t *card(const reha_model *model)
 const reha_recogniser reha_recogniser_muscle_injury = {
     .name = REHA_INJURY_TASK,
     .title = "Focal muscle injury on B-mode ultrasound (trained on simulated lesions, research only)",
-    .accepts = "longitudinal B-mode ultrasound of skeletal muscle with both aponeuroses; only with --task muscle-injury",
+    .accepts = "longitudinal B-mode ultrasound of skeletal muscle with both aponeuroses; only with --task "
+               "muscle-injury",
     .open = reha_injury_model_open_,
     .close = reha_injury_model_close_,
     .analyse = analyse,

@@ -1,5 +1,5 @@
-/* Focal muscle injury on B-mode ultrasound: a research demonstration, trained on simulated lesions. The belly comes from
- * muscle-us; the path of an image is written in muscle_injury.c. */
+/* Focal muscle injury on B-mode ultrasound: a research demonstration, trained on simulated lesions. The belly
+ * comes from muscle-us; the path of an image is written in muscle_injury.c. */
 #ifndef REHA_RECOGNITION_MUSCLE_INJURY_H
 #define REHA_RECOGNITION_MUSCLE_INJURY_H
 

@@ -1,5 +1,5 @@
-/* `audit-data muscle-injury`: what would spoil a training or an evaluation on a clinic's own labels, or on healthy
- * pictures to simulate in. */
+/* `audit-data muscle-injury`: what would spoil a training or an evaluation on a clinic's own labels, or on
+ * healthy pictures to simulate in. */
 #include "recognition/muscle_injury_priv.h"
 
 #include "base/clock.h"
@@ -35,8 +35,10 @@ static const struct {
     const char *code, *severity, *what, *advice;
 } texts[PROBLEMS] = {
     {"unreadable", "error", "image or mask files cannot be read", "replace the files or take the rows out"},
-    {"other-size", "error", "masks differ in size from their images", "export image and mask at the same size"},
-    {"empty-mask", "error", "masks are empty though the grade is 1 or more", "draw the injury, or set the grade to 0"},
+    {"other-size", "error", "masks differ in size from their images",
+     "export image and mask at the same size"},
+    {"empty-mask", "error", "masks are empty though the grade is 1 or more",
+     "draw the injury, or set the grade to 0"},
     {"contradiction", "error", "masks show an injury though the grade is 0", "correct the grade or the mask"},
     {"huge-mask", "warning", "masks cover most of the tissue",
      "look at them: the injury, not the muscle, should be drawn; or is the mask inverted?"},
@@ -46,7 +48,8 @@ static const struct {
      "draw both aponeuroses; without them the rows are passed over"},
     {"copy-across-groups", "error", "images are identical to one of another patient or group",
      "give copies one patient_id, else a split lets test images into training"},
-    {"label-conflict", "error", "identical images have different grades", "settle which one holds, and keep one row"},
+    {"label-conflict", "error", "identical images have different grades",
+     "settle which one holds, and keep one row"},
     {"near-copy-across-groups", "warning", "images look nearly the same as one of another patient or group",
      "look at them: frames of one sequence need one patient_id"},
     {"group-in-two-splits", "error", "images belong to a patient or group that stands in several splits",
@@ -55,8 +58,8 @@ static const struct {
      "collect more: their figures will have wide intervals"}};
 
 typedef struct item_facts {
-    uint64_t hash;  /* of all pixels; 0: not read */
-    uint64_t gist;  /* of a 9 x 8 miniature: which of two neighbours is brighter */
+    uint64_t hash; /* of all pixels; 0: not read */
+    uint64_t gist; /* of a 9 x 8 miniature: which of two neighbours is brighter */
     size_t index;
 } item_facts;
 
@@ -84,12 +87,13 @@ static uint64_t hash_pixels(const reha_gray *image)
     return hash != 0 ? hash : 1;
 }
 
-static reha_status find_gist(const reha_gray *image, const reha_muscle_frame *frame, uint64_t *out, reha_error *err)
+static reha_status find_gist(const reha_gray *image, const reha_muscle_frame *frame, uint64_t *out,
+                             reha_error *err)
 {
     float mini[HASH_W * HASH_H];
     *out = 0;
-    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_NEAREST, (reha_tone){frame->low, frame->high}, HASH_W,
-                              HASH_H, mini, err));
+    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_NEAREST, (reha_tone){frame->low, frame->high},
+                              HASH_W, HASH_H, mini, err));
     for (int y = 0; y < HASH_H; y++) {
         for (int x = 0; x + 1 < HASH_W; x++) {
             *out = *out << 1 | (mini[y * HASH_W + x] > mini[y * HASH_W + x + 1] ? 1U : 0U);
@@ -184,7 +188,8 @@ static void compare_pictures(audit *run)
             const bool is_same = run->facts[k].hash == run->facts[i].hash;
             const bool is_foreign = other->group_idx != here->group_idx;
             is_copy = is_copy || (is_same && is_foreign);
-            is_conflict = is_conflict || (is_same && here->is_labelled && other->is_labelled && other->grade != here->grade);
+            is_conflict = is_conflict ||
+                          (is_same && here->is_labelled && other->is_labelled && other->grade != here->grade);
             is_near = is_near || (!is_same && is_foreign && run->facts[k].hash != 0 &&
                                   count_bits(run->facts[k].gist ^ run->facts[i].gist) <= NEAR_BITS);
         }
@@ -263,20 +268,21 @@ static json_t *make_report(const audit *run, const char *data_folder, const int 
     json_t *problems = json_array();
     for (int p = 0; p < PROBLEMS; p++) {
         if (run->counts[p] > 0) {
-            (void)json_array_append_new(problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code,
-                                                            "severity", texts[p].severity, "count", run->counts[p], "what",
-                                                            texts[p].what, "do", texts[p].advice, "examples",
-                                                            run->examples[p]));
+            (void)json_array_append_new(
+                problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code, "severity",
+                                    texts[p].severity, "count", run->counts[p], "what", texts[p].what, "do",
+                                    texts[p].advice, "examples", run->examples[p]));
         }
     }
     return json_pack("{s:s, s:o, s:i, s:i, s:i, s:[i, i, i, i], s:o, s:o}", "task", REHA_INJURY_TASK, "data",
-                     reha_json_text(data_folder), "n", (int)run->data.count, "groups", (int)run->data.group_count,
-                     "labelled", (int)run->data.labelled_count, "labelled_by_grade", by_grade[0], by_grade[1], by_grade[2],
-                     by_grade[3], "splits", splits_json(run), "problems", problems);
+                     reha_json_text(data_folder), "n", (int)run->data.count, "groups",
+                     (int)run->data.group_count, "labelled", (int)run->data.labelled_count,
+                     "labelled_by_grade", by_grade[0], by_grade[1], by_grade[2], by_grade[3], "splits",
+                     splits_json(run), "problems", problems);
 }
 
-reha_status reha_injury_audit_(const char *data_folder, reha_load_function load, const reha_progress *progress,
-                               json_t **out, reha_error *err)
+reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
+                               const reha_progress *progress, json_t **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     audit run = {.load = load != NULL ? load : reha_load_picture};

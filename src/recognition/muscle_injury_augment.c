@@ -28,7 +28,8 @@ static placement place(reha_random *random, double aspect)
     const double c = cos(turn) * scale;
     const double s = sin(turn) * scale;
     /* The turn happens in the picture, where both axes have one scale. */
-    placement at = {flip * c * stretch, -s / aspect / stretch, flip * s * aspect * stretch, c / stretch, 0.0, 0.0};
+    placement at = {
+        flip * c * stretch, -s / aspect / stretch, flip * s * aspect * stretch, c / stretch, 0.0, 0.0};
     at.x0 = symmetric(random, 0.08);
     at.y0 = symmetric(random, 0.08);
     return at;
@@ -54,8 +55,8 @@ static bool find_corner(const reha_gray *image, double x, double y, corner *out)
     return true;
 }
 
-static void warp(const reha_injury_view *view, const reha_muscle_frame *frame, const placement *at, float *input,
-                 float *targets)
+static void warp(const reha_injury_view *view, const reha_muscle_frame *frame, const placement *at,
+                 float *input, float *targets)
 {
     const float range = (float)fmax(1e-6, frame->high - frame->low);
     for (int i = 0; i < REHA_INJURY_MAPS * MAP * MAP; i++) {
@@ -65,8 +66,10 @@ static void warp(const reha_injury_view *view, const reha_muscle_frame *frame, c
         for (int x = 0; x < SIDE; x++) {
             const double u = (x + 0.5) / SIDE - 0.5;
             const double v = (y + 0.5) / SIDE - 0.5;
-            const double sx = frame->box.x_px + (0.5 + at->xx * u + at->xy * v + at->x0) * frame->box.width_px - 0.5;
-            const double sy = frame->box.y_px + (0.5 + at->yx * u + at->yy * v + at->y0) * frame->box.height_px - 0.5;
+            const double sx =
+                frame->box.x_px + (0.5 + at->xx * u + at->xy * v + at->x0) * frame->box.width_px - 0.5;
+            const double sy =
+                frame->box.y_px + (0.5 + at->yx * u + at->yy * v + at->y0) * frame->box.height_px - 0.5;
             float *injured = targets + y / 2 * MAP + x / 2;
             float grey = 0.0F;
             corner near;
@@ -124,8 +127,8 @@ static void blur(float *grey)
     }
 }
 
-void reha_injury_augment(const reha_injury_view *view, const reha_muscle_frame *frame, reha_random *random, float *input,
-                         float *targets)
+void reha_injury_augment(const reha_injury_view *view, const reha_muscle_frame *frame, reha_random *random,
+                         float *input, float *targets)
 {
     const placement at = place(random, frame->box.width_px / frame->box.height_px);
     warp(view, frame, &at, input, targets);

@@ -49,7 +49,8 @@ bool reha_injury_belly_from_region(const reha_region *region, reha_injury_belly 
     return is_usable(out);
 }
 
-static reha_status read_mask(const reha_gray *mask, const reha_muscle_frame *frame, float *map, reha_error *err)
+static reha_status read_mask(const reha_gray *mask, const reha_muscle_frame *frame, float *map,
+                             reha_error *err)
 {
     float most = 0.0F;
     for (size_t i = 0; i < (size_t)mask->width_px * mask->height_px; i++) {
@@ -59,8 +60,8 @@ static reha_status read_mask(const reha_gray *mask, const reha_muscle_frame *fra
     return reha_sample_rect(mask, frame->box, REHA_BORDER_ZERO, tone, MAP, MAP, map, err);
 }
 
-reha_status reha_injury_belly_from_mask(const reha_gray *image, const reha_muscle_frame *frame, const reha_gray *mask,
-                                        reha_injury_belly *out, reha_error *err)
+reha_status reha_injury_belly_from_mask(const reha_gray *image, const reha_muscle_frame *frame,
+                                        const reha_gray *mask, reha_injury_belly *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_muscle_measurement measured;
@@ -80,7 +81,8 @@ reha_status reha_injury_belly_from_mask(const reha_gray *image, const reha_muscl
         out->deep[i] = (reha_point_px){x, reha_muscle_curve_at(&measured.deep, x)};
     }
     finish(out, measured.fascicle_angle_deg);
-    status = is_usable(out) ? REHA_OK : reha_fail(err, REHA_E_REFUSED, "the two aponeuroses of the mask cross");
+    status =
+        is_usable(out) ? REHA_OK : reha_fail(err, REHA_E_REFUSED, "the two aponeuroses of the mask cross");
 done:
     reha_free(maps);
     return status;

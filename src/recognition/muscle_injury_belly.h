@@ -1,5 +1,5 @@
-/* The muscle belly in which injuries are looked for: what lies between two aponeuroses, and how its fascicles run.
- * It comes from the findings of muscle-us or, where masks are drawn, from the masks. */
+/* The muscle belly in which injuries are looked for: what lies between two aponeuroses, and how its fascicles
+ * run. It comes from the findings of muscle-us or, where masks are drawn, from the masks. */
 #ifndef REHA_RECOGNITION_MUSCLE_INJURY_BELLY_H
 #define REHA_RECOGNITION_MUSCLE_INJURY_BELLY_H
 
@@ -20,7 +20,8 @@ bool reha_injury_belly_from_region(const reha_region *region, reha_injury_belly 
 
 /* Of a drawn mask of the aponeuroses, as large as the image. REHA_E_REFUSED: no two of them are drawn. */
 REHA_MUST_USE reha_status reha_injury_belly_from_mask(const reha_gray *image, const reha_muscle_frame *frame,
-                                                      const reha_gray *mask, reha_injury_belly *out, reha_error *err);
+                                                      const reha_gray *mask, reha_injury_belly *out,
+                                                      reha_error *err);
 
 /* Heights of the two lines in a column; beyond their ends they go on level. */
 double reha_injury_top(const reha_injury_belly *belly, double x_px);
@@ -28,7 +29,8 @@ double reha_injury_bottom(const reha_injury_belly *belly, double x_px);
 /* How far a point lies inside, in vertical pixels; negative: outside of both lines. */
 double reha_injury_depth(const reha_injury_belly *belly, reha_point_px at);
 
-/* The belly's own axes: along the fascicles (to the right) and across them (downwards), in pixels from `origin`. */
+/* The belly's own axes: along the fascicles (to the right) and across them (downwards), in pixels from
+ * `origin`. */
 typedef struct reha_injury_axes {
     reha_point_px origin;
     double cosine, sine;

@@ -1,5 +1,5 @@
-/* Grades, probabilities, prediction sets, the threshold of the regions and the errors of the sizes, fitted to pictures
- * that taught no weight. */
+/* Grades, probabilities, prediction sets, the threshold of the regions and the errors of the sizes, fitted to
+ * pictures that taught no weight. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "recognition/muscle_injury_card.h"
@@ -79,7 +79,8 @@ static reha_status size_error(const reha_injury_show *show, double score_min, er
     return REHA_OK;
 }
 
-static reha_status fit(const reha_injury_show *show, reha_injury_rule *rule, reha_injury_errors *errors, reha_error *err)
+static reha_status fit(const reha_injury_show *show, reha_injury_rule *rule, reha_injury_errors *errors,
+                       reha_error *err)
 {
     reha_injury_example *examples = reha_alloc_zero(show->count, sizeof *examples);
     if (examples == NULL) {
@@ -107,10 +108,11 @@ static json_t *facts_of(const reha_injury_show *show, const reha_evaluate_option
         labelled += show->items[i].is_labelled ? 1 : 0;
     }
     return json_pack("{s:s, s:I, s:I, s:I, s:[I, I, I, I], s:s}", "split",
-                     options->split != NULL ? options->split : "all", "pictures", (json_int_t)show->count, "labelled",
-                     (json_int_t)labelled, "groups", (json_int_t)show->data.group_count, "by_grade",
-                     (json_int_t)by_grade[0], (json_int_t)by_grade[1], (json_int_t)by_grade[2], (json_int_t)by_grade[3],
-                     "belly", has_muscle ? "as muscle-us finds it" : "from the masks");
+                     options->split != NULL ? options->split : "all", "pictures", (json_int_t)show->count,
+                     "labelled", (json_int_t)labelled, "groups", (json_int_t)show->data.group_count,
+                     "by_grade", (json_int_t)by_grade[0], (json_int_t)by_grade[1], (json_int_t)by_grade[2],
+                     (json_int_t)by_grade[3], "belly",
+                     has_muscle ? "as muscle-us finds it" : "from the masks");
 }
 
 /* Into the card; figures measured with another rule no longer belong to it. */
@@ -118,8 +120,8 @@ static reha_status write_card(reha_model *model, const char *folder, json_t *fac
 {
     json_t *rule = NULL;
     REHA_TRY(reha_injury_rule_to_json(&model->rule, &rule, err));
-    json_t *errors = json_pack("{s:o, s:o}", "share_of_thickness", reha_json_real(model->errors.share), "length_ratio",
-                               reha_json_real(model->errors.along_ratio));
+    json_t *errors = json_pack("{s:o, s:o}", "share_of_thickness", reha_json_real(model->errors.share),
+                               "length_ratio", reha_json_real(model->errors.along_ratio));
     (void)json_object_del(model->card, "metrics");
     if (json_object_set_new(model->card, "rule", rule) != 0 ||
         json_object_set_new(model->card, "measurement_error_95", errors) != 0 ||
@@ -129,8 +131,9 @@ static reha_status write_card(reha_model *model, const char *folder, json_t *fac
     return reha_injury_card_save(folder, model->card, err);
 }
 
-reha_status reha_injury_calibrate_(reha_model *model, const char *model_folder, const reha_evaluate_options *options,
-                                   const reha_progress *progress, json_t **report, reha_error *err)
+reha_status reha_injury_calibrate_(reha_model *model, const char *model_folder,
+                                   const reha_evaluate_options *options, const reha_progress *progress,
+                                   json_t **report, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_injury_show show;
@@ -160,7 +163,8 @@ static char *muscle_beside(const char *base_folder)
 {
     char *found = NULL;
     char *models = base_folder != NULL ? reha_path_join(base_folder, "../..") : NULL;
-    if (models != NULL && reha_model_folder(models, reha_recogniser_muscle_us.name, &found, NULL) != REHA_OK) {
+    if (models != NULL &&
+        reha_model_folder(models, reha_recogniser_muscle_us.name, &found, NULL) != REHA_OK) {
         found = NULL;
     }
     reha_free(models);
@@ -181,14 +185,16 @@ reha_status reha_injury_fit_after_training_(const reha_train_options *options, c
     reha_injury_data data;
     char *muscle = NULL;
     REHA_TRY(reha_injury_data_load(options->data_folder, how.split, &data, err));
-    /* Simulated pictures have drawn aponeuroses: what is fitted then depends on nothing that happens to be installed. */
+    /* Simulated pictures have drawn aponeuroses: what is fitted then depends on nothing that happens to be
+     * installed. */
     muscle = data.labelled_count > 0 ? muscle_beside(options->base_folder) : NULL;
     reha_injury_data_clear(&data);
     REHA_CHECK(reha_injury_model_load_(options->out_folder, muscle, options->threads, &model, err));
     status = reha_injury_calibrate_(model, options->out_folder, &how, progress, &report, err);
     if (status != REHA_OK) {
-        reha_error_prefix(err, "the network is trained and saved, but its grades could not be fitted (give more "
-                               "patients, or 'rehascope calibrate')");
+        reha_error_prefix(err,
+                          "the network is trained and saved, but its grades could not be fitted (give more "
+                          "patients, or 'rehascope calibrate')");
     }
 done:
     json_decref(report);

@@ -73,10 +73,12 @@ static const char *split_of(const reha_csv *table, const columns *at, size_t row
 
 static bool leaves_folder(const char *path)
 {
-    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") != NULL;
+    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
+           strstr(path, "/../") != NULL;
 }
 
-static reha_status check_row(const reha_csv *table, const columns *at, size_t row, int64_t *grade, reha_error *err)
+static reha_status check_row(const reha_csv *table, const columns *at, size_t row, int64_t *grade,
+                             reha_error *err)
 {
     const size_t line = row + 2;
     const char *image = cell(table, row, at->image);
@@ -84,17 +86,20 @@ static reha_status check_row(const reha_csv *table, const columns *at, size_t ro
     const char *word = cell(table, row, at->grade);
     *grade = 0;
     if (image[0] == '\0' || leaves_folder(image) || leaves_folder(mask)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder", line);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
+                         line);
     }
     if (is_labelled(table, at, row) && (!reha_parse_int64(word, grade) || *grade < 0 || *grade > GRADE_MAX)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: grade '%.10s' is none of 0, 1, 2, 3", line, word);
     }
     if (group_of(table, at, row)[0] == '\0') {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: %s is empty, so it cannot be kept out of another split", line,
+        return reha_fail(err, REHA_E_FORMAT,
+                         "line %zu: %s is empty, so it cannot be kept out of another split", line,
                          is_labelled(table, at, row) ? "patient_id" : "similarity_group");
     }
     if (mask[0] == '\0' && (*grade > 0 || !is_labelled(table, at, row))) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: no mask; only a labelled image of grade 0 may go without", line);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "line %zu: no mask; only a labelled image of grade 0 may go without", line);
     }
     return REHA_OK;
 }
@@ -138,8 +143,8 @@ static bool is_wanted(const reha_csv *table, const columns *at, size_t row, cons
            (is_labelled(table, at, row) || strcmp(cell(table, row, at->structure), "aponeurosis") == 0);
 }
 
-static reha_status read_rows(const reha_csv *table, const char *folder, const char *split, reha_injury_data *out,
-                             reha_error *err)
+static reha_status read_rows(const reha_csv *table, const char *folder, const char *split,
+                             reha_injury_data *out, reha_error *err)
 {
     columns at;
     const size_t count = reha_csv_rows(table);
@@ -164,7 +169,8 @@ static reha_status read_rows(const reha_csv *table, const char *folder, const ch
                                       split != NULL ? "' (there are 'train', 'tune' and 'val')" : "");
 }
 
-reha_status reha_injury_data_load(const char *folder, const char *split, reha_injury_data *out, reha_error *err)
+reha_status reha_injury_data_load(const char *folder, const char *split, reha_injury_data *out,
+                                  reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_csv *table = NULL;

@@ -1,10 +1,10 @@
-/* What `train`, `evaluate`, `calibrate` and `audit-data muscle-injury` read: a folder with `index.csv`, two kinds of
- * rows in one table (docs/formats/muscle-injury-data.md):
+/* What `train`, `evaluate`, `calibrate` and `audit-data muscle-injury` read: a folder with `index.csv`, two
+ * kinds of rows in one table (docs/formats/muscle-injury-data.md):
  *
- * - labelled: image, mask, grade (0 to 3), patient_id. The mask shows the injury; with grade 0 it may be left out.
- *   A clinic's own pictures. They are taken as they are.
- * - healthy: structure "aponeurosis", image, mask (of the aponeuroses), similarity_group, and no grade. Injuries are
- *   simulated in them. Rows of structure "fascicle" are passed over. */
+ * - labelled: image, mask, grade (0 to 3), patient_id. The mask shows the injury; with grade 0 it may be left
+ * out. A clinic's own pictures. They are taken as they are.
+ * - healthy: structure "aponeurosis", image, mask (of the aponeuroses), similarity_group, and no grade.
+ * Injuries are simulated in them. Rows of structure "fascicle" are passed over. */
 #ifndef REHA_RECOGNITION_MUSCLE_INJURY_DATA_H
 #define REHA_RECOGNITION_MUSCLE_INJURY_DATA_H
 
@@ -31,10 +31,10 @@ typedef struct reha_injury_data {
     size_t labelled_count;
 } reha_injury_data;
 
-/* split NULL: all rows. "val" holds one group in five, by a hash of its name (the same groups as muscle-us), "tune"
- * one in six of the others, "train" the rest; with a column `split` its words stand, and "tune" is taken out of its
- * "train". No rows: REHA_E_NOT_FOUND; a bad row: REHA_E_FORMAT with its line; a path that leaves the folder is
- * refused. */
+/* split NULL: all rows. "val" holds one group in five, by a hash of its name (the same groups as muscle-us),
+ * "tune" one in six of the others, "train" the rest; with a column `split` its words stand, and "tune" is
+ * taken out of its "train". No rows: REHA_E_NOT_FOUND; a bad row: REHA_E_FORMAT with its line; a path that
+ * leaves the folder is refused. */
 REHA_MUST_USE reha_status reha_injury_data_load(const char *folder, const char *split, reha_injury_data *out,
                                                 reha_error *err);
 void reha_injury_data_clear(reha_injury_data *data);

@@ -11,7 +11,8 @@
 
 enum { MAP = REHA_MUSCLE_MAP_PX, COUNT = MAP * MAP, CELLS_MIN = 6, SURE_CELLS = 6, BASE_RADIUS = 4 };
 static const double REGION_MIN = REHA_INJURY_REGION_MIN; /* probability from which cells make a region */
-static const double BORDER_SHARE = 0.02;  /* of the thickness: cells this far outside of the belly still count */
+static const double BORDER_SHARE =
+    0.02; /* of the thickness: cells this far outside of the belly still count */
 static const double ODDS_FLOOR = 1e-3;
 static const double AREA_FLOOR = 1e-3;
 
@@ -70,13 +71,14 @@ static void extent_add(extent *to, const reha_muscle_frame *frame, const reha_in
     to->along1 = is_first ? along : fmax(to->along1, along);
 }
 
-static void extent_tell(const extent *from, const reha_muscle_frame *frame, size_t belly_cells, reha_injury_found *out)
+static void extent_tell(const extent *from, const reha_muscle_frame *frame, size_t belly_cells,
+                        reha_injury_found *out)
 {
     const double column_px = frame->box.width_px / MAP;
     const double row_px = frame->box.height_px / MAP;
-    out->box = (reha_box_px){frame->box.x_px + from->column0 * column_px, frame->box.y_px + from->row0 * row_px,
-                             (from->column1 - from->column0 + 1.0) * column_px,
-                             (from->row1 - from->row0 + 1.0) * row_px};
+    out->box = (reha_box_px){
+        frame->box.x_px + from->column0 * column_px, frame->box.y_px + from->row0 * row_px,
+        (from->column1 - from->column0 + 1.0) * column_px, (from->row1 - from->row0 + 1.0) * row_px};
     out->share = fmax(0.0, from->depth1 - from->depth0);
     out->along_px = from->along1 - from->along0 + column_px;
     out->area_share = belly_cells > 0 ? (double)from->cells / (double)belly_cells : 0.0;
@@ -113,7 +115,7 @@ static double sure_mean(const sure_cells *from)
     return from->count > 0 ? sum / from->count : 0.0;
 }
 
-typedef struct work { /* one block each */
+typedef struct work {                /* one block each */
     float *injured, *torn, *scratch; /* within the belly, smoothed over 3 x 3 cells */
     int *labels, *queue;
     uint8_t *inside;
@@ -207,9 +209,9 @@ static double log_odds(double p)
 const char *reha_injury_feature_name(int feature)
 {
     static const char *const names[REHA_INJURY_FEATURES] = {
-        "log odds of the surest injured cells", "log10 of the injured share of the belly",
+        "log odds of the surest injured cells",   "log10 of the injured share of the belly",
         "share of the thickness that is injured", "log odds of the surest torn cells",
-        "log10 of the torn share of the belly", "share of the thickness that is torn"};
+        "log10 of the torn share of the belly",   "share of the thickness that is torn"};
     return names[feature];
 }
 
@@ -232,7 +234,8 @@ static void describe(const float *map, const reha_muscle_frame *frame, const reh
 }
 
 reha_status reha_injury_read(const float *injured, const float *torn, const reha_muscle_frame *frame,
-                             const reha_injury_belly *belly, int *labels, reha_injury_reading *out, reha_error *err)
+                             const reha_injury_belly *belly, int *labels, reha_injury_reading *out,
+                             reha_error *err)
 {
     reha_status status = REHA_OK;
     work w = {0};
@@ -277,7 +280,8 @@ bool reha_injury_extent(const float *drawn, const reha_muscle_frame *frame, cons
     const double border = -BORDER_SHARE * belly->thickness_px;
     *out = (reha_injury_found){.score = 1.0};
     for (int i = 0; i < COUNT; i++) {
-        const bool is_inside = reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
+        const bool is_inside =
+            reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
         belly_cells += is_inside ? 1 : 0;
         if (is_inside && drawn[i] > 0.5F) {
             extent_add(&size, frame, belly, &axes, i);
@@ -285,7 +289,8 @@ bool reha_injury_extent(const float *drawn, const reha_muscle_frame *frame, cons
     }
     if (size.cells > 0) {
         extent_tell(&size, frame, belly_cells, out);
-        out->at = (reha_point_px){out->box.x_px + 0.5 * out->box.width_px, out->box.y_px + 0.5 * out->box.height_px};
+        out->at = (reha_point_px){out->box.x_px + 0.5 * out->box.width_px,
+                                  out->box.y_px + 0.5 * out->box.height_px};
     }
     return size.cells > 0;
 }
@@ -296,7 +301,8 @@ double reha_injury_dice(const float *injured, const float *drawn, const reha_mus
     double both = 0.0, sum = 0.0;
     const double border = -BORDER_SHARE * belly->thickness_px;
     for (int i = 0; i < COUNT; i++) {
-        const bool is_inside = reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
+        const bool is_inside =
+            reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
         const double found = is_inside && injured[i] > 0.5F ? 1.0 : 0.0;
         const double truth = drawn[i] > 0.5F ? 1.0 : 0.0;
         both += found * truth;
@@ -354,8 +360,8 @@ int reha_injury_outline(const int *labels, int label, const reha_muscle_frame *f
 
 /* ---- the plain rule ---- */
 
-reha_status reha_injury_darkness(const reha_gray *image, const reha_muscle_frame *frame, const reha_injury_belly *belly,
-                                 float *scratch, float *out, reha_error *err)
+reha_status reha_injury_darkness(const reha_gray *image, const reha_muscle_frame *frame,
+                                 const reha_injury_belly *belly, float *scratch, float *out, reha_error *err)
 {
     float *mean = scratch;
     float *square = scratch + COUNT;
@@ -385,8 +391,10 @@ reha_status reha_injury_darkness(const reha_gray *image, const reha_muscle_frame
             n += 1.0;
         }
     }
-    const double mean0 = sums[0] / fmax(1.0, n), sd0 = sqrt(fmax(1e-8, sums[1] / fmax(1.0, n) - mean0 * mean0));
-    const double mean1 = sums[2] / fmax(1.0, n), sd1 = sqrt(fmax(1e-8, sums[3] / fmax(1.0, n) - mean1 * mean1));
+    const double mean0 = sums[0] / fmax(1.0, n),
+                 sd0 = sqrt(fmax(1e-8, sums[1] / fmax(1.0, n) - mean0 * mean0));
+    const double mean1 = sums[2] / fmax(1.0, n),
+                 sd1 = sqrt(fmax(1e-8, sums[3] / fmax(1.0, n) - mean1 * mean1));
     for (int i = 0; status == REHA_OK && i < COUNT; i++) {
         const double z = 0.5 * ((mean0 - (double)mean[i]) / sd0 + (mean1 - (double)square[i]) / sd1);
         out[i] = (float)(1.0 / (1.0 + exp(-2.5 * (z - 1.5))));

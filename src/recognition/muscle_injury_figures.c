@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double SMALL_SHARE = 0.32, LARGE_SHARE = 0.71; /* of the thickness: 10 and 50 % of a cross-section */
-static const double FEW_FALSE = 0.1, MORE_FALSE = 0.5;      /* false regions a picture */
+static const double SMALL_SHARE = 0.32,
+                    LARGE_SHARE = 0.71;                /* of the thickness: 10 and 50 % of a cross-section */
+static const double FEW_FALSE = 0.1, MORE_FALSE = 0.5; /* false regions a picture */
 
 reha_injury_answer reha_injury_answer_of(const reha_injury_rule *rule, const double *features)
 {
@@ -30,18 +31,18 @@ typedef struct scored {
 } scored;
 
 typedef struct detector {
-    double *best_hit;  /* of each picture: the surest region that hits; -1: none */
-    double *image;     /* score of the picture as a whole */
-    scored *wrong;     /* regions that hit nothing, falling */
+    double *best_hit; /* of each picture: the surest region that hits; -1: none */
+    double *image;    /* score of the picture as a whole */
+    scored *wrong;    /* regions that hit nothing, falling */
     size_t wrong_count;
-    scored *by_image;  /* all pictures, falling */
+    scored *by_image; /* all pictures, falling */
 } detector;
 
 typedef struct figures {
     const reha_injury_show *show;
     const reha_injury_rule *rule;
     reha_injury_answer *answers;
-    double *weights;       /* of each picture in this round */
+    double *weights; /* of each picture in this round */
     double *group_weights;
     detector network, plain;
     double network_few, network_more, plain_few, plain_more; /* thresholds of this round */
@@ -188,7 +189,8 @@ static double sensitivity(const figures *f, size_t at, int which)
                          : which == 2 ? f->plain_few
                                       : f->plain_more;
     /* At the threshold itself one false region too many is told. */
-    return caught(is_lesion(&f->show->items[at]), (is_plain ? &f->plain : &f->network)->best_hit[at], nextafter(least, 2.0));
+    return caught(is_lesion(&f->show->items[at]), (is_plain ? &f->plain : &f->network)->best_hit[at],
+                  nextafter(least, 2.0));
 }
 
 static double sensitivity_of_kind(const figures *f, size_t at, int kind)
@@ -213,14 +215,16 @@ static double sensitivity_of_size(const figures *f, size_t at, int size)
 static double sensitivity_of_strength(const figures *f, size_t at, int half)
 {
     const reha_injury_shown *one = &f->show->items[at];
-    return is_lesion(one) && !one->is_labelled && (one->spec.strength < 0.72 ? 0 : 1) == half ? sensitivity(f, at, 0)
-                                                                                            : (double)NAN;
+    return is_lesion(one) && !one->is_labelled && (one->spec.strength < 0.72 ? 0 : 1) == half
+               ? sensitivity(f, at, 0)
+               : (double)NAN;
 }
 
 static double dice(const figures *f, size_t at, int kind)
 {
     const reha_injury_shown *one = &f->show->items[at];
-    return is_lesion(one) && one->has_truth && (kind < 0 || (int)one->spec.kind == kind) ? one->dice : (double)NAN;
+    return is_lesion(one) && one->has_truth && (kind < 0 || (int)one->spec.kind == kind) ? one->dice
+                                                                                         : (double)NAN;
 }
 
 static double size_error(const figures *f, size_t at, int which)
@@ -236,13 +240,14 @@ static double size_error(const figures *f, size_t at, int which)
 static double told_lesion(const figures *f, size_t at, int which)
 {
     (void)which;
-    return is_lesion(&f->show->items[at]) ? is_told(f, at) && f->show->items[at].hit[0] ? 1.0 : 0.0 : (double)NAN;
+    return is_lesion(&f->show->items[at]) ? is_told(f, at) && f->show->items[at].hit[0] ? 1.0 : 0.0
+                                          : (double)NAN;
 }
 
 static double alarm(const figures *f, size_t at, int kind)
 {
     const reha_injury_shown *one = &f->show->items[at];
-    const bool is_in = kind == -1 ? is_null(one)
+    const bool is_in = kind == -1                    ? is_null(one)
                        : kind == REHA_LESION_NOTHING ? is_untouched(one)
                                                      : (int)one->spec.kind == kind;
     return is_in ? is_told(f, at) ? 1.0 : 0.0 : (double)NAN;
@@ -291,57 +296,56 @@ static double contrast(const figures *f, size_t at, int which)
     return is_lesion(&f->show->items[at]) ? f->show->items[at].contrast : (double)NAN;
 }
 
-static const mean_of means[] = {
-    {"sensitivity_at_0.1_fp", sensitivity, 0},
-    {"sensitivity_at_0.5_fp", sensitivity, 1},
-    {"sensitivity_at_0.1_fp_plain_rule", sensitivity, 2},
-    {"sensitivity_at_0.5_fp_plain_rule", sensitivity, 3},
-    {"sensitivity_oedema", sensitivity_of_kind, REHA_LESION_OEDEMA},
-    {"sensitivity_disruption", sensitivity_of_kind, REHA_LESION_DISRUPTION},
-    {"sensitivity_gap", sensitivity_of_kind, REHA_LESION_GAP},
-    {"sensitivity_haematoma", sensitivity_of_kind, REHA_LESION_HAEMATOMA},
-    {"sensitivity_retraction", sensitivity_of_kind, REHA_LESION_RETRACTION},
-    {"plain_rule_oedema", plain_of_kind, REHA_LESION_OEDEMA},
-    {"plain_rule_disruption", plain_of_kind, REHA_LESION_DISRUPTION},
-    {"plain_rule_gap", plain_of_kind, REHA_LESION_GAP},
-    {"plain_rule_haematoma", plain_of_kind, REHA_LESION_HAEMATOMA},
-    {"plain_rule_retraction", plain_of_kind, REHA_LESION_RETRACTION},
-    {"sensitivity_small", sensitivity_of_size, 0},
-    {"sensitivity_medium", sensitivity_of_size, 1},
-    {"sensitivity_large", sensitivity_of_size, 2},
-    {"sensitivity_weak", sensitivity_of_strength, 0},
-    {"sensitivity_strong", sensitivity_of_strength, 1},
-    {"told_and_right", told_lesion, 0},
-    {"dice", dice, -1},
-    {"dice_oedema", dice, REHA_LESION_OEDEMA},
-    {"dice_disruption", dice, REHA_LESION_DISRUPTION},
-    {"dice_gap", dice, REHA_LESION_GAP},
-    {"dice_haematoma", dice, REHA_LESION_HAEMATOMA},
-    {"dice_retraction", dice, REHA_LESION_RETRACTION},
-    {"share_error_mean", size_error, 0},
-    {"length_error_ratio_mean", size_error, 1},
-    {"alarms_untouched", alarm, REHA_LESION_NOTHING},
-    {"alarms_null_simulation", alarm, -1},
-    {"alarms_vessel", alarm, REHA_LESION_VESSEL},
-    {"alarms_anisotropy", alarm, REHA_LESION_ANISOTROPY},
-    {"alarms_shadow", alarm, REHA_LESION_SHADOW},
-    {"alarms_gain_step", alarm, REHA_LESION_GAIN},
-    {"grade_accuracy", graded, 0},
-    {"grade_mae", graded, 1},
-    {"set_coverage", graded, 2},
-    {"set_size", graded, 3},
-    {"brier", graded, 4},
-    {"probability_minus_rate", graded, 5},
-    {"recall_grade_0", recalled, 0},
-    {"recall_grade_1", recalled, 1},
-    {"recall_grade_2", recalled, 2},
-    {"recall_grade_3", recalled, 3},
-    {"coverage_grade_0", covered, 0},
-    {"coverage_grade_1", covered, 1},
-    {"coverage_grade_2", covered, 2},
-    {"coverage_grade_3", covered, 3},
-    {"refused", refused, 0},
-    {"lesion_contrast_sd", contrast, 0}};
+static const mean_of means[] = {{"sensitivity_at_0.1_fp", sensitivity, 0},
+                                {"sensitivity_at_0.5_fp", sensitivity, 1},
+                                {"sensitivity_at_0.1_fp_plain_rule", sensitivity, 2},
+                                {"sensitivity_at_0.5_fp_plain_rule", sensitivity, 3},
+                                {"sensitivity_oedema", sensitivity_of_kind, REHA_LESION_OEDEMA},
+                                {"sensitivity_disruption", sensitivity_of_kind, REHA_LESION_DISRUPTION},
+                                {"sensitivity_gap", sensitivity_of_kind, REHA_LESION_GAP},
+                                {"sensitivity_haematoma", sensitivity_of_kind, REHA_LESION_HAEMATOMA},
+                                {"sensitivity_retraction", sensitivity_of_kind, REHA_LESION_RETRACTION},
+                                {"plain_rule_oedema", plain_of_kind, REHA_LESION_OEDEMA},
+                                {"plain_rule_disruption", plain_of_kind, REHA_LESION_DISRUPTION},
+                                {"plain_rule_gap", plain_of_kind, REHA_LESION_GAP},
+                                {"plain_rule_haematoma", plain_of_kind, REHA_LESION_HAEMATOMA},
+                                {"plain_rule_retraction", plain_of_kind, REHA_LESION_RETRACTION},
+                                {"sensitivity_small", sensitivity_of_size, 0},
+                                {"sensitivity_medium", sensitivity_of_size, 1},
+                                {"sensitivity_large", sensitivity_of_size, 2},
+                                {"sensitivity_weak", sensitivity_of_strength, 0},
+                                {"sensitivity_strong", sensitivity_of_strength, 1},
+                                {"told_and_right", told_lesion, 0},
+                                {"dice", dice, -1},
+                                {"dice_oedema", dice, REHA_LESION_OEDEMA},
+                                {"dice_disruption", dice, REHA_LESION_DISRUPTION},
+                                {"dice_gap", dice, REHA_LESION_GAP},
+                                {"dice_haematoma", dice, REHA_LESION_HAEMATOMA},
+                                {"dice_retraction", dice, REHA_LESION_RETRACTION},
+                                {"share_error_mean", size_error, 0},
+                                {"length_error_ratio_mean", size_error, 1},
+                                {"alarms_untouched", alarm, REHA_LESION_NOTHING},
+                                {"alarms_null_simulation", alarm, -1},
+                                {"alarms_vessel", alarm, REHA_LESION_VESSEL},
+                                {"alarms_anisotropy", alarm, REHA_LESION_ANISOTROPY},
+                                {"alarms_shadow", alarm, REHA_LESION_SHADOW},
+                                {"alarms_gain_step", alarm, REHA_LESION_GAIN},
+                                {"grade_accuracy", graded, 0},
+                                {"grade_mae", graded, 1},
+                                {"set_coverage", graded, 2},
+                                {"set_size", graded, 3},
+                                {"brier", graded, 4},
+                                {"probability_minus_rate", graded, 5},
+                                {"recall_grade_0", recalled, 0},
+                                {"recall_grade_1", recalled, 1},
+                                {"recall_grade_2", recalled, 2},
+                                {"recall_grade_3", recalled, 3},
+                                {"coverage_grade_0", covered, 0},
+                                {"coverage_grade_1", covered, 1},
+                                {"coverage_grade_2", covered, 2},
+                                {"coverage_grade_3", covered, 3},
+                                {"refused", refused, 0},
+                                {"lesion_contrast_sd", contrast, 0}};
 enum { MEANS = sizeof means / sizeof means[0], RANKED = 5, ALL = MEANS + RANKED };
 
 /* ---- all of them ---- */
@@ -392,7 +396,8 @@ static void fill_interval(const double *drawn, int rounds, int which, double *sc
     to->high = count > 0 ? scratch[(size_t)(0.975 * (count - 1) + 0.5)] : (double)NAN;
 }
 
-static reha_status figures_new(const reha_injury_show *show, const reha_injury_rule *rule, figures *f, reha_error *err)
+static reha_status figures_new(const reha_injury_show *show, const reha_injury_rule *rule, figures *f,
+                               reha_error *err)
 {
     *f = (figures){.show = show, .rule = rule};
     f->answers = reha_alloc_zero(show->count, sizeof *f->answers);
@@ -408,8 +413,9 @@ static reha_status figures_new(const reha_injury_show *show, const reha_injury_r
     return detector_new(f, true, &f->plain, err);
 }
 
-reha_status reha_injury_figures_compute(const reha_injury_show *show, const reha_injury_rule *rule, int rounds,
-                                        uint64_t seed, reha_injury_figure *out, int *count, reha_error *err)
+reha_status reha_injury_figures_compute(const reha_injury_show *show, const reha_injury_rule *rule,
+                                        int rounds, uint64_t seed, reha_injury_figure *out, int *count,
+                                        reha_error *err)
 {
     static const char *const ranked[RANKED] = {"auc", "auc_against_untouched", "auc_against_null_simulation",
                                                "auc_against_look_alikes", "auc_plain_rule"};
@@ -417,7 +423,8 @@ reha_status reha_injury_figures_compute(const reha_injury_show *show, const reha
     figures f;
     double values[ALL];
     const size_t groups = show->data.group_count;
-    double *drawn = reha_alloc_zero((size_t)(rounds + 1) * (ALL + 1), sizeof *drawn); /* a row each, then room to sort */
+    double *drawn =
+        reha_alloc_zero((size_t)(rounds + 1) * (ALL + 1), sizeof *drawn); /* a row each, then room to sort */
     *count = 0;
     REHA_CHECK(figures_new(show, rule, &f, err));
     if (drawn == NULL) {

@@ -41,8 +41,8 @@ reha_status reha_injury_check_graph_(const reha_graph *graph, const char *path, 
                out.dims[1] == REHA_INJURY_MAPS && out.dims[2] == MAP && out.dims[3] == MAP;
     }
     return fits ? REHA_OK
-                : reha_fail(err, REHA_E_FORMAT, "%s: is no injury network [1, 1, %d, %d] -> [1, %d, %d, %d]", path, SIDE,
-                            SIDE, REHA_INJURY_MAPS, MAP, MAP);
+                : reha_fail(err, REHA_E_FORMAT, "%s: is no injury network [1, 1, %d, %d] -> [1, %d, %d, %d]",
+                            path, SIDE, SIDE, REHA_INJURY_MAPS, MAP, MAP);
 }
 
 static reha_status read_card(reha_model *model, const char *folder, reha_error *err)
@@ -86,8 +86,8 @@ static reha_status open_muscle(reha_model *model, const char *folder, int thread
     return reha_recogniser_muscle_us.open(&how, &model->muscle, err);
 }
 
-reha_status reha_injury_model_load_(const char *folder, const char *muscle_folder, int threads, reha_model **out,
-                                    reha_error *err)
+reha_status reha_injury_model_load_(const char *folder, const char *muscle_folder, int threads,
+                                    reha_model **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -116,7 +116,8 @@ reha_status reha_injury_model_open_(const reha_model_options *options, reha_mode
     *out = NULL;
     REHA_CHECK(reha_model_choose(options, REHA_INJURY_TASK, &folder, err));
     /* models/muscle-injury/1 -> models */
-    models = options->models_folder != NULL ? reha_strdup(options->models_folder) : reha_path_join(folder, "../..");
+    models = options->models_folder != NULL ? reha_strdup(options->models_folder)
+                                            : reha_path_join(folder, "../..");
     if (models == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
         goto done;
@@ -157,7 +158,8 @@ reha_status reha_injury_model_run_(reha_model *model, const reha_gray *image, co
 }
 
 reha_status reha_injury_find_belly_(reha_model *model, const reha_gray *image, const reha_acquisition *facts,
-                                    reha_injury_belly *out, bool *found, reha_analysis **analysis, reha_error *err)
+                                    reha_injury_belly *out, bool *found, reha_analysis **analysis,
+                                    reha_error *err)
 {
     const reha_analyse_options how = {.side_hint = REHA_SIDE_UNKNOWN};
     reha_analysis *muscle = NULL;

@@ -5,7 +5,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { GRADES = REHA_LESION_GRADES, FEATURES = REHA_INJURY_FEATURES, FOLDS = 5, STEPS = 1500, EXAMPLES_MIN = 30 };
+enum {
+    GRADES = REHA_LESION_GRADES,
+    FEATURES = REHA_INJURY_FEATURES,
+    FOLDS = 5,
+    STEPS = 1500,
+    EXAMPLES_MIN = 30
+};
 static const double RATE = 0.3;
 static const double PENALTY = 2e-3;
 
@@ -48,9 +54,10 @@ static void standardise(const reha_injury_example *examples, size_t count, reha_
     }
 }
 
-/* Gradient descent on a convex loss with standardised features: slow, plain, and the same every time. Groups of
- * `left_out` (-1: none) do not teach. */
-static void fit_weights(const reha_injury_example *examples, size_t count, int left_out, reha_injury_rule *rule)
+/* Gradient descent on a convex loss with standardised features: slow, plain, and the same every time. Groups
+ * of `left_out` (-1: none) do not teach. */
+static void fit_weights(const reha_injury_example *examples, size_t count, int left_out,
+                        reha_injury_rule *rule)
 {
     memset(rule->weights, 0, sizeof rule->weights);
     for (int step = 0; step < STEPS; step++) {
@@ -86,8 +93,8 @@ reha_status reha_injury_rule_fit(const reha_injury_example *examples, size_t cou
 {
     reha_status status = REHA_OK;
     if (count < EXAMPLES_MIN) {
-        return reha_fail(err, REHA_E_ARG, "%zu pictures are too few to fit grades to: at least %d are needed", count,
-                         EXAMPLES_MIN);
+        return reha_fail(err, REHA_E_ARG, "%zu pictures are too few to fit grades to: at least %d are needed",
+                         count, EXAMPLES_MIN);
     }
     double *logits = reha_alloc_zero(count * GRADES, sizeof *logits);
     int *grades = reha_alloc_zero(count, sizeof *grades);
@@ -141,9 +148,10 @@ reha_status reha_injury_rule_to_json(const reha_injury_rule *rule, json_t **out,
     for (int g = 0; g < GRADES; g++) {
         (void)json_array_append_new(weights, numbers(rule->weights[g], FEATURES + 1));
     }
-    *out = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f}", "features", names, "feature_mean", numbers(rule->mean, FEATURES),
-                     "feature_sd", numbers(rule->sd, FEATURES), "weights_by_grade", weights, "calibration", calibration,
-                     "region_score_min", rule->score_min);
+    *out = json_pack("{s:o, s:o, s:o, s:o, s:o, s:f}", "features", names, "feature_mean",
+                     numbers(rule->mean, FEATURES), "feature_sd", numbers(rule->sd, FEATURES),
+                     "weights_by_grade", weights, "calibration", calibration, "region_score_min",
+                     rule->score_min);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
 }
 
@@ -152,7 +160,8 @@ static reha_status read_weights(const json_t *list, reha_injury_rule *out, reha_
     for (size_t g = 0; g < GRADES; g++) {
         const json_t *row = json_array_get(list, g);
         if (json_array_size(row) != FEATURES + 1) {
-            return reha_fail(err, REHA_E_FORMAT, "weights_by_grade: grade %zu has not %d numbers", g, FEATURES + 1);
+            return reha_fail(err, REHA_E_FORMAT, "weights_by_grade: grade %zu has not %d numbers", g,
+                             FEATURES + 1);
         }
         for (size_t f = 0; f <= FEATURES; f++) {
             out->weights[g][f] = json_number_value(json_array_get(row, f));
@@ -178,5 +187,6 @@ reha_status reha_injury_rule_from_json(const json_t *object, reha_injury_rule *o
     }
     return out->calibration.grade_count == GRADES
                ? REHA_OK
-               : reha_fail(err, REHA_E_FORMAT, "calibration: %d grades, not %d", out->calibration.grade_count, GRADES);
+               : reha_fail(err, REHA_E_FORMAT, "calibration: %d grades, not %d", out->calibration.grade_count,
+                           GRADES);
 }

@@ -6,18 +6,19 @@
 #include <math.h>
 #include <string.h>
 
-static const double MARGIN = 0.125;      /* of the tissue box, kept around it at work size */
+static const double MARGIN = 0.125; /* of the tissue box, kept around it at work size */
 static const double STRENGTH_MIN = 0.45;
-static const double UNTOUCHED = 0.15, NULL_LESION = 0.10, LOOK_ALIKE = 0.22; /* shares of the training pictures */
+static const double UNTOUCHED = 0.15, NULL_LESION = 0.10,
+                    LOOK_ALIKE = 0.22; /* shares of the training pictures */
 
 /* ---- opening ---- */
 
 static reha_status to_work_size(const reha_gray *image, const reha_muscle_frame *frame, const reha_gray *mask,
                                 reha_gray **small, reha_gray **small_mask, reha_error *err)
 {
-    const reha_box_px wide = {frame->box.x_px - MARGIN * frame->box.width_px,
-                              frame->box.y_px - MARGIN * frame->box.height_px,
-                              (1.0 + 2.0 * MARGIN) * frame->box.width_px, (1.0 + 2.0 * MARGIN) * frame->box.height_px};
+    const reha_box_px wide = {
+        frame->box.x_px - MARGIN * frame->box.width_px, frame->box.y_px - MARGIN * frame->box.height_px,
+        (1.0 + 2.0 * MARGIN) * frame->box.width_px, (1.0 + 2.0 * MARGIN) * frame->box.height_px};
     const double scale = fmin(1.0, REHA_INJURY_WORK_PX / fmax(frame->box.width_px, frame->box.height_px));
     const int width = (int)(wide.width_px * scale + 0.5);
     const int height = (int)(wide.height_px * scale + 0.5);
@@ -27,8 +28,8 @@ static reha_status to_work_size(const reha_gray *image, const reha_muscle_frame 
     for (size_t i = 0; mask != NULL && i < (size_t)mask->width_px * mask->height_px; i++) {
         most = fmaxf(most, mask->pixels[i]);
     }
-    REHA_TRY(reha_sample_rect(image, wide, REHA_BORDER_ZERO, (reha_tone){frame->low, frame->high}, width, height,
-                              (*small)->pixels, err));
+    REHA_TRY(reha_sample_rect(image, wide, REHA_BORDER_ZERO, (reha_tone){frame->low, frame->high}, width,
+                              height, (*small)->pixels, err));
     if (mask != NULL) {
         REHA_TRY(reha_sample_rect(mask, wide, REHA_BORDER_ZERO, (reha_tone){0.0, (double)most}, width, height,
                                   (*small_mask)->pixels, err));
@@ -159,11 +160,12 @@ static reha_status copy_truth(const reha_injury_scene *scene, reha_lesion_truth 
     return REHA_OK;
 }
 
-reha_status reha_injury_scene_view(const reha_injury_scene *scene, const reha_lesion_spec *spec, reha_injury_view *out,
-                                   reha_error *err)
+reha_status reha_injury_scene_view(const reha_injury_scene *scene, const reha_lesion_spec *spec,
+                                   reha_injury_view *out, reha_error *err)
 {
     const bool is_simulated = spec != NULL && !scene->is_labelled;
-    *out = (reha_injury_view){.spec = {.kind = REHA_LESION_NOTHING}, .grade = scene->is_labelled ? scene->grade : 0};
+    *out = (reha_injury_view){.spec = {.kind = REHA_LESION_NOTHING},
+                              .grade = scene->is_labelled ? scene->grade : 0};
     REHA_TRY(reha_gray_new(scene->width_px, scene->height_px, &out->image, err));
     for (size_t i = 0; i < (size_t)scene->width_px * scene->height_px; i++) {
         out->image->pixels[i] = scene->pixels[i];
@@ -173,7 +175,8 @@ reha_status reha_injury_scene_view(const reha_injury_scene *scene, const reha_le
     }
     out->spec = *spec;
     out->grade = reha_lesion_grade(spec);
-    return reha_lesion_apply(out->image, &scene->frame, &scene->belly, &scene->speckle, spec, &out->truth, err);
+    return reha_lesion_apply(out->image, &scene->frame, &scene->belly, &scene->speckle, spec, &out->truth,
+                             err);
 }
 
 /* ---- what is shown ---- */

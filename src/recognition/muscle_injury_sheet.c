@@ -15,7 +15,8 @@ static void draw_border(reha_gray *image, const uint8_t *mask)
     for (uint32_t y = 0; y + 1 < image->height_px; y++) {
         for (uint32_t x = 0; x + 1 < image->width_px; x++) {
             const size_t at = (size_t)y * image->width_px + x;
-            if ((mask[at] != mask[at + 1] || mask[at] != mask[at + image->width_px]) && (x + y) / DASH_PX % 2 == 0) {
+            if ((mask[at] != mask[at + 1] || mask[at] != mask[at + image->width_px]) &&
+                (x + y) / DASH_PX % 2 == 0) {
                 image->pixels[at] = 255.0F;
             }
         }
@@ -40,8 +41,8 @@ static reha_status draw_tile(const reha_injury_scene *scene, const reha_lesion_s
     const double x = spec->centre.x_px;
     const double y = 0.5 * (reha_injury_top(&scene->belly, x) + reha_injury_bottom(&scene->belly, x));
     REHA_CHECK(reha_sample_rect(view.image, (reha_box_px){x - 0.5 * width, y - 0.5 * height, width, height},
-                                REHA_BORDER_ZERO, (reha_tone){scene->frame.low, scene->frame.high}, TILE_W, TILE_H, tile,
-                                err));
+                                REHA_BORDER_ZERO, (reha_tone){scene->frame.low, scene->frame.high}, TILE_W,
+                                TILE_H, tile, err));
     for (int i = 0; i < TILE_W * TILE_H; i++) {
         const size_t at = (size_t)(row * (TILE_H + GAP_PX) + i / TILE_W) * sheet->width_px +
                           (size_t)(column * (TILE_W + GAP_PX) + i % TILE_W);
@@ -53,8 +54,8 @@ done:
     return status;
 }
 
-reha_status reha_injury_sheet_save(const reha_injury_scene *scenes, const size_t *usable, size_t count, uint64_t seed,
-                                   const char *folder, reha_error *err)
+reha_status reha_injury_sheet_save(const reha_injury_scene *scenes, const size_t *usable, size_t count,
+                                   uint64_t seed, const char *folder, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_gray *sheet = NULL;

@@ -4,9 +4,11 @@
 
 #include "recognition/muscle_injury_scene.h"
 
-/* simulated.png in `folder`: a column for each kind of lesion and look-alike, pictures taken evenly from those named
- * by `usable`; white lines are drawn around what is injured. Nothing is written where no picture is healthy. */
-REHA_MUST_USE reha_status reha_injury_sheet_save(const reha_injury_scene *scenes, const size_t *usable, size_t count,
-                                                 uint64_t seed, const char *folder, reha_error *err);
+/* simulated.png in `folder`: a column for each kind of lesion and look-alike, pictures taken evenly from
+ * those named by `usable`; white lines are drawn around what is injured. Nothing is written where no picture
+ * is healthy. */
+REHA_MUST_USE reha_status reha_injury_sheet_save(const reha_injury_scene *scenes, const size_t *usable,
+                                                 size_t count, uint64_t seed, const char *folder,
+                                                 reha_error *err);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum { MAP = REHA_MUSCLE_MAP_PX, COUNT = REHA_INJURY_MAP_COUNT };
 
-typedef struct maps { /* one block */
+typedef struct maps {                       /* one block */
     float *found, *drawn, *plain, *scratch; /* two maps, one, one, three */
 } maps;
 
@@ -104,7 +104,8 @@ static reha_status read_view(showing *run, const reha_injury_scene *scene, const
     }
     REHA_TRY(reha_injury_read(run->m.found, run->m.found + COUNT, &frame, &belly, NULL, &to->reading, err));
     REHA_TRY(reha_injury_read(run->m.plain, run->m.plain, &frame, &belly, NULL, &to->plain, err));
-    REHA_TRY(reha_injury_mask_map(view->truth.injured, scene->width_px, scene->height_px, &frame, run->m.drawn, err));
+    REHA_TRY(reha_injury_mask_map(view->truth.injured, scene->width_px, scene->height_px, &frame,
+                                  run->m.drawn, err));
     to->has_truth = reha_injury_extent(run->m.drawn, &frame, &belly, &to->truth);
     to->dice = to->has_truth ? reha_injury_dice(run->m.found, run->m.drawn, &frame, &belly) : (double)NAN;
     to->contrast = to->has_truth ? contrast_of(view, &belly) : (double)NAN;
@@ -113,7 +114,8 @@ static reha_status read_view(showing *run, const reha_injury_scene *scene, const
     return REHA_OK;
 }
 
-/* Healthy pictures of one similarity group are nearly one picture: the first that can be used stands for them. */
+/* Healthy pictures of one similarity group are nearly one picture: the first that can be used stands for
+ * them. */
 static bool is_shown_already(const reha_injury_show *show, size_t index)
 {
     const reha_injury_item *item = &show->data.items[index];
@@ -132,7 +134,9 @@ static reha_status show_item(showing *run, size_t index, reha_error *err)
     reha_injury_view view = {0};
     reha_error fault = REHA_ERROR_INIT;
     const reha_injury_item *item = &run->out->data.items[index];
-    status = reha_injury_scene_open(item, run->load, false, &scene, &fault);
+    /* Simulating at full size costs ten times as much and shows the network nothing more: it sees 320 pixels.
+     */
+    status = reha_injury_scene_open(item, run->load, !item->is_labelled, &scene, &fault);
     if (status == REHA_E_REFUSED) {
         run->out->unusable++;
         run->out->picture_count--;
@@ -145,7 +149,8 @@ static reha_status show_item(showing *run, size_t index, reha_error *err)
     for (int v = 0; v < views; v++) {
         reha_injury_shown *to = &run->out->items[run->out->count];
         const reha_lesion_spec spec = reha_injury_listed(&scene, v, run->options->seed, index);
-        *to = (reha_injury_shown){.item_idx = index, .group_idx = item->group_idx, .is_labelled = item->is_labelled};
+        *to = (reha_injury_shown){
+            .item_idx = index, .group_idx = item->group_idx, .is_labelled = item->is_labelled};
         REHA_CHECK(reha_injury_scene_view(&scene, &spec, &view, err));
         to->spec = view.spec;
         to->grade = view.grade;
@@ -174,8 +179,8 @@ static reha_status start(showing *run, reha_error *err)
     return REHA_OK;
 }
 
-reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options *options, const reha_progress *progress,
-                                 reha_injury_show *out, reha_error *err)
+reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options *options,
+                                 const reha_progress *progress, reha_injury_show *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     showing run = {.model = model,
@@ -187,7 +192,8 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
     REHA_CHECK(start(&run, err));
     for (size_t i = 0; i < out->data.count; i++) {
         if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
-            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, out->data.count);
+            status =
+                reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, out->data.count);
             goto done;
         }
         if (!is_shown_already(out, i)) {
@@ -201,8 +207,8 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
         }
     }
     if (out->count == 0) {
-        status = reha_fail(err, REHA_E_NOT_FOUND, "%s: none of %zu pictures can be used", options->data_folder,
-                           out->data.count);
+        status = reha_fail(err, REHA_E_NOT_FOUND, "%s: none of %zu pictures can be used",
+                           options->data_folder, out->data.count);
     }
 done:
     reha_free(run.m.found);

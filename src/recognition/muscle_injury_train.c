@@ -1,6 +1,7 @@
-/* From a folder with index.csv to a network and its card. "train" teaches: labelled pictures as they are, healthy ones
- * with something new simulated in them each time they are shown. "tune" fits grades, probabilities and the threshold
- * afterwards. "val" is not looked at: the weights are those at the end of the schedule. */
+/* From a folder with index.csv to a network and its card. "train" teaches: labelled pictures as they are,
+ * healthy ones with something new simulated in them each time they are shown. "tune" fits grades,
+ * probabilities and the threshold afterwards. "val" is not looked at: the weights are those at the end of the
+ * schedule. */
 #include "recognition/muscle_injury_train.h"
 
 #include "base/clock.h"
@@ -20,13 +21,12 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     BATCH_MAX = 8,
     BATCH_GOING_ON = 4, /* without batch-norms a small batch does, and gives more steps a picture */
-    FROZEN_BLOCKS = 6,  /* of the encoder, going on: the finest scales cost most and know ultrasound already */
+    FROZEN_BLOCKS = 6, /* of the encoder, going on: the finest scales cost most and know ultrasound already */
     DEFAULT_EPOCHS = 40,
     WARMUP_STEPS = 60,
     PROBE_STEPS = 10,
@@ -95,7 +95,8 @@ static reha_status prepare(training *run, reha_error *err)
     }
     return run->usable_count >= BATCH_MAX
                ? REHA_OK
-               : reha_fail(err, REHA_E_ARG, "%s: %zu of %zu training pictures can be used: at least %d are needed",
+               : reha_fail(err, REHA_E_ARG,
+                           "%s: %zu of %zu training pictures can be used: at least %d are needed",
                            run->options->data_folder, run->usable_count, run->data.count, BATCH_MAX);
 }
 
@@ -111,7 +112,8 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     const size_t position = job->first + index;
     const reha_injury_scene *scene = &run->scenes[run->usable[run->order[position]]];
     reha_injury_view view = {0};
-    reha_random random = reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
+    reha_random random =
+        reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)thread_idx;
     const reha_lesion_spec spec = scene->is_labelled ? (reha_lesion_spec){.kind = REHA_LESION_NOTHING}
                                                      : reha_injury_drawn(scene, &random);
@@ -182,9 +184,10 @@ static reha_status load_state(training *run, reha_error *err)
         REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
     }
     if ((uint64_t)numbers[2] != run->options->seed || (size_t)numbers[3] != run->usable_count) {
-        status = reha_fail(err, REHA_E_CONFLICT,
-                           "%s: was started with seed %.0f on %.0f pictures; resume with the same, or take another --out",
-                           state_path, numbers[2], numbers[3]);
+        status = reha_fail(
+            err, REHA_E_CONFLICT,
+            "%s: was started with seed %.0f on %.0f pictures; resume with the same, or take another --out",
+            state_path, numbers[2], numbers[3]);
         goto done;
     }
     run->epoch = (int)numbers[0];
@@ -217,8 +220,8 @@ static void tell(const training *run, size_t step, double loss)
     const double done = (double)run->epoch * (double)steps_per_epoch(run) + (double)step;
     const double steps_per_ms = (double)run->steps_done / fmax(1e-3, run->steps_ms);
     (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f", run->epoch + 1, run->epochs, loss);
-    progress->update(progress->context, done * run->batch, total * run->batch, "images", 1e3 * run->batch * steps_per_ms,
-                     1e-3 * (total - done) / steps_per_ms, text);
+    progress->update(progress->context, done * run->batch, total * run->batch, "images",
+                     1e3 * run->batch * steps_per_ms, 1e-3 * (total - done) / steps_per_ms, text);
 }
 
 static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
@@ -228,8 +231,8 @@ static reha_status train_step(training *run, size_t step, double *loss, reha_err
     const float *inputs[1] = {run->inputs};
     const float *targets[1] = {run->targets};
     if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
-        return reha_fail(err, REHA_E_CANCELLED, "stopped in epoch %d; saved epochs are kept: go on with --resume",
-                         run->epoch + 1);
+        return reha_fail(err, REHA_E_CANCELLED,
+                         "stopped in epoch %d; saved epochs are kept: go on with --resume", run->epoch + 1);
     }
     const double start_ms = reha_clock_ms();
     const long steps = (long)run->epochs * (long)steps_per_epoch(run);
@@ -268,7 +271,8 @@ done:
 static void plan_epochs(training *run)
 {
     const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
-    const double epoch_ms = TUNE_SHARE * run->steps_ms / (double)run->steps_done * (double)steps_per_epoch(run);
+    const double epoch_ms =
+        TUNE_SHARE * run->steps_ms / (double)run->steps_done * (double)steps_per_epoch(run);
     const int fitting = (int)(budget_ms / epoch_ms);
     if (fitting < run->epochs) {
         run->epochs = fitting > 1 ? fitting : 1;
@@ -298,8 +302,8 @@ static reha_status train_epochs(training *run, reha_error *err)
 
 /* ---- start and end ---- */
 
-/* The network that training goes on from: given as --backbone, or the installed one where there are labels alone, which
- * are few. NULL in *path: none. */
+/* The network that training goes on from: given as --backbone, or the installed one where there are labels
+ * alone, which are few. NULL in *path: none. */
 static reha_status choose_start(const training *run, char **path, reha_error *err)
 {
     const bool is_labelled = run->labelled_count == run->usable_count;
@@ -323,12 +327,17 @@ static reha_status choose_start(const training *run, char **path, reha_error *er
 
 static bool is_frozen(const char *node)
 {
-    static const char stem[] = "linearbottleneck";
-    return strcmp(node, "conv0") == 0 ||
-           (strncmp(node, stem, sizeof stem - 1) == 0 && atoi(node + sizeof stem - 1) < FROZEN_BLOCKS);
+    char stem[32];
+    bool is_early = strcmp(node, "conv0") == 0;
+    for (int block = 0; block < FROZEN_BLOCKS; block++) {
+        (void)snprintf(stem, sizeof stem, "linearbottleneck%d_", block);
+        is_early = is_early || strncmp(node, stem, strlen(stem)) == 0;
+    }
+    return is_early;
 }
 
-/* The encoder learns slower, as in muscle_net.c, or not at all; the head of a network for other maps starts anew. */
+/* The encoder learns slower, as in muscle_net.c, or not at all; the head of a network for other maps starts
+ * anew. */
 static void set_start(const training *run, reha_graph *graph, bool is_injury)
 {
     reha_random random = reha_random_init(run->options->seed, 0x68656164);
@@ -402,19 +411,19 @@ static reha_status start(training *run, reha_error *err)
 
 static reha_status write_card(const training *run, reha_error *err)
 {
-    json_t *facts = json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:b, s:s}", "command",
-                              run->options->command, "epochs", run->epochs, "batch", run->batch, "seed",
-                              (json_int_t)run->options->seed, "images", (int)run->usable_count, "labelled_images",
-                              (int)run->labelled_count, "unusable_images", (int)(run->data.count - run->usable_count),
-                              "groups", (int)run->data.group_count, "peak_rate", (double)run->peak_rate,
-                              "went_on_from_a_network", run->goes_on ? 1 : 0, "software",
-                              "rehascope " REHA_VERSION);
+    json_t *facts =
+        json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:b, s:s}", "command", run->options->command,
+                  "epochs", run->epochs, "batch", run->batch, "seed", (json_int_t)run->options->seed,
+                  "images", (int)run->usable_count, "labelled_images", (int)run->labelled_count,
+                  "unusable_images", (int)(run->data.count - run->usable_count), "groups",
+                  (int)run->data.group_count, "peak_rate", (double)run->peak_rate, "went_on_from_a_network",
+                  run->goes_on ? 1 : 0, "software", "rehascope " REHA_VERSION);
     if (facts == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
     }
     const bool has_simulated = run->labelled_count < run->usable_count || run->knows_simulated;
-    const reha_status status = reha_injury_card_write(run->options->out_folder, facts, run->labelled_count > 0,
-                                                      has_simulated, err);
+    const reha_status status =
+        reha_injury_card_write(run->options->out_folder, facts, run->labelled_count > 0, has_simulated, err);
     json_decref(facts);
     return status;
 }
@@ -435,7 +444,8 @@ static void clear(training *run)
     reha_free(run->targets);
 }
 
-reha_status reha_injury_train(const reha_train_options *options, const reha_progress *progress, reha_error *err)
+reha_status reha_injury_train(const reha_train_options *options, const reha_progress *progress,
+                              reha_error *err)
 {
     reha_status status = REHA_OK;
     training run = {.options = options,
@@ -447,7 +457,8 @@ reha_status reha_injury_train(const reha_train_options *options, const reha_prog
         return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
     }
     if (options->network != NULL) {
-        return reha_fail(err, REHA_E_ARG, "no network '%.20s' for muscle-injury: it has only one", options->network);
+        return reha_fail(err, REHA_E_ARG, "no network '%.20s' for muscle-injury: it has only one",
+                         options->network);
     }
     reha_text_add(&run.log, "epoch,loss,seconds\n");
     REHA_CHECK(start(&run, err));

@@ -7,39 +7,46 @@
 
 enum { LOOK_PX = 4, AROUND_PX = 12 };
 static const double DEG = 180.0 / 3.14159265358979323846;
-/* From here on a tear is called complete: type 4 of the Munich consensus is subtotal or complete (Mueller-Wohlfahrt
- * et al. 2013); the number for "subtotal" is our assumption. */
+/* From here on a tear is called complete: type 4 of the Munich consensus is subtotal or complete
+ * (Mueller-Wohlfahrt et al. 2013); the number for "subtotal" is our assumption. */
 static const double COMPLETE_SHARE = 0.9;
 
 const char *reha_lesion_name(reha_lesion_kind kind)
 {
-    static const char *const names[REHA_LESION_ALL_KINDS] = {"oedema", "disruption", "gap",  "haematoma", "retraction",
-                                                             "vessel", "anisotropy", "shadow", "gain-step", "nothing"};
+    static const char *const names[REHA_LESION_ALL_KINDS] = {
+        "oedema", "disruption", "gap",    "haematoma", "retraction",
+        "vessel", "anisotropy", "shadow", "gain-step", "nothing"};
     return names[kind];
 }
 
 /* ---- drawing one ---- */
 
-/* Ranges. Sizes across the fascicles are shares of the thickness: the British Athletics classification parts injuries
- * at 10 % and 50 % of the cross-section (Pollock et al. 2014, on MRI), which for lesions of one shape is 32 % and 71 %
- * of the thickness; all three are covered. Every other number is an assumption, set by eye on the pictures. */
+/* Ranges. Sizes across the fascicles are shares of the thickness: the British Athletics classification parts
+ * injuries at 10 % and 50 % of the cross-section (Pollock et al. 2014, on MRI), which for lesions of one
+ * shape is 32 % and 71 % of the thickness; all three are covered. Every other number is an assumption, set by
+ * eye on the pictures. */
 typedef struct span {
     double low, high;
 } span;
 static const struct {
-    span share;    /* across the fascicles, of the thickness; drawn evenly in its logarithm */
-    span along;    /* along them, of the thickness */
-    span change;   /* grey */
-    span level;    /* of the belly's darkest twentieth */
+    span share;  /* across the fascicles, of the thickness; drawn evenly in its logarithm */
+    span along;  /* along them, of the thickness */
+    span change; /* grey */
+    span level;  /* of the belly's darkest twentieth */
     span behind, disorder, rim;
-    double halo;    /* how often */
+    double halo; /* how often */
 } ranges[REHA_LESION_ALL_KINDS] = {
     [REHA_LESION_OEDEMA] = {{0.25, 0.95}, {0.7, 2.6}, {0.06, 0.20}, {0, 0}, {0, 0}, {0.2, 0.7}, {0, 0}, 0.0},
-    [REHA_LESION_DISRUPTION] = {{0.15, 0.85}, {0.25, 1.2}, {-0.14, 0.04}, {0, 0}, {0, 0}, {0.75, 1.0}, {0, 0}, 0.5},
-    [REHA_LESION_GAP] = {{0.12, 1.0}, {0.07, 0.28}, {0.05, 0.14}, {0.2, 1.1}, {0, 0.03}, {0.4, 1.0}, {0.0, 0.16}, 0.5},
-    [REHA_LESION_HAEMATOMA] = {{0.12, 0.85}, {0.25, 1.8}, {0.05, 0.14}, {0.0, 1.6}, {0.0, 0.10}, {1, 1}, {0.0, 0.12}, 0.5},
-    [REHA_LESION_RETRACTION] = {{1.15, 1.3}, {0.15, 0.7}, {0.05, 0.14}, {0.1, 1.0}, {0, 0.06}, {0.6, 1.0}, {0.06, 0.22}, 0.6},
-    [REHA_LESION_VESSEL] = {{0.05, 0.16}, {0.05, 0.8}, {0, 0}, {0.0, 0.5}, {0, 0.05}, {0, 0}, {0.06, 0.25}, 0.0},
+    [REHA_LESION_DISRUPTION] =
+        {{0.15, 0.85}, {0.25, 1.2}, {-0.14, 0.04}, {0, 0}, {0, 0}, {0.75, 1.0}, {0, 0}, 0.5},
+    [REHA_LESION_GAP] =
+        {{0.12, 1.0}, {0.07, 0.28}, {0.05, 0.14}, {0.2, 1.1}, {0, 0.03}, {0.4, 1.0}, {0.0, 0.16}, 0.5},
+    [REHA_LESION_HAEMATOMA] =
+        {{0.12, 0.85}, {0.25, 1.8}, {0.05, 0.14}, {0.0, 1.6}, {0.0, 0.10}, {1, 1}, {0.0, 0.12}, 0.5},
+    [REHA_LESION_RETRACTION] =
+        {{1.15, 1.3}, {0.15, 0.7}, {0.05, 0.14}, {0.1, 1.0}, {0, 0.06}, {0.6, 1.0}, {0.06, 0.22}, 0.6},
+    [REHA_LESION_VESSEL] =
+        {{0.05, 0.16}, {0.05, 0.8}, {0, 0}, {0.0, 0.5}, {0, 0.05}, {0, 0}, {0.06, 0.25}, 0.0},
     [REHA_LESION_ANISOTROPY] = {{0.5, 1.6}, {0.6, 2.5}, {-0.28, -0.08}, {0, 0}, {0, 0}, {0, 0}, {0, 0}, 0.0},
     [REHA_LESION_SHADOW] = {{0, 0}, {0.08, 0.9}, {-0.35, -0.08}, {0, 0}, {0, 0}, {0, 0}, {0, 0}, 0.0},
     [REHA_LESION_GAIN] = {{0, 0}, {0, 0}, {-0.2, 0.2}, {0, 0}, {0, 0}, {0, 0}, {0, 0}, 0.0},
@@ -65,7 +72,8 @@ static reha_point_px place(const reha_injury_belly *belly, double share, reha_ra
 }
 
 /* What is no injury and has its own way to lie in the picture. */
-static void place_artefact(reha_lesion_spec *spec, const reha_muscle_frame *frame, double thickness, reha_random *random)
+static void place_artefact(reha_lesion_spec *spec, const reha_muscle_frame *frame, double thickness,
+                           reha_random *random)
 {
     const double y0 = frame->box.y_px;
     if (spec->kind == REHA_LESION_SHADOW) {
@@ -81,8 +89,8 @@ static void place_artefact(reha_lesion_spec *spec, const reha_muscle_frame *fram
     }
 }
 
-reha_lesion_spec reha_lesion_draw(reha_lesion_kind kind, const reha_injury_belly *belly, const reha_muscle_frame *frame,
-                                  reha_random *random)
+reha_lesion_spec reha_lesion_draw(reha_lesion_kind kind, const reha_injury_belly *belly,
+                                  const reha_muscle_frame *frame, reha_random *random)
 {
     reha_lesion_spec spec = {.kind = kind, .strength = 1.0};
     const double low = fmax(1e-3, ranges[kind].share.low);
@@ -144,13 +152,13 @@ typedef struct patch { /* the part of the picture that changes */
     float *scratch;   /* two planes */
     float *block;
     reha_lesion_effect *effects;
-    float *shift;     /* of the tissue, along the fascicles */
+    float *shift; /* of the tissue, along the fascicles */
 } patch;
 
 static bool is_changed(const reha_lesion_effect *to, double shift, double behind)
 {
-    return to->fade > 1e-3 || to->blotch > 1e-3 || fabs(to->add) > 1e-4 || to->pull > 1e-3 || to->redraw > 1e-3 ||
-           fabs(shift) > 0.05 || behind > 1e-4;
+    return to->fade > 1e-3 || to->blotch > 1e-3 || fabs(to->add) > 1e-4 || to->pull > 1e-3 ||
+           to->redraw > 1e-3 || fabs(shift) > 0.05 || behind > 1e-4;
 }
 
 /* What can change, looked at every few pixels: most of a lesion's reach is left alone. */
@@ -175,7 +183,8 @@ static void tighten(const reha_lesion_scene *scene, int *x0, int *y0, int *x1, i
     *y1 = near_y1 + AROUND_PX + behind < *y1 ? near_y1 + AROUND_PX + behind : *y1;
 }
 
-static reha_status patch_new(const reha_gray *image, const reha_lesion_scene *scene, patch *p, reha_error *err)
+static reha_status patch_new(const reha_gray *image, const reha_lesion_scene *scene, patch *p,
+                             reha_error *err)
 {
     enum { PLANES = 8 };
     double sideways = 0.0, above = 0.0, below = 0.0;
@@ -218,7 +227,8 @@ static double grey_at(const reha_gray *image, double x, double y)
     const uint32_t iy = (uint32_t)sy;
     const double fx = sx - ix;
     const double fy = sy - iy;
-    return (1.0 - fy) * ((1.0 - fx) * (double)reha_gray_at(image, ix, iy) + fx * (double)reha_gray_at(image, ix + 1, iy)) +
+    return (1.0 - fy) * ((1.0 - fx) * (double)reha_gray_at(image, ix, iy) +
+                         fx * (double)reha_gray_at(image, ix + 1, iy)) +
            fy * ((1.0 - fx) * (double)reha_gray_at(image, ix, iy + 1) +
                  fx * (double)reha_gray_at(image, ix + 1, iy + 1));
 }
@@ -235,18 +245,19 @@ static void fill_planes(const reha_gray *image, const reha_lesion_scene *scene, 
             const double shift = reha_lesion_shift_px(scene, px, py);
             p->effects[at] = reha_lesion_effect_at(scene, px, py);
             p->shift[at] = (float)shift;
-            const double grey = fabs(shift) > 0.01 ? grey_at(image, px - shift * scene->axes.cosine, py + shift * scene->axes.sine)
+            const double grey = fabs(shift) > 0.01 ? grey_at(image, px - shift * scene->axes.cosine,
+                                                             py + shift * scene->axes.sine)
                                                    : (double)reha_gray_at(image, (uint32_t)px, (uint32_t)py);
             p->grey[at] = (float)((grey - scene->frame->low) / range);
         }
     }
-    reha_speckle_smooth_along(p->grey, p->width, p->height, scene->belly->fascicle_deg, scene->speckle->along_px,
-                              p->structure);
+    reha_speckle_smooth_along(p->grey, p->width, p->height, scene->belly->fascicle_deg,
+                              scene->speckle->along_px, p->structure);
     reha_speckle_smooth(p->structure, p->width, p->height, broad, broad, p->scratch, p->broad);
 }
 
-/* Fluid weakens sound less than muscle: below it the echo is brighter, the more fluid lies above, and fading with
- * depth. */
+/* Fluid weakens sound less than muscle: below it the echo is brighter, the more fluid lies above, and fading
+ * with depth. */
 static void fill_behind(const reha_lesion_scene *scene, patch *p)
 {
     const double t = scene->thickness_px;
@@ -258,7 +269,8 @@ static void fill_behind(const reha_lesion_scene *scene, patch *p)
             fluid += pull;
             depth = pull > 0.5 ? 0.0 : depth + 1.0;
             p->behind[(size_t)y * (size_t)p->width + (size_t)x] =
-                (float)((1.0 - pull) * scene->spec->behind * fmin(1.0, fluid / (0.25 * t)) * exp(-depth / (0.6 * t)));
+                (float)((1.0 - pull) * scene->spec->behind * fmin(1.0, fluid / (0.25 * t)) *
+                        exp(-depth / (0.6 * t)));
         }
     }
     if (scene->spec->behind > 0.0) {
@@ -273,8 +285,11 @@ static double compose(const reha_lesion_scene *scene, const patch *p, size_t at,
     const double strength = scene->spec->strength;
     const double t = scene->thickness_px;
     const double fascicles = (double)(p->structure[at] - p->broad[at]);
-    const double noise = to->blotch <= 0.0 ? 0.0 : reha_lesion_noise(scene->spec->seed + 20, x / (0.045 * t), y / (0.03 * t)) +
-                         0.7 * reha_lesion_noise(scene->spec->seed + 21, y / (0.10 * t), x / (0.07 * t));
+    const double noise =
+        to->blotch <= 0.0
+            ? 0.0
+            : reha_lesion_noise(scene->spec->seed + 20, x / (0.045 * t), y / (0.03 * t)) +
+                  0.7 * reha_lesion_noise(scene->spec->seed + 21, y / (0.10 * t), x / (0.07 * t));
     const double kept = (double)p->broad[at] + fascicles * (1.0 - strength * to->fade) +
                         strength * (to->blotch * 1.6 * scene->speckle->structure_sd * noise + to->add +
                                     (double)p->behind[at]);
@@ -287,7 +302,8 @@ static double compose(const reha_lesion_scene *scene, const patch *p, size_t at,
     return mean + after * grain;
 }
 
-static void write_patch(reha_gray *image, const reha_lesion_scene *scene, const patch *p, reha_lesion_truth *truth)
+static void write_patch(reha_gray *image, const reha_lesion_scene *scene, const patch *p,
+                        reha_lesion_truth *truth)
 {
     const reha_muscle_frame *frame = scene->frame;
     const double range = frame->high - frame->low;
@@ -312,15 +328,15 @@ static void write_patch(reha_gray *image, const reha_lesion_scene *scene, const 
     }
 }
 
-reha_status reha_lesion_apply(reha_gray *image, const reha_muscle_frame *frame, const reha_injury_belly *belly,
-                              const reha_speckle *speckle, const reha_lesion_spec *spec, reha_lesion_truth *truth,
-                              reha_error *err)
+reha_status reha_lesion_apply(reha_gray *image, const reha_muscle_frame *frame,
+                              const reha_injury_belly *belly, const reha_speckle *speckle,
+                              const reha_lesion_spec *spec, reha_lesion_truth *truth, reha_error *err)
 {
     reha_status status = REHA_OK;
     patch p = {0};
     const size_t count = (size_t)image->width_px * image->height_px;
-    reha_lesion_scene scene = {spec, frame, belly, speckle, reha_injury_axes_at(belly, spec->centre),
-                               belly->thickness_px};
+    reha_lesion_scene scene = {
+        spec, frame, belly, speckle, reha_injury_axes_at(belly, spec->centre), belly->thickness_px};
     const double turn = (belly->fascicle_deg + spec->tilt_deg) / DEG;
     scene.axes.cosine = cos(turn);
     scene.axes.sine = sin(turn);

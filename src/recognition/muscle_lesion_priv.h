@@ -11,7 +11,7 @@ typedef struct reha_lesion_effect {
     double add;           /* to the grey */
     double pull;          /* towards `level`, 0..1 */
     double level;
-    double redraw;        /* share of the grain that is made anew; holds at strength 0 too */
+    double redraw; /* share of the grain that is made anew; holds at strength 0 too */
 } reha_lesion_effect;
 
 typedef struct reha_lesion_scene {

@@ -11,7 +11,8 @@ static const double FAR = 2.6; /* half sizes from the centre: nothing of a lesio
 
 static double lattice(uint64_t seed, int64_t x, int64_t y)
 {
-    uint64_t h = seed * 0x9e3779b97f4a7c15U ^ (uint64_t)x * 0xbf58476d1ce4e5b9U ^ (uint64_t)y * 0x94d049bb133111ebU;
+    uint64_t h =
+        seed * 0x9e3779b97f4a7c15U ^ (uint64_t)x * 0xbf58476d1ce4e5b9U ^ (uint64_t)y * 0x94d049bb133111ebU;
     h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9U;
     h = (h ^ (h >> 27)) * 0x94d049bb133111ebU;
     return (double)((h ^ (h >> 31)) >> 11) / 4503599627370496.0 - 1.0;
@@ -52,7 +53,8 @@ static double in_belly(const reha_lesion_scene *scene, double x, double y)
     return soft_step(depth - 0.025 * scene->thickness_px, 0.03 * scene->thickness_px);
 }
 
-/* Distance inside an ellipse with an uneven border, as a share of its half size: 1 at the centre, 0 at the border. */
+/* Distance inside an ellipse with an uneven border, as a share of its half size: 1 at the centre, 0 at the
+ * border. */
 static double blob(const reha_lesion_scene *scene, double u, double v, double grow, double uneven)
 {
     const reha_lesion_spec *spec = scene->spec;
@@ -81,14 +83,16 @@ static double feather(const reha_lesion_scene *scene, double u, double v, double
     return soft_step(inside - 0.25 + 0.22 * streaks, 0.7);
 }
 
-static void add_halo(const reha_lesion_scene *scene, double u, double v, double inside, reha_lesion_effect *to)
+static void add_halo(const reha_lesion_scene *scene, double u, double v, double inside,
+                     reha_lesion_effect *to)
 {
     if (!scene->spec->has_halo) {
         return;
     }
     const double weight = inside * feather(scene, u, v, 1.9);
     to->injured = fmax(to->injured, weight);
-    to->add += (1.0 - to->torn) * weight * 0.5 * fabs(scene->spec->change) * (scene->spec->seed % 4 == 0 ? -1.0 : 1.0);
+    to->add += (1.0 - to->torn) * weight * 0.5 * fabs(scene->spec->change) *
+               (scene->spec->seed % 4 == 0 ? -1.0 : 1.0);
     to->fade = fmax(to->fade, 0.4 * weight);
     to->redraw = fmax(to->redraw, 0.4 * weight);
 }
@@ -150,7 +154,8 @@ static reha_lesion_effect gap(const reha_lesion_scene *scene, double u, double v
     const double weight = half < 0.5 ? 0.0 : inside * soft_step(-beyond, 0.5 * spec->soft * half + 1.5);
     const double clots = reha_lesion_noise(spec->seed + 10, u / (0.13 * t), v / (0.10 * t));
     const double grey = dark_level(scene) + 0.8 * spec->level * fmax(0.0, clots) * scene->speckle->middle;
-    reha_lesion_effect to = {.injured = weight, .torn = weight, .pull = weight, .level = grey, .redraw = weight};
+    reha_lesion_effect to = {
+        .injured = weight, .torn = weight, .pull = weight, .level = grey, .redraw = weight};
     to.fade = weight;
     to.blotch = 0.3 * weight;
     if (half >= 0.5 && beyond > 0.0) { /* stumps: bright, frayed, their pattern in disorder */
@@ -175,7 +180,8 @@ static reha_lesion_effect haematoma(const reha_lesion_scene *scene, double u, do
     const double weight = inside * soft_step(rest, spec->soft);
     const double strands = reha_lesion_noise(spec->seed + 12, u / (0.30 * t), v / (0.07 * t));
     const double clots = reha_lesion_noise(spec->seed + 13, u / (0.12 * t), v / (0.12 * t));
-    const double inner = (0.1 + 0.7 * spec->level) * (fmax(0.0, strands) + fmax(0.0, clots)) * scene->speckle->middle;
+    const double inner =
+        (0.1 + 0.7 * spec->level) * (fmax(0.0, strands) + fmax(0.0, clots)) * scene->speckle->middle;
     reha_lesion_effect to = {.injured = weight,
                              .torn = weight,
                              .fade = weight,
@@ -183,7 +189,8 @@ static reha_lesion_effect haematoma(const reha_lesion_scene *scene, double u, do
                              .level = dark_level(scene) + inner,
                              .redraw = weight};
     const double near_edge = rest < 0.0 ? inside * exp(6.0 * rest) : 0.0;
-    to.add += spec->rim * near_edge * (0.6 + 0.6 * reha_lesion_noise(spec->seed + 14, u / (0.1 * t), v / (0.1 * t)));
+    to.add += spec->rim * near_edge *
+              (0.6 + 0.6 * reha_lesion_noise(spec->seed + 14, u / (0.1 * t), v / (0.1 * t)));
     add_halo(scene, u, v, inside, &to);
     return to;
 }
@@ -191,12 +198,16 @@ static reha_lesion_effect haematoma(const reha_lesion_scene *scene, double u, do
 static reha_lesion_effect vessel(const reha_lesion_scene *scene, double u, double v, double inside)
 {
     const reha_lesion_spec *spec = scene->spec;
-    const double bend = 0.04 * scene->thickness_px * reha_lesion_noise(spec->seed + 15, u / scene->thickness_px, 0.5);
+    const double bend =
+        0.04 * scene->thickness_px * reha_lesion_noise(spec->seed + 15, u / scene->thickness_px, 0.5);
     const double r = hypot(u / (0.5 * spec->along_px), (v + bend) / (0.5 * spec->across_px));
     const double rest_px = (1.0 - r) * 0.5 * spec->across_px;
     const double weight = inside * soft_step(rest_px, 2.0);
     const double wall = inside * exp(-0.5 * pow((rest_px + 1.5) / 1.6, 2.0));
-    return (reha_lesion_effect){.fade = weight, .add = spec->rim * wall, .pull = weight, .level = dark_level(scene),
+    return (reha_lesion_effect){.fade = weight,
+                                .add = spec->rim * wall,
+                                .pull = weight,
+                                .level = dark_level(scene),
                                 .redraw = weight};
 }
 
@@ -204,7 +215,8 @@ static reha_lesion_effect anisotropy(const reha_lesion_scene *scene, double u, d
 {
     const reha_lesion_spec *spec = scene->spec;
     const double r = hypot(2.0 * u / spec->along_px, 2.0 * v / spec->across_px);
-    const double weight = inside * exp(-r * r) * (1.0 + 0.3 * reha_lesion_noise(spec->seed, u / 60.0, v / 60.0));
+    const double weight =
+        inside * exp(-r * r) * (1.0 + 0.3 * reha_lesion_noise(spec->seed, u / 60.0, v / 60.0));
     return (reha_lesion_effect){.add = spec->change * fmin(1.0, weight), .fade = 0.2 * fmin(1.0, weight)};
 }
 
@@ -228,7 +240,8 @@ reha_lesion_effect reha_lesion_effect_at(const reha_lesion_scene *scene, double 
 {
     const double u = reha_injury_along(&scene->axes, x_px, y_px);
     const double v = reha_injury_across(&scene->axes, x_px, y_px);
-    const bool is_everywhere = scene->spec->kind == REHA_LESION_SHADOW || scene->spec->kind == REHA_LESION_GAIN;
+    const bool is_everywhere =
+        scene->spec->kind == REHA_LESION_SHADOW || scene->spec->kind == REHA_LESION_GAIN;
     const double inside = is_everywhere ? 1.0 : in_belly(scene, x_px, y_px);
     if (inside <= 0.0) {
         return (reha_lesion_effect){0};
@@ -267,7 +280,8 @@ double reha_lesion_shift_px(const reha_lesion_scene *scene, double x_px, double 
     const double half = cleft(scene, v, &middle);
     const double u = reha_injury_along(&scene->axes, x_px, y_px) - middle;
     const double beyond = fmax(0.0, fabs(u) - half);
-    const double drawn = 0.8 * half * exp(-beyond / (0.35 * scene->thickness_px)) * in_belly(scene, x_px, y_px);
+    const double drawn =
+        0.8 * half * exp(-beyond / (0.35 * scene->thickness_px)) * in_belly(scene, x_px, y_px);
     return spec->strength * (u < 0.0 ? -drawn : drawn);
 }
 

@@ -12,7 +12,7 @@ static const double DEG = 180.0 / 3.14159265358979323846;
 static const double APONEUROSIS_PX = 9.0;
 static const double PULSE_X_PX = 2.0, PULSE_Y_PX = 1.1; /* SD of the scanner's pulse */
 static const double GRAIN = 0.13;                       /* grey a neper of envelope squared */
-static const double NOISE_FLOOR = 0.15;                 /* of the mean power: the dark seams between grains fill up */
+static const double NOISE_FLOOR = 0.15; /* of the mean power: the dark seams between grains fill up */
 
 reha_muscle_phantom reha_muscle_phantom_of(uint64_t seed)
 {
@@ -128,7 +128,8 @@ reha_injury_belly reha_muscle_phantom_belly(const reha_muscle_phantom *phantom)
         const double x = (W - 1.0) * i / (REHA_INJURY_CURVE - 1.0);
         belly.superficial[i] = (reha_point_px){x, top_at(phantom, x)};
         belly.deep[i] = (reha_point_px){x, bottom_at(phantom, x)};
-        belly.thickness_px += (bottom_at(phantom, x) - top_at(phantom, x)) / REHA_INJURY_CURVE / sqrt(1.0 + slope * slope);
+        belly.thickness_px +=
+            (bottom_at(phantom, x) - top_at(phantom, x)) / REHA_INJURY_CURVE / sqrt(1.0 + slope * slope);
     }
     return belly;
 }

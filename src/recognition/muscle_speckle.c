@@ -17,7 +17,8 @@ static const double SIGMA_MIN_PX = 0.45, SIGMA_MAX_PX = 6.0;
 
 /* ---- smoothing ---- */
 
-void reha_speckle_smooth_along(const float *in, int width, int height, double fascicle_deg, double sigma_px, float *out)
+void reha_speckle_smooth_along(const float *in, int width, int height, double fascicle_deg, double sigma_px,
+                               float *out)
 {
     double weight[TAPS_MAX];
     double dx[TAPS_MAX], dy[TAPS_MAX];
@@ -81,7 +82,8 @@ static void smooth_rows(const float *in, int width, int height, const double *we
     }
 }
 
-static void smooth_columns(const float *in, int width, int height, const double *weight, int reach, float *out)
+static void smooth_columns(const float *in, int width, int height, const double *weight, int reach,
+                           float *out)
 {
     double sum[RUN];
     for (int y = 0; y < height; y++) {
@@ -116,8 +118,8 @@ static int gaussian(double sigma, double *weight)
     return reach;
 }
 
-void reha_speckle_smooth(const float *in, int width, int height, double sigma_x_px, double sigma_y_px, float *scratch,
-                         float *out)
+void reha_speckle_smooth(const float *in, int width, int height, double sigma_x_px, double sigma_y_px,
+                         float *scratch, float *out)
 {
     double weight[TAPS_MAX];
     int reach = gaussian(sigma_x_px, weight);
@@ -141,11 +143,12 @@ static void window_clear(window *w)
     reha_free(w->inside);
 }
 
-static reha_status window_new(const reha_gray *image, const reha_muscle_frame *frame, const reha_injury_belly *belly,
-                              window *w, reha_error *err)
+static reha_status window_new(const reha_gray *image, const reha_muscle_frame *frame,
+                              const reha_injury_belly *belly, window *w, reha_error *err)
 {
     const double middle = 0.5 * (belly->deep[0].x_px + belly->deep[REHA_INJURY_CURVE - 1].x_px);
-    const double half = fmin(0.5 * WINDOW_MAX_PX, 0.5 * (belly->deep[REHA_INJURY_CURVE - 1].x_px - belly->deep[0].x_px));
+    const double half =
+        fmin(0.5 * WINDOW_MAX_PX, 0.5 * (belly->deep[REHA_INJURY_CURVE - 1].x_px - belly->deep[0].x_px));
     const double centre_y = 0.5 * (reha_injury_top(belly, middle) + reha_injury_bottom(belly, middle));
     const double half_y = fmin(0.5 * WINDOW_MAX_PX, 0.75 * belly->thickness_px + 8.0);
     w->x0 = (int)fmax(fmax(0.0, frame->box.x_px), middle - half);
@@ -208,7 +211,8 @@ static void measure_levels(const window *w, reha_speckle *out)
                 nearest = k;
             }
         }
-        out->level_sd[l] = nearest < 0 ? SD_FLOOR : fmax(SD_FLOOR, sqrt(sum[nearest] / (double)count[nearest]));
+        out->level_sd[l] =
+            nearest < 0 ? SD_FLOOR : fmax(SD_FLOOR, sqrt(sum[nearest] / (double)count[nearest]));
     }
 }
 
@@ -280,8 +284,8 @@ static void measure_distribution(window *w, reha_speckle *out)
     out->high = values[2];
 }
 
-reha_status reha_speckle_measure(const reha_gray *image, const reha_muscle_frame *frame, const reha_injury_belly *belly,
-                                 reha_speckle *out, reha_error *err)
+reha_status reha_speckle_measure(const reha_gray *image, const reha_muscle_frame *frame,
+                                 const reha_injury_belly *belly, reha_speckle *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     window w = {0};
@@ -309,10 +313,10 @@ double reha_speckle_sd(const reha_speckle *speckle, double level)
 
 /* ---- making ---- */
 
-/* A Gaussian's squared modulus is exponentially distributed: its own distribution function makes it even over 0..1,
- * and the picture's quantiles make it the picture's. */
-void reha_speckle_field(const reha_speckle *speckle, int width, int height, reha_random *random, float *scratch,
-                        float *out)
+/* A Gaussian's squared modulus is exponentially distributed: its own distribution function makes it even over
+ * 0..1, and the picture's quantiles make it the picture's. */
+void reha_speckle_field(const reha_speckle *speckle, int width, int height, reha_random *random,
+                        float *scratch, float *out)
 {
     const size_t count = (size_t)width * (size_t)height;
     double power = 0.0;
@@ -321,7 +325,8 @@ void reha_speckle_field(const reha_speckle *speckle, int width, int height, reha
         scratch[i] = (float)reha_random_normal(random);
     }
     reha_speckle_smooth(out, width, height, speckle->sigma_x_px, speckle->sigma_y_px, scratch + count, out);
-    reha_speckle_smooth(scratch, width, height, speckle->sigma_x_px, speckle->sigma_y_px, scratch + count, scratch);
+    reha_speckle_smooth(scratch, width, height, speckle->sigma_x_px, speckle->sigma_y_px, scratch + count,
+                        scratch);
     for (size_t i = 0; i < count; i++) {
         out[i] = out[i] * out[i] + scratch[i] * scratch[i];
         power += (double)out[i];
@@ -329,7 +334,8 @@ void reha_speckle_field(const reha_speckle *speckle, int width, int height, reha
     const double mean = fmax(1e-20, power / (double)count);
     for (size_t i = 0; i < count; i++) {
         const double even = 1.0 - exp(-(double)out[i] / mean);
-        const double at = fmin(REHA_SPECKLE_QUANTILES - 1.001, fmax(0.0, even * REHA_SPECKLE_QUANTILES - 0.5));
+        const double at =
+            fmin(REHA_SPECKLE_QUANTILES - 1.001, fmax(0.0, even * REHA_SPECKLE_QUANTILES - 0.5));
         const int k = (int)at;
         out[i] = (float)((double)speckle->quantiles[k] +
                          (at - k) * (double)(speckle->quantiles[k + 1] - speckle->quantiles[k]));

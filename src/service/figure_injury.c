@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CURVE_POINTS = REHA_MUSCLE_POINTS_DEEP, PICTURE_PX = 700, PANEL_PX = 320, LEGEND_PX = 64, GAP_PX = 16 };
+enum {
+    CURVE_POINTS = REHA_MUSCLE_POINTS_DEEP,
+    PICTURE_PX = 700,
+    PANEL_PX = 320,
+    LEGEND_PX = 64,
+    GAP_PX = 16
+};
 static const unsigned INK = 0x1b2733;
 static const unsigned AMBER = 0x8a5800;
 static const unsigned SUPERFICIAL = 0xffd23f;
@@ -23,15 +29,16 @@ static void show_image(reha_canvas *canvas, const reha_gray *image, reha_rect bo
     const double fractions[2] = {0.01, 0.998};
     float levels[2] = {0.0F, 1.0F};
     const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
+    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK ||
+        levels[1] <= levels[0]) {
         levels[0] = 0.0F;
         levels[1] = 255.0F;
     }
     reha_canvas_gray(canvas, image, box, levels[0], levels[1]);
 }
 
-static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_point_px *points,
-                       unsigned colour)
+static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box,
+                       const reha_point_px *points, unsigned colour)
 {
     reha_spot spots[CURVE_POINTS];
     for (int i = 0; i < CURVE_POINTS; i++) {
@@ -48,7 +55,8 @@ typedef struct contour {
     reha_rect box;
 } contour;
 
-static reha_spot spot_between(const contour *c, double x0, double y0, double v0, double x1, double y1, double v1)
+static reha_spot spot_between(const contour *c, double x0, double y0, double v0, double x1, double y1,
+                              double v1)
 {
     const double t = v1 != v0 ? (REHA_INJURY_REGION_MIN - v0) / (v1 - v0) : 0.5;
     const double column = x0 + t * (x1 - x0) + 0.5;
@@ -78,7 +86,8 @@ static void draw_cell(reha_canvas *canvas, const contour *c, uint32_t x, uint32_
     }
 }
 
-static void draw_regions(reha_canvas *canvas, const reha_case *result, const reha_region *region, reha_rect box)
+static void draw_regions(reha_canvas *canvas, const reha_case *result, const reha_region *region,
+                         reha_rect box)
 {
     const contour c = {region->explanation, result->image, region->explanation_box, box};
     const reha_stroke stroke = {reha_rgb(REGION), 1.8, 0.0};
@@ -90,7 +99,8 @@ static void draw_regions(reha_canvas *canvas, const reha_case *result, const reh
 }
 
 /* "1: 43 % of the thickness" beside each region. */
-static void write_labels(reha_canvas *canvas, const reha_case *result, const reha_region *region, reha_rect box)
+static void write_labels(reha_canvas *canvas, const reha_case *result, const reha_region *region,
+                         reha_rect box)
 {
     const reha_type type = {.size = box.width / 50.0, .bold = true, .colour = reha_rgb(REGION)};
     for (int i = 0; i < region->finding_count; i++) {
@@ -111,7 +121,8 @@ static void write_labels(reha_canvas *canvas, const reha_case *result, const reh
     }
 }
 
-void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region)
+void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                        const reha_region *region)
 {
     const double legend = frame.height * LEGEND_PX / (PICTURE_PX + LEGEND_PX);
     const reha_rect box =
@@ -131,11 +142,13 @@ void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *r
     reha_canvas_unclip(canvas);
     const double y = box.y + box.height + 6.0;
     (void)reha_canvas_text(canvas, (reha_spot){frame.x, y},
-                           "RESEARCH ONLY, trained on simulated lesions: for no decision about a patient", &warning);
-    (void)reha_canvas_text(canvas, (reha_spot){frame.x, y + 1.4 * type.size},
-                           "Red: what looks like the simulated injuries. Yellow and blue: the aponeuroses between which "
-                           "was looked. No red line excludes nothing.",
-                           &type);
+                           "RESEARCH ONLY, trained on simulated lesions: for no decision about a patient",
+                           &warning);
+    (void)reha_canvas_text(
+        canvas, (reha_spot){frame.x, y + 1.4 * type.size},
+        "Red: what looks like the simulated injuries. Yellow and blue: the aponeuroses between which "
+        "was looked. No red line excludes nothing.",
+        &type);
 }
 
 void reha_figure_injury_grades(reha_canvas *canvas, reha_rect frame, const reha_region *region)
@@ -167,10 +180,12 @@ reha_status reha_figure_injury_png(const reha_case *result, uint8_t **out, size_
     const uint32_t picture = (uint32_t)fmin(PICTURE_PX, fmax(260.0, PICTURE_PX * ratio));
     const reha_region *region = &result->analysis->regions[0];
     reha_canvas *canvas = NULL;
-    REHA_TRY(reha_canvas_new_picture(width, picture + LEGEND_PX + 2 * GAP_PX, reha_rgb(0xffffff), &canvas, err));
+    REHA_TRY(
+        reha_canvas_new_picture(width, picture + LEGEND_PX + 2 * GAP_PX, reha_rgb(0xffffff), &canvas, err));
     /* The legend keeps its height whatever the picture's shape. */
     const double height = picture + LEGEND_PX * (double)(picture + LEGEND_PX) / (PICTURE_PX + LEGEND_PX);
-    reha_figure_injury(canvas, (reha_rect){GAP_PX, GAP_PX, PICTURE_PX, fmin(height, picture + LEGEND_PX)}, result, region);
+    reha_figure_injury(canvas, (reha_rect){GAP_PX, GAP_PX, PICTURE_PX, fmin(height, picture + LEGEND_PX)},
+                       result, region);
     reha_figure_injury_grades(canvas, (reha_rect){PICTURE_PX + 2 * GAP_PX, GAP_PX, PANEL_PX, 200.0}, region);
     const reha_status status = reha_canvas_encode(canvas, out, out_bytes, err);
     reha_canvas_free(canvas);

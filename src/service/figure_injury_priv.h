@@ -4,9 +4,10 @@
 
 #include "service/figure.h"
 
-/* The whole image with both aponeuroses and the outline of every region that is told, numbered; below it what the lines
- * mean, and that it is for research. */
-void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region);
+/* The whole image with both aponeuroses and the outline of every region that is told, numbered; below it what
+ * the lines mean, and that it is for research. */
+void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                        const reha_region *region);
 /* Probability of each proposed grade; those of the prediction set are solid. */
 void reha_figure_injury_grades(reha_canvas *canvas, reha_rect frame, const reha_region *region);
 /* Both as one picture; the analysis must have an accepted region. */

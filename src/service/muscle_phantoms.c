@@ -22,8 +22,8 @@ static reha_status save(const char *folder, const char *name, const reha_gray *i
 }
 
 /* Nothing and each kind of injury in turn; the mask becomes that of the injury. */
-static reha_status injure(int index, const reha_muscle_phantom *phantom, reha_gray *image, reha_gray *mask, int *grade,
-                          reha_error *err)
+static reha_status injure(int index, const reha_muscle_phantom *phantom, reha_gray *image, reha_gray *mask,
+                          int *grade, reha_error *err)
 {
     reha_status status = REHA_OK;
     const reha_injury_belly belly = reha_muscle_phantom_belly(phantom);
@@ -48,7 +48,8 @@ done:
     return status;
 }
 
-static reha_status write_one(const char *folder, int index, uint64_t seed, bool injured, reha_text *table, reha_error *err)
+static reha_status write_one(const char *folder, int index, uint64_t seed, bool injured, reha_text *table,
+                             reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_gray *image = NULL;
@@ -74,14 +75,16 @@ done:
     return status;
 }
 
-reha_status reha_muscle_phantoms_write(const char *folder, int count, uint64_t seed, bool injured, reha_error *err)
+reha_status reha_muscle_phantoms_write(const char *folder, int count, uint64_t seed, bool injured,
+                                       reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_text table = {0};
     char *text = NULL;
     char *path = NULL;
     REHA_TRY(reha_folder_make(folder, err));
-    reha_text_add(&table, injured ? "image,mask,grade,patient_id\n" : "structure,image,mask,similarity_group\n");
+    reha_text_add(&table,
+                  injured ? "image,mask,grade,patient_id\n" : "structure,image,mask,similarity_group\n");
     for (int i = 0; i < count; i++) {
         REHA_CHECK(write_one(folder, i, seed, injured, &table, err));
     }

@@ -1,4 +1,5 @@
-/* From maps to regions, from regions to grades, from shown pictures to figures: on made-up maps of known truth. */
+/* From maps to regions, from regions to grades, from shown pictures to figures: on made-up maps of known
+ * truth. */
 #include "support.h"
 
 #include "base/memory.h"
@@ -193,7 +194,8 @@ static void a_spoilt_rule_is_refused(void **state)
 {
     (void)state;
     enum { N = 80 };
-    static const char *const keys[] = {"feature_mean", "feature_sd", "weights_by_grade", "calibration", "region_score_min"};
+    static const char *const keys[] = {"feature_mean", "feature_sd", "weights_by_grade", "calibration",
+                                       "region_score_min"};
     reha_error err = REHA_ERROR_INIT;
     reha_injury_example examples[N];
     reha_injury_rule rule = {.score_min = 0.5};
@@ -230,8 +232,8 @@ static double value_of(const reha_injury_figure *figures, int count, const char 
     return 0.0;
 }
 
-/* 20 groups with a found lesion (score 0.9), a missed one, an untouched picture and a false region (0.6) on a null
- * simulation in every second group. */
+/* 20 groups with a found lesion (score 0.9), a missed one, an untouched picture and a false region (0.6) on a
+ * null simulation in every second group. */
 static reha_injury_show make_show(reha_injury_shown *items)
 {
     size_t n = 0;
@@ -239,14 +241,18 @@ static reha_injury_show make_show(reha_injury_shown *items)
         for (int k = 0; k < 4; k++) {
             reha_injury_shown *one = &items[n++];
             *one = (reha_injury_shown){.group_idx = g, .dice = (double)NAN, .contrast = (double)NAN};
-            one->spec.kind = k == 0 ? REHA_LESION_GAP : k == 1 ? REHA_LESION_OEDEMA : k == 2 ? REHA_LESION_NOTHING : REHA_LESION_GAP;
+            one->spec.kind = k == 0   ? REHA_LESION_GAP
+                             : k == 1 ? REHA_LESION_OEDEMA
+                             : k == 2 ? REHA_LESION_NOTHING
+                                      : REHA_LESION_GAP;
             one->spec.strength = k < 2 ? 1.0 : 0.0;
             one->grade = k == 0 ? 2 : k == 1 ? 1 : 0;
             one->has_truth = k < 2;
             one->truth = (reha_injury_found){.share = k == 0 ? 0.5 : 0.8, .along_px = 100.0};
             one->dice = k == 0 ? 0.8 : k == 1 ? 0.0 : (double)NAN;
             one->reading.count = k == 0 || (k == 3 && g % 2 == 0) ? 1 : 0;
-            one->reading.found[0] = (reha_injury_found){.score = k == 0 ? 0.9 : 0.6, .share = 0.6, .along_px = 90.0};
+            one->reading.found[0] =
+                (reha_injury_found){.score = k == 0 ? 0.9 : 0.6, .share = 0.6, .along_px = 90.0};
             one->hit[0] = k == 0;
             one->reading.features[0] = k == 0 ? 3.0 : -3.0;
             one->plain.features[0] = -1.0;
@@ -262,7 +268,8 @@ static void figures_are_what_was_shown(void **state)
     reha_injury_shown *items = reha_alloc_zero(80, sizeof *items);
     reha_injury_figure figures[REHA_INJURY_FIGURES_MAX];
     int count = 0;
-    reha_injury_rule rule = {.score_min = 0.7, .calibration = reha_ordinal_calibration_none(REHA_LESION_GRADES)};
+    reha_injury_rule rule = {.score_min = 0.7,
+                             .calibration = reha_ordinal_calibration_none(REHA_LESION_GRADES)};
     for (int f = 0; f < REHA_INJURY_FEATURES; f++) {
         rule.sd[f] = 1.0;
     }
@@ -290,8 +297,9 @@ static void figures_are_what_was_shown(void **state)
     assert_true(isnan(figures[0].value.low));                      /* no rounds, no interval */
     assert_ok(reha_injury_figures_compute(&show, &rule, 200, 1, figures, &count, &err), &err);
     for (int i = 0; i < count; i++) {
-        assert_true(isnan(figures[i].value.value) || (figures[i].value.low <= figures[i].value.value + 1e-9 &&
-                                                      figures[i].value.high >= figures[i].value.value - 1e-9));
+        assert_true(isnan(figures[i].value.value) ||
+                    (figures[i].value.low <= figures[i].value.value + 1e-9 &&
+                     figures[i].value.high >= figures[i].value.value - 1e-9));
     }
     reha_free(items);
 }

@@ -56,7 +56,8 @@ static int make_folder(void **state)
         save_image(name, mask);
         for (uint32_t y = 0; y < mask->height_px; y++) {
             for (uint32_t x = 0; x < mask->width_px; x++) {
-                mask->pixels[y * mask->width_px + x] = x > 200 && x < 260 && y > 130 && y < 180 ? 255.0F : 0.0F;
+                mask->pixels[y * mask->width_px + x] =
+                    x > 200 && x < 260 && y > 130 && y < 180 ? 255.0F : 0.0F;
             }
         }
         (void)snprintf(name, sizeof name, "box-%d.png", i);
@@ -108,7 +109,8 @@ static void no_patient_is_split(void **state)
     }
     assert_int_equal(images, 600);
     assert_int_equal(groups, 200); /* a patient in two splits would be counted twice */
-    assert_true(part[0].group_count > part[2].group_count && part[2].group_count > 20 && part[1].group_count > 10);
+    assert_true(part[0].group_count > part[2].group_count && part[2].group_count > 20 &&
+                part[1].group_count > 10);
     for (int s = 0; s < 3; s++) {
         reha_injury_data_clear(&part[s]);
     }
@@ -126,7 +128,8 @@ static void healthy_pictures_split_as_in_muscle_us(void **state)
     reha_injury_data injury;
     reha_text_add(&table, "structure,image,mask,similarity_group\n");
     for (int i = 0; i < 300; i++) {
-        reha_text_addf(&table, "%s,i%d.png,m%d.png,%d\n", i % 4 == 3 ? "fascicle" : "aponeurosis", i, i, i / 2);
+        reha_text_addf(&table, "%s,i%d.png,m%d.png,%d\n", i % 4 == 3 ? "fascicle" : "aponeurosis", i, i,
+                       i / 2);
     }
     save_text("index.csv", table.data);
     reha_text_clear(&table);
@@ -162,9 +165,11 @@ static void bad_tables_are_named(void **state)
         {"image,mask,grade,patient_id\na.png,,2,P\n", "line 2: no mask"},
         {"image,mask,grade,patient_id\n,b.png,2,P\n", "line 2: image and mask must be paths inside"},
         {"image,mask,grade,patient_id\n../a.png,b.png,2,P\n", "line 2: image and mask must be paths inside"},
-        {"image,mask,grade,patient_id\na.png,/etc/passwd,2,P\n", "line 2: image and mask must be paths inside"},
+        {"image,mask,grade,patient_id\na.png,/etc/passwd,2,P\n",
+         "line 2: image and mask must be paths inside"},
         {"image,mask,grade,patient_id\na.png,b.png,2\n", "line 2"},
-        {"structure,image,mask,similarity_group\naponeurosis,a.png,b.png,\n", "line 2: similarity_group is empty"},
+        {"structure,image,mask,similarity_group\naponeurosis,a.png,b.png,\n",
+         "line 2: similarity_group is empty"},
         {"structure,image,mask,similarity_group\naponeurosis,a.png,,1\n", "line 2: no mask"},
         {"structure,image,mask,similarity_group\nfascicle,a.png,b.png,1\n", "no usable rows"},
     };
@@ -200,8 +205,10 @@ static void labels_take_precedence(void **state)
     assert_int_equal(data.labelled_count, 2);
     assert_true(data.items[0].is_labelled && !data.items[1].is_labelled && data.items[2].mask_path == NULL);
     assert_ok(reha_injury_scene_open(&data.items[0], reha_load_picture, false, &scene, &err), &err);
-    const reha_lesion_spec spec = {.kind = REHA_LESION_HAEMATOMA, .strength = 1.0, .across_px = 40, .along_px = 40};
-    assert_ok(reha_injury_scene_view(&scene, &spec, &view, &err), &err); /* nothing is simulated in a labelled one */
+    const reha_lesion_spec spec = {
+        .kind = REHA_LESION_HAEMATOMA, .strength = 1.0, .across_px = 40, .along_px = 40};
+    assert_ok(reha_injury_scene_view(&scene, &spec, &view, &err),
+              &err); /* nothing is simulated in a labelled one */
     assert_int_equal(view.grade, 2);
     assert_int_equal(view.spec.kind, REHA_LESION_NOTHING);
     assert_int_equal(view.truth.injured[150 * REHA_MUSCLE_PHANTOM_W + 230], 255);
@@ -227,7 +234,8 @@ static void every_picture_gets_the_whole_list(void **state)
     reha_injury_scene scene;
     int shown[REHA_LESION_ALL_KINDS] = {0};
     int nulls = 0;
-    save_text("index.csv", "structure,image,mask,similarity_group\naponeurosis,picture-0.png,lines-0.png,1\n");
+    save_text("index.csv",
+              "structure,image,mask,similarity_group\naponeurosis,picture-0.png,lines-0.png,1\n");
     assert_ok(reha_injury_data_load(folder, NULL, &data, &err), &err);
     assert_ok(reha_injury_scene_open(&data.items[0], reha_load_picture, true, &scene, &err), &err);
     for (int v = 0; v < REHA_INJURY_VIEWS; v++) {
@@ -271,12 +279,12 @@ static void the_audit_finds_what_spoils_labels(void **state)
     (void)state;
     json_t *report = audit("image,mask,grade,patient_id,split\n"
                            "picture-0.png,box-0.png,2,P1,train\n"
-                           "picture-1.png,empty.png,1,P2,train\n"  /* empty */
-                           "picture-2.png,box-2.png,0,P3,train\n"  /* contradiction */
-                           "picture-0.png,box-0.png,3,P4,val\n"    /* copy of another patient, other grade */
-                           "broken.png,box-0.png,2,P5,train\n"     /* unreadable */
-                           "missing.png,box-0.png,2,P6,train\n"    /* unreadable */
-                           "picture-1.png,small.png,2,P2,val\n");  /* other size, patient in two splits */
+                           "picture-1.png,empty.png,1,P2,train\n" /* empty */
+                           "picture-2.png,box-2.png,0,P3,train\n" /* contradiction */
+                           "picture-0.png,box-0.png,3,P4,val\n"   /* copy of another patient, other grade */
+                           "broken.png,box-0.png,2,P5,train\n"    /* unreadable */
+                           "missing.png,box-0.png,2,P6,train\n"   /* unreadable */
+                           "picture-1.png,small.png,2,P2,val\n"); /* other size, patient in two splits */
     assert_int_equal(count_of(report, "empty-mask"), 1);
     assert_int_equal(count_of(report, "contradiction"), 1);
     assert_int_equal(count_of(report, "copy-across-groups"), 1);
@@ -292,8 +300,9 @@ static void the_audit_finds_what_spoils_labels(void **state)
 static void the_audit_is_silent_where_all_is_well(void **state)
 {
     (void)state;
-    json_t *report = audit("structure,image,mask,similarity_group\n"
-                           "aponeurosis,picture-0.png,lines-0.png,1\naponeurosis,picture-1.png,lines-1.png,2\n");
+    json_t *report =
+        audit("structure,image,mask,similarity_group\n"
+              "aponeurosis,picture-0.png,lines-0.png,1\naponeurosis,picture-1.png,lines-1.png,2\n");
     assert_int_equal(json_array_size(json_object_get(report, "problems")), 0);
     json_decref(report);
     report = audit("structure,image,mask,similarity_group\naponeurosis,picture-0.png,empty.png,1\n"
@@ -315,7 +324,8 @@ static void the_card_says_what_it_was_trained_on(void **state)
         reha_error err = REHA_ERROR_INIT;
         json_t *card = NULL;
         json_t *training = json_object();
-        assert_ok(reha_injury_card_write(folder, training, cases[i].labelled, cases[i].simulated, &err), &err);
+        assert_ok(reha_injury_card_write(folder, training, cases[i].labelled, cases[i].simulated, &err),
+                  &err);
         json_decref(training);
         assert_ok(reha_injury_card_load(folder, &card, &err), &err);
         assert_string_equal(reha_json_string(card, "status", ""), "research only");
@@ -325,9 +335,11 @@ static void the_card_says_what_it_was_trained_on(void **state)
     }
     json_t *card = NULL;
     reha_error err = REHA_ERROR_INIT;
-    save_text("card.json", "{\"format\": \"rehascope-model-card\", \"task\": \"muscle-us\", \"format_version\": 1}");
+    save_text("card.json",
+              "{\"format\": \"rehascope-model-card\", \"task\": \"muscle-us\", \"format_version\": 1}");
     assert_int_equal(reha_injury_card_load(folder, &card, &err), REHA_E_FORMAT);
-    save_text("card.json", "{\"format\": \"rehascope-model-card\", \"task\": \"muscle-injury\", \"format_version\": 2}");
+    save_text("card.json",
+              "{\"format\": \"rehascope-model-card\", \"task\": \"muscle-injury\", \"format_version\": 2}");
     assert_int_equal(reha_injury_card_load(folder, &card, &err), REHA_E_UNSUPPORTED);
     save_text("card.json", "{");
     assert_int_not_equal(reha_injury_card_load(folder, &card, &err), REHA_OK);

@@ -1,5 +1,5 @@
-/* The simulator: what it changes, what it leaves alone, and that the grain stays the picture's own. Pictures are
- * generated; no data are needed. */
+/* The simulator: what it changes, what it leaves alone, and that the grain stays the picture's own. Pictures
+ * are generated; no data are needed. */
 #include "support.h"
 
 #include "base/memory.h"
@@ -104,8 +104,8 @@ static void the_grain_is_measured_as_it_was_made(void **state)
 {
     (void)state;
     stage s = set_up(3);
-    /* The phantom's pulse has SD 2.0 and 1.1 px; structure along the fascicles and the floor of the logarithm change
-     * the correlation a little. */
+    /* The phantom's pulse has SD 2.0 and 1.1 px; structure along the fascicles and the floor of the logarithm
+     * change the correlation a little. */
     assert_true(s.speckle.sigma_x_px > 1.4 && s.speckle.sigma_x_px < 2.6);
     assert_true(s.speckle.sigma_y_px > 0.7 && s.speckle.sigma_y_px < 1.6);
     assert_true(s.speckle.sigma_x_px > 1.2 * s.speckle.sigma_y_px);
@@ -142,7 +142,8 @@ static void fresh_grain_has_the_pictures_statistics(void **state)
 static void a_lesion_of_no_strength_keeps_the_speckle(void **state)
 {
     (void)state;
-    static const reha_lesion_kind kinds[] = {REHA_LESION_DISRUPTION, REHA_LESION_HAEMATOMA, REHA_LESION_RETRACTION};
+    static const reha_lesion_kind kinds[] = {REHA_LESION_DISRUPTION, REHA_LESION_HAEMATOMA,
+                                             REHA_LESION_RETRACTION};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         stage s = set_up(10 + k);
         reha_lesion_truth drawn = {0};
@@ -167,7 +168,8 @@ static void a_lesion_of_no_strength_keeps_the_speckle(void **state)
         const grain after = measure(null, drawn.torn);
         assert_true(fabs(after.mean - before.mean) < 4.0);
         assert_true(fabs(after.sd / before.sd - 1.0) < 0.15);
-        assert_true(fabs(after.mean / after.sd - before.mean / before.sd) < 0.2 * before.mean / before.sd); /* SNR */
+        assert_true(fabs(after.mean / after.sd - before.mean / before.sd) <
+                    0.2 * before.mean / before.sd); /* SNR */
         assert_true(fabs(after.correlation[0] - before.correlation[0]) < 0.12);
         assert_true(fabs(after.correlation[1] - before.correlation[1]) < 0.15);
         reha_gray_free(strong);
@@ -188,7 +190,8 @@ static void injuries_lie_in_the_belly(void **state)
             const reha_lesion_spec spec = draw(&s, (reha_lesion_kind)kind, seed);
             reha_gray *changed = apply(&s, &spec, &truth);
             assert_true(area(changed, truth.injured) > 30);
-            assert_true(kind == REHA_LESION_OEDEMA ? area(changed, truth.torn) == 0 : area(changed, truth.torn) > 10);
+            assert_true(kind == REHA_LESION_OEDEMA ? area(changed, truth.torn) == 0
+                                                   : area(changed, truth.torn) > 10);
             for (uint32_t y = 0; y < changed->height_px; y++) {
                 for (uint32_t x = 0; x < changed->width_px; x++) {
                     const size_t at = (size_t)y * changed->width_px + x;
@@ -265,11 +268,14 @@ static void the_masks_size_is_the_drawn_one(void **state)
             spec.share = 0.5;
             spec.across_px = 0.5 * s.belly.thickness_px;
             spec.along_px = s.belly.thickness_px;
-            spec.centre = (reha_point_px){280.0, 0.5 * (reha_injury_top(&s.belly, 280.0) + reha_injury_bottom(&s.belly, 280.0))};
+            spec.centre = (reha_point_px){
+                280.0, 0.5 * (reha_injury_top(&s.belly, 280.0) + reha_injury_bottom(&s.belly, 280.0))};
         }
         spec.has_halo = false;
         reha_gray *changed = apply(&s, &spec, &truth);
-        assert_ok(reha_injury_mask_map(truth.torn, changed->width_px, changed->height_px, &s.frame, map, &err), &err);
+        assert_ok(
+            reha_injury_mask_map(truth.torn, changed->width_px, changed->height_px, &s.frame, map, &err),
+            &err);
         assert_true(reha_injury_extent(map, &s.frame, &s.belly, &found));
         if (k == 0) { /* tilted along the fascicles and with an uneven border */
             assert_true(found.share > 0.4 && found.share < 0.85);

@@ -21,6 +21,8 @@
 static const char *const grade_words[REHA_LESION_GRADES] = {"none", "oedema without disruption",
                                                             "partial tear", "complete or retracted tear"};
 
+static const double NEARLY_ALL = 0.5; /* of the visible belly */
+
 typedef struct injury_case {
     reha_model *model;
     const reha_gray *image;
@@ -109,7 +111,7 @@ static void add_lesion(const injury_case *work, reha_region *region, const reha_
         finding->region = found->box;
         (void)snprintf(
             finding->evidence, sizeof finding->evidence,
-            "Score %.2f (told from %.2f on, which gave one false region in ten pictures without a lesion). "
+            "Score %.2f (told from %.2f on, at most one false region in ten pictures without a lesion). "
             "Covers %.0f %% of the thickness and %.1f %% of the visible belly; in %.0f %% of it the fibres "
             "look "
             "interrupted. The share of the cross-section cannot be told from a longitudinal picture.",
@@ -177,8 +179,25 @@ static void note_limits(const reha_model *model, reha_analysis *analysis)
         reha_json_string(model->card, "trained_on", "research only"));
 }
 
+/* A focal injury is smaller: a network that marks everything sees a kind of picture it does not know. */
+static bool marks_nearly_all(const injury_case *work)
+{
+    for (int k = 0; k < work->reading.count; k++) {
+        if (work->reading.found[k].score >= work->model->rule.score_min &&
+            work->reading.found[k].area_share > NEARLY_ALL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void note_findings(const injury_case *work, int told, reha_region *region)
 {
+    if (marks_nearly_all(work)) {
+        reha_region_note(region, REHA_NOTE_WARNING, "unlike-training",
+                         "More than half of the visible belly is marked: more likely the picture is unlike those of "
+                         "training (another scanner, preset or muscle) than injured. Do not use the result.");
+    }
     if (told == 0) {
         reha_region_note(region, REHA_NOTE_INFO, "no-region",
                          "No region reaches the threshold. That excludes nothing: see the card for what is "

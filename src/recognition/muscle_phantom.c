@@ -11,7 +11,7 @@ enum { W = REHA_MUSCLE_PHANTOM_W, H = REHA_MUSCLE_PHANTOM_H, PIXELS = W * H };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double APONEUROSIS_PX = 9.0;
 static const double PULSE_X_PX = 2.0, PULSE_Y_PX = 1.1; /* SD of the scanner's pulse */
-static const double GRAIN = 0.13;                       /* grey a neper of envelope squared */
+static const double GRAIN = 0.08;                       /* grey a neper of envelope squared */
 static const double NOISE_FLOOR = 0.15; /* of the mean power: the dark seams between grains fill up */
 
 reha_muscle_phantom reha_muscle_phantom_of(uint64_t seed)
@@ -56,7 +56,7 @@ static double echo_at(const reha_muscle_phantom *p, double x, double y)
     const double layers = reha_lesion_noise(p->seed + 2, x / 160.0, y / 6.0);
     double grey = 0.30 + 0.10 * layers; /* fat above, the next muscle below */
     if (y > top && y < bottom) {
-        grey = 0.24 + 0.16 * fmax(0.0, streaks) + 0.05 * reha_lesion_noise(p->seed + 3, x / 60.0, y / 50.0);
+        grey = 0.20 + 0.42 * fmax(0.0, streaks) + 0.05 * reha_lesion_noise(p->seed + 3, x / 60.0, y / 50.0);
     }
     grey += 0.6 * band(y, top - 0.5 * APONEUROSIS_PX) + 0.6 * band(y, bottom + 0.5 * APONEUROSIS_PX);
     return grey * (1.0 - 0.15 * y / H);

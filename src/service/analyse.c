@@ -446,6 +446,11 @@ static void add_injury(reha_text *line, const reha_region *region)
         reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%.0f %% set: %d to %d)", 100.0 * grade->probability,
                        grade->grade, 100.0 * grade->set_coverage, grade->set_low, grade->set_high);
     }
+    for (int i = 0; i < region->note_count; i++) {
+        if (region->notes[i].level == REHA_NOTE_WARNING) {
+            reha_text_addf(line, " [%s]", region->notes[i].code);
+        }
+    }
 }
 
 reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)

@@ -186,7 +186,7 @@ static void write_fractures(page *at, const reha_case *result, const reha_region
 static void write_injury(page *at, const reha_case *result, const reha_region *region, const char *name)
 {
     const double picture = 330.0;
-    ensure_room(at, region->is_accepted ? picture + 190.0 : 60.0, name);
+    ensure_room(at, region->is_accepted ? picture + 200.0 : 60.0, name);
     write_line(at, 12.0, true, INK, "Muscle injury (research only, trained on simulated lesions)");
     write_notes(at, region->notes, region->note_count, name);
     if (!region->is_accepted || result->image == NULL) {
@@ -195,7 +195,7 @@ static void write_injury(page *at, const reha_case *result, const reha_region *r
     reha_figure_injury(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
     at->y += picture + 8.0;
     reha_figure_injury_grades(at->canvas, (reha_rect){MARGIN_PT, at->y, 0.6 * text_width(), 130.0}, region);
-    at->y += 140.0;
+    at->y += 154.0;
     for (int i = 0; i < region->finding_count; i++) {
         write_finding(at, &region->findings[i], name);
     }

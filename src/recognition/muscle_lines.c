@@ -6,12 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = REHA_MUSCLE_MAP_PX, COUNT = SIDE * SIDE, ROUNDS = 8, PIECES_MAX = 64 };
+enum { SIDE = REHA_MUSCLE_MAP_PX, COUNT = SIDE * SIDE, ROUNDS = 8, PIECES_MAX = 64, RUNS_MAX = 16 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double PIECE_COLUMNS_MIN = 0.05; /* of the box: shorter pieces of a band are specks */
 static const double BAND_COLUMNS_MIN = 0.25;  /* a band seen in fewer columns is none */
 static const double JOIN_DISTANCE = 0.035;    /* of the box's height: how far a piece may lie from the line */
 static const double JOIN_SLOPE = 0.25;        /* difference of slopes of pieces of one line */
+static const double ARM_MIN = 0.4;            /* of the strongest arm's probability: less is a spur */
 static const double TUKEY = 4.685;
 static const double SCALE_FLOOR_PX = 0.25;
 static const double SEGMENT_STRAIGHT_MIN = 0.80;
@@ -146,6 +147,7 @@ static double fit_robust(const double *u, const double *y, int count, int terms,
 
 typedef struct trace { /* the boundaries of one band, in map rows; NaN where it is not */
     double top[SIDE], bottom[SIDE];
+    double most[SIDE];    /* highest probability */
     int columns, from, to;
     double slope, middle; /* of a plain line through the centres: y at column SIDE / 2 */
     bool is_used;
@@ -189,27 +191,40 @@ static void describe(trace *t)
     t->middle = n > 0.0 ? (sy - t->slope * sx) / n : 0.0;
 }
 
-/* In each column the run with the most probability: a band that forks is followed along its stronger arm. */
+/* In each column the runs of a piece. Where a band forks, the belly lies outside of the fork: its upper arm bounds
+ * the muscle above, its lower arm the one below, and so each edge follows its own arm. Arms that are thin against
+ * the strongest one are spurs. */
 static void trace_piece(const float *map, const int *labels, int label, double threshold, trace *out)
 {
     for (int x = 0; x < SIDE; x++) {
+        int first[RUNS_MAX];
+        int last[RUNS_MAX];
+        double sums[RUNS_MAX];
         double best = 0.0;
+        int count = 0;
         out->top[x] = out->bottom[x] = (double)NAN;
-        for (int y = 0; y < SIDE; y++) {
+        out->most[x] = 0.0;
+        for (int y = 0; y < SIDE && count < RUNS_MAX; y++) {
             if (labels[y * SIDE + x] != label) {
                 continue;
             }
-            const int first = y;
-            double sum = 0.0;
-            while (y < SIDE && labels[y * SIDE + x] == label) {
-                sum += (double)map[y * SIDE + x];
-                y++;
+            first[count] = y;
+            sums[count] = 0.0;
+            for (; y < SIDE && labels[y * SIDE + x] == label; y++) {
+                sums[count] += (double)map[y * SIDE + x];
+                out->most[x] = fmax(out->most[x], (double)map[y * SIDE + x]);
             }
-            if (sum > best) {
-                best = sum;
-                out->top[x] = crossing(map, x, first, first - 1, threshold);
-                out->bottom[x] = crossing(map, x, y - 1, y, threshold);
+            last[count] = y - 1;
+            best = fmax(best, sums[count++]);
+        }
+        for (int i = 0; i < count; i++) {
+            if (sums[i] < ARM_MIN * best) {
+                continue;
             }
+            if (isnan(out->top[x])) {
+                out->top[x] = crossing(map, x, first[i], first[i] - 1, threshold);
+            }
+            out->bottom[x] = crossing(map, x, last[i], last[i] + 1, threshold);
         }
     }
     describe(out);
@@ -233,6 +248,7 @@ static void join(trace *line, const trace *piece)
         if (isnan(line->top[x])) {
             line->top[x] = piece->top[x];
             line->bottom[x] = piece->bottom[x];
+            line->most[x] = piece->most[x];
         }
     }
     describe(line);
@@ -256,8 +272,8 @@ static void fit_edge(const trace *t, const double *rows, reha_box_px box, reha_m
     }
     (void)fit_robust(u, y, count, 2, line);
     out->slope = line[1] / out->x_half;
-    /* Bending is only trusted where most of the line was seen. */
-    out->residual_px = fit_robust(u, y, count, t->columns > SIDE / 2 ? 3 : 2, out->coefficients);
+    /* Bending is only trusted where nearly all of the line was seen: it runs away where it was not. */
+    out->residual_px = fit_robust(u, y, count, t->columns > 7 * SIDE / 10 ? 3 : 2, out->coefficients);
     out->x_from_px = box.x_px + t->from * step_x;
     out->x_to_px = box.x_px + (t->to + 1) * step_x;
     out->coverage = (double)t->columns / SIDE;
@@ -294,6 +310,10 @@ static void insert_band(const trace *line, reha_box_px box, reha_muscle_band *ou
     fit_edge(line, line->bottom, box, &band.edges[REHA_MUSCLE_LOWER_EDGE]);
     const double middle = band.edges[0].x_middle;
     band.y_middle_px = 0.5 * (reha_muscle_curve_at(&band.edges[0], middle) + reha_muscle_curve_at(&band.edges[1], middle));
+    band.strength = 0.0;
+    for (int x = 0; x < SIDE; x++) {
+        band.strength += line->most[x] / SIDE;
+    }
     int at = (*count)++;
     for (; at > 0 && out[at - 1].y_middle_px > band.y_middle_px; at--) {
         out[at] = out[at - 1];

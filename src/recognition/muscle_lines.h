@@ -26,6 +26,7 @@ typedef struct reha_muscle_curve {
 typedef struct reha_muscle_band { /* one aponeurosis */
     reha_muscle_curve edges[2]; /* by reha_muscle_edge */
     double y_middle_px;         /* mean height of its centre */
+    double strength;            /* mean over the box's columns of its highest probability; 0 where it was not seen */
 } reha_muscle_band;
 
 typedef struct reha_muscle_segment { /* a visible piece of fascicle */

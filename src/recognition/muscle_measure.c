@@ -8,17 +8,9 @@
 enum { SIDE = REHA_MUSCLE_MAP_PX, PLACES = 9, STEPS = 64, DEPTHS_MIN = 6 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double BAND_THRESHOLDS[] = {0.5, 0.25}; /* the second where the first finds too few lines */
-static const double FASCICLE_THRESHOLDS[] = {0.45, 0.25};
+static const double STRENGTH_CLEAR = 0.4;    /* of a line: mean probability over the width */
 static const double THICKNESS_MIN = 0.06;    /* of the box's height: two lines closer than this are one aponeurosis */
-/* Marked fascicle, of the box's width: with less the threshold is lowered; with less still the texture speaks. */
-static const double LENGTH_GOOD = 0.25;
-static const double LENGTH_MIN = 0.08;
-static const double SEGMENT_LENGTH_MIN = 0.03; /* of the box's diagonal */
-static const double SIDE_MIN_DEG = 4.0;        /* from the middle direction: flatter pieces are connective tissue */
-static const double SIDE_SHARE_MIN = 0.25;     /* of the marked length: less, and flat pieces are all there is */
-static const double PENNATION_MAX_DEG = 65.0;
 static const double LENGTH_PENNATION_MIN_DEG = 3.0; /* flatter: the crossing with the aponeurosis is arbitrary */
-static const double NORMAL_MAD = 1.4826;
 
 bool reha_muscle_in_belly(const reha_muscle_measurement *belly, reha_point_px at)
 {
@@ -60,24 +52,30 @@ static void take_pair(const reha_muscle_band *top, const reha_muscle_band *botto
 static void choose_pair(const reha_muscle_band *bands, int count, const float *fascicle, reha_box_px box,
                         reha_muscle_measurement *out)
 {
-    double best = -1.0;
-    int chosen = -1;
+    double best = 0.0;
+    int chosen[2] = {-1, -1};
     for (int i = 0; i + 1 < count; i++) {
-        const reha_muscle_curve *top = &bands[i].edges[REHA_MUSCLE_LOWER_EDGE];
-        const reha_muscle_curve *bottom = &bands[i + 1].edges[REHA_MUSCLE_UPPER_EDGE];
-        const double middle = top->x_middle;
-        const double thickness = reha_muscle_curve_at(bottom, middle) - reha_muscle_curve_at(top, middle);
-        if (thickness < THICKNESS_MIN * box.height_px) {
-            continue;
-        }
-        const double mass = fascicles_between(fascicle, box, top, bottom);
-        if (mass > best) {
-            best = mass;
-            chosen = i;
+        /* Over a line that is hardly seen the next one may be the true border; over a clear one never. */
+        bool is_clear = false;
+        for (int k = i + 1; k < count && !is_clear; k++) {
+            const reha_muscle_curve *top = &bands[i].edges[REHA_MUSCLE_LOWER_EDGE];
+            const reha_muscle_curve *bottom = &bands[k].edges[REHA_MUSCLE_UPPER_EDGE];
+            const double middle = top->x_middle;
+            const double thickness = reha_muscle_curve_at(bottom, middle) - reha_muscle_curve_at(top, middle);
+            if (thickness >= THICKNESS_MIN * box.height_px) {
+                const double seen = fmin(1.0, fmin(bands[i].strength, bands[k].strength) / STRENGTH_CLEAR);
+                const double score = seen * (1e-6 + fascicles_between(fascicle, box, top, bottom));
+                if (score > best) {
+                    best = score;
+                    chosen[0] = i;
+                    chosen[1] = k;
+                }
+            }
+            is_clear = bands[k].strength >= STRENGTH_CLEAR;
         }
     }
-    if (chosen >= 0) {
-        take_pair(&bands[chosen], &bands[chosen + 1], out);
+    if (chosen[0] >= 0) {
+        take_pair(&bands[chosen[0]], &bands[chosen[1]], out);
     } else if (count > 0) {
         /* One line only: a band in the upper half is taken for the superficial one. */
         const bool is_upper = bands[0].y_middle_px < box.y_px + 0.5 * box.height_px;
@@ -161,146 +159,6 @@ static void measure_thickness(const reha_muscle_frame *frame, reha_muscle_measur
     }
 }
 
-/* ---- Direction ------------------------------------------------------------------------------------ */
-
-static double wrap(double angle_deg)
-{
-    return angle_deg - 180.0 * floor((angle_deg + 90.0) / 180.0);
-}
-
-/* Mean direction over the doubled angle, then the weighted median of the differences from it. */
-double reha_muscle_median_angle(const reha_muscle_segment *segments, int count, double *spread_deg)
-{
-    float differences[REHA_MUSCLE_SEGMENTS_MAX];
-    int order[REHA_MUSCLE_SEGMENTS_MAX];
-    double c = 0.0, s = 0.0, total = 0.0;
-    *spread_deg = (double)NAN;
-    count = count < REHA_MUSCLE_SEGMENTS_MAX ? count : REHA_MUSCLE_SEGMENTS_MAX;
-    if (count == 0) {
-        return (double)NAN;
-    }
-    for (int i = 0; i < count; i++) {
-        c += segments[i].length_px * cos(2.0 * segments[i].angle_deg / DEG);
-        s += segments[i].length_px * sin(2.0 * segments[i].angle_deg / DEG);
-        total += segments[i].length_px;
-    }
-    const double mean = 0.5 * DEG * atan2(s, c);
-    double median = 0.0;
-    /* Twice: first the median, then the median of the distances from it. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < count; i++) {
-            const double d = wrap(segments[i].angle_deg - mean);
-            differences[i] = (float)(pass == 0 ? d : fabs(d - median));
-            int at = i;
-            for (; at > 0 && differences[order[at - 1]] > differences[i]; at--) {
-                order[at] = order[at - 1];
-            }
-            order[at] = i;
-        }
-        double below = 0.0;
-        int k = 0;
-        while (k + 1 < count && below + segments[order[k]].length_px < 0.5 * total) {
-            below += segments[order[k++]].length_px;
-        }
-        if (pass == 0) {
-            median = (double)differences[order[k]];
-        } else {
-            *spread_deg = NORMAL_MAD * (double)differences[order[k]];
-        }
-    }
-    return wrap(mean + median);
-}
-
-/* Of the two aponeuroses, or of the one there is. */
-static double middle_angle(const reha_muscle_measurement *m)
-{
-    return m->has_superficial && m->has_deep ? 0.5 * (m->superficial_angle_deg + m->deep_angle_deg)
-           : m->has_deep                     ? m->deep_angle_deg
-           : m->has_superficial              ? m->superficial_angle_deg
-                                             : 0.0;
-}
-
-/* Fascicles run to one side of the middle direction. Flat pieces and those of the other side are fat or connective
- * tissue (on held-out pictures leaving them out lowers the error of the angle by a quarter). */
-static void keep_one_side(const reha_muscle_measurement *belly, reha_muscle_segment *segments, int *count)
-{
-    double sums[2] = {0.0, 0.0};
-    double total = 0.0;
-    int kept = 0;
-    const double middle = middle_angle(belly);
-    for (int i = 0; i < *count; i++) {
-        const double off = wrap(segments[i].angle_deg - middle);
-        total += segments[i].length_px;
-        sums[off < 0.0 ? 1 : 0] += fabs(off) >= SIDE_MIN_DEG ? segments[i].length_px : 0.0;
-    }
-    const double sign = sums[0] >= sums[1] ? 1.0 : -1.0;
-    if ((!belly->has_superficial && !belly->has_deep) || fmax(sums[0], sums[1]) < SIDE_SHARE_MIN * total) {
-        return;
-    }
-    for (int i = 0; i < *count; i++) {
-        if (sign * wrap(segments[i].angle_deg - middle) >= SIDE_MIN_DEG) {
-            segments[kept++] = segments[i];
-        }
-    }
-    *count = kept;
-}
-
-/* Keeps the pieces that lie in the belly and are not steeper than any fascicle; returns their total length. */
-static double keep_in_belly(const reha_muscle_measurement *belly, reha_muscle_segment *segments, int *count)
-{
-    int kept = 0;
-    double total = 0.0;
-    const double middle = middle_angle(belly);
-    for (int i = 0; i < *count; i++) {
-        if (reha_muscle_in_belly(belly, segments[i].centre) &&
-            fabs(wrap(segments[i].angle_deg - middle)) < PENNATION_MAX_DEG) {
-            total += segments[i].length_px;
-            segments[kept++] = segments[i];
-        }
-    }
-    *count = kept;
-    return total;
-}
-
-static reha_status measure_direction(const reha_gray *image, const reha_muscle_frame *frame, const float *fascicle,
-                                     reha_muscle_segment *segments, reha_muscle_measurement *out, reha_error *err)
-{
-    double total = 0.0;
-    int count = 0;
-    const reha_muscle_grid grid = {fascicle, SIDE, SIDE, frame->box};
-    const double shortest = SEGMENT_LENGTH_MIN * hypot(frame->box.width_px, frame->box.height_px);
-    for (size_t t = 0; t < sizeof FASCICLE_THRESHOLDS / sizeof FASCICLE_THRESHOLDS[0]; t++) {
-        REHA_TRY(reha_muscle_find_segments(&grid, FASCICLE_THRESHOLDS[t], shortest, segments, &count, err));
-        total = keep_in_belly(out, segments, &count);
-        if (total >= LENGTH_GOOD * frame->box.width_px) {
-            break;
-        }
-    }
-    keep_one_side(out, segments, &count);
-    if (image != NULL) {
-        REHA_TRY(reha_muscle_texture(image, frame, out, &out->texture_angle_deg, &out->texture_share, err));
-    }
-    out->segment_count = count;
-    if (count > 0 && (total >= LENGTH_MIN * frame->box.width_px || isnan(out->texture_angle_deg))) {
-        out->direction_source = REHA_MUSCLE_DIRECTION_FASCICLES;
-        out->fascicle_angle_deg = reha_muscle_median_angle(segments, count, &out->fascicle_spread_deg);
-        out->fascicle_error_deg = 1.2533 * out->fascicle_spread_deg / sqrt((double)count); /* of a median */
-    } else if (!isnan(out->texture_angle_deg)) {
-        out->direction_source = REHA_MUSCLE_DIRECTION_TEXTURE;
-        out->fascicle_angle_deg = out->texture_angle_deg;
-    }
-    if (isnan(out->fascicle_angle_deg)) {
-        return REHA_OK;
-    }
-    if (out->has_deep) {
-        out->pennation_deg = fabs(wrap(out->fascicle_angle_deg - out->deep_angle_deg));
-    }
-    if (out->has_superficial) {
-        out->pennation_superficial_deg = fabs(wrap(out->fascicle_angle_deg - out->superficial_angle_deg));
-    }
-    return REHA_OK;
-}
-
 /* ---- Length --------------------------------------------------------------------------------------- */
 
 static double depth_share(const reha_muscle_measurement *m, reha_point_px at)
@@ -319,7 +177,7 @@ static bool fit_bending(const reha_muscle_measurement *m, const reha_muscle_segm
     int shallow = 0;
     for (int i = 0; i < count; i++) {
         const double share = depth_share(m, segments[i].centre);
-        const double off = wrap(segments[i].angle_deg - m->fascicle_angle_deg);
+        const double off = reha_muscle_wrap(segments[i].angle_deg - m->fascicle_angle_deg);
         const double w = segments[i].length_px;
         if (fabs(off) > 20.0) {
             continue;
@@ -381,7 +239,7 @@ static void measure_length(const reha_muscle_frame *frame, const reha_muscle_seg
     int places = 0;
     int curves = 0;
     /* Towards the superficial aponeurosis, seen from the deep one: up, and so to the right for rising ones. */
-    const double relative = wrap(out->fascicle_angle_deg - out->deep_angle_deg);
+    const double relative = reha_muscle_wrap(out->fascicle_angle_deg - out->deep_angle_deg);
     if (fabs(relative) < LENGTH_PENNATION_MIN_DEG) {
         return;
     }
@@ -475,7 +333,7 @@ reha_status reha_muscle_measure(const reha_gray *image, const reha_muscle_frame 
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the fascicles of a picture");
     }
     REHA_CHECK(find_pair(aponeurosis, fascicle, frame->box, out, err));
-    REHA_CHECK(measure_direction(image, frame, fascicle, segments, out, err));
+    REHA_CHECK(reha_muscle_direction(image, frame, fascicle, segments, out, err));
     if (out->has_superficial && out->has_deep) {
         measure_thickness(frame, out);
         if (image != NULL) {

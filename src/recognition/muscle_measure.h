@@ -11,8 +11,9 @@ enum { REHA_MUSCLE_PROFILE = 32, REHA_MUSCLE_SHOWN_MAX = 13 };
 
 typedef enum reha_muscle_direction_source {
     REHA_MUSCLE_DIRECTION_NONE,
-    REHA_MUSCLE_DIRECTION_FASCICLES, /* of the pieces that the network marked */
-    REHA_MUSCLE_DIRECTION_TEXTURE    /* of the grey texture of the belly: too few pieces */
+    REHA_MUSCLE_DIRECTION_FASCICLES, /* of what the network marked */
+    REHA_MUSCLE_DIRECTION_FAINT,     /* the same, but hardly anything was marked */
+    REHA_MUSCLE_DIRECTION_TEXTURE    /* of the grey texture of the belly: nothing was marked */
 } reha_muscle_direction_source;
 
 typedef struct reha_muscle_measurement {
@@ -54,6 +55,16 @@ REHA_MUST_USE reha_status reha_muscle_measure(const reha_gray *image, const reha
 
 /* Median, weighted by length, and robust SD of directions (period 180 degrees). NaN for none. */
 double reha_muscle_median_angle(const reha_muscle_segment *segments, int count, double *spread_deg);
+
+/* The angle into -90..90: directions have no head. */
+double reha_muscle_wrap(double angle_deg);
+
+/* Fills what `out` says of direction and pennation from the fascicle map, and `segments` (room for
+ * REHA_MUSCLE_SEGMENTS_MAX) with out->segment_count pieces; the aponeuroses must stand in `out`. image NULL: no
+ * texture. */
+REHA_MUST_USE reha_status reha_muscle_direction(const reha_gray *image, const reha_muscle_frame *frame,
+                                                const float *fascicle, reha_muscle_segment *segments,
+                                                reha_muscle_measurement *out, reha_error *err);
 
 /* Direction of the grey texture of the belly (structure tensor on a smoothed copy); share of the weight within
  * 10 degrees of it. NaN if nothing has a direction. */

@@ -173,14 +173,16 @@ static void add_angles(const muscle_case *work, reha_region *region)
                                 m->fascicle_angle_deg,
                                 error_of(known->fascicle_angle_deg, m->fascicle_error_deg, view_sd(work, fascicle_of)),
                                 source);
-    if (finding != NULL && m->direction_source == REHA_MUSCLE_DIRECTION_FASCICLES) {
+    if (finding != NULL && (m->direction_source == REHA_MUSCLE_DIRECTION_FASCICLES ||
+                            m->direction_source == REHA_MUSCLE_DIRECTION_FAINT)) {
         (void)snprintf(finding->evidence, sizeof finding->evidence,
-                       "Median of %d visible pieces of fascicle, weighted by length; spread %.1f deg. The grey texture "
+                       "Main direction of what was marked as fascicle; %d clear pieces, spread %.1f deg. The grey texture "
                        "runs at %.1f deg.",
-                       m->segment_count, m->fascicle_spread_deg, m->texture_angle_deg);
+                       m->segment_count, isfinite(m->fascicle_spread_deg) ? m->fascicle_spread_deg : 0.0,
+                       m->texture_angle_deg);
     } else if (finding != NULL && m->direction_source == REHA_MUSCLE_DIRECTION_TEXTURE) {
         (void)snprintf(finding->evidence, sizeof finding->evidence,
-                       "Direction of the grey texture of the belly (%.0f %% of it): hardly any fascicle was marked.",
+                       "Direction of the grey texture of the belly (%.0f %% of it): no fascicle was marked.",
                        100.0 * m->texture_share);
     }
     (void)add(region, "superficial-aponeurosis-angle", "Superficial aponeurosis against the horizontal", "deg",
@@ -300,7 +302,10 @@ static void warn_about_fascicles(const muscle_case *work, reha_region *region)
                          "No fascicle and no direction of the texture was found: no angle, no fascicle length.");
     } else if (m->direction_source == REHA_MUSCLE_DIRECTION_TEXTURE) {
         reha_region_note(region, REHA_NOTE_WARNING, "by-texture",
-                         "Hardly any fascicle was seen: the angle is that of the grey texture. Check it on the picture.");
+                         "No fascicle was seen: the angle is that of the grey texture. Check it on the picture.");
+    } else if (m->direction_source == REHA_MUSCLE_DIRECTION_FAINT) {
+        reha_region_note(region, REHA_NOTE_WARNING, "few-fascicles",
+                         "Hardly any fascicle was seen: the angle rests on faint traces. Check it on the picture.");
     } else if (isfinite(m->texture_angle_deg) && fabs(m->texture_angle_deg - m->fascicle_angle_deg) > TEXTURE_DIFFERS_DEG) {
         reha_region_note(region, REHA_NOTE_WARNING, "texture-differs",
                          "Marked fascicles (%.0f deg) and grey texture (%.0f deg) disagree: check the angle.",

@@ -2,6 +2,8 @@
  * not known is null, never 0 and never left out. */
 #include "recognition/finding.h"
 
+#include "recognition/muscle_us.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -262,6 +264,19 @@ static json_t *measurements_json(writer *w, const reha_region *region)
     return to;
 }
 
+/* A refused picture of a muscle keeps its row in a table: every number is there, and null. */
+static json_t *no_measurements_json(writer *w, const reha_analysis *analysis)
+{
+    if (strcmp(analysis->task, "muscle-us") != 0) {
+        return json_null();
+    }
+    json_t *to = object(w);
+    for (const char *const *name = reha_muscle_measurement_names; *name != NULL; name++) {
+        put(w, to, *name, json_null());
+    }
+    return to;
+}
+
 static json_t *image_json(writer *w, const reha_analysis *analysis)
 {
     const reha_acquisition *facts = &analysis->acquisition;
@@ -312,7 +327,7 @@ reha_status reha_analysis_to_json(const reha_analysis *analysis, json_t **out, r
     }
     put(&w, to, "regions", regions);
     const bool is_single = analysis->region_count == 1 && analysis->regions[0].is_accepted;
-    put(&w, to, "measurements", is_single ? measurements_json(&w, &analysis->regions[0]) : json_null());
+    put(&w, to, "measurements", is_single ? measurements_json(&w, &analysis->regions[0]) : no_measurements_json(&w, analysis));
     put(&w, to, "analysis_ms", reha_json_real(analysis->analysis_ms));
     *out = to;
     if (w.failed) {

@@ -55,6 +55,7 @@ typedef struct evaluation {
     const reha_evaluate_options *options;
     reha_muscle_data data;
     double *values; /* count x FIGURES, NaN where it does not apply */
+    uint32_t (*sizes)[2]; /* width and height of each picture, pixels */
     reha_text table;
     size_t refused;
 } evaluation;
@@ -192,11 +193,12 @@ static reha_status compare_fascicles(const reha_gray *mask, const reha_muscle_me
 }
 
 static void add_row(evaluation *run, const reha_muscle_item *item, const reha_muscle_measurement *m,
-                    const double *values)
+                    const uint32_t *size, const double *values)
 {
     const bool is_fascicle = item->structure == REHA_MUSCLE_FASCICLE;
     reha_text_add(&run->table, is_fascicle ? "fascicle," : "aponeurosis,");
     reha_csv_add_field(&run->table, item->image);
+    reha_text_addf(&run->table, ",%u,%u", size[0], size[1]);
     const double cells[] = {(double)item->group_idx, values[is_fascicle ? DICE_FASCICLE : DICE_APONEUROSIS],
                             values[is_fascicle ? IOU_FASCICLE : IOU_APONEUROSIS], m->fascicle_angle_deg,
                             m->superficial_angle_deg, m->deep_angle_deg, m->pennation_deg, m->thickness_px, m->length_px,
@@ -244,7 +246,7 @@ static reha_status measure_one(evaluation *run, const reha_muscle_item *item, co
         REHA_CHECK(compare_fascicles(mask, &m, values, err));
     }
     run->refused += m.has_superficial || m.has_deep ? 0 : 1;
-    add_row(run, item, &m, values);
+    add_row(run, item, &m, (const uint32_t[]){image->width_px, image->height_px}, values);
 done:
     reha_muscle_maps_clear(&maps);
     reha_free(truth);
@@ -270,6 +272,8 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
                            mask->height_px, image->width_px, image->height_px);
         goto done;
     }
+    run->sizes[index][0] = image->width_px;
+    run->sizes[index][1] = image->height_px;
     status = measure_one(run, item, image, mask, values, err);
 done:
     reha_gray_free(image);
@@ -351,6 +355,43 @@ static json_t *estimate(const evaluation *run, figure which, double *work, doubl
                      reha_json_real(high), "n", (int)count, "p95", reha_json_real(upper));
 }
 
+/* Mean of one figure over the pictures of one size, and how many they are. */
+static json_t *mean_of_size(const evaluation *run, figure which, const uint32_t *size)
+{
+    double sum = 0.0;
+    int count = 0;
+    for (size_t i = 0; i < run->data.count; i++) {
+        const double value = run->values[i * FIGURES + which];
+        if (memcmp(run->sizes[i], size, sizeof run->sizes[i]) == 0 && isfinite(value)) {
+            sum += value;
+            count++;
+        }
+    }
+    return json_pack("{s:o, s:i}", "value", reha_json_real(count > 0 ? sum / count : (double)NAN), "n", count);
+}
+
+/* Neither device nor muscle is recorded: the size of the pictures is what tells one scanner's export from another's. */
+static json_t *by_size(const evaluation *run)
+{
+    json_t *groups = json_array();
+    for (size_t i = 0; i < run->data.count; i++) {
+        bool is_known = false;
+        for (size_t k = 0; k < i && !is_known; k++) {
+            is_known = memcmp(run->sizes[k], run->sizes[i], sizeof run->sizes[i]) == 0;
+        }
+        if (is_known) {
+            continue;
+        }
+        json_t *one = json_pack("{s:s, s:i, s:i}", "by", "image size", "width_px", (int)run->sizes[i][0], "height_px",
+                                (int)run->sizes[i][1]);
+        for (int f = 0; f < FIGURES; f++) {
+            (void)json_object_set_new(one, figure_names[f], mean_of_size(run, (figure)f, run->sizes[i]));
+        }
+        (void)json_array_append_new(groups, one);
+    }
+    return groups;
+}
+
 static reha_status make_report(const evaluation *run, json_t **out, reha_error *err)
 {
     const size_t rounds = run->options->bootstrap_rounds > 0 ? (size_t)run->options->bootstrap_rounds : 1;
@@ -362,11 +403,11 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
         for (int f = 0; f < FIGURES; f++) {
             (void)json_object_set_new(metrics, figure_names[f], estimate(run, (figure)f, work, drawn));
         }
-        *out = json_pack("{s:s, s:o, s:s, s:i, s:s, s:O}", "task", "muscle-us", "data",
+        *out = json_pack("{s:s, s:o, s:s, s:i, s:s, s:O, s:o}", "task", "muscle-us", "data",
                          reha_json_text(run->options->data_folder), "split",
                          run->options->split != NULL ? run->options->split : "all", "bootstrap_rounds",
                          run->options->bootstrap_rounds, "interval", "95 % by bootstrap over similarity groups", "metrics",
-                         metrics);
+                         metrics, "subgroups", by_size(run));
     }
     reha_free(work);
     reha_free(drawn);
@@ -390,13 +431,14 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
     const double start_ms = reha_clock_ms();
     *report = NULL;
     REHA_TRY(reha_muscle_data_load(options->data_folder, options->split, &run.data, err));
-    reha_text_add(&run.table, "structure,image,group,dice,iou,fascicle_angle_deg,superficial_aponeurosis_angle_deg,"
+    reha_text_add(&run.table, "structure,image,width_px,height_px,group,dice,iou,fascicle_angle_deg,superficial_aponeurosis_angle_deg,"
                               "deep_aponeurosis_angle_deg,pennation_deg,thickness_px,fascicle_length_px,"
                               "fascicle_length_curved_px,fascicle_length_extrapolated,echo_intensity,texture_angle_deg,"
                               "superficial_angle_error_deg,deep_angle_error_deg,thickness_error_ratio,"
                               "fascicle_angle_error_deg\n");
     run.values = reha_alloc(run.data.count * FIGURES * sizeof *run.values);
-    if (run.values == NULL) {
+    run.sizes = reha_alloc_zero(run.data.count, sizeof *run.sizes);
+    if (run.values == NULL || run.sizes == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu results", run.data.count);
         goto done;
     }
@@ -415,6 +457,7 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
 done:
     reha_text_clear(&run.table);
     reha_free(run.values);
+    reha_free(run.sizes);
     reha_muscle_data_clear(&run.data);
     return status;
 }

@@ -48,6 +48,7 @@ static void read_errors(const json_t *card, reha_muscle_errors *out)
 {
     const json_t *errors = json_object_get(card, "measurement_error_95");
     out->fascicle_angle_deg = reha_json_number(errors, "fascicle_angle_deg", (double)NAN);
+    out->fascicle_pieces_deg = fmax(0.0, reha_json_number(errors, "fascicle_pieces_deg", 0.0));
     out->aponeurosis_angle_deg = reha_json_number(errors, "aponeurosis_angle_deg", (double)NAN);
     out->thickness_ratio = reha_json_number(errors, "thickness_ratio", (double)NAN);
 }

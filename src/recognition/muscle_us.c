@@ -30,6 +30,20 @@ static const double OUTSIDE_WARN = 0.25;
 static const double SQUARE_TOLERANCE = 0.02;
 static const double Z95 = 1.96;
 
+const char *const reha_muscle_measurement_names[] = {"fascicle_angle_deg",
+                                                     "superficial_aponeurosis_angle_deg",
+                                                     "deep_aponeurosis_angle_deg",
+                                                     "pennation_deg",
+                                                     "thickness_mm",
+                                                     "thickness_px",
+                                                     "fascicle_length_mm",
+                                                     "fascicle_length_px",
+                                                     "fascicle_length_curved_mm",
+                                                     "fascicle_length_curved_px",
+                                                     "fascicle_length_extrapolated",
+                                                     "echo_intensity",
+                                                     NULL};
+
 typedef struct muscle_case {
     reha_model *model;
     const reha_gray *image;
@@ -164,14 +178,21 @@ static void add_length(const muscle_case *work, reha_region *region, const char 
     (void)add(region, px_key, px_label, "px", px, error_px, error_source);
 }
 
+/* A picture with three clear pieces says far less of the direction than one with thirty. */
+static double known_fascicle_error(const muscle_case *work)
+{
+    const reha_muscle_errors *known = &work->model->errors;
+    return hypot(known->fascicle_angle_deg, known->fascicle_pieces_deg / fmax(1.0, work->main.segment_count));
+}
+
 static void add_angles(const muscle_case *work, reha_region *region)
 {
-    static const char source[] = "held-out pictures, spread over the fascicles, mirror image";
+    static const char source[] = "held-out pictures by pieces seen, their spread, mirror image";
     const reha_muscle_measurement *m = &work->main;
     const reha_muscle_errors *known = &work->model->errors;
     reha_finding *finding = add(region, "fascicle-angle", "Fascicle angle against the horizontal", "deg",
                                 m->fascicle_angle_deg,
-                                error_of(known->fascicle_angle_deg, m->fascicle_error_deg, view_sd(work, fascicle_of)),
+                                error_of(known_fascicle_error(work), m->fascicle_error_deg, view_sd(work, fascicle_of)),
                                 source);
     if (finding != NULL && (m->direction_source == REHA_MUSCLE_DIRECTION_FASCICLES ||
                             m->direction_source == REHA_MUSCLE_DIRECTION_FAINT)) {
@@ -189,7 +210,7 @@ static void add_angles(const muscle_case *work, reha_region *region)
               m->superficial_angle_deg, error_of(known->aponeurosis_angle_deg, 0.0, view_sd(work, superficial_of)), source);
     (void)add(region, "deep-aponeurosis-angle", "Deep aponeurosis against the horizontal", "deg", m->deep_angle_deg,
               error_of(known->aponeurosis_angle_deg, 0.0, view_sd(work, deep_of)), source);
-    const double both = hypot(known->fascicle_angle_deg, known->aponeurosis_angle_deg);
+    const double both = hypot(known_fascicle_error(work), known->aponeurosis_angle_deg);
     (void)add(region, "pennation", "Pennation angle (fascicle against deep aponeurosis)", "deg", m->pennation_deg,
               error_of(both, m->fascicle_error_deg, view_sd(work, pennation_of)), source);
 }
@@ -299,7 +320,8 @@ static void warn_about_fascicles(const muscle_case *work, reha_region *region)
     const reha_muscle_measurement *m = &work->main;
     if (m->direction_source == REHA_MUSCLE_DIRECTION_NONE) {
         reha_region_note(region, REHA_NOTE_WARNING, "no-fascicles",
-                         "No fascicle and no direction of the texture was found: no angle, no fascicle length.");
+                         "No fascicle and no direction of the texture was found: no angle, no fascicle length. A transverse image? "
+                         "Give the muscle's border with --outline.");
     } else if (m->direction_source == REHA_MUSCLE_DIRECTION_TEXTURE) {
         reha_region_note(region, REHA_NOTE_WARNING, "by-texture",
                          "No fascicle was seen: the angle is that of the grey texture. Check it on the picture.");
@@ -419,7 +441,8 @@ static reha_status run_path(muscle_case *work, reha_analysis *analysis, reha_err
     }
     if (!(work->main.has_superficial || work->main.has_deep) || certainty < needed) {
         (void)refuse(analysis, "no-aponeurosis",
-                     "no aponeurosis was found; give a longitudinal B-mode image of a muscle with both aponeuroses");
+                     "no aponeurosis was found; give a longitudinal B-mode image with both aponeuroses, or for a transverse "
+                     "one the muscle's border with --outline");
         return REHA_OK;
     }
     if (is_colour) {

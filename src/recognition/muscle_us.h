@@ -8,6 +8,10 @@
 
 extern const reha_recogniser reha_recogniser_muscle_us;
 
+/* Names of the numbers that every result has in `measurements` (docs/formats/analysis.md), NULL-terminated: null where
+ * nothing was measured. */
+extern const char *const reha_muscle_measurement_names[];
+
 /* Where the findings' points lie in reha_region.points. */
 enum {
     REHA_MUSCLE_POINTS_SUPERFICIAL = 0, /* 16 along the lower edge of the superficial aponeurosis, left to right */

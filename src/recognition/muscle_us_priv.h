@@ -10,6 +10,7 @@ enum { REHA_MUSCLE_VIEWS = 2 }; /* the picture and its mirror image */
 
 typedef struct reha_muscle_errors { /* 95 % half widths on held-out pictures, from the card; NaN: not measured */
     double fascicle_angle_deg, aponeurosis_angle_deg, thickness_ratio;
+    double fascicle_pieces_deg; /* added in squares, over the number of clear pieces; 0: the same for all */
 } reha_muscle_errors;
 
 struct reha_model {

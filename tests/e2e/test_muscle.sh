@@ -50,7 +50,7 @@ head -n 1 "$work/table.csv" | grep -q '^path,frame,sequence,ok,fascicle_angle_de
     fail "wrong columns in the table"
 [ "$(grep -c 'scan_00[123].jpg,1,1,1,' "$work/table.csv")" -eq 3 ] || { fail "no sequence of three"; cat "$work/table.csv"; }
 grep -q 'still.jpg,1,,1,' "$work/table.csv" || fail "a picture on its own is in a sequence"
-if command -v convert >/dev/null; then
+if convert -version 2>/dev/null | grep -q '^Version: ImageMagick'; then
     convert "$work/frames/scan_001.jpg" "$work/frames/still.jpg" "$work/frames.tif"
     run 0 analyse --task muscle-us "$work/frames.tif" --json --threads 1
     [ "$(grep -c '"frame": ' "$work/out")" -eq 2 ] || fail "not one result per frame"
@@ -66,7 +66,7 @@ run 0 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 50 
 says out '"dice_aponeurosis"'
 dice=$(grep -A 2 '"dice_aponeurosis": {' "$work/out" | grep -m 1 '"value"' | tr -dc '0-9.')
 awk -v d="$dice" 'BEGIN { exit !(d > 0.7) }' || fail "Dice $dice on held-out aponeuroses"
-head -n 1 "$work/p.csv" | grep -q '^structure,image,group,dice,iou,fascicle_angle_deg,' || fail "wrong columns in the predictions"
+head -n 1 "$work/p.csv" | grep -q '^structure,image,width_px,height_px,group,dice,iou,fascicle_angle_deg,' || fail "wrong columns in the predictions"
 run 0 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 0
 says out 'dice_aponeurosis'
 run 1 evaluate muscle-us --data "$work/set" --split none --threads 1

@@ -21,6 +21,7 @@ typedef struct analyse_arguments {
     const char *overlay;
     const char *table;
     const char *plot;
+    const char *outline;
     bool no_explanation;
     bool switched_off;
     int threads;
@@ -35,6 +36,7 @@ static const app_option analyse_options[] = {
     {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)", offsetof(analyse_arguments, table), 0, 0},
     {"plot", APP_TEXT, "FILE.png", "draw a muscle ultrasound sequence over its frames", offsetof(analyse_arguments, plot), 0, 0},
     {"switched-off", APP_FLAG, NULL, "run a research recogniser that its own card switches off (bone-density)", offsetof(analyse_arguments, switched_off), 0, 0},
+    {"outline", APP_TEXT, "FILE.json", "measure the area inside this border of a transverse muscle image (one image only)", offsetof(analyse_arguments, outline), 0, 0},
     {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
@@ -56,6 +58,11 @@ static int check_targets(const analyse_arguments *given, size_t path_count)
     }
     if (given->overlay != NULL && path_count != 1) {
         (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n", path_count);
+        return EXIT_USAGE;
+    }
+    if (given->outline != NULL && path_count != 1) {
+        (void)fprintf(stderr, "rehascope analyse: --outline is for one image, not %zu: a border belongs to one picture\n",
+                      path_count);
         return EXIT_USAGE;
     }
     return -1;
@@ -171,7 +178,11 @@ static reha_case *add_case(case_list *list)
 static reha_status analyse_path(reha_analyser *analyser, const analyse_arguments *given, const char *path,
                                 const reha_progress *progress, case_list *list, reha_error *err)
 {
-    const bool keep_image = given->report != NULL || given->overlay != NULL;
+    const bool keep_image = given->report != NULL || given->overlay != NULL || given->outline != NULL;
+    reha_outline outline = {0};
+    if (given->outline != NULL) {
+        REHA_TRY(reha_outline_load(given->outline, &outline, err));
+    }
     uint32_t frames = 1;
     for (uint32_t frame = 0; frame < frames && (frame == 0 || !progress->should_stop(progress->context)); frame++) {
         reha_case *one = add_case(list);
@@ -179,10 +190,13 @@ static reha_status analyse_path(reha_analyser *analyser, const analyse_arguments
             return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu results", list->count + 1);
         }
         reha_analyser_run_frame(analyser, path, frame, keep_image, one);
+        if (given->outline != NULL) {
+            reha_case_measure_area(one, &outline);
+        }
         if (!given->json) {
             app_print_case(one);
         }
-        if (frame == 0 && given->overlay == NULL && reha_case_has_more_frames(one)) {
+        if (frame == 0 && given->overlay == NULL && given->outline == NULL && reha_case_has_more_frames(one)) {
             frames = one->frame_count;
         }
     }
@@ -259,7 +273,7 @@ static int run_analyse(const app_command *command, int argc, char **argv)
         status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
     }
     if (status == REHA_OK) {
-        const reha_analyser_options how = {.task = given.task,
+        const reha_analyser_options how = {.task = given.task == NULL && given.outline != NULL ? "muscle-us" : given.task,
                                            .models_folder = given.models != NULL ? given.models : models,
                                            .model_folder = given.model,
                                            .threads = given.threads,

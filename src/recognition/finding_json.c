@@ -232,7 +232,7 @@ static json_t *region_json(writer *w, const reha_region *region)
 /* "fascicle-angle" in degrees is fascicle_angle_deg; a key that ends with its unit, as thickness-px, keeps it. */
 static void measurement_name(const reha_finding *finding, char *name, size_t size)
 {
-    static const char *const suffixes[] = {"mm", "px", "deg"};
+    static const char *const suffixes[] = {"mm", "px", "deg", "mm2", "px2"};
     (void)snprintf(name, size, "%s", finding->key);
     for (char *c = name; *c != '\0'; c++) {
         *c = (char)(*c == '-' ? '_' : *c);

@@ -311,6 +311,17 @@ bool reha_case_has_more_frames(const reha_case *first)
     return first->status == REHA_OK && first->frame_count > 1 && strcmp(first->analysis->task, ULTRASOUND_TASK) == 0;
 }
 
+void reha_case_measure_area(reha_case *one, const reha_outline *outline)
+{
+    reha_analysis *area = NULL;
+    if (one->status != REHA_OK || one->image == NULL) {
+        return;
+    }
+    one->status = reha_muscle_area(one->image, &one->analysis->acquisition, outline, &area, &one->error);
+    reha_analysis_free(one->analysis);
+    one->analysis = area;
+}
+
 bool reha_case_is_accepted(const reha_case *result)
 {
     return result->status == REHA_OK && result->analysis->is_accepted;
@@ -343,13 +354,14 @@ static void add_measure(reha_text *line, const reha_region *region, const char *
 /* "thickness 21.3 ± 0.9 mm, fascicles 18.2 ± 3.1 deg, ..." */
 static void add_muscle(reha_text *line, const reha_region *region)
 {
-    static const char *const figures[][2] = {{"thickness", "thickness"},
+    static const char *const figures[][2] = {{"cross-sectional-area", "cross-sectional area"},
+                                             {"thickness", "thickness"},
                                              {"pennation", "pennation"},
                                              {"fascicle-length", "fascicle length"}};
     const char *comma = "";
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
         char px_key[40];
-        (void)snprintf(px_key, sizeof px_key, "%s-px", figures[i][0]);
+        (void)snprintf(px_key, sizeof px_key, "%s-px%s", figures[i][0], i == 0 ? "2" : "");
         const reha_finding *finding = reha_region_find(region, figures[i][0]);
         if (finding != NULL && !isfinite(finding->measure.value)) {
             finding = reha_region_find(region, px_key);

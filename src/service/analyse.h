@@ -2,6 +2,7 @@
 #ifndef REHA_SERVICE_ANALYSE_H
 #define REHA_SERVICE_ANALYSE_H
 
+#include "recognition/muscle_area.h"
 #include "recognition/recogniser.h"
 #include "service/input.h"
 
@@ -52,6 +53,10 @@ void reha_analyser_run_bytes_frame(reha_analyser *analyser, const void *bytes, s
 /* True if every further frame is worth its own result: an ultrasound sequence of a muscle. */
 bool reha_case_has_more_frames(const reha_case *first);
 void reha_case_clear(reha_case *result);
+
+/* Puts the cross-sectional area inside a drawn border in the place of what the recogniser said of the picture, which must
+ * have been kept. Faults go to one->status and one->error, as those of the file do. */
+void reha_case_measure_area(reha_case *one, const reha_outline *outline);
 
 /* True if the image was read, accepted and analysed. */
 bool reha_case_is_accepted(const reha_case *result);

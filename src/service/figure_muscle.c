@@ -44,6 +44,17 @@ static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect bo
     reha_canvas_polyline(canvas, spots, CURVE_POINTS, false, (reha_stroke){reha_rgb(colour), 2.0, 0.0});
 }
 
+/* The drawn border of a transverse picture. */
+static void draw_border(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_region *region)
+{
+    reha_spot spots[REHA_POINTS_MAX];
+    for (int i = 0; i < region->point_count; i++) {
+        spots[i] = reha_canvas_place(image, box, region->points[i]);
+    }
+    reha_canvas_polyline(canvas, spots, (size_t)region->point_count, true,
+                         (reha_stroke){reha_rgb(SUPERFICIAL), 2.0, 0.0});
+}
+
 static void draw_pairs(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_region *region, int from,
                        int to, reha_stroke stroke)
 {
@@ -65,6 +76,9 @@ void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *r
                                 region->box.width_px / image->width_px * box.width,
                                 region->box.height_px / image->height_px * box.height},
                     0.0, (reha_stroke){reha_rgb(SOFT), 1.0, 4.0});
+    if (reha_region_find(region, "cross-sectional-area-px2") != NULL) {
+        draw_border(canvas, image, box, region);
+    }
     if (region->point_count >= REHA_MUSCLE_POINTS_FASCICLES) {
         draw_pairs(canvas, image, box, region, REHA_MUSCLE_POINTS_FASCICLES, region->point_count,
                    (reha_stroke){reha_rgb(FASCICLE), 1.2, 0.0});

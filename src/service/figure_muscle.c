@@ -135,6 +135,8 @@ static void write_values(reha_canvas *canvas, reha_rect frame, const reha_region
                 {"deep-aponeurosis-angle", "Deep aponeurosis", DEEP},
                 {"fascicle-angle", "Fascicles", FASCICLE},
                 {"pennation", "Pennation", FASCICLE},
+                {"cross-sectional-area", "Cross-sectional area", SUPERFICIAL},
+                {"cross-sectional-area-px2", "Cross-sectional area", SUPERFICIAL},
                 {"thickness", "Thickness", THICKNESS},
                 {"thickness-px", "Thickness", THICKNESS},
                 {"fascicle-length", "Fascicle length", FASCICLE},

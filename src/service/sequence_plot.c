@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { WIDTH_PX = 900, PANEL_PX = 200, GAP_PX = 20, LEFT_PX = 60, TITLE_PX = 22, LABEL_SIZE = 12 };
 static const unsigned INK = 0x1b2733;
@@ -12,6 +13,7 @@ static const unsigned SOFT = 0x6b7785;
 static const unsigned RULE = 0xd5dbe1;
 static const unsigned POINT = 0xd98c00;
 static const unsigned LINE = 0x1f77b4;
+static const unsigned FLAG = 0xc62828;
 
 typedef struct series { /* one sequence */
     const reha_case *cases;
@@ -69,6 +71,44 @@ static void draw_axes(reha_canvas *canvas, reha_rect box, const char *title, dou
     (void)reha_canvas_text(canvas, (reha_spot){box.x + box.width, box.y + box.height + 3.0}, text, &right);
 }
 
+/* The picture itself warns that this number needs a look. */
+static bool is_flagged(const reha_case *one)
+{
+    static const char *const codes[] = {"few-fascicles", "by-texture", "uncertain", "one-aponeurosis", "partly-seen"};
+    const reha_region *region = &one->analysis->regions[0];
+    for (int i = 0; i < region->note_count; i++) {
+        for (size_t k = 0; k < sizeof codes / sizeof codes[0]; k++) {
+            if (strcmp(region->notes[i].code, codes[k]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A measured point with its 95 % error, red where the picture was flagged; a cross at the foot where nothing was. */
+static void draw_point(reha_canvas *canvas, reha_rect box, const reha_case *one, const char *key, double x, double low,
+                       double high)
+{
+    const double value = reha_sequence_value(one, key);
+    const double per_unit = box.height / (high - low);
+    const double foot = box.y + box.height;
+    if (!isfinite(value)) {
+        const reha_stroke stroke = {reha_rgb(FLAG), 1.5, 0.0};
+        reha_canvas_line(canvas, (reha_spot){x - 4.0, foot - 8.0}, (reha_spot){x + 4.0, foot}, stroke);
+        reha_canvas_line(canvas, (reha_spot){x - 4.0, foot}, (reha_spot){x + 4.0, foot - 8.0}, stroke);
+        return;
+    }
+    const unsigned colour = is_flagged(one) ? FLAG : POINT;
+    const double y = box.y + (high - value) * per_unit;
+    const double error = reha_region_find(&one->analysis->regions[0], key)->measure.error * per_unit;
+    if (isfinite(error)) {
+        reha_canvas_line(canvas, (reha_spot){x, fmax(box.y, y - error)}, (reha_spot){x, fmin(foot, y + error)},
+                         (reha_stroke){reha_rgb(colour), 0.8, 0.0});
+    }
+    reha_canvas_fill_circle(canvas, (reha_spot){x, y}, 3.0, reha_rgb(colour));
+}
+
 static void draw_series(reha_canvas *canvas, reha_rect box, const char *key, double low, double high, const series *of)
 {
     reha_spot before = {0.0, 0.0};
@@ -77,18 +117,17 @@ static void draw_series(reha_canvas *canvas, reha_rect box, const char *key, dou
         const double x = box.x + box.width * ((double)(i - of->first) + 0.5) / (double)(of->end - of->first);
         const double raw = reha_sequence_value(&of->cases[i], key);
         const double smooth = reha_sequence_smoothed(of->cases, of->count, of->numbers, i, key);
-        if (isfinite(smooth)) {
+        /* The median of its neighbours is no measurement of a frame without one: the line stops there. */
+        const bool is_drawn = isfinite(smooth) && isfinite(raw);
+        if (is_drawn) {
             const reha_spot here = {x, box.y + box.height * (high - smooth) / (high - low)};
             if (has_before) {
                 reha_canvas_line(canvas, before, here, (reha_stroke){reha_rgb(LINE), 2.0, 0.0});
             }
             before = here;
         }
-        has_before = isfinite(smooth);
-        if (isfinite(raw)) {
-            reha_canvas_fill_circle(canvas, (reha_spot){x, box.y + box.height * (high - raw) / (high - low)}, 3.0,
-                                    reha_rgb(POINT));
-        }
+        has_before = is_drawn;
+        draw_point(canvas, box, &of->cases[i], key, x, low, high);
     }
 }
 
@@ -106,7 +145,7 @@ static void draw_panel(reha_canvas *canvas, reha_rect box, size_t panel, const s
         found = find_range(of, key, &low, &high);
     }
     (void)snprintf(title, sizeof title, "%s%s%s", panels[panel].title, unit,
-                   found ? " (points: measured; line: running median of 5)" : ": not measured");
+                   found ? " (points with 95 % error, red: flagged; line: running median of 5)" : ": not measured");
     draw_axes(canvas, box, title, found ? low : 0.0, found ? high : 1.0, of);
     if (found) {
         draw_series(canvas, box, key, low, high, of);

@@ -56,9 +56,23 @@ if convert -version 2>/dev/null | grep -q '^Version: ImageMagick'; then
     [ "$(grep -c '"frame": ' "$work/out")" -eq 2 ] || fail "not one result per frame"
 fi
 
-# What is no ultrasound of a muscle is told so.
+# What is no ultrasound of a muscle is told so; its row of numbers stays.
 run 1 analyse --task muscle-us "$REHA_DATA/dicom/examples/wrist_MR01.dcm" --threads 1
 says out 'refused: .*modality MR'
+run 1 analyse --task muscle-us "$REHA_DATA/dicom/examples/wrist_MR01.dcm" --threads 1 --json
+says out '"pennation_deg": null'
+
+# The area inside a drawn border; borders that are none.
+echo '{"ellipse_px": {"centre": [250, 200], "radii": [100, 50]}}' >"$work/border.json"
+run 0 analyse "$one" --outline "$work/border.json" --mm-per-px 0.1 --threads 1 --overlay "$work/border.png"
+says out 'cross-sectional area 157\.[01] .* mm2'
+run 0 analyse "$one" --outline "$work/border.json" --threads 1 --json
+says out '"cross_sectional_area_mm2": null'
+echo '{"ellipse_px": {"centre": [250, 200], "radii": [9000, 50]}}' >"$work/border.json"
+run 1 analyse "$one" --outline "$work/border.json" --threads 1
+run 1 analyse "$one" --outline "$work/none.json" --threads 1
+says err 'none.json'
+run 2 analyse "$one" "$one" --outline "$work/border.json" --threads 1
 
 # Held-out groups through `evaluate`.
 { head -n 1 "$data/index.csv"; tr -d '\r' <"$data/index.csv" | awk -F, 'NR > 1 && NR % 9 == 0'; } >"$work/set/index.csv"

@@ -276,6 +276,67 @@ static void memory_may_run_out(void **state)
     reha_gray_free(image);
 }
 
+/* Where a deep aponeurosis forks, the belly ends at the upper arm, wherever the stronger one goes. */
+static void forks_are_followed_along_the_belly(void **state)
+{
+    (void)state;
+    draw_bands(150.0, 0.0, 300.0, 0.0);
+    draw_fascicles(15.0, 15.0, 150.0, 300.0);
+    for (int i = 0; i < MAP * MAP; i++) { /* a second, thicker arm that leaves at the middle, downwards */
+        double x = 0.0;
+        double y = 0.0;
+        point_of(i, &x, &y);
+        const double below = y - 304.0 - 0.25 * fmax(0.0, x - 340.0);
+        aponeurosis[i] = fmaxf(aponeurosis[i], (float)(1.0 / (1.0 + exp(-fmin(below, 16.0 - below)))));
+    }
+    const reha_muscle_measurement m = measure();
+    assert_near(m.deep_angle_deg, 0.0, 0.3);
+    assert_near(m.thickness_px, 150.0, 2.0);
+}
+
+/* A third of a line between two whole ones is passed over; a whole one is the border. */
+static void a_line_hardly_seen_is_no_border(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        draw_bands(150.0, 0.0, 400.0, 0.0);
+        memset(fascicle, 0, sizeof fascicle);
+        draw_fascicles(15.0, 15.0, 150.0, 400.0);
+        for (int i = 0; i < MAP * MAP; i++) {
+            double x = 0.0;
+            double y = 0.0;
+            point_of(i, &x, &y);
+            if (fabs(y - 260.0) < 6.0 && (whole == 1 || fabs(x - 340.0) < 80.0)) {
+                aponeurosis[i] = 0.9F;
+            }
+        }
+        const reha_muscle_measurement m = measure();
+        assert_true(m.has_superficial && m.has_deep);
+        if (whole == 0) {
+            assert_near(m.thickness_px, 250.0, 3.0);
+        } else {
+            assert_true(m.thickness_px < 150.0);
+        }
+    }
+}
+
+/* Pieces too faint to be cut out still tell the direction, and the result says that they are faint. */
+static void faint_traces_tell_the_direction(void **state)
+{
+    (void)state;
+    static const double angles[] = {18.0, -18.0};
+    for (int k = 0; k < 2; k++) {
+        draw_bands(150.0, 0.0, 300.0, 0.0);
+        draw_fascicles(angles[k], angles[k], 150.0, 300.0);
+        for (int i = 0; i < MAP * MAP; i++) {
+            fascicle[i] *= 0.25F;
+        }
+        const reha_muscle_measurement m = measure();
+        assert_int_equal(m.direction_source, REHA_MUSCLE_DIRECTION_FAINT);
+        assert_near(m.fascicle_angle_deg, angles[k], 2.0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +346,9 @@ int main(void)
         cmocka_unit_test(length_is_thickness_over_sine_between_parallels),
         cmocka_unit_test(bending_is_followed),
         cmocka_unit_test(gaps_are_bridged_and_one_line_is_not_two),
+        cmocka_unit_test(forks_are_followed_along_the_belly),
+        cmocka_unit_test(a_line_hardly_seen_is_no_border),
+        cmocka_unit_test(faint_traces_tell_the_direction),
         cmocka_unit_test(nothing_to_see_is_no_number),
         cmocka_unit_test(texture_tells_the_direction),
         cmocka_unit_test(medians_of_directions),

@@ -226,6 +226,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         status = reha_fail(&err, REHA_E_UNSUPPORTED,
                            "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations", words[0]);
     }
+    if (status == REHA_OK && is_calibration && reha_analyser_recogniser(analyser)->calibrate == NULL) {
+        status = reha_fail(&err, REHA_E_UNSUPPORTED, "the limits of task '%s' are set by its training: use 'rehascope train %s'",
+                           words[0], words[0]);
+    }
     if (status == REHA_OK) {
         reha_evaluate_options how = reha_evaluate_options_default();
         how.load = reha_input_load_gray;

@@ -9,6 +9,7 @@
 #include "recognition/knee_oa.h"
 #include "recognition/muscle_injury.h"
 #include "recognition/muscle_us.h"
+#include "recognition/scene.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static const reha_recogniser *const recognisers[] = {
     &reha_recogniser_muscle_injury,
     &reha_recogniser_knee_mri,
     &reha_recogniser_bone_density,
+    &reha_recogniser_gate,
 };
 
 const reha_recogniser *reha_recogniser_at(size_t index)

@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "store/digest.h"
+#include "service/gatekeeper.h"
+#include "service/model_hash.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,21 +13,19 @@
 #include <unistd.h>
 
 static const char DEFAULT_TASK[] = "knee-oa";
-enum { PATH_BYTES = 4096, MODEL_FILES_MAX = 64 };
+enum { PATH_BYTES = 4096 };
 
-/* Which recogniser an image is handed to when no task was named and the knee's gate says what it is instead. */
+static const char GATE_TASK[] = "gate";
 static const char ULTRASOUND_TASK[] = "muscle-us";
-static const char ULTRASOUND_CODE[] = "ultrasound";
-static const char ULTRASOUND_MODALITY[] = "US";
-static const double CLEAR_MUSCLE = 0.8; /* muscles have more; of other pictures hardly any */
-
 struct reha_analyser {
     const reha_recogniser *recogniser;
     reha_model *model;
     reha_analyser_options options;
     char model_hash[REHA_DIGEST_TEXT_BYTES];
+    reha_gatekeeper *keeper;    /* opened with the first image */
+    bool is_gate_missing;       /* not installed: not tried again */
     reha_analyser *ultrasound;  /* opened when the first such image comes; NULL before, or with a task given */
-    bool is_ultrasound_missing; /* its model is not installed: not tried again */
+    bool is_ultrasound_missing; /* likewise */
 };
 
 reha_status reha_models_folder(char **out, reha_error *err)
@@ -57,25 +56,6 @@ reha_status reha_models_folder(char **out, reha_error *err)
                      "no models folder beside the program: set REHASCOPE_MODELS or give --models DIR");
 }
 
-/* Files of the model in sorted order: the hash names the model exactly. */
-static reha_status hash_model(const char *folder, char out[REHA_DIGEST_TEXT_BYTES], reha_error *err)
-{
-    const char *names[MODEL_FILES_MAX];
-    size_t count = 0;
-    reha_paths files = {0};
-    REHA_TRY(reha_folder_list(folder, MODEL_FILES_MAX, &files, err));
-    for (size_t i = 0; i < files.count; i++) {
-        const char *name = files.items[i] + strlen(folder);
-        name += *name == '/' ? 1 : 0;
-        if (reha_str_ends_nocase(name, ".onnx") || reha_str_ends_nocase(name, ".json")) {
-            names[count++] = name;
-        }
-    }
-    const reha_status status = reha_digest_files(folder, names, count, out, err);
-    reha_paths_clear(&files);
-    return status;
-}
-
 reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -99,7 +79,7 @@ reha_status reha_analyser_open(const reha_analyser_options *options, reha_analys
                               .threads = options->threads,
                               .with_explanation = options->with_explanation};
     REHA_CHECK(reha_model_choose(&how, task, &folder, err));
-    REHA_CHECK(hash_model(folder, analyser->model_hash, err));
+    REHA_CHECK(reha_model_hash(folder, analyser->model_hash, err));
     how.model_folder = folder; /* what was hashed is what is opened */
     REHA_CHECK(analyser->recogniser->open(&how, &analyser->model, err));
     *out = analyser;
@@ -117,6 +97,7 @@ void reha_analyser_close(reha_analyser *analyser)
             analyser->recogniser->close(analyser->model);
         }
         reha_analyser_close(analyser->ultrasound);
+        reha_gatekeeper_free(analyser->keeper);
         reha_free(analyser);
     }
 }
@@ -149,77 +130,111 @@ static void add_input_notes(const reha_input *input, reha_analysis *analysis)
     }
 }
 
-static bool has_note(const reha_note *notes, int count, const char *code)
+/* The recogniser for a task that the gate chose: this one, or the one for ultrasound, which is then opened. Where that is
+ * not installed this one refuses. */
+static reha_status analyser_for(reha_analyser *analyser, const char *task, reha_analyser **out, reha_error *err)
 {
-    for (int i = 0; i < count; i++) {
-        if (notes[i].level == REHA_NOTE_REFUSED && strcmp(notes[i].code, code) == 0) {
-            return true;
+    *out = analyser;
+    if (analyser->options.task != NULL || strcmp(task, analyser->recogniser->name) == 0) {
+        return REHA_OK;
+    }
+    if (analyser->ultrasound == NULL && !analyser->is_ultrasound_missing) {
+        reha_error fault = REHA_ERROR_INIT;
+        reha_analyser_options how = analyser->options;
+        how.task = task;
+        how.model_folder = NULL;
+        const reha_status status = reha_analyser_open(&how, &analyser->ultrasound, &fault);
+        analyser->is_ultrasound_missing = status == REHA_E_NOT_FOUND;
+        if (status != REHA_OK && !analyser->is_ultrasound_missing) {
+            return reha_fail(err, status, "%s", fault.text);
         }
     }
-    return false;
-}
-
-static bool is_refused_as_ultrasound(const reha_analysis *analysis)
-{
-    bool found = has_note(analysis->notes, analysis->note_count, ULTRASOUND_CODE);
-    for (int i = 0; i < analysis->region_count; i++) {
-        found = found || has_note(analysis->regions[i].notes, analysis->regions[i].note_count, ULTRASOUND_CODE);
-    }
-    return found && !analysis->is_accepted;
-}
-
-/* Both aponeuroses beyond doubt: what the knee's gate took for something else, a picture with much text around it say,
- * is an ultrasound image all the same. */
-static bool is_clear_muscle(const reha_analysis *analysis)
-{
-    return analysis->is_accepted && analysis->region_count == 1 && analysis->regions[0].profile_is_thickness &&
-           analysis->regions[0].certainty >= CLEAR_MUSCLE;
-}
-
-/* The recogniser for ultrasound, or NULL where its model is not installed or a task was named. */
-static reha_analyser *ultrasound_analyser(reha_analyser *analyser)
-{
-    if (analyser->options.task != NULL || analyser->options.model_folder != NULL || analyser->is_ultrasound_missing) {
-        return NULL;
-    }
-    if (analyser->ultrasound == NULL) {
-        reha_analyser_options how = analyser->options;
-        how.task = ULTRASOUND_TASK;
-        analyser->is_ultrasound_missing = reha_analyser_open(&how, &analyser->ultrasound, NULL) != REHA_OK;
-    }
-    return analyser->ultrasound;
+    *out = analyser->ultrasound != NULL ? analyser->ultrasound : analyser;
+    return REHA_OK;
 }
 
 /* By one recogniser; the model's hash is that of the one which answered. */
-static reha_status analyse_by(const reha_analyser *analyser, const reha_input *input, reha_analysis **out,
-                              reha_error *err)
+static reha_status analyse_by(const reha_analyser *analyser, const reha_gray *image, const reha_input *input,
+                              reha_analysis **out, reha_error *err)
 {
     const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
                                       .side_hint = input->side_hint,
                                       .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL,
                                       .allow_switched_off = analyser->options.allow_switched_off};
-    REHA_TRY(analyser->recogniser->analyse(analyser->model, input->image, &input->facts, &how, out, err));
+    REHA_TRY(analyser->recogniser->analyse(analyser->model, image, &input->facts, &how, out, err));
     memcpy((*out)->model_hash, analyser->model_hash, sizeof analyser->model_hash);
     return REHA_OK;
 }
 
-/* By what the image is: the file's modality first, then the picture as the gate sees it. */
+static reha_status open_gate(reha_analyser *analyser, reha_error *err)
+{
+    if (analyser->keeper == NULL && !analyser->is_gate_missing) {
+        REHA_TRY(reha_gatekeeper_new(analyser->options.models_folder, analyser->options.threads, &analyser->keeper, err));
+        analyser->is_gate_missing = analyser->keeper == NULL;
+    }
+    return REHA_OK;
+}
+
+/* Without the gate the recogniser's own admission is all there is: said with every result. */
+static reha_status analyse_ungated(const reha_analyser *analyser, const reha_input *input, reha_analysis **out,
+                                   reha_error *err)
+{
+    REHA_TRY(analyse_by(analyser, input->image, input, out, err));
+    if (analyser->is_gate_missing) {
+        reha_analysis_note(*out, REHA_NOTE_WARNING, "no-gate",
+                           "What the picture shows was not checked: the models folder holds no gate. Install models/gate.");
+    }
+    return REHA_OK;
+}
+
+static reha_status analyse_ruled(reha_analyser *analyser, const reha_input *input, const reha_ruling *ruling,
+                                 reha_analysis **out, reha_error *err)
+{
+    reha_analyser *chosen = NULL;
+    if (ruling->is_refused) {
+        return reha_gatekeeper_refuse(analyser->keeper, ruling, input->image, &input->facts, out, err);
+    }
+    const reha_gray *image = ruling->turned_over != NULL ? ruling->turned_over : input->image;
+    REHA_TRY(analyser_for(analyser, ruling->task, &chosen, err));
+    REHA_TRY(analyse_by(chosen, image, input, out, err));
+    (*out)->was_inverted = (*out)->was_inverted || (ruling->turned_over != NULL && (*out)->is_accepted);
+    if (ruling->has_note) {
+        reha_analysis_note(*out, ruling->note.level, ruling->note.code, "%s", ruling->note.text);
+    }
+    return REHA_OK;
+}
+
+/* By what the image is, as the gate sees it and the file says; a named task decides whom the gate is asked for. */
 static reha_status analyse_input(reha_analyser *analyser, const reha_input *input, reha_analysis **out, reha_error *err)
 {
-    const bool says_ultrasound = strcmp(input->facts.modality, ULTRASOUND_MODALITY) == 0;
-    const reha_analyser *other = says_ultrasound ? ultrasound_analyser(analyser) : NULL;
-    if (other != NULL) {
-        return analyse_by(other, input, out, err);
+    reha_ruling ruling = {0};
+    const bool asks_gate = strcmp(analyser->recogniser->name, GATE_TASK) == 0;
+    REHA_TRY(asks_gate ? REHA_OK : open_gate(analyser, err));
+    if (analyser->keeper == NULL) {
+        return analyse_ungated(analyser, input, out, err);
     }
-    REHA_TRY(analyse_by(analyser, input, out, err));
-    if ((*out)->is_accepted || (other = ultrasound_analyser(analyser)) == NULL) {
-        return REHA_OK;
+    REHA_TRY(reha_gatekeeper_ask(analyser->keeper, input->image, &input->facts, analyser->options.task, &ruling, err));
+    const reha_status status = analyse_ruled(analyser, input, &ruling, out, err);
+    reha_ruling_clear(&ruling);
+    return status;
+}
+
+reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image, reha_error *err)
+{
+    reha_ruling ruling = {0};
+    reha_analyser *each[2] = {analyser, NULL};
+    const reha_input input = {.facts = reha_acquisition_unknown()};
+    REHA_TRY(open_gate(analyser, err));
+    if (analyser->keeper != NULL) {
+        REHA_TRY(reha_gatekeeper_ask(analyser->keeper, image, &input.facts, NULL, &ruling, err));
+        reha_ruling_clear(&ruling);
     }
-    reha_analysis *second = NULL;
-    REHA_TRY(analyse_by(other, input, &second, err));
-    const bool takes_second = is_refused_as_ultrasound(*out) || is_clear_muscle(second);
-    reha_analysis_free(takes_second ? *out : second);
-    *out = takes_second ? second : *out;
+    REHA_TRY(analyser_for(analyser, ULTRASOUND_TASK, &each[1], err));
+    for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
+        reha_analysis *analysis = NULL;
+        REHA_TRY(analyse_by(each[i], image, &input, &analysis, err));
+        reha_analysis_free(analysis);
+    }
     return REHA_OK;
 }
 
@@ -495,6 +510,9 @@ reha_status reha_case_line(const reha_case *result, char **out, reha_error *err)
         } else if (strcmp(analysis->task, "muscle-injury") == 0) {
             reha_text_add(&line, "research only, simulated-lesion detector: ");
             add_injury(&line, &analysis->regions[i]);
+        } else if (strcmp(analysis->task, GATE_TASK) == 0) {
+            const reha_finding *picture = reha_region_find(&analysis->regions[i], "picture");
+            reha_text_add(&line, picture != NULL ? picture->evidence : "nothing to tell");
         } else {
             add_region(&line, &analysis->regions[i]);
         }

@@ -9,7 +9,8 @@
 typedef struct reha_analyser reha_analyser; /* a loaded recogniser; one thread at a time */
 
 typedef struct reha_analyser_options {
-    const char *task;           /* NULL: by what the image is: "knee-oa", or "muscle-us" for ultrasound */
+    const char *task;           /* NULL: by what the image is: "knee-oa", or "muscle-us" for ultrasound. The gate keeps
+                                 * away what is clearly something else (service/gatekeeper.h) */
     const char *models_folder;  /* holds <task>/<version>/ */
     const char *model_folder;   /* exactly this model; NULL: the newest */
     int threads;                /* 0: all processors */
@@ -25,6 +26,10 @@ void reha_analyser_close(reha_analyser *analyser);
 const reha_recogniser *reha_analyser_recogniser(const reha_analyser *analyser);
 reha_model *reha_analyser_model(reha_analyser *analyser); /* borrowed */
 const char *reha_analyser_model_hash(const reha_analyser *analyser);
+
+/* Opens and runs once, on any picture, all that images without a named task may need: for a process that can open
+ * nothing later. */
+REHA_MUST_USE reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image, reha_error *err);
 
 typedef struct reha_case {
     char *path;              /* owned */

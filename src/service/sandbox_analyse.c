@@ -85,8 +85,8 @@ done:
 
 /* --- before the lock -------------------------------------------------------------------------------------------- */
 
-/* A generated knee as a DICOM file of this modality: ultrasound makes the analyser load that model, too. */
-static reha_status make_knee(const char *modality, uint8_t **out, size_t *out_bytes, reha_error *err)
+/* A generated knee as a DICOM file. */
+static reha_status make_knee(uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     reha_gray *knee = NULL;
     reha_status status = REHA_OK;
@@ -107,7 +107,6 @@ static reha_status make_knee(const char *modality, uint8_t **out, size_t *out_by
     image.height_px = knee->height_px;
     image.bits_stored = 8;
     image.pixels = pixels;
-    (void)snprintf(image.facts.modality, sizeof image.facts.modality, "%s", modality);
     status = reha_dicom_write_image(&image, out, out_bytes, err);
 done:
     reha_free(pixels);
@@ -115,14 +114,17 @@ done:
     return status;
 }
 
-static reha_status run_once(reha_analyser *analyser, const char *modality, reha_error *err)
+static reha_status run_once(reha_analyser *analyser, reha_error *err)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
     reha_case result;
-    REHA_TRY(make_knee(modality, &bytes, &count, err));
+    REHA_TRY(make_knee(&bytes, &count, err));
     reha_analyser_run_bytes(analyser, bytes, count, "", true, &result);
     reha_status status = result.status != REHA_OK ? reha_fail(err, result.status, "%s", result.error.text) : REHA_OK;
+    if (status == REHA_OK) {
+        status = reha_analyser_warm(analyser, result.image, err); /* the other recognisers, too */
+    }
     if (status == REHA_OK) {
         uint8_t *png = NULL;
         size_t png_bytes = 0;
@@ -153,6 +155,5 @@ static reha_status hold_letters(reha_canvas **out, reha_error *err)
 reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err)
 {
     REHA_TRY(hold_letters(letters, err));
-    REHA_TRY(run_once(analyser, "", err));
-    return run_once(analyser, "US", err);
+    return run_once(analyser, err);
 }

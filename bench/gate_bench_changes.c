@@ -107,7 +107,9 @@ static reha_status shaft_only(reha_random *random, const bench_source *from, con
 static reha_status blur(reha_random *random, const bench_source *from, const reha_gray *image,
                         reha_gray **out, reha_error *err)
 {
-    const double width_px = from->width_px > 0.0 ? from->width_px : plateau_px;
+    /* Other pictures are blurred as much as ready crops of knees, in shares of their shorter side. */
+    const double width_px =
+        from->width_px > 0.0 ? from->width_px : plateau_px / 224.0 * fmin(image->width_px, image->height_px);
     return reha_gray_blur(image, reha_random_range(random, 3.0, 8.0) / 180.0 * width_px, out, err);
 }
 
@@ -184,6 +186,16 @@ static reha_status square_part(reha_random *random, const bench_source *from, co
     (void)from;
     const double shorter = fmin(image->width_px, image->height_px);
     const double side = shorter * reha_random_range(random, 0.4, 0.9);
+    const double x = reha_random_range(random, 0.0, image->width_px - side);
+    const double y = reha_random_range(random, 0.0, image->height_px - side);
+    return cut(image, x, y, x + side, y + side, out, err);
+}
+
+static reha_status small_part(reha_random *random, const bench_source *from, const reha_gray *image,
+                              reha_gray **out, reha_error *err)
+{
+    (void)from;
+    const double side = fmin(image->width_px, image->height_px) * reha_random_range(random, 0.1, 0.2);
     const double x = reha_random_range(random, 0.0, image->width_px - side);
     const double y = reha_random_range(random, 0.0, image->height_px - side);
     return cut(image, x, y, x + side, y + side, out, err);
@@ -275,6 +287,7 @@ reha_status bench_change(bench_change_kind how, reha_random *random, const bench
         {BENCH_METAL, metal},
         {BENCH_PREVIEW, preview},
         {BENCH_SQUARE_PART, square_part},
+        {BENCH_SMALL_PART, small_part},
         {BENCH_LOW_WINDOW, low_window},
         {BENCH_SLIGHT_TURN, slight_turn},
         {BENCH_OTHER_EXPOSURE, other_exposure},

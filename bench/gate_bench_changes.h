@@ -1,4 +1,4 @@
-/* What gate_bench does to images of knees: spoils them, or changes them as other hospitals would. */
+/* What gate_bench does to images: spoils them, or changes them as other hospitals would. */
 #ifndef REHA_BENCH_GATE_BENCH_CHANGES_H
 #define REHA_BENCH_GATE_BENCH_CHANGES_H
 
@@ -31,6 +31,7 @@ typedef enum bench_change_kind {
     BENCH_METAL,
     BENCH_PREVIEW,
     BENCH_SQUARE_PART,
+    BENCH_SMALL_PART,
     BENCH_LOW_WINDOW,
     BENCH_SLIGHT_TURN,
     BENCH_OTHER_EXPOSURE,

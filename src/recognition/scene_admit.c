@@ -130,7 +130,7 @@ const char *reha_scene_fault(const reha_scene_card *card, reha_scene_kind kind, 
         return "inverted";
     }
     if (scene->kinds[kind] < limits->share_min) {
-        return "something-else";
+        return "uncertain";
     }
     const char *fault = fault_of_quality(limits, scene);
     if (fault == NULL && isfinite(scene->distances[kind]) && scene->distances[kind] > limits->distance_max) {
@@ -159,6 +159,7 @@ static const char *advice_on(const char *code)
          "hardly any contrast (empty, too dark or wrongly windowed); export it with a narrower window"},
         {"too-small",
          "smaller than any picture that the model learned from; give the original, not a preview"},
+        {"uncertain", "cannot be told to be what this recogniser reads; give a standard view of the whole part"},
         {"unlike-training",
          "unlike the pictures that the model learned from, so its answer could not be trusted; have it read "
          "by a person"},

@@ -12,7 +12,7 @@
  * reads such pictures unasked. */
 const char *reha_scene_task(const reha_model *gate, const reha_scene *scene, const reha_acquisition *facts);
 
-/* Why a picture that should be of this kind is not let in, as a code; NULL: it is. "something-else",
+/* Why a picture that should be of this kind is not let in, as a code; NULL: it is. "uncertain",
  * "inverted" (may be repaired), "rotated", "upside-down", "blurred", "noisy", "burnt-out", "part",
  * "low-contrast", "too-small", "unlike-training". Checks what the card has limits for. */
 const char *reha_scene_fault(const reha_scene_card *card, reha_scene_kind kind, const reha_scene *scene);

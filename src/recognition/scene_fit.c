@@ -12,7 +12,7 @@ static const double SHRINK = 0.02;                       /* of the mean variance
 static const double KEPT_PERCENT = 99.7;                 /* of good pictures, by each limit */
 static const double DISTANCE_MARGIN = 1.25;              /* few pictures show less than there is */
 static const double CONTRAST_SHARE = 0.5; /* of the least contrast that a training picture has */
-static const double SIZE_SHARE = 0.8;     /* of the smallest training picture */
+static const double SIZE_SHARE = 0.4;         /* of the smallest training picture: previews, not small exports */
 static const double CONTRAST_MOST = 40.0;
 
 typedef struct looks { /* one row per look */

@@ -272,6 +272,14 @@ reha_scene_admission reha_scene_admit(const reha_model *gate, const char *task, 
     const reha_scene_kind seen = reha_scene_verdict(scene);
     char file_says[64];
     contradiction(facts, seen, scene, file_says);
+    if ((kinds_by_file(facts) & KIND(needed)) == 0) {
+        out.is_refused = true;
+        (void)snprintf(out.code, sizeof out.code, "wrong-modality");
+        (void)snprintf(out.text, sizeof out.text,
+                       "the file says modality %.16s, but %s is needed; if the file is right, correct its tag",
+                       facts->modality, reha_scene_text(needed));
+        return out;
+    }
     const char *fault = reha_scene_fault(&gate->card, needed, scene);
     if (fault != NULL && strcmp(fault, "inverted") == 0 && !needs[line].has_own) {
         out.turns_over = true; /* the rest is judged when it is turned over */

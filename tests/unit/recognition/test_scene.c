@@ -203,13 +203,14 @@ static void a_file_that_contradicts_its_picture_is_told(void **state)
     assert_true(answer.is_refused);
     assert_non_null(strstr(answer.text, "the file says modality US, but"));
     answer = reha_scene_admit(gate, "knee-oa", &knee, &facts);
-    assert_false(answer.is_refused);
-    assert_true(answer.has_warning);
-    assert_string_equal(answer.code, "file-contradicts");
+    assert_true(answer.is_refused);
+    assert_string_equal(answer.code, "wrong-modality");
+    assert_non_null(strstr(answer.text, "modality US"));
     (void)snprintf(facts.modality, sizeof facts.modality, "DX");
     (void)snprintf(facts.body_part, sizeof facts.body_part, "KNEE");
     answer = reha_scene_admit(gate, "fracture", &hand, &facts);
     assert_true(answer.has_warning && !answer.is_refused);
+    assert_string_equal(answer.code, "file-contradicts");
     assert_non_null(strstr(answer.text, "KNEE"));
     (void)snprintf(facts.body_part, sizeof facts.body_part, "HAND");
     assert_false(reha_scene_admit(gate, "fracture", &hand, &facts).has_warning);

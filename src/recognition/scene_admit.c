@@ -16,7 +16,7 @@ static const double SHARE_MIN = 0.02; /* where the card has no limit for a kind 
 static const double CLEAR = 0.9;      /* probability from which a kind is said to contradict the file */
 
 /* One line per recogniser: what it needs. `unasked`: it is chosen where no task was named. `has_own`: it
- * judges quality and way up itself, and stricter; the gate then only keeps other kinds away. */
+ * judges quality and way up itself, and stricter: the gate then only names what it refuses. */
 static const struct {
     const char *task;
     reha_scene_kind kind;
@@ -73,27 +73,20 @@ static double least_share(const reha_scene_card *card, reha_scene_kind kind)
     return card->limits[kind].is_present ? card->limits[kind].share_min : SHARE_MIN;
 }
 
-const char *reha_scene_task(const reha_model *gate, const reha_scene *scene, const reha_acquisition *facts)
+const char *reha_scene_task(const reha_scene *scene, const reha_acquisition *facts)
 {
     const unsigned allowed = kinds_by_file(facts);
     const reha_scene_kind kind = likely_kind(scene, allowed);
     const char *possible = NULL;
-    double most = 0.0;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
-        const double share = scene->kinds[needs[i].kind];
-        if (!needs[i].unasked) {
-            continue;
-        }
-        if (needs[i].kind == kind) {
+        if (needs[i].unasked && needs[i].kind == kind) {
             return needs[i].task;
         }
-        if ((allowed & KIND(needs[i].kind)) != 0 && share > most &&
-            share >= least_share(&gate->card, needs[i].kind)) {
+        if (possible == NULL && needs[i].unasked && (allowed & KIND(needs[i].kind)) != 0) {
             possible = needs[i].task;
-            most = share;
         }
     }
-    return possible;
+    return possible != NULL ? possible : needs[0].task;
 }
 
 /* ---- quality ---- */
@@ -159,7 +152,8 @@ static const char *advice_on(const char *code)
          "hardly any contrast (empty, too dark or wrongly windowed); export it with a narrower window"},
         {"too-small",
          "smaller than any picture that the model learned from; give the original, not a preview"},
-        {"uncertain", "cannot be told to be what this recogniser reads; give a standard view of the whole part"},
+        {"uncertain",
+         "cannot be told to be what this recogniser reads; give a standard view of the whole part"},
         {"unlike-training",
          "unlike the pictures that the model learned from, so its answer could not be trusted; have it read "
          "by a person"},
@@ -230,23 +224,6 @@ static void say_something_else(const reha_scene *scene, reha_scene_kind needed, 
                    reha_scene_text(seen), 100.0 * scene->kinds[seen], reha_scene_text(needed), advice);
 }
 
-reha_scene_admission reha_scene_refuse_unasked(const reha_scene *scene, const reha_acquisition *facts)
-{
-    reha_scene_admission out = {.is_refused = true};
-    char advice[96] = "choose the right file";
-    char file_says[64];
-    const reha_scene_kind seen = reha_scene_verdict(scene);
-    contradiction(facts, seen, scene, file_says);
-    if (reader_of(seen) != NULL) {
-        (void)snprintf(advice, sizeof advice, "if that is right, ask for it with --task %s", reader_of(seen));
-    }
-    (void)snprintf(out.code, sizeof out.code, "%s", code_of_kind(seen));
-    (void)snprintf(out.text, sizeof out.text,
-                   "%sthis looks like %s (%.0f %%), not a frontal knee radiograph or a muscle ultrasound; %s",
-                   file_says, reha_scene_text(seen), 100.0 * scene->kinds[seen], advice);
-    return out;
-}
-
 /* ---- the table ---- */
 
 static bool is_something_else(const reha_scene_card *card, reha_scene_kind needed, reha_scene_kind seen,
@@ -275,13 +252,22 @@ reha_scene_admission reha_scene_admit(const reha_model *gate, const char *task, 
     if ((kinds_by_file(facts) & KIND(needed)) == 0) {
         out.is_refused = true;
         (void)snprintf(out.code, sizeof out.code, "wrong-modality");
-        (void)snprintf(out.text, sizeof out.text,
-                       "the file says modality %.16s, but %s is needed; if the file is right, correct its tag",
-                       facts->modality, reha_scene_text(needed));
+        (void)snprintf(
+            out.text, sizeof out.text,
+            "the file says modality %.16s, but %s is needed; if the file is right, correct its tag",
+            facts->modality, reha_scene_text(needed));
+        return out;
+    }
+    if (needs[line].has_own) {
+        if (seen != needed && scene->kinds[seen] >= CLEAR) {
+            say_something_else(scene, needed, seen, file_says, &out);
+            out.is_refused = false;
+            out.names_refusal = true;
+        }
         return out;
     }
     const char *fault = reha_scene_fault(&gate->card, needed, scene);
-    if (fault != NULL && strcmp(fault, "inverted") == 0 && !needs[line].has_own) {
+    if (fault != NULL && strcmp(fault, "inverted") == 0) {
         out.turns_over = true; /* the rest is judged when it is turned over */
         (void)snprintf(out.code, sizeof out.code, "%s", fault);
         (void)snprintf(out.text, sizeof out.text, "%s", advice_on(fault));
@@ -291,7 +277,7 @@ reha_scene_admission reha_scene_admit(const reha_model *gate, const char *task, 
         say_something_else(scene, needed, seen, file_says, &out);
         return out;
     }
-    if (fault != NULL && !needs[line].has_own) {
+    if (fault != NULL) {
         out.is_refused = true;
         (void)snprintf(out.code, sizeof out.code, "%s", fault);
         (void)snprintf(out.text, sizeof out.text, "%s", advice_on(fault));

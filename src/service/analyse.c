@@ -187,6 +187,24 @@ static reha_status analyse_ungated(const reha_analyser *analyser, const reha_inp
     return REHA_OK;
 }
 
+/* What the gate clearly saw is the reason, whatever the recogniser took it for ("prosthesis" for a hand). */
+static void name_refusal(reha_analysis *analysis, const reha_note *reason)
+{
+    int first = 0;
+    if (analysis->is_accepted) {
+        return;
+    }
+    analysis->region_count = 0;
+    while (first < analysis->note_count && analysis->notes[first].level != REHA_NOTE_REFUSED) {
+        first++;
+    }
+    if (first < analysis->note_count) {
+        analysis->notes[first] = *reason;
+    } else {
+        reha_analysis_note(analysis, reason->level, reason->code, "%s", reason->text);
+    }
+}
+
 static reha_status analyse_ruled(reha_analyser *analyser, const reha_input *input, const reha_ruling *ruling,
                                  reha_analysis **out, reha_error *err)
 {
@@ -198,7 +216,9 @@ static reha_status analyse_ruled(reha_analyser *analyser, const reha_input *inpu
     REHA_TRY(analyser_for(analyser, ruling->task, &chosen, err));
     REHA_TRY(analyse_by(chosen, image, input, out, err));
     (*out)->was_inverted = (*out)->was_inverted || (ruling->turned_over != NULL && (*out)->is_accepted);
-    if (ruling->has_note) {
+    if (ruling->names_refusal) {
+        name_refusal(*out, &ruling->note);
+    } else if (ruling->has_note) {
         reha_analysis_note(*out, ruling->note.level, ruling->note.code, "%s", ruling->note.text);
     }
     return REHA_OK;

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char FIRST_TASK[] = "knee-oa";
-
 struct reha_gatekeeper {
     reha_model *gate;
     char hash[REHA_DIGEST_TEXT_BYTES];
@@ -77,6 +75,9 @@ static void apply(const reha_scene_admission *admission, reha_ruling *out)
     if (admission->is_refused || admission->turns_over) {
         out->is_refused = true;
         note(out, REHA_NOTE_REFUSED, admission->code, "Not analysed: ", admission->text);
+    } else if (admission->names_refusal) {
+        out->names_refusal = true;
+        note(out, REHA_NOTE_REFUSED, admission->code, "Not analysed: ", admission->text);
     } else if (admission->has_warning) {
         note(out, REHA_NOTE_WARNING, admission->code, "", admission->text);
     }
@@ -110,13 +111,7 @@ reha_status reha_gatekeeper_ask(reha_gatekeeper *keeper, const reha_gray *image,
     *out = (reha_ruling){.task = task};
     REHA_TRY(reha_scene_look(keeper->gate, image, facts, false, &scene, err));
     if (task == NULL) {
-        out->task = reha_scene_task(keeper->gate, &scene, facts);
-    }
-    if (out->task == NULL) {
-        const reha_scene_admission none = reha_scene_refuse_unasked(&scene, facts);
-        out->task = FIRST_TASK;
-        apply(&none, out);
-        return REHA_OK;
+        out->task = reha_scene_task(&scene, facts);
     }
     const reha_scene_admission admission = reha_scene_admit(keeper->gate, out->task, &scene, facts);
     if (!admission.turns_over) {

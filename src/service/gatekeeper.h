@@ -18,11 +18,12 @@ typedef struct reha_ruling {
     bool is_refused;
     reha_gray *turned_over; /* bright and dark exchanged: what the recogniser shall see; owned; NULL: the
                                picture as it is */
+    bool names_refusal;     /* if the recogniser refuses, `note` is the reason */
     bool has_note;          /* of a refusal, repair or contradiction */
     reha_note note;
 } reha_ruling;
 
-/* `task` NULL: chosen by what the picture is. A refusal names the task that was asked, or the first one. */
+/* `task` NULL: chosen by what the picture is. */
 REHA_MUST_USE reha_status reha_gatekeeper_ask(reha_gatekeeper *keeper, const reha_gray *image,
                                               const reha_acquisition *facts, const char *task,
                                               reha_ruling *out, reha_error *err);

@@ -41,7 +41,11 @@ says out '"erasure"'
 run 1 evaluate fracture --data "$work/data" --model "$work/a" --split val
 says err "no split 'val'"
 
+# The drawn pictures are no limbs: without a gate, and every result says so.
+export REHASCOPE_MODELS=$work/ungated
+mkdir "$REHASCOPE_MODELS"
 run 0 analyse --task fracture --model "$work/a" --threads 1 "$work/data/images/p0.png" --json
+says out '"no-gate"'
 says out '"research-only"'
 says out '"operating-points"'
 run 0 analyse --task fracture --model "$work/a" --threads 1 "$work/data/images/p0.png" --overlay "$work/o.png" --report "$work/r.html"

@@ -19,7 +19,7 @@
 
 enum {
     BATCH = 32,
-    DEFAULT_EPOCHS = 16,
+    DEFAULT_EPOCHS = 32,
     STEPS_PER_EPOCH = 50,
     WARMUP_STEPS = 60,
     PROBE_STEPS = 10,

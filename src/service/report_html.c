@@ -14,14 +14,17 @@ static const char STYLE[] =
     "--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;"
     "--card:#1b232b;--warn:#ffc55c;--stop:#ff8a80;--good:#7fd99a}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 auto;"
-    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:0 0 .4em;"
+    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
+    "auto;"
+    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:0 0 "
+    ".4em;"
     "overflow-wrap:anywhere}.banner{border:1px solid var(--warn);color:var(--warn);border-radius:.4rem;"
     "padding:.4rem .8rem;margin:.8rem 0}.case{background:var(--card);border:1px solid var(--line);"
     "border-radius:.5rem;padding:1rem;margin:1.2rem 0}img{max-width:100%;height:auto;background:#fff;"
     "border-radius:.3rem}table{border-collapse:collapse;width:100%;margin:.6rem 0}th,td{text-align:left;"
     "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}td.n{white-space:nowrap}"
-    ".refused{color:var(--stop)}.ok{color:var(--good)}.warning{color:var(--warn)}small,.soft{color:var(--soft)}"
+    ".refused{color:var(--stop)}.ok{color:var(--good)}.warning{color:var(--warn)}small,.soft{color:var(--"
+    "soft)}"
     "code{overflow-wrap:anywhere}@media print{.case{break-inside:avoid}}";
 
 static void add_measure(reha_text *html, const reha_measure *measure)
@@ -46,7 +49,8 @@ static void add_finding(reha_text *html, const reha_finding *finding)
 {
     reha_text_add(html, "<tr><th scope=row>");
     reha_text_add_html(html, finding->label);
-    reha_text_add(html, finding->research_only ? " <small>research only</small></th><td class=n>" : "</th><td class=n>");
+    reha_text_add(html, finding->research_only ? " <small>research only</small></th><td class=n>"
+                                               : "</th><td class=n>");
     if (finding->grade >= 0) {
         reha_text_addf(html, "<b>%d</b>", finding->grade);
         if (finding->set_low >= 0) {
@@ -84,6 +88,52 @@ static void add_notes(reha_text *html, const reha_note *notes, int count)
     }
 }
 
+/* What a page says of a task: heading of a region around its side, text in place of the picture, words below
+ * it. */
+typedef struct task_words {
+    const char *task, *before_side, *after_side, *picture, *caption;
+} task_words;
+
+static const task_words words[] = {
+    {"knee-oa", "", " knee <small>(side: ",
+     "The knee with landmarks and joint space, the map of what spoke for the grade, and the charts described "
+     "in the table",
+     "<p><small>Left: tibial plateau (yellow) and femoral condyles (blue), the narrowest place circled. "
+     "Middle: where the "
+     "network found evidence for its grade (bright = more). Right: probability of each grade (dark = in the "
+     "prediction set) "
+     "and the joint space width along the joint.</small></p>"},
+    {"muscle-us", "Muscle, side ", " <small>(", "The ultrasound image with what was measured",
+     "<p><small>Superficial aponeurosis (yellow), deep aponeurosis (blue), direction of the fascicles from "
+     "one to the other "
+     "(green), thickness (red, dashed). Dashed grey: the tissue that was looked at.</small></p>"},
+    {"fracture", "Fractures (research only), side ", " <small>(",
+     "The radiograph with the boxes of the table",
+     "<p class=warning><b>Research only.</b> Solid: high specificity. Dotted: high sensitivity, many are "
+     "false. No box "
+     "excludes nothing.</p>"},
+    {"bone-density", "Bone density (research only), side ", " <small>(",
+     "The radiograph, and the probability of each class",
+     "<p class=warning><b>Research only.</b> Classes 0 to 2: normal, osteopenia, osteoporosis. It neither "
+     "diagnoses nor "
+     "excludes osteoporosis.</p>"},
+    {"muscle-injury", "Muscle injury (research only, trained on simulated lesions), side ", " <small>(",
+     "The ultrasound image with the regions of the table, and the probability of each grade",
+     "<p class=warning><b>Research only, trained on simulated lesions.</b> Red: what looks like them. No red "
+     "line excludes "
+     "nothing.</p>"}};
+
+/* Of an unknown task: the first. */
+static const task_words *words_of(const char *task)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].task, task) == 0) {
+            return &words[i];
+        }
+    }
+    return &words[0];
+}
+
 static reha_status add_picture(reha_text *html, const reha_case *result, reha_error *err)
 {
     uint8_t *png = NULL;
@@ -92,62 +142,18 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
         return REHA_OK;
     }
     REHA_TRY(reha_figure_png(result, &png, &png_bytes, err));
-    if (strcmp(result->analysis->task, "muscle-us") == 0) {
-        reha_text_add(html, "<img alt=\"The ultrasound image with what was measured\" src=\"data:image/png;base64,");
-        reha_text_add_base64(html, png, png_bytes);
-        reha_text_add(html, "\">\n<p><small>Superficial aponeurosis (yellow), deep aponeurosis (blue), direction of the "
-                            "fascicles from one to the other (green), thickness (red, dashed). Dashed grey: the tissue "
-                            "that was looked at.</small></p>\n");
-        reha_free(png);
-        return REHA_OK;
-    }
-    if (strcmp(result->analysis->task, "fracture") == 0) {
-        reha_text_add(html, "<img alt=\"The radiograph with the boxes of the table\" src=\"data:image/png;base64,");
-        reha_text_add_base64(html, png, png_bytes);
-        reha_text_add(html, "\">\n<p class=warning><b>Research only.</b> Solid: high specificity. Dotted: high sensitivity, "
-                            "many are false. No box excludes nothing.</p>\n");
-        reha_free(png);
-        return REHA_OK;
-    }
-    if (strcmp(result->analysis->task, "bone-density") == 0) {
-        reha_text_add(html, "<img alt=\"The radiograph, and the probability of each class\" src=\"data:image/png;base64,");
-        reha_text_add_base64(html, png, png_bytes);
-        reha_text_add(html, "\">\n<p class=warning><b>Research only.</b> Classes 0 to 2: normal, osteopenia, osteoporosis. "
-                            "It neither diagnoses nor excludes osteoporosis.</p>\n");
-        reha_free(png);
-        return REHA_OK;
-    }
-    if (strcmp(result->analysis->task, "muscle-injury") == 0) {
-        reha_text_add(html, "<img alt=\"The ultrasound image with the regions of the table, and the probability of each "
-                            "grade\" src=\"data:image/png;base64,");
-        reha_text_add_base64(html, png, png_bytes);
-        reha_text_add(html, "\">\n<p class=warning><b>Research only, trained on simulated lesions.</b> Red: what looks like "
-                            "them. No red line excludes nothing.</p>\n");
-        reha_free(png);
-        return REHA_OK;
-    }
-    reha_text_add(html, "<img alt=\"The knee with landmarks and joint space, the map of what spoke for the grade, "
-                        "and the charts described in the table\" src=\"data:image/png;base64,");
+    const task_words *said = words_of(result->analysis->task);
+    reha_text_addf(html, "<img alt=\"%s\" src=\"data:image/png;base64,", said->picture);
     reha_text_add_base64(html, png, png_bytes);
-    reha_text_add(html, "\">\n<p><small>Left: tibial plateau (yellow) and femoral condyles (blue), the narrowest "
-                        "place circled. Middle: where the network found evidence for its grade (bright = more). "
-                        "Right: probability of each grade (dark = in the prediction set) and the joint space "
-                        "width along the joint.</small></p>\n");
+    reha_text_addf(html, "\">\n%s\n", said->caption);
     reha_free(png);
     return REHA_OK;
 }
 
 static void add_region(reha_text *html, const reha_region *region, const char *task)
 {
-    reha_text_addf(html,
-                   strcmp(task, "muscle-us") == 0  ? "<h3>Muscle, side %s <small>("
-                   : strcmp(task, "fracture") == 0 ? "<h3>Fractures (research only), side %s <small>("
-                   : strcmp(task, "bone-density") == 0 ? "<h3>Bone density (research only), side %s <small>("
-                                                   : "<h3>%s knee <small>(side: ",
-                   : strcmp(task, "muscle-injury") == 0
-                       ? "<h3>Muscle injury (research only, trained on simulated lesions), side %s <small>("
-                       : "<h3>%s knee <small>(side: ",
-                   reha_side_text(region->side));
+    const task_words *said = words_of(task);
+    reha_text_addf(html, "<h3>%s%s%s", said->before_side, reha_side_text(region->side), said->after_side);
     reha_text_add_html(html, region->side_source);
     reha_text_add(html, ")</small></h3>\n");
     add_notes(html, region->notes, region->note_count);
@@ -211,14 +217,15 @@ reha_status reha_report_html(const reha_case *cases, size_t count, const char *p
     char *written = NULL;
     char now[REHA_TIMESTAMP_BYTES];
     reha_clock_timestamp(now);
-    reha_text_addf(&html,
-                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-                   "content=\"width=device-width\"><title>Rehascope report</title><style>%s</style></head>\n"
-                   "<body><h1>Rehascope report</h1>\n<p class=soft>%s, rehascope %s</p>\n"
-                   "<p class=banner role=note><b>Not reviewed.</b> Computer-made findings for a clinician to check. "
-                   "They support a decision and make none; treatment follows symptoms and function, never the "
-                   "picture alone.</p>\n",
-                   STYLE, now, REHA_VERSION);
+    reha_text_addf(
+        &html,
+        "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+        "content=\"width=device-width\"><title>Rehascope report</title><style>%s</style></head>\n"
+        "<body><h1>Rehascope report</h1>\n<p class=soft>%s, rehascope %s</p>\n"
+        "<p class=banner role=note><b>Not reviewed.</b> Computer-made findings for a clinician to check. "
+        "They support a decision and make none; treatment follows symptoms and function, never the "
+        "picture alone.</p>\n",
+        STYLE, now, REHA_VERSION);
     REHA_CHECK(add_summary(&html, cases, count, err));
     for (size_t i = 0; i < count; i++) {
         REHA_CHECK(add_case(&html, &cases[i], i, err));

@@ -230,7 +230,7 @@ static void test_a_plan_from_first_to_last(void **state)
                         "physio"); /* named after the account */
     json_decref(next);
     assert_int_equal(reha_clinic_plan_edit(f.home.clinic, &f.physio, f.id, id, 1, in, &next, &err),
-                     REHA_E_CONFLICT);
+                     REHA_E_STALE);
     json_decref(in);
 
     in = json_object();

@@ -2,6 +2,8 @@
  * is refused. */
 #include "clinic_support.h"
 
+#include "service/demo_care_priv.h"
+
 static json_t *parse(const char *text)
 {
     json_error_t fault;
@@ -615,6 +617,44 @@ static void test_lists(void **state)
     end(&f);
 }
 
+/* The demonstration's histories must go on working when rules and models change. */
+static void test_the_demonstration(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    fixture f;
+    int plans = 0;
+    int predictions = 0;
+    begin(&f);
+    for (int i = 1; i <= 5; i++) {
+        char name[16];
+        json_t *patient = NULL;
+        json_t *out = NULL;
+        (void)snprintf(name, sizeof name, "DEMO-%02d", i);
+        json_t *in = json_pack("{s:s}", "pseudonym", name);
+        assert_ok(reha_clinic_patient_add(f.home.clinic, &f.physio, in, &patient, &err), &err);
+        json_decref(in);
+        const char *id = reha_json_string(patient, "id", "");
+        in = parse("{\"condition\":\"Knee pain\"}");
+        assert_ok(reha_clinic_episode_add(f.home.clinic, &f.physio, id, in, &out, &err), &err);
+        json_decref(in);
+        const reha_demo_patient who = {
+            .pseudonym = name, .patient_id = id, .episode_id = reha_json_string(out, "id", "")};
+        assert_ok(reha_demo_care(f.home.clinic, &f.physio, &who, &err), &err);
+        json_decref(out);
+        assert_ok(reha_clinic_plans(f.home.clinic, &f.physio, id, &out, &err), &err);
+        plans += (int)json_array_size(json_object_get(out, "items"));
+        json_decref(out);
+        assert_ok(reha_clinic_predictions(f.home.clinic, &f.physio, id, &out, &err), &err);
+        predictions += (int)json_array_size(json_object_get(out, "items"));
+        json_decref(out);
+        json_decref(patient);
+    }
+    assert_int_equal(plans, 4); /* one of them made twice */
+    assert_int_equal(predictions, 3);
+    end(&f);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -629,6 +669,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_predictions),
                                        cmocka_unit_test(test_scores_are_checked),
                                        cmocka_unit_test(test_series_are_judged),
-                                       cmocka_unit_test(test_lists)};
+                                       cmocka_unit_test(test_lists),
+                                       cmocka_unit_test(test_the_demonstration)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

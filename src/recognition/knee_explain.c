@@ -217,11 +217,14 @@ static reha_status open_study(run *of, size_t count, reha_error *err)
     reha_status status = reha_onnx_load(path, NULL, &of->graph, err);
     reha_free(path);
     REHA_TRY(status);
+    /* int8 ranges belong to the true weights, and the shuffled networks are to be judged by the same numbers.
+     */
+    const reha_precision precision = network->precision == REHA_INT8 ? REHA_BF16 : network->precision;
     const reha_explain_network how = {.graph = of->graph,
                                       .node = network->explain_node,
                                       .input_offset = (float)network->input_offset,
                                       .input_gain = (float)network->input_gain,
-                                      .precision = network->precision,
+                                      .precision = precision,
                                       .threads = 1};
     REHA_TRY(reha_explain_study_new(&how, count, SHUFFLED_MAX, &of->study, err));
     of->target = reha_alloc_zero((size_t)reha_explain_study_width(of->study) *

@@ -270,7 +270,9 @@ static int run_analyse(const app_command *command, int argc, char **argv)
         if (code >= 0) {
             goto done;
         }
-        status = given.models != NULL || given.model != NULL ? REHA_OK : reha_models_folder(&models, &err);
+        /* A model given by its folder may still need another one from beside the program. */
+        status = given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
+        status = given.model != NULL ? REHA_OK : status;
     }
     if (status == REHA_OK) {
         const reha_analyser_options how = {.task = given.task == NULL && given.outline != NULL ? "muscle-us" : given.task,

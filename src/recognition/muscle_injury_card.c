@@ -80,7 +80,7 @@ static json_t *data_of(bool has_simulated)
                            "one in six of the "
                            "others ('tune') fits grades, probabilities and the threshold, the rest teaches",
                            "set", "ImageNet-1k MobileNetV2 1.0 weights, ONNX model zoo (MXNet), Apache-2.0",
-                           "use", "start of the encoder")
+                           "use", "start of the encoder, directly or through muscle-us")
                : json_pack("[{s:s, s:s}]", "set", "the user's own labelled images", "use",
                            "patients whose id hashes to 'val' are held out, one in six of the others "
                            "('tune') fits grades, "

@@ -230,6 +230,29 @@ static void test_pixels_are_no_size(void **state)
     assert_non_null(strstr(measure_of(&films, "jsw-medial-min")->remark, "no size"));
 }
 
+/* The error of an area is that of a pixel of border; what the hand adds is not known. */
+static void test_a_drawn_area_is_never_judged(void **state)
+{
+    (void)state;
+    json_t *visits[2];
+    reha_films films;
+    reha_error err = REHA_ERROR_INIT;
+    for (int i = 0; i < 2; i++) {
+        visits[i] = analysis_of(&usual);
+        json_t *findings = json_object_get(json_array_get(json_object_get(visits[i], "regions"), 0), "findings");
+        assert_int_equal(
+            json_array_append_new(findings, number("cross-sectional-area", 300.0 + 200.0 * i, 5.0, "mm2")), 0);
+    }
+    const reha_visit before = {visits[0], usual.patient, usual.date, "aa", usual.position};
+    const reha_visit after = {visits[1], usual.patient, "2026-01-10", "bb", usual.position};
+    const reha_film_options how = {.is_setup_stated = true};
+    assert_ok(reha_films_compare(&before, &after, scores, &how, &films, &err), &err);
+    assert_int_equal(measure_of(&films, "cross-sectional-area")->change.verdict, REHA_CANNOT_TELL);
+    assert_non_null(strstr(measure_of(&films, "cross-sectional-area")->remark, "by hand"));
+    json_decref(visits[0]);
+    json_decref(visits[1]);
+}
+
 static void test_bone_that_grows_betrays_the_scale(void **state)
 {
     (void)state;
@@ -430,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_millimetres_only_where_they_hold),
         cmocka_unit_test(test_bone_that_grows_betrays_the_scale),
         cmocka_unit_test(test_pixels_are_no_size),
+        cmocka_unit_test(test_a_drawn_area_is_never_judged),
         cmocka_unit_test(test_the_right_error_counts),
         cmocka_unit_test(test_a_joint_space_does_not_heal),
         cmocka_unit_test(test_grades_change_only_without_a_common_one),

@@ -50,8 +50,8 @@ static reha_status read_polygon(const json_t *points, reha_outline *out, reha_er
 {
     const size_t count = json_array_size(points);
     if (count < 3 || count > REHA_OUTLINE_POINTS_MAX) {
-        return reha_fail(err, REHA_E_FORMAT, "polygon_px has %zu points; give 3 to %d, each [x, y] in pixels", count,
-                         REHA_OUTLINE_POINTS_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "polygon_px has %zu points; give 3 to %d, each [x, y] in pixels",
+                         count, REHA_OUTLINE_POINTS_MAX);
     }
     out->count = (int)count;
     for (size_t i = 0; i < count; i++) {
@@ -59,17 +59,20 @@ static reha_status read_polygon(const json_t *points, reha_outline *out, reha_er
             return reha_fail(err, REHA_E_FORMAT, "point %zu of polygon_px is not [x, y]", i + 1);
         }
     }
-    return crosses_itself(out) ? reha_fail(err, REHA_E_FORMAT, "the border crosses itself; give its points in order")
-                               : REHA_OK;
+    return crosses_itself(out)
+               ? reha_fail(err, REHA_E_FORMAT, "the border crosses itself; give its points in order")
+               : REHA_OK;
 }
 
 static reha_status read_ellipse(const json_t *ellipse, reha_outline *out, reha_error *err)
 {
     double x = 0.0, y = 0.0, a = 0.0, b = 0.0;
     const double angle = reha_json_number(ellipse, "angle_deg", 0.0) * PI / 180.0;
-    if (!read_pair(json_object_get(ellipse, "centre"), &x, &y) || !read_pair(json_object_get(ellipse, "radii"), &a, &b) ||
-        !(a > 0.0) || !(b > 0.0) || !isfinite(angle)) {
-        return reha_fail(err, REHA_E_FORMAT, "ellipse_px needs centre [x, y], radii [a, b] above 0 and angle_deg");
+    if (!read_pair(json_object_get(ellipse, "centre"), &x, &y) ||
+        !read_pair(json_object_get(ellipse, "radii"), &a, &b) || !(a > 0.0) || !(b > 0.0) ||
+        !isfinite(angle)) {
+        return reha_fail(err, REHA_E_FORMAT,
+                         "ellipse_px needs centre [x, y], radii [a, b] above 0 and angle_deg");
     }
     /* Corners a little outside, so that the polygon has the ellipse's own area. */
     const double step = 2.0 * PI / ELLIPSE_POINTS;
@@ -79,7 +82,8 @@ static reha_status read_ellipse(const json_t *ellipse, reha_outline *out, reha_e
         const double u = grow * a * cos(i * step);
         const double v = grow * b * sin(i * step);
         /* angle_deg positive rises to the right, as all angles here; y points down. */
-        out->points[i] = (reha_point_px){x + u * cos(angle) + v * sin(angle), y - u * sin(angle) + v * cos(angle)};
+        out->points[i] =
+            (reha_point_px){x + u * cos(angle) + v * sin(angle), y - u * sin(angle) + v * cos(angle)};
     }
     return REHA_OK;
 }
@@ -93,7 +97,8 @@ reha_status reha_outline_load(const char *path, reha_outline *out, reha_error *e
     const json_t *ellipse = json_object_get(file, "ellipse_px");
     reha_status status = REHA_OK;
     if ((polygon != NULL) == (ellipse != NULL)) {
-        status = reha_fail(err, REHA_E_FORMAT, "give either polygon_px or ellipse_px (docs/formats/outline.md)");
+        status =
+            reha_fail(err, REHA_E_FORMAT, "give either polygon_px or ellipse_px (docs/formats/outline.md)");
     } else {
         status = polygon != NULL ? read_polygon(polygon, out, err) : read_ellipse(ellipse, out, err);
     }
@@ -134,7 +139,8 @@ static bool is_inside(const reha_outline *outline, double x, double y)
     for (int i = 0; i < outline->count; i++) {
         const reha_point_px a = outline->points[i];
         const reha_point_px b = outline->points[(i + 1) % outline->count];
-        if ((a.y_px > y) != (b.y_px > y) && x < a.x_px + (y - a.y_px) / (b.y_px - a.y_px) * (b.x_px - a.x_px)) {
+        if ((a.y_px > y) != (b.y_px > y) &&
+            x < a.x_px + (y - a.y_px) / (b.y_px - a.y_px) * (b.x_px - a.x_px)) {
             inside = !inside;
         }
     }
@@ -155,11 +161,14 @@ static reha_box_px box_of(const reha_outline *outline)
     return (reha_box_px){x0, y0, x1 - x0, y1 - y0};
 }
 
-static void measure_echo(const reha_gray *image, const reha_outline *outline, reha_box_px box, double *mean, double *sd)
+static void measure_echo(const reha_gray *image, const reha_outline *outline, reha_box_px box, double *mean,
+                         double *sd)
 {
     double sum = 0.0, squares = 0.0, count = 0.0;
-    for (uint32_t y = (uint32_t)ceil(box.y_px); y <= (uint32_t)(box.y_px + box.height_px) && y < image->height_px; y++) {
-        for (uint32_t x = (uint32_t)ceil(box.x_px); x <= (uint32_t)(box.x_px + box.width_px) && x < image->width_px; x++) {
+    for (uint32_t y = (uint32_t)ceil(box.y_px);
+         y <= (uint32_t)(box.y_px + box.height_px) && y < image->height_px; y++) {
+        for (uint32_t x = (uint32_t)ceil(box.x_px);
+             x <= (uint32_t)(box.x_px + box.width_px) && x < image->width_px; x++) {
             if (is_inside(outline, x, y)) {
                 const double v = (double)reha_gray_at(image, x, y);
                 sum += v;
@@ -172,8 +181,8 @@ static void measure_echo(const reha_gray *image, const reha_outline *outline, re
     *sd = count > 0.0 ? sqrt(fmax(0.0, squares / count - *mean * *mean)) : (double)NAN;
 }
 
-static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit, double value,
-                         double error, const char *source)
+static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit,
+                         double value, double error, const char *source)
 {
     reha_finding *finding = reha_region_add(region, key, label);
     if (finding != NULL) {
@@ -182,7 +191,8 @@ static reha_finding *add(reha_region *region, const char *key, const char *label
         finding->measure.value = value;
         finding->measure.error = isfinite(value) ? error : (double)NAN;
         (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
-                       isfinite(finding->measure.error) ? "the border one pixel further out or in, all around" : "");
+                       isfinite(finding->measure.error) ? "the border one pixel further out or in, all around"
+                                                        : "");
         (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s", source);
     }
     return finding;
@@ -195,24 +205,29 @@ static void add_findings(const reha_gray *image, const reha_outline *outline, re
     const double mm2 = is_mm ? image->spacing.x_mm * image->spacing.y_mm : (double)NAN;
     const double area = reha_outline_area_px2(outline);
     const double perimeter = reha_outline_perimeter_px(outline);
-    reha_finding *finding = add(region, "cross-sectional-area", "Cross-sectional area inside the drawn border", "mm2",
-                                area * mm2, HAND_PX * perimeter * mm2,
-                                is_mm ? reha_spacing_source_text(image->spacing.source)
-                                      : "no scale in the file: pixels only; give --mm-per-px");
+    reha_finding *finding =
+        add(region, "cross-sectional-area", "Cross-sectional area inside the drawn border", "mm2", area * mm2,
+            HAND_PX * perimeter * mm2,
+            is_mm ? reha_spacing_source_text(image->spacing.source)
+                  : "no scale in the file: pixels only; give --mm-per-px");
     if (finding != NULL) {
-        (void)snprintf(finding->evidence, sizeof finding->evidence,
-                       "A person drew the border. One pixel all around is %.1f %% of the area; how well the border was "
-                       "drawn is not known: draw it twice.",
-                       100.0 * HAND_PX * perimeter / area);
+        (void)snprintf(
+            finding->evidence, sizeof finding->evidence,
+            "A person drew the border. One pixel all around is %.1f %% of the area; how well the border was "
+            "drawn is not known: draw it twice.",
+            100.0 * HAND_PX * perimeter / area);
     }
-    (void)add(region, "cross-sectional-area-px2", "Cross-sectional area in pixels", "px2", area, HAND_PX * perimeter,
+    (void)add(region, "cross-sectional-area-px2", "Cross-sectional area in pixels", "px2", area,
+              HAND_PX * perimeter, "drawn border");
+    (void)add(region, "perimeter-px", "Length of the border in pixels", "px", perimeter, (double)NAN,
               "drawn border");
-    (void)add(region, "perimeter-px", "Length of the border in pixels", "px", perimeter, (double)NAN, "drawn border");
     measure_echo(image, outline, region->box, &mean, &sd);
-    finding = add(region, "echo-intensity", "Echo intensity inside the border", "{grey}", mean, (double)NAN, "image");
+    finding = add(region, "echo-intensity", "Echo intensity inside the border", "{grey}", mean, (double)NAN,
+                  "image");
     if (finding != NULL && isfinite(sd)) {
-        (void)snprintf(finding->evidence, sizeof finding->evidence,
-                       "Mean grey level inside, SD %.1f. Compare only pictures of one scanner with one setting.", sd);
+        (void)snprintf(
+            finding->evidence, sizeof finding->evidence,
+            "Mean grey level inside, SD %.1f. Compare only pictures of one scanner with one setting.", sd);
     }
 }
 
@@ -224,15 +239,16 @@ static void set_points(const reha_outline *outline, reha_region *region)
     }
 }
 
-reha_status reha_muscle_area(const reha_gray *image, const reha_acquisition *facts, const reha_outline *outline,
-                             reha_analysis **out, reha_error *err)
+reha_status reha_muscle_area(const reha_gray *image, const reha_acquisition *facts,
+                             const reha_outline *outline, reha_analysis **out, reha_error *err)
 {
     const reha_box_px box = box_of(outline);
     reha_analysis *analysis = NULL;
     *out = NULL;
     if (box.x_px < -0.5 || box.y_px < -0.5 || box.x_px + box.width_px > image->width_px - 0.5 ||
         box.y_px + box.height_px > image->height_px - 0.5) {
-        return reha_fail(err, REHA_E_ARG, "the border leaves the image of %u x %u px", image->width_px, image->height_px);
+        return reha_fail(err, REHA_E_ARG, "the border leaves the image of %u x %u px", image->width_px,
+                         image->height_px);
     }
     if (reha_outline_area_px2(outline) < AREA_MIN_PX2) {
         return reha_fail(err, REHA_E_ARG, "the border holds less than %.0f square pixels", AREA_MIN_PX2);
@@ -242,10 +258,11 @@ reha_status reha_muscle_area(const reha_gray *image, const reha_acquisition *fac
     analysis->height_px = image->height_px;
     analysis->spacing = image->spacing;
     analysis->acquisition = *facts;
-    if (facts->modality[0] != '\0' && strcmp(facts->modality, "US") != 0 && strcmp(facts->modality, "OT") != 0 &&
-        strcmp(facts->modality, "SC") != 0) {
+    if (facts->modality[0] != '\0' && strcmp(facts->modality, "US") != 0 &&
+        strcmp(facts->modality, "OT") != 0 && strcmp(facts->modality, "SC") != 0) {
         reha_analysis_note(analysis, REHA_NOTE_REFUSED, "wrong-modality",
-                           "Not measured: the file says modality %s; give a transverse ultrasound image.", facts->modality);
+                           "Not measured: the file says modality %s; give a transverse ultrasound image.",
+                           facts->modality);
     } else {
         reha_region *region = &analysis->regions[analysis->region_count++];
         region->side = facts->side;
@@ -254,9 +271,10 @@ reha_status reha_muscle_area(const reha_gray *image, const reha_acquisition *fac
         region->box = box;
         region->certainty = (double)NAN;
         region->is_accepted = analysis->is_accepted = true;
-        reha_region_note(region, REHA_NOTE_INFO, "drawn-border",
-                         "The area is that of a border which a person drew; angles, thickness and fascicles are not "
-                         "measured on a transverse image.");
+        reha_region_note(
+            region, REHA_NOTE_INFO, "drawn-border",
+            "The area is that of a border which a person drew; angles, thickness and fascicles are not "
+            "measured on a transverse image.");
         add_findings(image, outline, region);
         set_points(outline, region);
     }

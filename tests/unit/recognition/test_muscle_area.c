@@ -50,7 +50,8 @@ static void test_area_and_echo_are_those_of_the_oval(void **state)
     reha_gray *image = oval(90.0, 50.0, 80.0);
     const reha_acquisition facts = reha_acquisition_unknown();
     const double area = 3.14159265358979 * 90.0 * 50.0;
-    assert_int_equal(load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [90, 50], \"angle_deg\": 0}}", &outline, NULL),
+    assert_int_equal(load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [90, 50], \"angle_deg\": 0}}",
+                          &outline, NULL),
                      REHA_OK);
     assert_int_equal(reha_muscle_area(image, &facts, &outline, &analysis, NULL), REHA_OK);
     assert_true(fabs(value_of(analysis, "cross-sectional-area-px2") / area - 1.0) < 1e-3);
@@ -72,8 +73,10 @@ static void test_a_turn_keeps_the_area_and_rises_to_the_right(void **state)
 {
     (void)state;
     reha_outline outline;
-    assert_int_equal(load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [90, 50], \"angle_deg\": 30}}", &outline, NULL),
-                     REHA_OK);
+    assert_int_equal(
+        load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [90, 50], \"angle_deg\": 30}}", &outline,
+             NULL),
+        REHA_OK);
     assert_true(fabs(reha_outline_area_px2(&outline) / (3.14159265358979 * 90.0 * 50.0) - 1.0) < 1e-3);
     assert_true(outline.points[0].x_px > 150.0 && outline.points[0].y_px < 100.0);
     assert_int_equal(load("{\"polygon_px\": [[0, 0], [30, 0], [30, 40], [0, 40]]}", &outline, NULL), REHA_OK);
@@ -85,12 +88,21 @@ static void test_bad_borders_are_told(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "{}", "[]", "3", "{\"polygon_px\": []}", "{\"polygon_px\": [[0, 0], [1, 1]]}", "{\"polygon_px\": 5}",
-        "{\"polygon_px\": [[0, 0], [30, 0], [30]]}", "{\"polygon_px\": [[0, 0], [\"a\", 0], [30, 3]]}",
-        "{\"polygon_px\": [[0, 0], [30, 30], [30, 0], [0, 30]]}", "{\"ellipse_px\": {}}",
-        "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [0, 5]}}", "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [-4, 5]}}",
+        "{}",
+        "[]",
+        "3",
+        "{\"polygon_px\": []}",
+        "{\"polygon_px\": [[0, 0], [1, 1]]}",
+        "{\"polygon_px\": 5}",
+        "{\"polygon_px\": [[0, 0], [30, 0], [30]]}",
+        "{\"polygon_px\": [[0, 0], [\"a\", 0], [30, 3]]}",
+        "{\"polygon_px\": [[0, 0], [30, 30], [30, 0], [0, 30]]}",
+        "{\"ellipse_px\": {}}",
+        "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [0, 5]}}",
+        "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [-4, 5]}}",
         "{\"ellipse_px\": {\"centre\": [1], \"radii\": [4, 5]}}",
-        "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [4, 5]}, \"polygon_px\": [[0, 0], [3, 0], [3, 4]]}", "{\"polygon_px"};
+        "{\"ellipse_px\": {\"centre\": [1, 2], \"radii\": [4, 5]}, \"polygon_px\": [[0, 0], [3, 0], [3, 4]]}",
+        "{\"polygon_px"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
         reha_outline outline;
@@ -107,7 +119,8 @@ static void test_a_border_outside_or_tiny_is_refused(void **state)
     reha_analysis *analysis = NULL;
     reha_gray *image = oval(90.0, 50.0, 80.0);
     reha_acquisition facts = reha_acquisition_unknown();
-    assert_int_equal(load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [190, 50]}}", &outline, NULL), REHA_OK);
+    assert_int_equal(load("{\"ellipse_px\": {\"centre\": [150, 100], \"radii\": [190, 50]}}", &outline, NULL),
+                     REHA_OK);
     assert_int_equal(reha_muscle_area(image, &facts, &outline, &analysis, NULL), REHA_E_ARG);
     assert_null(analysis);
     assert_int_equal(load("{\"polygon_px\": [[10, 10], [15, 10], [15, 14]]}", &outline, NULL), REHA_OK);

@@ -15,8 +15,9 @@
 static const double SHARE_MIN = 0.02; /* where the card has no limit for a kind */
 static const double CLEAR = 0.9;      /* probability from which a kind is said to contradict the file */
 
-/* One line per recogniser: what it needs. `unasked`: it is chosen where no task was named. `has_own`: it
- * judges quality and way up itself, and stricter: the gate then only names what it refuses. */
+/* One line per recogniser: what it needs. `unasked`: it is chosen where no task was named. `has_own`: it admits
+ * pictures itself, by the knee's own gate or by the belly that muscle-us finds: the gate then only names what it
+ * refuses. (An injured muscle is unlike the healthy ones that the gate knows: not for the gate to refuse.) */
 static const struct {
     const char *task;
     reha_scene_kind kind;
@@ -25,6 +26,8 @@ static const struct {
     {"knee-oa", REHA_SCENE_KNEE, true, true},
     {"muscle-us", REHA_SCENE_MUSCLE, true, false},
     {"fracture", REHA_SCENE_LIMB, false, false},
+    {"muscle-injury", REHA_SCENE_MUSCLE, false, true},
+    {"bone-density", REHA_SCENE_KNEE, false, true},
 };
 
 /* Which kinds a file can hold that states this modality. Secondary captures and careless converters write OT

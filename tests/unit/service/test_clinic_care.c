@@ -237,7 +237,7 @@ static void test_a_plan_from_first_to_last(void **state)
 
     in = json_object();
     assert_int_equal(reha_clinic_plan_confirm(f.home.clinic, &f.physio, f.id, id, 1, in, &next, &err),
-                     REHA_E_CONFLICT);
+                     REHA_E_STALE);
     assert_ok(reha_clinic_plan_confirm(f.home.clinic, &f.reviewer, f.id, id, 2, in, &next, &err), &err);
     content = json_object_get(next, "content");
     assert_true(json_is_true(json_object_get(content, "reviewed")));
@@ -249,7 +249,7 @@ static void test_a_plan_from_first_to_last(void **state)
                      REHA_E_CONFLICT);
     json_decref(in);
 
-    assert_int_equal(make(&f, id, 2, FACTS ABSENT, &next, &err), REHA_E_CONFLICT);
+    assert_int_equal(make(&f, id, 2, FACTS ABSENT, &next, &err), REHA_E_STALE);
     assert_ok(make(&f, id, 3, FACTS ABSENT ",\"response\":{\"pain_change_24h\":4}", &next, &err), &err);
     content = json_object_get(next, "content");
     assert_true(json_is_false(json_object_get(content, "reviewed"))); /* a new plan is confirmed anew */

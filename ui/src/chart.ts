@@ -1,7 +1,7 @@
 // Measures and scores over time, with error bars: uPlot draws, a table beside it says the same.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { h } from "./dom";
+import { h, scrollable } from "./dom";
 import { unitText, withError } from "./format";
 import { t } from "./text";
 
@@ -79,7 +79,7 @@ export function timeline(title: string, named: Line[], guides: Guides | null = n
     swatch.style.background = l.color;
     return h("li", {}, swatch, l.name);
   }), guides?.band != null && h("li", {}, h("span", { class: "swatch swatch-band" }), guides.bandText), guides?.marks.map((m) => h("li", {}, h("span", { class: "swatch swatch-mark" }), m.text)));
-  const table = h("details", {}, h("summary", {}, t("chart.table")), h("div", { class: "scroll" }, h("table", {},
+  const table = h("details", {}, h("summary", {}, t("chart.table")), scrollable(h("table", {},
     h("thead", {}, h("tr", {}, [t("date"), t("measure"), t("value"), t("note")].map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", {}, lines.flatMap((l) => l.points.map((p) => h("tr", {}, h("td", {}, p.day.slice(0, 10)), h("td", {}, l.name), h("td", { class: "number" }, withError(p.value, p.error, l.unit)), h("td", {}, p.note))))))));
   return h("figure", { class: "card" }, h("figcaption", {}, h("h3", {}, title)), legend, host, table);

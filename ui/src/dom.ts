@@ -33,6 +33,16 @@ export function s(tag: string, props: Props = {}, ...children: Child[]): SVGElem
   return element as SVGElement;
 }
 
+// A wide table scrolls inside of its own frame; where it does, the keyboard must reach the frame, and only there.
+export function scrollable(...children: Child[]): HTMLElement {
+  const frame = h("div", { class: "scroll" }, ...children);
+  new ResizeObserver(() => {
+    if (frame.scrollWidth > frame.clientWidth || frame.scrollHeight > frame.clientHeight) frame.tabIndex = 0;
+    else frame.removeAttribute("tabindex");
+  }).observe(frame);
+  return frame;
+}
+
 export function replace(parent: Element, ...children: Child[]): void {
   parent.textContent = "";
   append(parent, children);

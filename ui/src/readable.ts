@@ -1,5 +1,5 @@
 // Any JSON object as headed text, lists and tables: plans, predictions, model cards, audit details.
-import { h, type Child } from "./dom";
+import { h, scrollable, type Child } from "./dom";
 import { number } from "./format";
 import { known } from "./text";
 
@@ -25,7 +25,7 @@ export function interval(value: unknown): string | null {
 
 function table(rows: Record<string, unknown>[]): Child {
   const columns = [...new Set(rows.flatMap((r) => Object.keys(r)))];
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, heading(c))))),
+  return scrollable(h("table", {}, h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, heading(c))))),
     h("tbody", {}, rows.map((r) => h("tr", {}, columns.map((c) => h("td", {}, readable(r[c]))))))));
 }
 

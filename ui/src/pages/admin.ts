@@ -1,6 +1,6 @@
 // Users and roles, the audit log, backup, settings.
 import { api, get, may, query } from "../api";
-import { dialog, h, replace, toast, type Child } from "../dom";
+import { dialog, h, replace, scrollable, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { moment } from "../format";
 import { readable } from "../readable";
@@ -36,7 +36,7 @@ function usersPart(host: HTMLElement): void {
     const users = Array.isArray(found) ? found : found.items;
     const edit = (u: User | null): void => void editUser(u).then((done) => (done ? draw() : undefined)).catch((e: Error) => toast(e.message, true));
     replace(host, h("div", { class: "row" }, h("button", { type: "button", class: "primary", onclick: () => edit(null) }, t("users.new"))),
-      h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("sign-in.name"), t("name"), t("users.role"), t("users.active"), t("users.last"), ""].map((x) => (x === "" ? h("td") : h("th", { scope: "col" }, x))))),
+      scrollable(h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("sign-in.name"), t("name"), t("users.role"), t("users.active"), t("users.last"), ""].map((x) => (x === "" ? h("td") : h("th", { scope: "col" }, x))))),
         h("tbody", {}, users.map((u) => h("tr", { class: u.active ? "" : "withdrawn" }, h("th", { scope: "row" }, u.name), h("td", {}, u.display_name), h("td", {}, known("role", u.role)), h("td", {}, known("bool", String(u.active))), h("td", {}, moment(u.last_sign_in_at)), h("td", {}, h("button", { type: "button", "aria-label": t("users.edit-one", { name: u.display_name }), onclick: () => edit(u) }, t("edit")))))))));
   }
   void draw().catch((e: Error) => toast(e.message, true));
@@ -67,7 +67,7 @@ function auditPart(host: HTMLElement): void {
     replace(verdict, v.ok ? t("audit.ok", { n: v.events }) : t("audit.bad", { why: v.fault ?? "" }));
   }
   replace(host, h("div", { class: "row filters" }, action, from, to, h("button", { type: "button", onclick: () => void verify().catch((e: Error) => toast(e.message, true)) }, t("audit.verify")), h("a", { class: "button", href: "/api/v1/audit/export" }, t("audit.export"))), verdict,
-    h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("audit.no"), t("audit.at"), t("audit.user"), t("users.role"), t("audit.what"), t("audit.record"), t("details")].map((x) => h("th", { scope: "col" }, x)))), body)), foot);
+    scrollable(h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("audit.no"), t("audit.at"), t("audit.user"), t("users.role"), t("audit.what"), t("audit.record"), t("details")].map((x) => h("th", { scope: "col" }, x)))), body)), foot);
   go();
 }
 

@@ -1,6 +1,6 @@
 // Two images of one patient: laid over each other by the server, shown together, and every measure judged.
 import { get, query } from "../api";
-import { h, replace, type Child } from "../dom";
+import { h, replace, scrollable, type Child } from "../dom";
 import { day, number, sideText, unitText, withError } from "../format";
 import type { Page } from "../shell";
 import { known, t } from "../text";
@@ -73,7 +73,7 @@ function row(m: ComparedMeasure, joint: ComparedJoint, analyses: (Analysis | und
 function table(joint: ComparedJoint, c: Comparison, images: StudyImage[]): HTMLElement {
   const analyses = images.map((one) => one.result?.analysis);
   return h("section", { class: "card" }, h("h3", {}, joint.side === "unknown" ? jointName(joint, images[0]) : t("compare.side", { side: sideText(joint.side) })),
-    joint.measures.length === 0 ? h("p", {}, t("compare.nothing")) : h("div", { class: "scroll" }, h("table", { class: "wide compared" },
+    joint.measures.length === 0 ? h("p", {}, t("compare.nothing")) : scrollable(h("table", { class: "wide compared" },
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("measure")), c.visits.map((v) => h("th", { scope: "col", class: "number" }, v.date ?? t("compare.no-date"))), h("th", { scope: "col", class: "number" }, t("compare.change")), h("th", { scope: "col", class: "number" }, t("compare.sdc")), h("th", { scope: "col" }, t("compare.verdict")))),
       h("tbody", {}, joint.measures.map((m) => row(m, joint, analyses, c.lengths))))));
 }

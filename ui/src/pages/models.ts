@@ -1,6 +1,6 @@
 // The models of this installation, and their cards as people read them.
 import { get } from "../api";
-import { h, type Child } from "../dom";
+import { h, scrollable, type Child } from "../dom";
 import { interval, heading, plain, readable } from "../readable";
 import type { Page } from "../shell";
 import { t } from "../text";
@@ -10,7 +10,7 @@ interface Entry { task: string; title: string; accepts: string; kind: string; ve
 
 function figures(metrics: Card): Child {
   const rows = Object.entries(metrics).filter(([, v]) => interval(v) !== null);
-  return rows.length > 0 && h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.figure")), h("th", { scope: "col" }, t("models.interval")))),
+  return rows.length > 0 && scrollable(h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.figure")), h("th", { scope: "col" }, t("models.interval")))),
     h("tbody", {}, rows.map(([k, v]) => h("tr", {}, h("th", { scope: "row" }, heading(k)), h("td", { class: "number" }, interval(v)))))));
 }
 
@@ -18,14 +18,14 @@ function byGrade(metrics: Card): Child {
   const lists = Object.entries(metrics).filter(([k, v]) => k.endsWith("_by_grade") && Array.isArray(v)) as [string, unknown[]][];
   if (lists.length === 0) return null;
   const grades = Math.max(...lists.map(([, v]) => v.length));
-  return [h("h3", {}, t("models.by-grade")), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), Array.from({ length: grades }, (_, g) => h("th", { scope: "col" }, t("grade", { grade: g }))))),
+  return [h("h3", {}, t("models.by-grade")), scrollable(h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), Array.from({ length: grades }, (_, g) => h("th", { scope: "col" }, t("grade", { grade: g }))))),
     h("tbody", {}, lists.map(([k, v]) => h("tr", {}, h("th", { scope: "row" }, heading(k.replace("_by_grade", ""))), v.map((x) => h("td", { class: "number" }, interval(x) ?? plain(x))))))))];
 }
 
 function confusion(metrics: Card): Child {
   const rows = metrics["confusion"];
   if (!Array.isArray(rows)) return null;
-  return [h("h3", {}, t("models.confusion")), h("div", { class: "scroll" }, h("table", { class: "confusion" }, h("caption", {}, t("models.confusion-text")),
+  return [h("h3", {}, t("models.confusion")), scrollable(h("table", { class: "confusion" }, h("caption", {}, t("models.confusion-text")),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.reader")), rows.map((_, g) => h("th", { scope: "col" }, g)))),
     h("tbody", {}, (rows as number[][]).map((r, g) => h("tr", {}, h("th", { scope: "row" }, g), r.map((n, c) => h("td", { class: c === g ? "number diagonal" : "number" }, n)))))))];
 }
@@ -45,7 +45,7 @@ function figureSection(key: string, value: Card): Child {
 const figure = (value: unknown): string => interval(value) ?? (typeof value === "object" ? "–" : plain(value));
 
 function methodTable(methods: Card[], columns: string[], of: (m: Card) => Card): Child {
-  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), columns.map((c) => h("th", { scope: "col" }, heading(c))))),
+  return scrollable(h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), columns.map((c) => h("th", { scope: "col" }, heading(c))))),
     h("tbody", {}, methods.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"]), m["control"] === true && ` (${t("models.control")})`), columns.map((c) => h("td", { class: "number" }, figure(of(m)[c]))))))));
 }
 
@@ -62,7 +62,7 @@ function explanationSection(card: Card): Child {
     h("p", {}, t("models.explained-on", { n: plain(found["n"]), split: plain(found["split"]), target: plain(found["target"]), share: Math.round(100 * Number(found["target_share"])) })),
     methodTable(methods, figures, (m) => m), h("h3", {}, t("models.explained-ill", { n: plain(found["n_disease"]) })), methodTable(methods, figures, (m) => m["disease"] as Card),
     h("h3", {}, t("models.shuffled")), h("p", {}, t("models.shuffled-text", { n: plain(found["n_shuffled"]) })),
-    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), shares.map((s) => h("th", { scope: "col" }, s === 0 ? t("models.last-layer") : `${Math.round(100 * s)} %`)))),
+    scrollable(h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("models.method")), shares.map((s) => h("th", { scope: "col" }, s === 0 ? t("models.last-layer") : `${Math.round(100 * s)} %`)))),
       h("tbody", {}, shuffled.map((m) => h("tr", {}, h("th", { scope: "row" }, plain(m["name"])), (m["shuffled"] as Card[]).map((s) => h("td", { class: "number" }, figure(s["likeness"])))))))));
 }
 

@@ -1,6 +1,6 @@
 // Patients: a list to search.
 import { api, get, may, query } from "../api";
-import { dialog, h, replace, toast } from "../dom";
+import { dialog, h, replace, scrollable, toast } from "../dom";
 import { field, form } from "../form";
 import { day } from "../format";
 import { clean } from "../patient/common";
@@ -48,7 +48,7 @@ export function patientsPage(): Page {
     title: t("nav.patients"),
     content: [h("div", { class: "head" }, h("h1", {}, t("nav.patients")), h("span", { class: "space" }), may("patients") && h("button", { type: "button", class: "primary", onclick: () => void add() }, t("patients.new"))),
       h("div", { class: "row filters" }, search),
-      h("div", { class: "scroll" }, h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("pseudonym"), t("name"), t("birth-year"), t("studies"), t("last-image")].map((x) => h("th", { scope: "col" }, x)))), body)), foot],
+      scrollable(h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("pseudonym"), t("name"), t("birth-year"), t("studies"), t("last-image")].map((x) => h("th", { scope: "col" }, x)))), body)), foot],
     keys: (e) => { if (e.key !== "/") return false; search.focus(); return true; },
   };
 }

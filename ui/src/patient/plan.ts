@@ -1,6 +1,6 @@
 // A plan as a clinician wants to see it: dangers first, then what to do now, why, and what comes later.
 import { api, may } from "../api";
-import { dialog, h, toast, type Child } from "../dom";
+import { dialog, h, scrollable, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { day, moment, sideText } from "../format";
 import { readable } from "../readable";
@@ -80,7 +80,7 @@ function goalRow(v: View, at: Listed, g: PlanLine): HTMLElement {
 }
 
 function goals(v: View, at: Listed, list: PlanLine[]): Child {
-  return list.length > 0 && h("div", { class: "scroll" }, h("table", { class: "wide goals" }, h("thead", {}, h("tr", {}, [t("plan.goal"), t("plan.now"), t("plan.target"), t("plan.by"), t("plan.state")].map((x, i) => h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, x)), h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, t("actions"))))),
+  return list.length > 0 && scrollable(h("table", { class: "wide goals" }, h("thead", {}, h("tr", {}, [t("plan.goal"), t("plan.now"), t("plan.target"), t("plan.by"), t("plan.state")].map((x, i) => h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, x)), h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, t("actions"))))),
     h("tbody", {}, list.map((g) => goalRow(v, at, g)))));
 }
 
@@ -143,7 +143,7 @@ function laterPhase(v: View, phase: PlanPhase, current: PlanPhase | undefined): 
 }
 
 function rules(c: PlanContent): Child {
-  return c.why !== undefined && fold(t("plan.judged", { n: c.why.length, fired: c.why.filter((w) => w.fired).length }), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, [t("plan.rule"), t("plan.criteria"), t("plan.met")].map((x) => h("th", { scope: "col" }, x)))),
+  return c.why !== undefined && fold(t("plan.judged", { n: c.why.length, fired: c.why.filter((w) => w.fired).length }), scrollable(h("table", {}, h("thead", {}, h("tr", {}, [t("plan.rule"), t("plan.criteria"), t("plan.met")].map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", {}, c.why.map((w) => h("tr", {}, h("td", {}, h("code", {}, w.rule)), h("td", {}, w.criteria), h("td", {}, w.met)))))));
 }
 

@@ -1,6 +1,6 @@
 // What to expect: the predictions of a patient, newest first, each with its spread, its reasons and the plain group mean.
 import { may } from "../api";
-import { h, s, type Child } from "../dom";
+import { h, s, scrollable, type Child } from "../dom";
 import { moment, percent } from "../format";
 import { readable } from "../readable";
 import { known, t } from "../text";
@@ -71,7 +71,7 @@ function driverBar(points: number, most: number): HTMLElement {
 
 const signed = (x: number, digits = 1): string => `${x < 0 ? "−" : "+"}${round(Math.abs(x), digits)}`;
 function driverTable(list: OutcomeContent["why"]["contributions"], most: number, caption: string): Child {
-  return h("div", { class: "scroll" }, h("table", { class: "drivers" }, h("caption", {}, caption), h("thead", { class: "visually-hidden" }, h("tr", {}, [t("prediction.answer"), t("prediction.points"), t("prediction.bar")].map((x) => h("th", { scope: "col" }, x)))),
+  return scrollable(h("table", { class: "drivers" }, h("caption", {}, caption), h("thead", { class: "visually-hidden" }, h("tr", {}, [t("prediction.answer"), t("prediction.points"), t("prediction.bar")].map((x) => h("th", { scope: "col" }, x)))),
     h("tbody", {}, list.map((d) => h("tr", {}, h("th", { scope: "row" }, capital(d.title), h("span", { class: "soft" }, ` ${d.value}`)), h("td", { class: "number" }, signed(d.points)), h("td", { class: "bar-cell" }, driverBar(d.points, most)))))));
 }
 

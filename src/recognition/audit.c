@@ -352,14 +352,10 @@ static reha_status audit_chunks(audit *run, const reha_progress *progress, reha_
         const size_t count = left < CHUNK ? left : CHUNK;
         chunk part = {run, first};
         REHA_TRY(reha_parallel_for(count, 0, audit_in_chunk, &part, err));
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", first + count, run->data.count);
         }
-        if (progress != NULL && progress->update != NULL) {
-            const double rate = (double)(first + count) / (1e-3 * (reha_clock_ms() - start_ms));
-            progress->update(progress->context, (double)(first + count), (double)run->data.count, "images", rate,
-                             (double)(left - count) / rate, "");
-        }
+        reha_progress_tell(progress, first + count, run->data.count, "images", start_ms);
     }
     return REHA_OK;
 }

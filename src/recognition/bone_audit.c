@@ -144,7 +144,7 @@ static reha_status find_unreadable(const reha_bone_data *data, reha_load_functio
             reha_problem_add(&unreadable, data->items[i].path, NULL);
             status = REHA_OK;
         }
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1, data->count);
             break;
         }

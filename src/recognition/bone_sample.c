@@ -61,14 +61,10 @@ static reha_status measure_one(bone_sample *to, size_t index, reha_load_function
 static reha_status tell(const reha_progress *progress, size_t done, size_t total, double start_ms,
                         reha_error *err)
 {
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", done, total);
     }
-    if (progress != NULL && progress->update != NULL) {
-        const double rate = (double)done / (1e-3 * (reha_clock_ms() - start_ms));
-        progress->update(progress->context, (double)done, (double)total, "images", rate,
-                         (double)(total - done) / rate, "");
-    }
+    reha_progress_tell(progress, done, total, "images", start_ms);
     return REHA_OK;
 }
 

@@ -359,7 +359,7 @@ static reha_status check_classes(const reha_bone_table *table, reha_error *err)
 
 static reha_status say(const reha_progress *progress, int done, const char *text, reha_error *err)
 {
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED, "stopped in the cross-validation");
     }
     if (progress != NULL && progress->update != NULL) {

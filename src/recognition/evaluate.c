@@ -116,17 +116,10 @@ static reha_status evaluate_all(evaluation *run, const reha_progress *progress, 
     const double start_ms = reha_clock_ms();
     for (size_t i = 0; i < run->data.count; i++) {
         REHA_TRY(evaluate_one(run, i, err));
-        if (progress == NULL) {
-            continue;
-        }
-        if (progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1, run->data.count);
         }
-        if (progress->update != NULL) {
-            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms));
-            progress->update(progress->context, (double)(i + 1), (double)run->data.count, "images", rate,
-                             (double)(run->data.count - i - 1) / rate, "");
-        }
+        reha_progress_tell(progress, i + 1, run->data.count, "images", start_ms);
     }
     return REHA_OK;
 }

@@ -175,7 +175,7 @@ reha_status reha_explain_study_add(reha_explain_study *study, const reha_explain
 
 static reha_status say(const reha_progress *progress, size_t done, size_t total, reha_error *err)
 {
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED, "stopped in the shuffling test");
     }
     if (progress != NULL && progress->update != NULL) {

@@ -168,7 +168,7 @@ static reha_status check_files(const reha_fracture_data *data, reha_load_functio
         reha_gray *image = NULL;
         reha_acquisition facts = reha_acquisition_unknown();
         const reha_fracture_image *item = &data->images[i];
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status =
                 reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, data->image_count);
             break;

@@ -302,7 +302,7 @@ static reha_status judge_all(evaluation *run, bool with_erasure, const reha_prog
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", images);
     }
     for (size_t i = 0; i < images; i++) {
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, images);
         }
         REHA_TRY(judge_image(run, i, with_erasure, err));

@@ -250,7 +250,7 @@ static void plan_epochs(training *run)
 static reha_status check_stop(const training *run, reha_error *err)
 {
     const reha_progress *progress = run->progress;
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED,
                          "stopped in run %d of %d; finished folds are kept: go on with --resume",
                          run->run + 1, FOLDS + 1);

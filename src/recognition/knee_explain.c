@@ -239,7 +239,7 @@ static reha_status measure_all(run *of, const size_t *order, size_t count, reha_
     const reha_progress *progress = of->progress;
     for (size_t i = 0; i < count; i++) {
         REHA_TRY(measure_one(of, &of->data.items[order[i]], err));
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu explanations", i + 1, count);
         }
         if (progress != NULL && progress->update != NULL) {

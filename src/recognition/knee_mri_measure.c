@@ -42,7 +42,7 @@ reha_status reha_knee_mri_read_all(reha_knee_mri_trunk *trunk, const reha_knee_m
     }
     for (size_t i = 0; i < data->count && status == REHA_OK; i++) {
         float *at = features + i * inputs;
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status =
                 reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu examinations", i, data->count);
         }

@@ -127,8 +127,7 @@ static reha_status run_epochs(recipe *run, reha_trainer *trainer, size_t batch, 
     const size_t steps = (run->train_count + batch - 1) / batch;
     reha_random random = reha_random_init(run->options->seed, 3);
     for (int e = 0; e < epochs; e++) {
-        if (run->progress != NULL && run->progress->should_stop != NULL &&
-            run->progress->should_stop(run->progress->context)) {
+        if (reha_progress_is_stopped(run->progress)) {
             return reha_fail(err, REHA_E_CANCELLED,
                              "stopped in epoch %d of %d; features are read anew next time", e + 1, epochs);
         }

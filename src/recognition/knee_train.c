@@ -371,7 +371,7 @@ static size_t steps_per_epoch(const training *run)
 static reha_status check_stop(const training *run, reha_error *err)
 {
     const reha_progress *progress = run->progress;
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED,
                          "stopped in epoch %d; finished epochs are kept: go on with --resume", run->epoch + 1);
     }

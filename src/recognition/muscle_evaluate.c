@@ -415,14 +415,6 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 
-static void tell(const reha_progress *progress, size_t done, size_t total, double start_ms)
-{
-    if (progress != NULL && progress->update != NULL) {
-        const double rate = (double)done / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
-        progress->update(progress->context, (double)done, (double)total, "images", rate, (double)(total - done) / rate, "");
-    }
-}
-
 reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options *options,
                                  const reha_progress *progress, json_t **report, reha_error *err)
 {
@@ -443,12 +435,12 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
         goto done;
     }
     for (size_t i = 0; i < run.data.count; i++) {
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
             goto done;
         }
         REHA_CHECK(evaluate_one(&run, i, err));
-        tell(progress, i + 1, run.data.count, start_ms);
+        reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     if (options->predictions_path != NULL) {
         REHA_CHECK(reha_file_save(options->predictions_path, run.table.data, run.table.length, err));

@@ -299,16 +299,12 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
         goto done;
     }
     for (size_t i = 0; i < run.data.count; i++) {
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
             goto done;
         }
         REHA_CHECK(look_at(&run, i, err));
-        if (progress != NULL && progress->update != NULL) {
-            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
-            progress->update(progress->context, (double)(i + 1), (double)run.data.count, "images", rate,
-                             (double)(run.data.count - i - 1) / rate, "");
-        }
+        reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     compare_pictures(&run);
     compare_splits(&run);

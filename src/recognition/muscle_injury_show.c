@@ -191,7 +191,7 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
     *out = (reha_injury_show){0};
     REHA_CHECK(start(&run, err));
     for (size_t i = 0; i < out->data.count; i++) {
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status =
                 reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, out->data.count);
             goto done;
@@ -200,11 +200,7 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
             out->picture_count++;
             REHA_CHECK(show_item(&run, i, err));
         }
-        if (progress != NULL && progress->update != NULL) {
-            const double rate = (double)(i + 1) / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
-            progress->update(progress->context, (double)(i + 1), (double)out->data.count, "pictures", rate,
-                             (double)(out->data.count - i - 1) / rate, "");
-        }
+        reha_progress_tell(progress, i + 1, out->data.count, "pictures", start_ms);
     }
     if (out->count == 0) {
         status = reha_fail(err, REHA_E_NOT_FOUND, "%s: none of %zu pictures can be used",

@@ -230,7 +230,7 @@ static reha_status train_step(training *run, size_t step, double *loss, reha_err
     batch_job job = {run, step * (size_t)run->batch};
     const float *inputs[1] = {run->inputs};
     const float *targets[1] = {run->targets};
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED,
                          "stopped in epoch %d; saved epochs are kept: go on with --resume", run->epoch + 1);
     }

@@ -33,6 +33,10 @@ typedef struct reha_progress {
     /* True asks for an early, orderly stop: the work ends with REHA_E_CANCELLED, state saved. */
     bool (*should_stop)(void *context);
 } reha_progress;
+/* Somebody asked for the stop; false for NULL. */
+bool reha_progress_is_stopped(const reha_progress *progress);
+/* Tells that `done` (above 0) of `total` are through since start_ms (reha_clock_ms); NULL: nobody to tell. */
+void reha_progress_tell(const reha_progress *progress, size_t done, size_t total, const char *unit, double start_ms);
 
 /* How an image file becomes pixels. Service passes a loader that reads DICOM too; NULL means pictures
  * only (image/load.h). Any thread. */

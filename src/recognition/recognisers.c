@@ -1,5 +1,6 @@
 #include "recognition/recogniser.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/load.h"
@@ -14,6 +15,20 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool reha_progress_is_stopped(const reha_progress *progress)
+{
+    return progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context);
+}
+
+void reha_progress_tell(const reha_progress *progress, size_t done, size_t total, const char *unit, double start_ms)
+{
+    if (progress == NULL || progress->update == NULL) {
+        return;
+    }
+    const double rate = (double)done / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
+    progress->update(progress->context, (double)done, (double)total, unit, rate, (double)(total - done) / rate, "");
+}
 
 /* One line per task. */
 static const reha_recogniser *const recognisers[] = {

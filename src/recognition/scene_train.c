@@ -167,7 +167,7 @@ static reha_status train_step(training *run, int step, double *loss, reha_error 
     batch_job job = {run, (size_t)step * BATCH};
     const float *inputs[1] = {run->inputs};
     const float *targets[HEADS] = {run->targets[0], run->targets[1], run->targets[2], run->targets[3]};
-    if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+    if (reha_progress_is_stopped(progress)) {
         return reha_fail(err, REHA_E_CANCELLED,
                          "stopped in epoch %d; saved epochs are kept: go on with --resume", run->epoch + 1);
     }

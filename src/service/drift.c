@@ -56,7 +56,7 @@ static reha_status analyse_all(reha_analyser *analyser, const char *path, const 
     reha_paths paths = {0};
     REHA_TRY(reha_input_expand(&path, 1, &paths, err));
     for (size_t i = 0; i < paths.count; i++) {
-        if (progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context)) {
+        if (reha_progress_is_stopped(progress)) {
             status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, paths.count);
             goto done;
         }

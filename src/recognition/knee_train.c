@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/session.h"
 #include "nn/trainer.h"
@@ -283,49 +282,14 @@ static reha_status measure(const squares *part, const double *logits, const reha
 
 /* ---- files of a run ---- */
 
-static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
-{
-    *out = reha_path_join(run->options->out_folder, name);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
-static reha_status save_model(const training *run, const reha_graph *graph, const char *name, reha_error *err)
-{
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    reha_graph *folded = NULL;
-    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
-    REHA_CHECK(out_path(run, name, &path, err));
-    REHA_CHECK(reha_graph_fold_batch_norm(graph, &folded, err));
-    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
-done:
-    reha_graph_free(folded);
-    reha_free(path);
-    return status;
-}
-
 static reha_status save_state(training *run, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    char *log_path = NULL;
-    json_t *state = NULL;
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
-    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
-    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
-    state = json_pack("{s:i, s:i, s:I, s:f, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
-                      (json_int_t)run->options->seed, "best_kappa", run->best_kappa, "log",
-                      run->log.data != NULL ? run->log.data : "");
-    REHA_CHECK(reha_json_save(state_path, state, err));
-    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
-done:
-    json_decref(state);
-    reha_free(log_path);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
+    json_t *state = json_pack("{s:i, s:i, s:I, s:f, s:s}", "epoch", run->epoch, "epochs", run->epochs,
+                              "seed", (json_int_t)run->options->seed,
+                              "best_kappa", run->best_kappa,
+                              "log", run->log.data != NULL ? run->log.data : "");
+    REHA_TRY(reha_recipe_take_checkpoint(run->options, run->trainer, state, err));
+    return reha_recipe_save_log(run->options, &run->log, err);
 }
 
 static reha_status load_state(training *run, reha_error *err)
@@ -337,8 +301,8 @@ static reha_status load_state(training *run, reha_error *err)
     double epoch = 0.0;
     double epochs = 0.0;
     double seed = 0.0;
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
     REHA_CHECK(reha_json_load(state_path, &state, err));
     REHA_CHECK(reha_json_need_number(state, "epoch", &epoch, err));
     REHA_CHECK(reha_json_need_number(state, "epochs", &epochs, err));
@@ -435,7 +399,7 @@ static reha_status finish_epoch(training *run, double mean_loss, reha_error *err
                    1e-3 * (reha_clock_ms() - run->start_ms));
     if (figures.kappa.value > run->best_kappa) {
         run->best_kappa = figures.kappa.value;
-        REHA_CHECK(save_model(run, averaged, "model.onnx", err));
+        REHA_CHECK(reha_recipe_save_network(run->options, averaged, "model.onnx", err));
     }
     REHA_CHECK(save_state(run, err));
 done:
@@ -573,7 +537,7 @@ static reha_status finish(training *run, reha_error *err)
     reha_graded_metrics figures;
     const reha_ordinal_fit_options how = reha_ordinal_fit_options_default();
     const size_t count = run->val.data.count;
-    REHA_CHECK(out_path(run, "model.onnx", &path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "model.onnx", &path, err));
     REHA_CHECK(reha_onnx_load(path, NULL, &best, err));
     REHA_CHECK(predict(run, best, &run->val, run->val_logits, err));
     labels = reha_alloc_zero(count, sizeof *labels);

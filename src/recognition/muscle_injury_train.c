@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/trainer.h"
 #include "recognition/muscle_injury_augment.h"
@@ -128,45 +127,13 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
 
 /* ---- files of a run ---- */
 
-static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
-{
-    *out = reha_path_join(run->options->out_folder, name);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
-static reha_status save_model(const training *run, const reha_graph *graph, reha_error *err)
-{
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    reha_graph *folded = NULL;
-    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
-    REHA_CHECK(out_path(run, REHA_INJURY_FILE, &path, err));
-    REHA_CHECK(reha_graph_fold_batch_norm(graph, &folded, err));
-    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
-done:
-    reha_graph_free(folded);
-    reha_free(path);
-    return status;
-}
-
 static reha_status save_state(training *run, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    json_t *state = NULL;
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
-    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
-    state = json_pack("{s:i, s:i, s:I, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
-                      (json_int_t)run->options->seed, "pictures", (json_int_t)run->usable_count, "log",
-                      run->log.data != NULL ? run->log.data : "");
-    REHA_CHECK(reha_json_save(state_path, state, err));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
+    json_t *state = json_pack("{s:i, s:i, s:I, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs,
+                              "seed", (json_int_t)run->options->seed,
+                              "pictures", (json_int_t)run->usable_count,
+                              "log", run->log.data != NULL ? run->log.data : "");
+    return reha_recipe_take_checkpoint(run->options, run->trainer, state, err);
 }
 
 static reha_status load_state(training *run, reha_error *err)
@@ -177,8 +144,8 @@ static reha_status load_state(training *run, reha_error *err)
     char *state_path = NULL;
     json_t *state = NULL;
     double numbers[4];
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
     REHA_CHECK(reha_json_load(state_path, &state, err));
     for (int i = 0; i < 4; i++) {
         REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
@@ -250,19 +217,16 @@ static reha_status finish_epoch(training *run, double loss, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *averaged = NULL;
-    char *log_path = NULL;
     run->epoch++;
     reha_text_addf(&run->log, "%d,%.4f,%.1f\n", run->epoch, loss, 1e-3 * (reha_clock_ms() - run->start_ms));
-    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
-    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
+    REHA_CHECK(reha_recipe_save_log(run->options, &run->log, err));
     if (run->epoch % SAVE_EVERY_EPOCHS == 0 || run->epoch == run->epochs) {
         REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
         REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
-        REHA_CHECK(save_model(run, averaged, err));
+        REHA_CHECK(reha_recipe_save_network(run->options, averaged, REHA_INJURY_FILE, err));
         REHA_CHECK(save_state(run, err));
     }
 done:
-    reha_free(log_path);
     reha_graph_free(averaged);
     return status;
 }

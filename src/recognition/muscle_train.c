@@ -8,8 +8,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "nn/fold.h"
-#include "nn/onnx.h"
 #include "nn/trainer.h"
 #include "recognition/muscle_augment.h"
 #include "recognition/muscle_card.h"
@@ -217,44 +215,12 @@ done:
 
 /* ---- files of a run ---- */
 
-static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
-{
-    *out = reha_path_join(run->options->out_folder, name);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
-static reha_status save_model(const training *run, const reha_graph *graph, reha_error *err)
-{
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    reha_graph *folded = NULL;
-    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
-    REHA_CHECK(out_path(run, "model.onnx", &path, err));
-    REHA_CHECK(reha_graph_fold_batch_norm(graph, &folded, err));
-    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
-done:
-    reha_graph_free(folded);
-    reha_free(path);
-    return status;
-}
-
 static reha_status save_state(training *run, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    json_t *state = NULL;
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
-    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
-    state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
-                      (json_int_t)run->options->seed, "log", run->log.data != NULL ? run->log.data : "");
-    REHA_CHECK(reha_json_save(state_path, state, err));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
+    json_t *state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs,
+                              "seed", (json_int_t)run->options->seed,
+                              "log", run->log.data != NULL ? run->log.data : "");
+    return reha_recipe_take_checkpoint(run->options, run->trainer, state, err);
 }
 
 static reha_status load_state(training *run, reha_error *err)
@@ -265,8 +231,8 @@ static reha_status load_state(training *run, reha_error *err)
     json_t *state = NULL;
     double numbers[3];
     static const char *const keys[3] = {"epoch", "epochs", "seed"};
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
     REHA_CHECK(reha_json_load(state_path, &state, err));
     for (int i = 0; i < 3; i++) {
         REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
@@ -337,21 +303,18 @@ static reha_status finish_epoch(training *run, double loss, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *averaged = NULL;
-    char *log_path = NULL;
     run->epoch++;
     REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
     REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
     REHA_CHECK(validate(run, averaged, err));
     reha_text_addf(&run->log, "%d,%.4f,%.4f,%.4f,%.1f\n", run->epoch, loss, run->val_dice[REHA_MUSCLE_APONEUROSIS],
                    run->val_dice[REHA_MUSCLE_FASCICLE], 1e-3 * (reha_clock_ms() - run->start_ms));
-    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
-    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
+    REHA_CHECK(reha_recipe_save_log(run->options, &run->log, err));
     if (run->epoch % SAVE_EVERY_EPOCHS == 0 || run->epoch == run->epochs) {
-        REHA_CHECK(save_model(run, averaged, err));
+        REHA_CHECK(reha_recipe_save_network(run->options, averaged, "model.onnx", err));
         REHA_CHECK(save_state(run, err));
     }
 done:
-    reha_free(log_path);
     reha_graph_free(averaged);
     return status;
 }

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "nn/trainer.h"
 #include "recognition/recipe.h"
@@ -185,33 +184,13 @@ static reha_status train_step(training *run, int step, double *loss, reha_error 
 
 /* ---- files of a run ---- */
 
-static reha_status out_path(const training *run, const char *name, char **out, reha_error *err)
-{
-    *out = reha_path_join(run->options->out_folder, name);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
 static reha_status save_state(training *run, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    char *log_path = NULL;
-    json_t *state = NULL;
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
-    REHA_CHECK(out_path(run, "log.csv", &log_path, err));
-    REHA_CHECK(reha_trainer_save(run->trainer, path, err));
-    REHA_CHECK(reha_file_save(log_path, run->log.data, run->log.length, err));
-    state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs, "seed",
-                      (json_int_t)run->options->seed, "log", run->log.data != NULL ? run->log.data : "");
-    REHA_CHECK(reha_json_save(state_path, state, err));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    reha_free(log_path);
-    return status;
+    json_t *state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs,
+                              "seed", (json_int_t)run->options->seed,
+                              "log", run->log.data != NULL ? run->log.data : "");
+    REHA_TRY(reha_recipe_take_checkpoint(run->options, run->trainer, state, err));
+    return reha_recipe_save_log(run->options, &run->log, err);
 }
 
 static reha_status load_state(training *run, reha_error *err)
@@ -222,8 +201,8 @@ static reha_status load_state(training *run, reha_error *err)
     json_t *state = NULL;
     double numbers[3];
     static const char *const keys[3] = {"epoch", "epochs", "seed"};
-    REHA_CHECK(out_path(run, "checkpoint.bin", &path, err));
-    REHA_CHECK(out_path(run, "checkpoint.json", &state_path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
+    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
     REHA_CHECK(reha_json_load(state_path, &state, err));
     for (int i = 0; i < 3; i++) {
         REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
@@ -336,17 +315,13 @@ static reha_status finish(training *run, reha_error *err)
     json_t *metrics = NULL;
     json_t *facts = facts_of(run);
     reha_scene_card *card = reha_alloc_zero(1, sizeof *card);
-    const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
     if (card == NULL || facts == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
         goto done;
     }
     REHA_CHECK(reha_trainer_read_params(run->trainer, run->graph, true, err));
-    REHA_CHECK(reha_graph_fold_batch_norm(run->graph, &folded, err));
-    REHA_CHECK(out_path(run, "model.onnx", &path, err));
-    REHA_CHECK(reha_onnx_save(folded, path, &how, err));
-    reha_graph_free(folded);
-    folded = NULL;
+    REHA_CHECK(reha_recipe_save_network(run->options, run->graph, "model.onnx", err));
+    REHA_CHECK(reha_recipe_path(run->options, "model.onnx", &path, err));
     REHA_CHECK(reha_onnx_load(path, NULL, &folded, err)); /* limits of the weights as they are stored */
     REHA_CHECK(scene_eye_init(&eye, folded, run->options->threads, err));
     REHA_CHECK(scene_fit(&eye, &run->train, &run->cal, run->options->seed, card, err));

@@ -21,6 +21,19 @@ static inline reha_guideline *load_guidelines(void)
     return guideline;
 }
 
+/* What a golden case puts in; json_decref it. */
+static inline json_t *input_of(const char *name)
+{
+    char path[300];
+    reha_error err = REHA_ERROR_INIT;
+    json_t *one = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s.json", GOLDEN, name);
+    assert_ok(reha_json_load(path, &one, &err), &err);
+    json_t *input = json_incref(json_object_get(one, "input"));
+    json_decref(one);
+    return input;
+}
+
 /* A plan for an input as JSON; the status is the caller's to judge. */
 static inline reha_status plan_of(const reha_guideline *guideline, const json_t *json, const json_t *previous,
                                   bool why, json_t **out, reha_error *err)

@@ -22,18 +22,6 @@ static int end(void **state)
     return 0;
 }
 
-static json_t *input_of(const char *name)
-{
-    char path[300];
-    reha_error err = REHA_ERROR_INIT;
-    json_t *one = NULL;
-    (void)snprintf(path, sizeof path, "%s/%s.json", GOLDEN, name);
-    assert_ok(reha_json_load(path, &one, &err), &err);
-    json_t *input = json_incref(json_object_get(one, "input"));
-    json_decref(one);
-    return input;
-}
-
 static json_t *make(const json_t *input, const json_t *previous)
 {
     reha_error err = REHA_ERROR_INIT;

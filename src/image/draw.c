@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "image/canvas_priv.h"
 #include "image/resample.h"
+#include "image/statistics.h"
 
 #include <cairo-pdf.h>
 #include <math.h>
@@ -332,6 +333,19 @@ static uint32_t shade_gray(float value, const float range[2])
 void reha_canvas_gray(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high)
 {
     paint_image(canvas, image, box, shade_gray, (const float[2]){low, high});
+}
+
+void reha_canvas_gray_stretched(reha_canvas *canvas, const reha_gray *image, reha_rect box, double low_share,
+                                double high_share)
+{
+    const double shares[2] = {low_share, high_share};
+    float levels[2] = {0.0F, 255.0F};
+    const size_t count = (size_t)image->width_px * image->height_px;
+    if (reha_percentiles(image->pixels, count, shares, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
+        levels[0] = 0.0F;
+        levels[1] = 255.0F;
+    }
+    reha_canvas_gray(canvas, image, box, levels[0], levels[1]);
 }
 
 static cairo_status_t read_png(void *closure, unsigned char *data, unsigned int length)

@@ -87,6 +87,9 @@ reha_spot reha_canvas_place(const reha_gray *image, reha_rect box, reha_point_px
 
 /* Shows an image: values <= low are black, >= high white. */
 void reha_canvas_gray(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high);
+/* The same between two percentiles of the image, as shares in [0, 1]; 0 to 255 where they do not differ. */
+void reha_canvas_gray_stretched(reha_canvas *canvas, const reha_gray *image, reha_rect box, double low_share,
+                                double high_share);
 /* Draws a PNG picture, in its colours, as large as fits into the middle of `frame`; gives the box that it took (empty on a
  * failure). */
 reha_rect reha_canvas_png(reha_canvas *canvas, const uint8_t *png, size_t png_bytes, reha_rect frame);

@@ -36,8 +36,8 @@ reha_status reha_recipe_path(const reha_train_options *options, const char *name
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
 }
 
-reha_status reha_recipe_save_network(const reha_train_options *options, const reha_graph *graph, const char *name,
-                                     reha_error *err)
+reha_status reha_recipe_save_network(const reha_train_options *options, const reha_graph *graph,
+                                     const char *name, reha_error *err)
 {
     reha_status status = REHA_OK;
     char *path = NULL;
@@ -52,8 +52,8 @@ done:
     return status;
 }
 
-reha_status reha_recipe_take_checkpoint(const reha_train_options *options, const reha_trainer *trainer, json_t *state,
-                                        reha_error *err)
+reha_status reha_recipe_take_checkpoint(const reha_train_options *options, const reha_trainer *trainer,
+                                        json_t *state, reha_error *err)
 {
     reha_status status = REHA_OK;
     char *path = NULL;

@@ -1,8 +1,8 @@
-/* What the training recipes share: where their random numbers come from, how their trainers start, which files they
- * leave in options->out_folder.
+/* What the training recipes share: where their random numbers come from, how their trainers start, which
+ * files they leave in options->out_folder.
  *
- * Every epoch is a function of (seed, epoch) alone, so that a resumed training repeats what it would have done.
- * All functions: any thread, no state. */
+ * Every epoch is a function of (seed, epoch) alone, so that a resumed training repeats what it would have
+ * done. All functions: any thread, no state. */
 #ifndef REHA_RECOGNITION_RECIPE_H
 #define REHA_RECOGNITION_RECIPE_H
 
@@ -13,7 +13,7 @@
 #include "recognition/recogniser.h"
 
 enum {
-    REHA_STREAM_ORDER = 1, /* streams of random numbers: one purpose each */
+    REHA_STREAM_ORDER = 1,     /* streams of random numbers: one purpose each */
     REHA_STREAM_AUGMENT = 1000 /* + the image's position in the epoch */
 };
 
@@ -30,9 +30,11 @@ REHA_MUST_USE reha_status reha_recipe_path(const reha_train_options *options, co
 /* The network as it is shipped: batch-norms folded, weights in half precision. */
 REHA_MUST_USE reha_status reha_recipe_save_network(const reha_train_options *options, const reha_graph *graph,
                                                    const char *name, reha_error *err);
-/* checkpoint.bin, then checkpoint.json with the recipe's `state` (a new reference, taken; NULL: REHA_E_NOMEM). */
-REHA_MUST_USE reha_status reha_recipe_take_checkpoint(const reha_train_options *options, const reha_trainer *trainer,
-                                                      json_t *state, reha_error *err);
+/* checkpoint.bin, then checkpoint.json with the recipe's `state` (a new reference, taken; NULL:
+ * REHA_E_NOMEM). */
+REHA_MUST_USE reha_status reha_recipe_take_checkpoint(const reha_train_options *options,
+                                                      const reha_trainer *trainer, json_t *state,
+                                                      reha_error *err);
 /* log.csv */
 REHA_MUST_USE reha_status reha_recipe_save_log(const reha_train_options *options, const reha_text *log,
                                                reha_error *err);

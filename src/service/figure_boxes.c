@@ -1,7 +1,6 @@
 #include "service/figure_boxes_priv.h"
 
 #include "base/memory.h"
-#include "image/statistics.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,19 +16,6 @@ static const unsigned AMBER = 0x8a5800;
 static bool is_solid(const reha_finding *finding)
 {
     return strncmp(finding->key, SOLID_KEY, sizeof SOLID_KEY - 1) == 0;
-}
-
-static void show_image(reha_canvas *canvas, const reha_gray *image, reha_rect box)
-{
-    const double fractions[2] = {0.005, 0.995};
-    float levels[2] = {0.0F, 255.0F};
-    const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK ||
-        levels[1] <= levels[0]) {
-        levels[0] = 0.0F;
-        levels[1] = 255.0F;
-    }
-    reha_canvas_gray(canvas, image, box, levels[0], levels[1]);
 }
 
 static void draw_box(reha_canvas *canvas, reha_rect frame, reha_rect box, const reha_gray *image,
@@ -61,7 +47,7 @@ void reha_figure_boxes(reha_canvas *canvas, reha_rect frame, const reha_case *re
     reha_type warning = type;
     warning.bold = true;
     warning.colour = reha_rgb(AMBER);
-    show_image(canvas, result->image, box);
+    reha_canvas_gray_stretched(canvas, result->image, box, 0.005, 0.995);
     reha_canvas_clip(canvas, box);
     for (int i = region->finding_count; i-- > 0;) { /* the surest on top */
         if (region->findings[i].has_region) {

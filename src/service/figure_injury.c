@@ -1,7 +1,6 @@
 #include "service/figure_injury_priv.h"
 
 #include "base/memory.h"
-#include "image/statistics.h"
 #include "recognition/muscle_injury.h"
 #include "recognition/muscle_us.h"
 
@@ -23,19 +22,6 @@ static const unsigned DEEP = 0x35c2ff;
 static const unsigned REGION = 0xff5a3c;
 static const unsigned SOLID = 0x2f6fb0;
 static const unsigned PALE = 0xc9d6e3;
-
-static void show_image(reha_canvas *canvas, const reha_gray *image, reha_rect box)
-{
-    const double fractions[2] = {0.01, 0.998};
-    float levels[2] = {0.0F, 1.0F};
-    const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK ||
-        levels[1] <= levels[0]) {
-        levels[0] = 0.0F;
-        levels[1] = 255.0F;
-    }
-    reha_canvas_gray(canvas, image, box, levels[0], levels[1]);
-}
 
 static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box,
                        const reha_point_px *points, unsigned colour)
@@ -131,7 +117,7 @@ void reha_figure_injury(reha_canvas *canvas, reha_rect frame, const reha_case *r
     reha_type warning = type;
     warning.bold = true;
     warning.colour = reha_rgb(AMBER);
-    show_image(canvas, result->image, box);
+    reha_canvas_gray_stretched(canvas, result->image, box, 0.01, 0.998);
     reha_canvas_clip(canvas, box);
     if (region->point_count >= REHA_INJURY_POINTS_OUTLINE) {
         draw_curve(canvas, result->image, box, region->points + REHA_MUSCLE_POINTS_SUPERFICIAL, SUPERFICIAL);

@@ -1,7 +1,6 @@
 #include "service/figure_muscle_priv.h"
 
 #include "base/memory.h"
-#include "image/statistics.h"
 #include "recognition/muscle_us.h"
 
 #include <math.h>
@@ -20,18 +19,6 @@ static const unsigned THICKNESS = 0xff5a3c;
 static reha_type type_of(double size, unsigned colour)
 {
     return (reha_type){.size = size, .colour = reha_rgb(colour)};
-}
-
-static void show_image(reha_canvas *canvas, const reha_gray *image, reha_rect box)
-{
-    const double fractions[2] = {0.01, 0.998};
-    float levels[2] = {0.0F, 1.0F};
-    const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
-        levels[0] = 0.0F;
-        levels[1] = 255.0F;
-    }
-    reha_canvas_gray(canvas, image, box, levels[0], levels[1]);
 }
 
 static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_point_px *points,
@@ -68,7 +55,7 @@ void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *r
 {
     const reha_gray *image = result->image;
     const reha_rect box = reha_rect_fit(image, frame);
-    show_image(canvas, image, box);
+    reha_canvas_gray_stretched(canvas, image, box, 0.01, 0.998);
     reha_canvas_clip(canvas, box);
     reha_canvas_box(canvas,
                     (reha_rect){box.x + (region->box.x_px + 0.5) / image->width_px * box.width,

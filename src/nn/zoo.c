@@ -139,25 +139,37 @@ static reha_status inverted_residual(reha_graph *graph, int index, int in_channe
     return REHA_OK;
 }
 
-reha_status reha_zoo_mobilenetv2(reha_graph *graph, reha_value_id input, reha_value_id *out, reha_error *err)
+reha_status reha_zoo_mobilenetv2_units(reha_graph *graph, reha_value_id stem, int units, reha_value_id *out,
+                                       reha_error *err)
 {
     static const struct {
         int channels, units, stride;
     } groups[7] = {{16, 1, 1}, {24, 2, 2}, {32, 3, 2}, {64, 4, 2}, {96, 3, 1}, {160, 3, 2}, {320, 1, 1}};
-    const reha_conv_norm first = {"conv0", "batchnorm0", 32, reha_window_square(3, 2, 1), 1, REHA_OP_RELU6};
-    const reha_conv_norm last = {"conv1", "batchnorm1", 1280, reha_window_square(1, 1, 0), 1, REHA_OP_RELU6};
-    reha_value_id x = -1;
     int in_channels = 32;
     int index = 0;
-    *out = -1;
-    REHA_TRY(reha_zoo_conv_norm(graph, &first, input, &x, err));
+    *out = stem;
+    if (units < 1 || units > REHA_MOBILENETV2_UNITS) {
+        return reha_fail(err, REHA_E_ARG, "MobileNetV2 with %d units (1 to %d)", units,
+                         REHA_MOBILENETV2_UNITS);
+    }
     for (int g = 0; g < 7; g++) {
-        for (int unit = 0; unit < groups[g].units; unit++, index++) {
+        for (int unit = 0; unit < groups[g].units && index < units; unit++, index++) {
             REHA_TRY(inverted_residual(graph, index, in_channels, groups[g].channels, index == 0 ? 1 : 6,
-                                       unit == 0 ? groups[g].stride : 1, &x, err));
+                                       unit == 0 ? groups[g].stride : 1, out, err));
             in_channels = groups[g].channels;
         }
     }
+    return REHA_OK;
+}
+
+reha_status reha_zoo_mobilenetv2(reha_graph *graph, reha_value_id input, reha_value_id *out, reha_error *err)
+{
+    const reha_conv_norm first = {"conv0", "batchnorm0", 32, reha_window_square(3, 2, 1), 1, REHA_OP_RELU6};
+    const reha_conv_norm last = {"conv1", "batchnorm1", 1280, reha_window_square(1, 1, 0), 1, REHA_OP_RELU6};
+    reha_value_id x = -1;
+    *out = -1;
+    REHA_TRY(reha_zoo_conv_norm(graph, &first, input, &x, err));
+    REHA_TRY(reha_zoo_mobilenetv2_units(graph, x, REHA_MOBILENETV2_UNITS, &x, err));
     return reha_zoo_conv_norm(graph, &last, x, out, err);
 }
 

@@ -18,6 +18,11 @@ REHA_MUST_USE reha_status reha_zoo_resnet50v2_trunk(reha_graph *graph, reha_valu
 /* MobileNetV2 1.0 (Sandler et al. 2018, gluon layout): *out has 1280 channels at stride 32. */
 REHA_MUST_USE reha_status reha_zoo_mobilenetv2(reha_graph *graph, reha_value_id input, reha_value_id *out,
                                                reha_error *err);
+/* Its first `units` inverted residuals behind a stem of the caller's with 32 channels at stride 2: after 6,
+ * 10, 13 and 17 units *out has 32, 64, 96 and 320 channels at stride 8, 16, 16 and 32. */
+enum { REHA_MOBILENETV2_UNITS = 17 };
+REHA_MUST_USE reha_status reha_zoo_mobilenetv2_units(reha_graph *graph, reha_value_id stem, int units,
+                                                     reha_value_id *out, reha_error *err);
 
 /* ResNet-18 (He et al. 2015): *out has 512 channels at stride 32. */
 REHA_MUST_USE reha_status reha_zoo_resnet18(reha_graph *graph, reha_value_id input, reha_value_id *out,

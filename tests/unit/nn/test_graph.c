@@ -224,6 +224,13 @@ static void test_zoo(void **state)
     assert_int_equal(reha_graph_param_count(f->graph), 211);
     assert_int_equal(reha_zoo_resnet50v2_trunk(f->graph, x, 5, &v, &f->err), REHA_E_ARG);
     assert_int_equal(reha_zoo_unet(f->graph, x, 16, 9, 1, &v, &f->err), REHA_E_ARG);
+    const reha_conv_norm stem = {"stem", "stem_norm", 32, reha_window_square(3, 2, 1), 1, REHA_OP_RELU6};
+    assert_ok(reha_zoo_conv_norm(f->graph, &stem, x, &v, &f->err), &f->err);
+    assert_int_equal(reha_zoo_mobilenetv2_units(f->graph, v, 0, &x, &f->err), REHA_E_ARG);
+    assert_int_equal(reha_zoo_mobilenetv2_units(f->graph, v, 18, &x, &f->err), REHA_E_ARG);
+    assert_ok(reha_zoo_mobilenetv2_units(f->graph, v, 13, &x, &f->err), &f->err);
+    assert_shape(f, x, 4, 96, 14, 14);
+    x = reha_graph_input(f->graph, 0);
     assert_int_equal(reha_zoo_resnet50v2_trunk(f->graph, x, 1, &v, &f->err), REHA_E_ARG); /* names twice */
     assert_non_null(strstr(f->err.text, "exists"));
 }

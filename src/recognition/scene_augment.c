@@ -7,10 +7,16 @@
 #include <math.h>
 #include <string.h>
 
-static const double TURN_CHANCE = 0.35;
+enum { NOISE_PICKS = 4096 };
+static const double TURN_CHANCE = 0.45;
+static const double UPSIDE_DOWN_SHARE = 0.5; /* of turns: the hardest to see */
 static const double INVERT_CHANCE = 0.25;
 static const double FLAW_CHANCE = 0.35;
-static const double FRAME_CHANCE = 0.12; /* shown small on a larger black sheet */
+static const double FRAME_CHANCE = 0.12;         /* shown small on a larger black sheet */
+static const double FOREIGN_FRAME_CHANCE = 0.25; /* of what is no medical image */
+static const double WINDOW_CHANCE = 0.3;         /* of the same: both ends of the grey values are lost */
+static const double GAMMA_RANGE = 0.5;           /* natural logarithm, either way */
+static const double FOREIGN_GAMMA_RANGE = 1.0;
 static const double SMALLEST_PX = 96.0;
 
 static bool happens(reha_random *random, double chance)
@@ -32,6 +38,13 @@ static bool has_upright(reha_scene_kind kind)
 static bool is_medical(reha_scene_kind kind)
 {
     return is_radiograph(kind) || kind == REHA_SCENE_MUSCLE || kind == REHA_SCENE_ECHO;
+}
+
+/* Least share of width and height that a window shows. A part of a photograph is a photograph; of a limb, a
+ * limb. */
+static double least_part(reha_scene_kind kind)
+{
+    return !is_medical(kind) && kind != REHA_SCENE_SLICE ? 0.3 : kind == REHA_SCENE_LIMB ? 0.6 : 0.82;
 }
 
 /* ---- framing ---- */
@@ -85,19 +98,60 @@ static reha_status put_on_sheet(reha_gray **image, reha_random *random, reha_err
 
 /* ---- grey values ---- */
 
-static void change_tone(reha_gray *image, reha_random *random)
+/* Adds noise. Drawn from so many normal numbers, picked at random: a normal number for every pixel is most of
+ * the work of a training. */
+static void add_noise(reha_gray *image, double sd, reha_random *random)
 {
-    const double gamma = exp(reha_random_range(random, -0.5, 0.5));
-    const double noise = happens(random, 0.5) ? 0.0 : reha_random_range(random, 0.0, 4.0);
+    float picks[NOISE_PICKS];
+    for (size_t i = 0; i < NOISE_PICKS; i++) {
+        picks[i] = (float)(sd * reha_random_normal(random));
+    }
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        image->pixels[i] += picks[reha_random_u32(random) % NOISE_PICKS];
+    }
+}
+
+static void clip(reha_gray *image)
+{
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        image->pixels[i] = fminf(255.0F, fmaxf(0.0F, image->pixels[i]));
+    }
+}
+
+static void change_tone(reha_gray *image, double gamma_range, reha_random *random)
+{
+    const double gamma = exp(reha_random_range(random, -gamma_range, gamma_range));
     float table[256];
     for (int i = 0; i < 256; i++) {
         table[i] = (float)(255.0 * pow(i / 255.0, gamma));
     }
+    clip(image);
     for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
-        const float grey = fminf(255.0F, fmaxf(0.0F, image->pixels[i]));
-        image->pixels[i] =
-            table[(int)grey] + (noise > 0.0 ? (float)(noise * reha_random_normal(random)) : 0.0F);
+        image->pixels[i] = table[(int)image->pixels[i]];
     }
+    if (happens(random, 0.5)) {
+        add_noise(image, reha_random_range(random, 0.0, 4.0), random);
+    }
+}
+
+/* Grey values outside of two percentiles are lost. */
+static reha_status stretch(reha_gray *image, double low_percent, double high_percent, reha_error *err)
+{
+    double ends[2];
+    const double percentiles[2] = {low_percent, high_percent};
+    REHA_TRY(reha_sample_percentiles(image, 0, 0, image->width_px, image->height_px, 0, percentiles, 2, ends,
+                                     err));
+    const double gain = 255.0 / fmax(6.0, ends[1] - ends[0]);
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        image->pixels[i] = (float)fmin(255.0, fmax(0.0, gain * ((double)image->pixels[i] - ends[0])));
+    }
+    return REHA_OK;
+}
+
+static reha_status narrow_window(reha_gray *image, reha_random *random, reha_error *err)
+{
+    const double low_percent = reha_random_range(random, 0.0, 35.0);
+    return stretch(image, low_percent, reha_random_range(random, 65.0, 100.0), err);
 }
 
 static void invert(reha_gray *image)
@@ -116,26 +170,10 @@ static reha_status blur(reha_gray **image, double sigma_px, reha_error *err)
     return REHA_OK;
 }
 
-static void add_noise(reha_gray *image, double sd, reha_random *random)
-{
-    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
-        image->pixels[i] =
-            fminf(255.0F, fmaxf(0.0F, image->pixels[i] + (float)(sd * reha_random_normal(random))));
-    }
-}
-
 /* Most of what is not background becomes white. */
 static reha_status burn(reha_gray *image, reha_random *random, reha_error *err)
 {
-    double ends[2];
-    const double percentiles[2] = {2.0, reha_random_range(random, 10.0, 45.0)};
-    REHA_TRY(reha_sample_percentiles(image, 0, 0, image->width_px, image->height_px, 0, percentiles, 2, ends,
-                                     err));
-    const double gain = 255.0 / fmax(6.0, ends[1] - ends[0]);
-    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
-        image->pixels[i] = (float)fmin(255.0, fmax(0.0, gain * ((double)image->pixels[i] - ends[0])));
-    }
-    return REHA_OK;
+    return stretch(image, 2.0, reha_random_range(random, 10.0, 45.0), err);
 }
 
 static reha_status spoil(reha_gray **image, reha_random *random, reha_scene_truth *truth, reha_error *err)
@@ -148,6 +186,7 @@ static reha_status spoil(reha_gray **image, reha_random *random, reha_scene_trut
     }
     if (flaw == REHA_SCENE_NOISY) {
         add_noise(*image, exp(reha_random_range(random, log(45.0), log(220.0))), random);
+        clip(*image);
         return REHA_OK;
     }
     return burn(*image, random, err);
@@ -162,6 +201,7 @@ static reha_status age(reha_gray **image, reha_random *random, reha_error *err)
     }
     if (happens(random, 0.2)) {
         add_noise(*image, reha_random_range(random, 2.0, 12.0), random);
+        clip(*image);
     }
     return REHA_OK;
 }
@@ -177,13 +217,23 @@ static reha_status turn(reha_gray **image, int quarter_turns, reha_error *err)
     return REHA_OK;
 }
 
+/* In quarters, clockwise: 1 to 3. */
+static int any_turn(reha_random *random)
+{
+    return happens(random, UPSIDE_DOWN_SHARE) ? 2 : 1 + 2 * (int)reha_random_below(random, 2);
+}
+
 static reha_status change(reha_gray **image, reha_scene_kind kind, bool is_mild, reha_random *random,
                           reha_scene_truth *truth, reha_error *err)
 {
-    if (happens(random, is_mild ? 0.0 : FRAME_CHANCE)) {
+    const bool is_foreign = !is_medical(kind) && kind != REHA_SCENE_SLICE;
+    if (!is_mild && is_foreign && happens(random, WINDOW_CHANCE)) {
+        REHA_TRY(narrow_window(*image, random, err));
+    }
+    if (happens(random, is_mild ? 0.0 : is_foreign ? FOREIGN_FRAME_CHANCE : FRAME_CHANCE)) {
         REHA_TRY(put_on_sheet(image, random, err));
     }
-    change_tone(*image, random);
+    change_tone(*image, is_foreign ? FOREIGN_GAMMA_RANGE : GAMMA_RANGE, random);
     if (!is_mild && is_medical(kind) && happens(random, FLAW_CHANCE)) {
         REHA_TRY(spoil(image, random, truth, err));
     } else {
@@ -198,7 +248,7 @@ static reha_status change(reha_gray **image, reha_scene_kind kind, bool is_mild,
         truth->tones[is_inverted ? 1 : 0] = 1.0F;
     }
     const bool is_turned = !is_mild && happens(random, TURN_CHANCE);
-    const int quarter_turns = is_turned ? 1 + (int)reha_random_below(random, 3) : 0;
+    const int quarter_turns = is_turned ? any_turn(random) : 0;
     if (is_turned) {
         REHA_TRY(turn(image, quarter_turns, err));
     }
@@ -220,10 +270,10 @@ reha_status reha_scene_vary(const reha_scene_item *item, bool is_mild, reha_rand
     const bool is_part = !is_mild && is_medical(item->kind) && happens(random, 0.07);
     if (is_part) {
         REHA_CHECK(frame(stored, 0.10, 0.28, random, &image, err));
-        change_tone(image, random);
+        change_tone(image, GAMMA_RANGE, random);
         truth->flaws[REHA_SCENE_PART] = 1.0F; /* what it is a part of need not be told */
     } else {
-        REHA_CHECK(frame(stored, is_mild ? 0.9 : 0.82, 1.0, random, &image, err));
+        REHA_CHECK(frame(stored, is_mild ? 0.9 : least_part(item->kind), 1.0, random, &image, err));
         truth->kinds[item->kind] = 1.0F;
         REHA_CHECK(change(&image, item->kind, is_mild, random, truth, err));
     }

@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TONE_SAMPLES = 1 << 16, ITEMS_MAX = 200000 };
+enum { TONE_SAMPLES = 1 << 16, ITEMS_MAX = 200000, REPEAT_MAX = 100 };
 
 typedef enum column { COLUMN_PATH, COLUMN_SCENE, COLUMN_SPLIT, COLUMN_GROUP, COLUMNS } column;
 
 typedef struct table {
     reha_csv *csv;
-    int at[COLUMNS], optional; /* optional: -1 if absent */
+    int at[COLUMNS], optional, repeat; /* the last two: -1 if absent */
     const char *folder;
 } table;
 
@@ -40,6 +40,7 @@ static reha_status open_table(const char *folder, table *out, reha_error *err)
         }
     }
     out->optional = reha_csv_find(out->csv, "optional");
+    out->repeat = reha_csv_find(out->csv, "repeat");
 done:
     reha_free(path);
     return status;
@@ -103,6 +104,11 @@ static reha_status add_row(const table *from, size_t row, reha_scene_data *out, 
                          "slice, photograph, page, blank",
                          row + 2, scene);
     }
+    const long repeat = from->repeat >= 0 ? strtol(reha_csv_get(from->csv, row, from->repeat), NULL, 10) : 1;
+    if (repeat < 1 || repeat > REPEAT_MAX) {
+        return reha_fail(err, REHA_E_FORMAT, "scenes.csv row %zu: repeat must be 1 to %d", row + 2,
+                         REPEAT_MAX);
+    }
     const bool is_optional =
         from->optional >= 0 && strcmp(reha_csv_get(from->csv, row, from->optional), "1") == 0;
     char *path = reha_path_join(from->folder, name);
@@ -114,7 +120,8 @@ static reha_status add_row(const table *from, size_t row, reha_scene_data *out, 
         out->left_out++;
         return REHA_OK;
     }
-    out->items[out->count++] = (reha_scene_item){.kind = kind, .path = path, .group_idx = row};
+    out->items[out->count++] =
+        (reha_scene_item){.kind = kind, .path = path, .group_idx = row, .repeat = (size_t)repeat};
     return REHA_OK;
 }
 
@@ -222,7 +229,7 @@ reha_status reha_scene_data_draw(reha_scene_data *data, reha_scene_kind kind, si
         reha_random random = reha_random_init(seed * 1000003 + i, 500 + (uint64_t)kind);
         reha_scene_item *item = &data->items[data->count];
         REHA_TRY(reha_scene_draw(kind, &random, &image, err));
-        *item = (reha_scene_item){.kind = kind, .group_idx = data->group_count};
+        *item = (reha_scene_item){.kind = kind, .group_idx = data->group_count, .repeat = 1};
         const reha_status status = keep_pixels(item, image, true, err);
         reha_gray_free(image);
         data->count += status == REHA_OK ? 1 : 0;

@@ -1,5 +1,6 @@
-/* The pictures that teach and check the gate: a folder with scenes.csv (path,scene,split,group[,optional]),
- * as described in docs/researcher.md. Splits: "train" teaches, "cal" sets thresholds, "val" measures. */
+/* The pictures that teach and check the gate: a folder with scenes.csv
+ * (path,scene,split,group[,optional[,repeat]]), as described in docs/researcher.md. Splits: "train" teaches,
+ * "cal" sets thresholds, "val" measures. */
 #ifndef REHA_RECOGNITION_SCENE_DATA_H
 #define REHA_RECOGNITION_SCENE_DATA_H
 
@@ -9,6 +10,7 @@ typedef struct reha_scene_item {
     reha_scene_kind kind;
     size_t group_idx;    /* equal for pictures of one person, sequence or source; below group_count */
     uint64_t group_hash; /* of its name: the same in other splits */
+    size_t repeat;       /* how many times as often as others of its kind it teaches; 1 or more */
     char *path;          /* as in the table; NULL: drawn; owned */
     uint16_t width_px, height_px;
     uint8_t *pixels; /* at the size that is looked at (reha_scene_reduce), 0..255; owned */

@@ -1,13 +1,16 @@
 #include "recognition/scene_net.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "nn/npy.h"
 #include "nn/zoo.h"
 #include "recognition/sampling.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { TONE_SAMPLES = 1 << 15 };
+enum { TONE_SAMPLES = 1 << 15, RGB = 3, TRUNK_UNITS = 13 };
+#define WEIGHT_PREFIX "mobilenetv20_features_"
 static const double TONE_PERCENTILES[2] = {1.0, 99.0};
 static const float DETAIL_GAIN = 8.0F;
 static const float CENTRE = 0.4F; /* both planes have about mean 0 and SD 1 after this */
@@ -22,21 +25,50 @@ int reha_scene_output_size(reha_scene_output output)
     return sizes[output];
 }
 
+/* MobileNetV2 up to stride 16, behind a stem that reads grey and detail. */
 static reha_status add_trunk(reha_graph *graph, reha_value_id *value, reha_error *err)
 {
-    static const struct {
-        int channels, stride;
-    } layers[] = {{16, 2}, {32, 2}, {32, 1}, {64, 2}, {64, 1}, {128, 2}, {128, 1}};
-    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
-        char conv[16];
-        char norm[16];
-        (void)snprintf(conv, sizeof conv, "conv%zu", i);
-        (void)snprintf(norm, sizeof norm, "norm%zu", i);
-        const reha_conv_norm part = {
-            conv, norm, layers[i].channels, reha_window_square(3, layers[i].stride, 1), 1, REHA_OP_RELU};
-        REHA_TRY(reha_zoo_conv_norm(graph, &part, *value, value, err));
+    const reha_conv_norm stem = {"stem", "batchnorm0", 32, reha_window_square(3, 2, 1), 1, REHA_OP_RELU6};
+    REHA_TRY(reha_zoo_conv_norm(graph, &stem, *value, value, err));
+    return reha_zoo_mobilenetv2_units(graph, *value, TRUNK_UNITS, value, err);
+}
+
+/* The colour stem reads (grey, grey, grey); what it makes of the detail is learned from nothing. */
+static reha_status load_stem(reha_graph *graph, const char *backbone_folder, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_npy colour = {0};
+    char *path = reha_path_join(backbone_folder, WEIGHT_PREFIX "conv0_weight.npy");
+    if (path == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     }
-    return REHA_OK;
+    REHA_CHECK(reha_npy_load(path, &colour, err));
+    const reha_node *stem = reha_graph_node(graph, reha_graph_find_node(graph, "stem"));
+    reha_param *weight = reha_graph_param_mutable(graph, stem->params[0]);
+    const size_t filters = (size_t)weight->shape.dims[0];
+    const size_t area = (size_t)(stem->window.kernel_h * stem->window.kernel_w);
+    if (reha_shape_count(colour.shape) != filters * RGB * area) {
+        status = reha_fail(err, REHA_E_FORMAT, "%s: not the first convolution of MobileNetV2", path);
+        goto done;
+    }
+    for (size_t f = 0; f < filters; f++) {
+        for (size_t i = 0; i < area; i++) {
+            const float *from = colour.values + f * RGB * area + i;
+            weight->values[f * REHA_SCENE_CHANNELS * area + i] = from[0] + from[area] + from[2 * area];
+            weight->values[(f * REHA_SCENE_CHANNELS + 1) * area + i] = 0.0F;
+        }
+    }
+done:
+    reha_npy_clear(&colour);
+    reha_free(path);
+    return status;
+}
+
+static reha_status load_trunk(reha_graph *graph, const char *backbone_folder, reha_error *err)
+{
+    int loaded = 0;
+    REHA_TRY(reha_backbone_load(graph, backbone_folder, WEIGHT_PREFIX, &loaded, err));
+    return load_stem(graph, backbone_folder, err);
 }
 
 static reha_status add_heads(reha_graph *graph, reha_value_id trunk, reha_error *err)
@@ -64,7 +96,8 @@ static reha_status add_heads(reha_graph *graph, reha_value_id trunk, reha_error 
     return REHA_OK;
 }
 
-reha_status reha_scene_network_new(uint64_t seed, reha_graph **out, reha_error *err)
+reha_status reha_scene_network_new(const char *backbone_folder, uint64_t seed, reha_graph **out,
+                                   reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *graph = NULL;
@@ -77,6 +110,7 @@ reha_status reha_scene_network_new(uint64_t seed, reha_graph **out, reha_error *
     REHA_CHECK(add_trunk(graph, &value, err));
     REHA_CHECK(add_heads(graph, value, err));
     reha_graph_init_params(graph, &random);
+    REHA_CHECK(backbone_folder != NULL ? load_trunk(graph, backbone_folder, err) : REHA_OK);
     *out = graph;
     graph = NULL;
 done:

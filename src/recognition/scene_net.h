@@ -36,7 +36,9 @@ REHA_MUST_USE reha_status reha_scene_reduce(const reha_gray *image, reha_gray **
 REHA_MUST_USE reha_status reha_scene_view(const reha_gray *work, bool inverted, float *input,
                                           reha_error *err);
 
-/* Seven convolutions, random weights; outputs in the order of reha_scene_output. */
-REHA_MUST_USE reha_status reha_scene_network_new(uint64_t seed, reha_graph **out, reha_error *err);
+/* MobileNetV2 up to stride 16 (Sandler et al. 2018); outputs in the order of reha_scene_output.
+ * backbone_folder: .npy weights of MobileNetV2; NULL: random. */
+REHA_MUST_USE reha_status reha_scene_network_new(const char *backbone_folder, uint64_t seed, reha_graph **out,
+                                                 reha_error *err);
 
 #endif

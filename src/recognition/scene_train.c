@@ -27,7 +27,7 @@ enum {
     CAL_SEED = 7,
     VAL_SEED = 11
 };
-static const float PEAK_RATE = 2.0e-3F;
+static const float PEAK_RATE = 1.0e-3F;
 
 /* Share of a batch, and drawn pictures to train with (a third as many again for limits and measurement each).
  */
@@ -35,8 +35,8 @@ static const struct {
     double share;
     size_t drawn;
 } plan[REHA_SCENE_KINDS] = {
-    [REHA_SCENE_KNEE] = {0.20, 18},  [REHA_SCENE_LIMB] = {0.18, 0},    [REHA_SCENE_MUSCLE] = {0.18, 30},
-    [REHA_SCENE_ECHO] = {0.09, 150}, [REHA_SCENE_SLICE] = {0.09, 120}, [REHA_SCENE_PHOTO] = {0.12, 120},
+    [REHA_SCENE_KNEE] = {0.20, 18},  [REHA_SCENE_LIMB] = {0.21, 0},    [REHA_SCENE_MUSCLE] = {0.18, 30},
+    [REHA_SCENE_ECHO] = {0.08, 150}, [REHA_SCENE_SLICE] = {0.07, 120}, [REHA_SCENE_PHOTO] = {0.12, 120},
     [REHA_SCENE_PAGE] = {0.08, 150}, [REHA_SCENE_BLANK] = {0.06, 90},
 };
 
@@ -51,8 +51,9 @@ typedef struct training {
     const reha_train_options *options;
     const reha_progress *progress;
     reha_scene_data train, cal, val;
-    size_t *by_kind[REHA_SCENE_KINDS]; /* items of a kind, those of one group beside each other */
-    size_t kind_count[REHA_SCENE_KINDS];
+    size_t *by_kind[REHA_SCENE_KINDS];     /* items of a kind, each as often as it repeats */
+    size_t ticket_count[REHA_SCENE_KINDS]; /* of by_kind */
+    size_t kind_count[REHA_SCENE_KINDS];   /* of items */
     reha_graph *graph;
     reha_trainer *trainer;
     float *inputs, *targets[HEADS];
@@ -88,19 +89,25 @@ static reha_status load_all(training *run, reha_error *err)
 
 static reha_status sort_by_kind(training *run, reha_error *err)
 {
+    for (size_t i = 0; i < run->train.count; i++) {
+        run->kind_count[run->train.items[i].kind]++;
+        run->ticket_count[run->train.items[i].kind] += run->train.items[i].repeat;
+    }
     for (int k = 0; k < REHA_SCENE_KINDS; k++) {
-        run->by_kind[k] = reha_alloc((run->train.count + 1) * sizeof *run->by_kind[k]);
-        if (run->by_kind[k] == NULL) {
-            return reha_fail(err, REHA_E_NOMEM, "out of memory for the order of pictures");
-        }
-        for (size_t i = 0; i < run->train.count; i++) {
-            if (run->train.items[i].kind == (reha_scene_kind)k) {
-                run->by_kind[k][run->kind_count[k]++] = i;
-            }
-        }
         if (run->kind_count[k] == 0) {
             return reha_fail(err, REHA_E_ARG, "no training picture of kind '%s': one of each is needed",
                              reha_scene_name((reha_scene_kind)k));
+        }
+        run->by_kind[k] = reha_alloc(run->ticket_count[k] * sizeof *run->by_kind[k]);
+        if (run->by_kind[k] == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for the order of pictures");
+        }
+        size_t ticket = 0;
+        for (size_t i = 0; i < run->train.count; i++) {
+            for (size_t r = 0;
+                 run->train.items[i].kind == (reha_scene_kind)k && r < run->train.items[i].repeat; r++) {
+                run->by_kind[k][ticket++] = i;
+            }
         }
     }
     return REHA_OK;
@@ -134,7 +141,7 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     reha_random random =
         reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)(job->first + index));
     const reha_scene_kind kind = draw_kind(&random);
-    const size_t which = run->by_kind[kind][reha_random_below(&random, (uint32_t)run->kind_count[kind])];
+    const size_t which = run->by_kind[kind][reha_random_below(&random, (uint32_t)run->ticket_count[kind])];
     REHA_TRY(reha_scene_vary(&run->train.items[which], false, &random, &image, &truth, err));
     const reha_status status = reha_scene_view(image, false, run->inputs + index * REHA_SCENE_INPUT, err);
     reha_gray_free(image);
@@ -276,7 +283,7 @@ static reha_status start(training *run, reha_error *err)
     if (!has_room) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
-    REHA_TRY(reha_scene_network_new(run->options->seed, &run->graph, err));
+    REHA_TRY(reha_scene_network_new(run->options->backbone_folder, run->options->seed, &run->graph, err));
     reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = 0.02F;
     how.clip_norm = 2.0F;

@@ -71,7 +71,7 @@ static int make_folder(void **state)
         return -1;
     }
     char *path = reha_path_join(folder, "model.onnx");
-    assert_ok(reha_scene_network_new(3, &graph, &err), &err);
+    assert_ok(reha_scene_network_new(NULL, 3, &graph, &err), &err);
     assert_ok(reha_graph_fold_batch_norm(graph, &folded, &err), &err);
     assert_ok(reha_onnx_save(folded, path, NULL, &err), &err);
     save_card();
@@ -159,6 +159,26 @@ static void each_recogniser_gets_its_kind_and_no_other(void **state)
     }
     const reha_scene photo = clear_scene(REHA_SCENE_PHOTO);
     assert_false(reha_scene_admit(gate, "no-such-task", &photo, &facts).is_refused);
+    reha_recogniser_gate.close(gate);
+}
+
+/* A photograph and a page by halves is neither for sure, but no radiograph. */
+static void what_is_more_likely_no_medical_image_is_refused(void **state)
+{
+    (void)state;
+    reha_model *gate = open_gate();
+    const reha_acquisition facts = reha_acquisition_unknown();
+    reha_scene scene = clear_scene(REHA_SCENE_LIMB);
+    scene.kinds[REHA_SCENE_LIMB] = 0.44;
+    scene.kinds[REHA_SCENE_PHOTO] = 0.33;
+    scene.kinds[REHA_SCENE_PAGE] = 0.20;
+    const reha_scene_admission answer = reha_scene_admit(gate, "fracture", &scene, &facts);
+    assert_true(answer.is_refused);
+    assert_string_equal(answer.code, "not-a-radiograph");
+    assert_non_null(strstr(answer.text, reha_scene_text(REHA_SCENE_PHOTO)));
+    scene.kinds[REHA_SCENE_LIMB] = 0.54;
+    scene.kinds[REHA_SCENE_PHOTO] = 0.23;
+    assert_false(reha_scene_admit(gate, "fracture", &scene, &facts).is_refused);
     reha_recogniser_gate.close(gate);
 }
 
@@ -379,6 +399,30 @@ static void another_network_is_refused(void **state)
     reha_graph_free(graph);
 }
 
+/* At the start of a training the detail says nothing, and grey goes the way of (grey, grey, grey). */
+static void a_pretrained_trunk_begins_with_grey(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_graph *graph = NULL;
+    char weights[512];
+    assert_int_equal(reha_scene_network_new(folder, 3, &graph, &err), REHA_E_NOT_FOUND);
+    assert_null(graph);
+    TEST_NEED_DATA();
+    (void)snprintf(weights, sizeof weights, "%s/backbones/mobilenetv2/weights", test_data_dir());
+    assert_ok(reha_scene_network_new(weights, 3, &graph, &err), &err);
+    const reha_param *stem =
+        reha_graph_param(graph, reha_graph_node(graph, reha_graph_find_node(graph, "stem"))->params[0]);
+    double grey = 0.0;
+    for (size_t i = 0; i < reha_shape_count(stem->shape); i++) {
+        const bool is_grey = i / 9 % REHA_SCENE_CHANNELS == 0;
+        grey += is_grey ? fabs((double)stem->values[i]) : 0.0;
+        assert_true(is_grey || stem->values[i] == 0.0F);
+    }
+    assert_true(grey > 1.0);
+    reha_graph_free(graph);
+}
+
 /* ---- the table of pictures ---- */
 
 static void save_picture(const char *name)
@@ -416,6 +460,7 @@ static void tables_are_read_and_bad_ones_named(void **state)
     assert_ok(reha_scene_data_load(folder, "train", NULL, 1, &data, &err), &err);
     assert_int_equal(data.count, 3);
     assert_int_equal(data.left_out, 1);
+    assert_int_equal(data.items[0].repeat, 1);
     assert_int_equal(data.group_count, 2);
     assert_int_equal(data.items[0].group_idx, data.items[2].group_idx);
     assert_int_not_equal(data.items[0].group_idx, data.items[1].group_idx);
@@ -423,6 +468,13 @@ static void tables_are_read_and_bad_ones_named(void **state)
     assert_int_equal(data.count, 5);
     assert_int_equal(data.group_count, 4);
     reha_scene_data_clear(&data);
+    save_text("scenes.csv", "path,scene,split,group,repeat\na.png,slice,train,b,8\na.png,page,train,a,1\n");
+    assert_ok(reha_scene_data_load(folder, "train", NULL, 1, &data, &err), &err);
+    assert_int_equal(data.items[0].repeat, 8);
+    assert_int_equal(data.items[1].repeat, 1);
+    reha_scene_data_clear(&data);
+    refuse_table("path,scene,split,group,repeat\na.png,knee,train,1,0\n", "row 2: repeat");
+    refuse_table("path,scene,split,group,repeat\na.png,knee,train,1,many\n", "row 2: repeat");
     refuse_table("path,scene,split\na.png,knee,train\n", "group");
     refuse_table("path,scene,split,group\na.png,foot,train,1\n", "row 2: no scene 'foot'");
     refuse_table("path,scene,split,group\na.png,knee,val,1\n", "no picture of split 'train'");
@@ -576,6 +628,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_a_name_that_leads_back),
         cmocka_unit_test(each_recogniser_gets_its_kind_and_no_other),
+        cmocka_unit_test(what_is_more_likely_no_medical_image_is_refused),
         cmocka_unit_test(without_a_task_the_kind_chooses),
         cmocka_unit_test(a_file_that_contradicts_its_picture_is_told),
         cmocka_unit_test(faults_have_their_names),
@@ -583,6 +636,7 @@ int main(void)
         cmocka_unit_test(the_view_keeps_shape_tone_and_detail),
         cmocka_unit_test(bad_cards_are_named),
         cmocka_unit_test(another_network_is_refused),
+        cmocka_unit_test(a_pretrained_trunk_begins_with_grey),
         cmocka_unit_test(tables_are_read_and_bad_ones_named),
         cmocka_unit_test(the_audit_finds_what_leaks),
         cmocka_unit_test(drawn_pictures_repeat_and_differ),

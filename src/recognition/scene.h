@@ -62,7 +62,7 @@ reha_scene_kind reha_scene_verdict(const reha_scene *scene);
 extern const reha_recogniser reha_recogniser_gate;
 
 /* Looks with a model that reha_recogniser_gate opened. `inverted`: with bright and dark exchanged. `facts`
- * may be NULL. REHA_E_FORMAT: pixels that are not numbers. About 3 ms of one core and no more than 2 MB for a
+ * may be NULL. REHA_E_FORMAT: pixels that are not numbers. About 6 ms of one core and no more than 4 MB for a
  * film. */
 REHA_MUST_USE reha_status reha_scene_look(reha_model *gate, const reha_gray *image,
                                           const reha_acquisition *facts, bool inverted, reha_scene *out,

@@ -46,18 +46,27 @@ static void print_figure(const json_t *report, const char *key, const char *labe
                  number(one, "high"));
 }
 
+static const char *star(const json_t *one, const char *key)
+{
+    return json_is_true(json_object_get(one, key)) ? "*" : " ";
+}
+
 static void print_group(const json_t *one)
 {
     char name[160];
     const json_t *half = json_object_get(one, "coverage_50");
     const json_t *most = json_object_get(one, "coverage_90");
     const char *feature = reha_json_string(one, "feature", NULL);
-    (void)snprintf(name, sizeof name, "%s%s%s", feature != NULL ? feature : "all",
-                   feature != NULL ? ": " : "",
-                   feature != NULL ? reha_json_string(one, "level", "not known") : "");
-    (void)printf("  %-34s %6.0f   %5.1f %%  %5.1f %%   %6.2f   %+6.2f\n", name, number(one, "n"),
-                 100.0 * number(half, "value"), 100.0 * number(most, "value"), number(one, "rmse"),
-                 number(one, "bias"));
+    if (feature != NULL) {
+        (void)snprintf(name, sizeof name, "%s: %s", feature, reha_json_string(one, "level", "not known"));
+    } else if (json_object_get(one, "from") != NULL) {
+        (void)snprintf(name, sizeof name, "expected: %.1f to %.1f", number(one, "from"), number(one, "to"));
+    } else {
+        (void)snprintf(name, sizeof name, "all");
+    }
+    (void)printf("  %-34s %6.0f   %5.1f %%%s %5.1f %%%s  %6.2f   %+6.2f\n", name, number(one, "n"),
+                 100.0 * number(half, "value"), star(one, "beyond_chance_50"), 100.0 * number(most, "value"),
+                 star(one, "beyond_chance_90"), number(one, "rmse"), number(one, "bias"));
 }
 
 static void print_goal(const json_t *goal)
@@ -100,10 +109,15 @@ static void print_report(const json_t *report)
     print_benchmark(json_object_get(report, "benchmark"));
     (void)printf("Intervals and error:                    n     50 %%     90 %%     RMSE     bias\n");
     print_group(json_object_get(report, "coverage"));
+    json_array_foreach((json_t *)json_object_get(report, "by_expected"), i, one)
+    {
+        print_group(one);
+    }
     json_array_foreach((json_t *)json_object_get(report, "groups"), i, one)
     {
         print_group(one);
     }
+    (void)printf("  (*: more than 2 points off, and more than a group of this size is by chance)\n");
     json_array_foreach((json_t *)json_object_get(report, "goals"), i, one)
     {
         print_goal(one);

@@ -88,8 +88,7 @@ typedef struct estimates {
     double mean, bias, benchmark_bias;
 } estimates;
 
-/* Rows that count: an outcome, and not refused. */
-static bool counts(const reha_table *table, const reha_outcome_row *rows, size_t i)
+bool reha_outcome_counts(const reha_table *table, const reha_outcome_row *rows, size_t i)
 {
     return !rows[i].is_refused && !isnan(table->y[i]);
 }
@@ -131,7 +130,7 @@ static reha_status estimate(const reha_table *table, const reha_outcome_row *row
         goto done;
     }
     for (size_t i = 0; i < table->row_count; i++) {
-        if (!counts(table, rows, i)) {
+        if (!reha_outcome_counts(table, rows, i)) {
             continue;
         }
         double *one = value + out->rows * SUMS;
@@ -168,64 +167,6 @@ static json_t *interval(const estimates *found, size_t figure)
                      reha_json_real(found->low[figure]), "high", reha_json_real(found->high[figure]));
 }
 
-static json_t *share(size_t hits, size_t count)
-{
-    double low = 0.0;
-    double high = 0.0;
-    reha_outcome_wilson(hits, count, &low, &high);
-    return json_pack("{s:f, s:f, s:f}", "value", (double)hits / (double)count, "low", low, "high", high);
-}
-
-/* Coverage and error of the rows of a group (feature NULL: all); NULL if it has none. */
-static json_t *group_to_json(const reha_table *table, const reha_outcome_row *rows,
-                             const reha_feature *feature, size_t j, int level)
-{
-    size_t n = 0;
-    size_t covered[REHA_INTERVALS] = {0};
-    double width[REHA_INTERVALS] = {0.0};
-    double squares = 0.0;
-    double bias = 0.0;
-    for (size_t i = 0; i < table->row_count; i++) {
-        const float x = table->x[i * table->feature_count + j];
-        if (!counts(table, rows, i) || (feature != NULL && (level < 0 ? !isnan(x) : x != (float)level))) {
-            continue;
-        }
-        n++;
-        squares += square(rows[i].expected - table->y[i]);
-        bias += rows[i].expected - table->y[i];
-        for (size_t l = 0; l < REHA_INTERVALS; l++) {
-            covered[l] += table->y[i] >= rows[i].low[l] && table->y[i] <= rows[i].high[l];
-            width[l] += rows[i].high[l] - rows[i].low[l];
-        }
-    }
-    if (n == 0) {
-        return NULL;
-    }
-    const double count = (double)n;
-    return json_pack("{s:o, s:o, s:I, s:o, s:o, s:f, s:f, s:f, s:f}", "feature",
-                     feature != NULL ? json_string(feature->key) : json_null(), "level",
-                     feature == NULL || level < 0 ? json_null() : json_string(feature->levels[level]), "n",
-                     (json_int_t)n, "coverage_50", share(covered[0], n), "coverage_90", share(covered[1], n),
-                     "width_50", width[0] / count, "width_90", width[1] / count, "rmse",
-                     sqrt(squares / count), "bias", bias / count);
-}
-
-static json_t *groups_to_json(const reha_outcome_model *model, const reha_table *table,
-                              const reha_outcome_row *rows)
-{
-    json_t *array = json_array();
-    for (size_t j = 0; j < model->feature_count; j++) {
-        const reha_feature *feature = &model->features[j];
-        for (int level = -1; feature->is_group && level < (int)feature->level_count; level++) {
-            json_t *one = group_to_json(table, rows, feature, j, level);
-            if (one != NULL) {
-                (void)json_array_append_new(array, one);
-            }
-        }
-    }
-    return array;
-}
-
 /* How chances of a goal compare with what came: Brier score, and observed against predicted in five bands. */
 static json_t *goal_to_json(const reha_outcome_model *model, const reha_table *table,
                             const reha_outcome_row *rows, size_t g)
@@ -244,7 +185,7 @@ static json_t *goal_to_json(const reha_outcome_model *model, const reha_table *t
         bool is_known = false;
         const bool has = reha_outcome_reaches(&model->design, model->features, model->feature_count, g,
                                               table->x + i * table->feature_count, table->y[i], &is_known);
-        if (!counts(table, rows, i) || !is_known) {
+        if (!reha_outcome_counts(table, rows, i) || !is_known) {
             continue;
         }
         const double p = rows[i].reached[g];
@@ -318,12 +259,20 @@ reha_status reha_outcome_report(const reha_outcome_model *model, const reha_tabl
     json_t *naive = json_pack("{s:o, s:o, s:o, s:o}", "r2", interval(&found, NAIVE_R2), "rmse",
                               interval(&found, NAIVE_RMSE), "rmse_gain", interval(&found, GAIN),
                               "model_is_better", is_better);
-    *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
+    json_t *coverage = NULL;
+    const reha_status status = reha_outcome_coverage(model, table, rows, &coverage, err);
+    if (status != REHA_OK) {
+        json_decref(goals);
+        json_decref(naive);
+        return status;
+    }
+    *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o}", "task",
                      model->design.task, "target", model->design.target, "rows", (json_int_t)table->row_count,
                      "n", (json_int_t)found.rows, "patients", (json_int_t)found.patients, "refused",
                      refusals_to_json(model, table, rows), "mean", found.mean, "bias", found.bias, "r2",
                      interval(&found, R2), "rmse", interval(&found, RMSE), "naive", naive, "benchmark",
-                     benchmark_to_json(&found), "coverage", group_to_json(table, rows, NULL, 0, -1), "groups",
-                     groups_to_json(model, table, rows), "goals", goals);
+                     benchmark_to_json(&found), "goals", goals);
+    (void)json_object_update(*out, coverage);
+    json_decref(coverage);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }

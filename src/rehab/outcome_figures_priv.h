@@ -1,11 +1,17 @@
-/* Resampling of patients, shared by the figures. */
+/* Shared by the figures: which rows count, resampling of patients, coverage. */
 #ifndef REHA_REHAB_OUTCOME_FIGURES_PRIV_H
 #define REHA_REHAB_OUTCOME_FIGURES_PRIV_H
 
-#include "base/status.h"
+#include "rehab/outcome_figures.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* True for rows that count: an outcome, and not refused. */
+bool reha_outcome_counts(const reha_table *table, const reha_outcome_row *rows, size_t i);
+/* The members `coverage`, `groups` and `by_expected` of a report. New reference. */
+REHA_MUST_USE reha_status reha_outcome_coverage(const reha_outcome_model *model, const reha_table *table,
+                                                const reha_outcome_row *rows, json_t **out, reha_error *err);
 
 /* Sums of value (rows x width) per patient: *out is patients x width (reha_free). */
 REHA_MUST_USE reha_status reha_patients_sum(const double *value, size_t width, const uint32_t *patient,

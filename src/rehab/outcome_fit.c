@@ -261,7 +261,8 @@ static reha_status fit_rest(reha_outcome_model *model, const reha_table *table,
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
     model->shift = anchor(table, expected, level);
-    REHA_CHECK(reha_spread_fit(table, level, model->design.low, model->design.high, &model->spread, err));
+    REHA_CHECK(reha_spread_fit(table, level, options->foreseen, model->design.low, model->design.high,
+                               &model->spread, err));
     cut_axes(model, level, table->row_count, level + table->row_count);
     REHA_CHECK(reha_outcome_add_strata(model, table, level, err));
     const unsigned all = (1U << model->design.axis_count) - 1U;
@@ -347,5 +348,26 @@ reha_status reha_outcome_fit(const reha_outcome_design *design, const reha_table
 done:
     reha_outcome_model_free(model);
     clear_unseen(&seen);
+    return status;
+}
+
+reha_status reha_outcome_foresee(reha_outcome_model *model, const reha_table *table, uint32_t period,
+                                 double *out, reha_error *err)
+{
+    double cdf[REHA_SPREAD_CELLS_MAX];
+    double *expected = reha_alloc_zero(table->row_count + 1, sizeof *expected);
+    if (expected == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
+    }
+    const reha_status status = reha_outcome_expect(model, table->x, table->row_count, expected, err);
+    for (size_t i = 0; status == REHA_OK && i < table->row_count; i++) {
+        double *one = out + i * REHA_INTERVALS;
+        reha_spread_cdf(&model->spread, expected[i], cdf);
+        reha_spread_outside(&model->spread, cdf, table->x + i * table->feature_count, table->y[i], one);
+        for (size_t l = 0; l < REHA_INTERVALS && table->period[i] != period; l++) {
+            one[l] = (double)NAN;
+        }
+    }
+    reha_free(expected);
     return status;
 }

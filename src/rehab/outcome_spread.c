@@ -11,6 +11,8 @@
 const double reha_interval_levels[REHA_INTERVALS] = {0.5, 0.9};
 enum { ROWS_PER_NODE = 150, GROUP_ROWS_MIN = 100, CONTINUOUS_CELLS = 100, ROUNDS_MAX = 80 };
 static const double PRIOR_ROWS = 0.02; /* per cell: no outcome within the bounds is impossible */
+/* Rows that the groups' parts may be shrunk by: the best of these on unseen folds is kept. */
+static const double shrink_choices[] = {0.0, 125.0, 500.0, 2000.0};
 
 static int by_value(const void *a, const void *b)
 {
@@ -121,23 +123,38 @@ static reha_status fit_cdf(const reha_table *table, const double *expected, reha
 static bool is_member(const reha_spread_group *group, const float *x)
 {
     const float value = x[group->feature];
-    return group->level < 0 ? isnan(value) : value == (float)group->level;
+    return isnan(value) ? group->first < 0
+                        : group->first >= 0 && value >= (float)group->first && value <= (float)group->last;
+}
+
+static void add_group(reha_spread *spread, size_t feature, int first, int last, size_t rows)
+{
+    if (rows >= GROUP_ROWS_MIN && spread->group_count < REHA_SPREAD_GROUPS_MAX) {
+        spread->groups[spread->group_count++] =
+            (reha_spread_group){.feature = (uint32_t)feature, .first = first, .last = last};
+    }
 }
 
 static void choose_groups(const reha_table *table, reha_spread *spread)
 {
     for (size_t j = 0; j < table->feature_count; j++) {
         const reha_feature *feature = &table->features[j];
-        size_t usual = 0; /* the most frequent level is told by the absence of the others */
-        for (size_t k = 1; k < feature->level_count; k++) {
+        const int count = (int)feature->level_count;
+        int usual = 0; /* told by the absence of the others */
+        if (!feature->is_group) {
+            continue;
+        }
+        for (int k = 1; k < count; k++) {
             usual = feature->level_rows[k] > feature->level_rows[usual] ? k : usual;
         }
-        for (int k = -1; feature->is_group && k < (int)feature->level_count; k++) {
-            const size_t rows = k < 0 ? feature->unknown_rows : feature->level_rows[k];
-            if (k != (int)usual && rows >= GROUP_ROWS_MIN && spread->group_count < REHA_SPREAD_GROUPS_MAX) {
-                spread->groups[spread->group_count++] =
-                    (reha_spread_group){.feature = (uint32_t)j, .level = k};
-            }
+        add_group(spread, j, -1, -1, feature->unknown_rows);
+        for (int k = 0, rows = 0; k < usual; k++) {
+            rows += (int)feature->level_rows[k];
+            add_group(spread, j, 0, k, (size_t)rows);
+        }
+        for (int k = count - 1, rows = 0; k > usual; k--) {
+            rows += (int)feature->level_rows[k];
+            add_group(spread, j, k, count - 1, (size_t)rows);
         }
     }
 }
@@ -175,7 +192,7 @@ static size_t members_of(const uint8_t *member, size_t groups, size_t *out)
 }
 
 reha_status reha_group_quantiles(const double *value, const uint8_t *member, size_t rows, size_t groups,
-                                 double level, double *widen, reha_error *err)
+                                 double level, double shrink_rows, double *widen, reha_error *err)
 {
     const size_t width = groups + 1;
     size_t at[1 + REHA_SPREAD_GROUPS_MAX];
@@ -186,10 +203,12 @@ reha_status reha_group_quantiles(const double *value, const uint8_t *member, siz
     }
     memset(widen, 0, width * sizeof *widen);
     widen[0] = quantile_of(value, rows, level, work);
-    double smooth = 1e-9; /* near a residual of zero the weight would be infinite */
+    double scale = 1e-6;
     for (size_t i = 0; i < rows; i++) {
-        smooth += 2e-3 * fabs(value[i]) / (double)rows;
+        scale += fabs(value[i]) / (double)rows;
     }
+    const double smooth = 2e-3 * scale; /* near a residual of zero the weight would be infinite */
+    const double ridge = fmax(1.0, shrink_rows) / scale; /* never none: some groups always come together */
     double *a = work + rows;
     double *b = a + width * width;
     for (int round = 0; round < ROUNDS_MAX && groups > 0; round++) {
@@ -204,7 +223,7 @@ reha_status reha_group_quantiles(const double *value, const uint8_t *member, siz
             add_weighted(a, b, width, at, count, weight, weight * value[i] + 2.0 * level - 1.0);
         }
         for (size_t g = 1; g < width; g++) {
-            a[g * width + g] += 1.0; /* a little ridge: groups that always come together */
+            a[g * width + g] += ridge;
         }
         if (!reha_solve_positive(a, b, width)) {
             reha_free(work);
@@ -223,7 +242,7 @@ reha_status reha_group_quantiles(const double *value, const uint8_t *member, siz
     return REHA_OK;
 }
 
-/* Adds what the rows of the latest period need on the whole: the shape of outcomes drifts too. The
+/* Adds what the rows of the latest period need on the whole: level and shape of outcomes drift. The
  * differences between groups stay those of all rows. */
 static reha_status follow_latest(const reha_table *table, const double *outside, const uint8_t *member,
                                  size_t groups, double level, double *widen, reha_error *err)
@@ -254,8 +273,93 @@ static reha_status follow_latest(const reha_table *table, const double *outside,
     return REHA_OK;
 }
 
-static reha_status fit_intervals(const reha_table *table, const double *expected, reha_spread *spread,
-                                 reha_error *err)
+/* Adds what the intervals of a model of earlier periods lacked in the latest. They are never narrowed: that
+ * they held too much once is no promise. */
+static reha_status allow_for_drift(const double *foreseen, size_t n, size_t l, double *widen, reha_error *err)
+{
+    size_t rows = 0;
+    double *lacked = reha_alloc_zero(2 * n, sizeof *lacked);
+    if (lacked == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the intervals");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!isnan(foreseen[i * REHA_INTERVALS + l])) {
+            lacked[rows++] = foreseen[i * REHA_INTERVALS + l];
+        }
+    }
+    if (rows > 0) {
+        widen[0] += fmax(0.0, quantile_of(lacked, rows, reha_interval_levels[l], lacked + n));
+    }
+    reha_free(lacked);
+    return REHA_OK;
+}
+
+/* Mean check loss, on unseen fifths of the patients, of widening shrunk by `shrink_rows`. work: rows, and
+ * work_member: rows x groups. */
+static reha_status unseen_loss(const reha_table *table, const double *value, const uint8_t *member,
+                               size_t groups, double level, double shrink_rows, double *work,
+                               uint8_t *work_member, double *loss, reha_error *err)
+{
+    enum { FOLDS = 5 };
+    double widen[1 + REHA_SPREAD_GROUPS_MAX];
+    size_t at[1 + REHA_SPREAD_GROUPS_MAX];
+    *loss = 0.0;
+    for (uint32_t fold = 0; fold < FOLDS; fold++) {
+        size_t rows = 0;
+        for (size_t i = 0; i < table->row_count; i++) {
+            if (table->patient[i] % FOLDS != fold) {
+                memcpy(work_member + rows * groups, member + i * groups, groups);
+                work[rows++] = value[i];
+            }
+        }
+        if (rows == 0) {
+            continue;
+        }
+        REHA_TRY(reha_group_quantiles(work, work_member, rows, groups, level, shrink_rows, widen, err));
+        for (size_t i = 0; i < table->row_count; i++) {
+            if (table->patient[i] % FOLDS == fold) {
+                const size_t count = members_of(member + i * groups, groups, at);
+                double rest = value[i];
+                for (size_t p = 0; p < count; p++) {
+                    rest -= widen[at[p]];
+                }
+                *loss += (rest > 0.0 ? level : level - 1.0) * rest / (double)table->row_count;
+            }
+        }
+    }
+    return REHA_OK;
+}
+
+static reha_status choose_shrink(const reha_table *table, const double *value, const uint8_t *member,
+                                 size_t groups, double level, double *shrink_rows, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    const size_t n = table->row_count;
+    double least = INFINITY;
+    double *work = reha_alloc_zero(n, sizeof *work);
+    uint8_t *work_member = reha_alloc_zero(n * groups + 1, sizeof *work_member);
+    *shrink_rows = 0.0;
+    if (work == NULL || work_member == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the intervals");
+        goto done;
+    }
+    for (size_t c = 0; groups > 0 && c < sizeof shrink_choices / sizeof shrink_choices[0]; c++) {
+        double loss = 0.0;
+        REHA_CHECK(unseen_loss(table, value, member, groups, level, shrink_choices[c], work, work_member,
+                               &loss, err));
+        if (loss < least) {
+            least = loss;
+            *shrink_rows = shrink_choices[c];
+        }
+    }
+done:
+    reha_free(work);
+    reha_free(work_member);
+    return status;
+}
+
+static reha_status fit_intervals(const reha_table *table, const double *expected, const double *foreseen,
+                                 reha_spread *spread, reha_error *err)
 {
     reha_status status = REHA_OK;
     const size_t n = table->row_count;
@@ -267,11 +371,11 @@ static reha_status fit_intervals(const reha_table *table, const double *expected
         goto done;
     }
     for (size_t i = 0; i < n; i++) {
+        double own[REHA_INTERVALS];
         reha_spread_cdf(spread, expected[i], cdf);
+        reha_spread_outside(spread, cdf, table->x + i * table->feature_count, table->y[i], own);
         for (size_t l = 0; l < REHA_INTERVALS; l++) {
-            const double tail = (1.0 - reha_interval_levels[l]) / 2.0;
-            outside[l * n + i] = fmax(reha_spread_quantile(spread, cdf, tail) - table->y[i],
-                                      table->y[i] - reha_spread_quantile(spread, cdf, 1.0 - tail));
+            outside[l * n + i] = own[l];
         }
         for (size_t g = 0; g < spread->group_count; g++) {
             member[i * spread->group_count + g] =
@@ -279,10 +383,16 @@ static reha_status fit_intervals(const reha_table *table, const double *expected
         }
     }
     for (size_t l = 0; l < REHA_INTERVALS; l++) {
+        double shrink_rows = 0.0;
+        REHA_CHECK(choose_shrink(table, outside + l * n, member, spread->group_count, reha_interval_levels[l],
+                                 &shrink_rows, err));
         REHA_CHECK(reha_group_quantiles(outside + l * n, member, n, spread->group_count,
-                                        reha_interval_levels[l], spread->widen[l], err));
+                                        reha_interval_levels[l], shrink_rows, spread->widen[l], err));
         REHA_CHECK(follow_latest(table, outside + l * n, member, spread->group_count, reha_interval_levels[l],
                                  spread->widen[l], err));
+        if (foreseen != NULL) {
+            REHA_CHECK(allow_for_drift(foreseen, n, l, spread->widen[l], err));
+        }
     }
 done:
     reha_free(outside);
@@ -290,8 +400,8 @@ done:
     return status;
 }
 
-reha_status reha_spread_fit(const reha_table *table, const double *expected, double low, double high,
-                            reha_spread *out, reha_error *err)
+reha_status reha_spread_fit(const reha_table *table, const double *expected, const double *foreseen,
+                            double low, double high, reha_spread *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_spread spread = {0};
@@ -300,7 +410,7 @@ reha_status reha_spread_fit(const reha_table *table, const double *expected, dou
     choose_groups(table, &spread);
     REHA_CHECK(fit_nodes(table, expected, &spread, err));
     REHA_CHECK(fit_cdf(table, expected, &spread, err));
-    REHA_CHECK(fit_intervals(table, expected, &spread, err));
+    REHA_CHECK(fit_intervals(table, expected, foreseen, &spread, err));
     *out = spread;
     spread.cdf = NULL;
 done:
@@ -351,18 +461,56 @@ double reha_spread_chance(const reha_spread *spread, const double *cdf, double v
     return fmax(0.0, 1.0 - before - (cdf[k] - before) * (at - (double)k));
 }
 
+/* The ends of an interval before it is widened. An end that reaches a bound of whole outcomes is put so far
+ * beyond it that no widening brings it back. */
+static void find_ends(const reha_spread *spread, const double *cdf, double level, double *low, double *high)
+{
+    const double tail = (1.0 - level) / 2.0;
+    const double beyond = spread->high - spread->low + 1.0;
+    *low = reha_spread_quantile(spread, cdf, tail);
+    *high = reha_spread_quantile(spread, cdf, 1.0 - tail);
+    const bool is_open_low = spread->is_whole && *low <= spread->low;
+    const bool is_open_high = spread->is_whole && *high >= spread->high;
+    if (is_open_high) {
+        *low = reha_spread_quantile(spread, cdf, 2.0 * tail);
+        *high = spread->high + beyond;
+    }
+    if (is_open_low) {
+        *high = is_open_high ? *high : reha_spread_quantile(spread, cdf, level);
+        *low = spread->low - beyond;
+    }
+}
+
+/* The ends of level l for the row x, before they are rounded and bounded. */
+static void find_wide_ends(const reha_spread *spread, const double *cdf, const float *x, size_t l,
+                           double *low, double *high)
+{
+    double widen = spread->widen[l][0];
+    for (size_t g = 0; g < spread->group_count; g++) {
+        widen += is_member(&spread->groups[g], x) ? spread->widen[l][g + 1] : 0.0;
+    }
+    find_ends(spread, cdf, reha_interval_levels[l], low, high);
+    *low -= widen;
+    *high += widen;
+}
+
+void reha_spread_outside(const reha_spread *spread, const double *cdf, const float *x, double y,
+                         double out[REHA_INTERVALS])
+{
+    for (size_t l = 0; l < REHA_INTERVALS; l++) {
+        double low = 0.0;
+        double high = 0.0;
+        find_wide_ends(spread, cdf, x, l, &low, &high);
+        out[l] = fmax(low - y, y - high);
+    }
+}
+
 void reha_spread_intervals(const reha_spread *spread, const double *cdf, const float *x,
                            double low[REHA_INTERVALS], double high[REHA_INTERVALS])
 {
     for (size_t l = REHA_INTERVALS;
          l-- > 0;) { /* the widest first, so that the narrower ones can stay inside */
-        const double tail = (1.0 - reha_interval_levels[l]) / 2.0;
-        double widen = spread->widen[l][0];
-        for (size_t g = 0; g < spread->group_count; g++) {
-            widen += is_member(&spread->groups[g], x) ? spread->widen[l][g + 1] : 0.0;
-        }
-        low[l] = reha_spread_quantile(spread, cdf, tail) - widen;
-        high[l] = reha_spread_quantile(spread, cdf, 1.0 - tail) + widen;
+        find_wide_ends(spread, cdf, x, l, &low[l], &high[l]);
         if (spread->is_whole) {
             low[l] = ceil(low[l]);
             high[l] = floor(high[l]);

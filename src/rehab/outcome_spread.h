@@ -9,9 +9,16 @@
  * Intervals: conformalised quantiles. With q_low, q_high from the distribution, each training row (predicted
  * by a model that has not seen it) is outside by e = max(q_low - y, y - q_high); an interval is widened by a
  * quantile of e. That quantile is a linear function of group indicators, found by quantile regression, so
- * that the share covered is right on the whole and within each group at once, at the level
- * of the latest period if the rows are of several (Romano et al. 2019,
- * arXiv:1905.03222; Gibbs, Cherian and Candes 2023, arXiv:2305.12616). */
+ * that the share covered is right on the whole and within each group at once (Romano et al. 2019,
+ * arXiv:1905.03222; Gibbs, Cherian and Candes 2023, arXiv:2305.12616). A group's own part is shrunk towards
+ * none by a ridge, as far as cross-validation finds it better: what a few hundred rows say about a tail may
+ * be chance. Outcomes may be whole, e is not, so that rounding the ends inwards covers just what was
+ * promised. Where an end reaches the best or worst score, which many patients have, nobody lies beyond it,
+ * and the other end leaves out what both would.
+ *
+ * If the rows are of several periods, the intervals hold for the latest. A model meets its patients in a year
+ * that it has not seen, though: by what an earlier model's intervals lacked in the latest period these are
+ * widened too. */
 #ifndef REHA_REHAB_OUTCOME_SPREAD_H
 #define REHA_REHAB_OUTCOME_SPREAD_H
 
@@ -25,9 +32,12 @@ enum {
 };
 extern const double reha_interval_levels[REHA_INTERVALS]; /* 0.5, 0.9 */
 
+/* Levels of a feature from first to last; -1 to -1: not known. Of more than two levels those from one to the
+ * end that lies away from the most frequent level, so that neighbours share what is theirs together and
+ * shrinking draws a level to its neighbour. */
 typedef struct reha_spread_group {
     uint32_t feature;
-    int32_t level; /* -1: not known */
+    int32_t first, last;
 } reha_spread_group;
 
 typedef struct reha_spread {
@@ -43,10 +53,13 @@ typedef struct reha_spread {
     double widen[REHA_INTERVALS][1 + REHA_SPREAD_GROUPS_MAX]; /* [0]: for all; then per group */
 } reha_spread;
 
-/* expected[i]: of row i of the table, by a model that has not seen the row. `low` and `high`: bounds of the
- * outcome, NaN: those of the rows. */
-REHA_MUST_USE reha_status reha_spread_fit(const reha_table *table, const double *expected, double low,
-                                          double high, reha_spread *out, reha_error *err);
+/* expected[i]: of row i of the table, by a model that has not seen the row, at the level of the row's own
+ * period. foreseen: rows x REHA_INTERVALS, how far outside (reha_spread_outside) the outcome was of what a
+ * model of earlier periods foresaw; NaN where there was none, NULL for none at all. `low` and `high`: bounds
+ * of the outcome, NaN: those of the rows. */
+REHA_MUST_USE reha_status reha_spread_fit(const reha_table *table, const double *expected,
+                                          const double *foreseen, double low, double high, reha_spread *out,
+                                          reha_error *err);
 void reha_spread_clear(reha_spread *spread);
 
 /* Cumulative shares at the cells' ends for an expected value: out[cell_count]. */
@@ -55,6 +68,10 @@ void reha_spread_cdf(const reha_spread *spread, double expected, double *out);
 double reha_spread_quantile(const reha_spread *spread, const double *cdf, double share);
 /* Chance of an outcome of at least `value`. */
 double reha_spread_chance(const reha_spread *spread, const double *cdf, double value);
+/* How far the outcome y of the row x lies outside of the intervals of the levels above, before their ends are
+ * rounded and bounded: out[REHA_INTERVALS], negative inside. */
+void reha_spread_outside(const reha_spread *spread, const double *cdf, const float *x, double y,
+                         double out[REHA_INTERVALS]);
 /* Intervals of the levels above for the row x: within the bounds, nested, whole numbers where outcomes are.
  */
 void reha_spread_intervals(const reha_spread *spread, const double *cdf, const float *x,
@@ -67,8 +84,10 @@ REHA_MUST_USE reha_status reha_spread_from_json(const json_t *object, const reha
                                                 size_t count, reha_spread *out, reha_error *err);
 
 /* Quantile regression: value ~ widen[0] + sum of widen[1 + g] over the groups of a row, minimising the check
- * loss of `level` by re-weighted least squares. member: rows x groups. For tests too. */
+ * loss of `level`, and shrink_rows / (4 * mean of |value|) times the square of every group's part, by
+ * re-weighted least squares. member: rows x groups. For tests too. */
 REHA_MUST_USE reha_status reha_group_quantiles(const double *value, const uint8_t *member, size_t rows,
-                                               size_t groups, double level, double *widen, reha_error *err);
+                                               size_t groups, double level, double shrink_rows, double *widen,
+                                               reha_error *err);
 
 #endif

@@ -23,9 +23,12 @@ reha_status reha_spread_to_json(const reha_spread *spread, const reha_feature *f
     json_t *widen = json_array();
     for (size_t g = 0; g < spread->group_count; g++) {
         const reha_feature *feature = &features[spread->groups[g].feature];
-        const int level = spread->groups[g].level;
-        json_t *name = level < 0 ? json_null() : json_string(feature->levels[level]);
-        (void)json_array_append_new(groups, json_pack("{s:s, s:o}", "feature", feature->key, "level", name));
+        const reha_spread_group *group = &spread->groups[g];
+        const bool is_known = group->first >= 0;
+        (void)json_array_append_new(
+            groups, json_pack("{s:s, s:o, s:o}", "feature", feature->key, "from",
+                              is_known ? json_string(feature->levels[group->first]) : json_null(), "to",
+                              is_known ? json_string(feature->levels[group->last]) : json_null()));
     }
     for (size_t k = 0; k < spread->node_count; k++) {
         (void)json_array_append_new(
@@ -85,13 +88,17 @@ static reha_status read_groups(const json_t *object, const reha_feature *feature
     }
     for (size_t g = 0; g < json_array_size(groups); g++) {
         const json_t *group = json_array_get(groups, g);
-        const char *level = json_string_value(json_object_get(group, "level"));
+        const char *from = json_string_value(json_object_get(group, "from"));
+        const char *to = json_string_value(json_object_get(group, "to"));
         const int j = reha_feature_find(features, count, reha_json_string(group, "feature", ""));
-        const int k = j >= 0 && level != NULL ? reha_feature_level(&features[j], level) : -1;
-        if (j < 0 || (level != NULL && k < 0)) {
-            return reha_fail(err, REHA_E_FORMAT, "'groups[%zu]': no such feature or level", g);
+        const int first = j >= 0 && from != NULL ? reha_feature_level(&features[j], from) : -1;
+        const int last = j >= 0 && to != NULL ? reha_feature_level(&features[j], to) : -1;
+        if (j < 0 || (from != NULL && first < 0) || (to != NULL && last < 0) || last < first ||
+            (first < 0) != (last < 0)) {
+            return reha_fail(err, REHA_E_FORMAT, "'groups[%zu]': no such feature or levels", g);
         }
-        spread->groups[spread->group_count++] = (reha_spread_group){.feature = (uint32_t)j, .level = k};
+        spread->groups[spread->group_count++] =
+            (reha_spread_group){.feature = (uint32_t)j, .first = first, .last = last};
     }
     return REHA_OK;
 }

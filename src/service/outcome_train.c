@@ -159,11 +159,12 @@ done:
     return status;
 }
 
-/* Learns from the earlier years, measures the last one, and decides what the kept model is. */
+/* Learns from the earlier years, measures the last one, and decides what the kept model is. foreseen:
+ * room for reha_outcome_foresee. */
 static reha_status check_on_last(const reha_outcome_design *design, const reha_table *table,
                                  const reha_outcome_options *options, const reha_progress *progress,
-                                 uint32_t last, reha_outcome_fit_options *next, json_t **training,
-                                 json_t **metrics, reha_error *err)
+                                 uint32_t last, reha_outcome_fit_options *next, double *foreseen,
+                                 json_t **training, json_t **metrics, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_table *learn = NULL;
@@ -189,6 +190,8 @@ static reha_status check_on_last(const reha_outcome_design *design, const reha_t
         REHA_CHECK(reha_outcome_fit(design, learn, &how, &model, &choice, err));
     }
     REHA_CHECK(reha_outcome_measure(model, rest, options, metrics, err));
+    REHA_CHECK(reha_outcome_foresee(model, table, last, foreseen, err));
+    next->foreseen = foreseen;
     (void)json_object_set_new(*metrics, "period", json_integer((json_int_t)last));
     *training = choice_to_json(&choice, learn->row_count);
     (void)json_object_set_new(*training, "later_year", later != NULL ? json_incref(later) : json_null());
@@ -246,6 +249,7 @@ reha_status reha_outcome_train(const reha_outcome_options *options, const reha_p
     json_t *counts = NULL;
     json_t *training = json_null();
     json_t *metrics = json_null();
+    double *foreseen = NULL;
     char name[128];
     bool has_earlier = false;
     *card = NULL;
@@ -257,7 +261,13 @@ reha_status reha_outcome_train(const reha_outcome_options *options, const reha_p
     reha_outcome_fit_options how = fit_options(options, &shown);
     const uint32_t last = last_period(table, &has_earlier);
     if (has_earlier) {
-        REHA_CHECK(check_on_last(&design, table, options, progress, last, &how, &training, &metrics, err));
+        foreseen = reha_alloc_zero(table->row_count * REHA_INTERVALS, sizeof *foreseen);
+        if (foreseen == NULL) {
+            status = reha_fail(err, REHA_E_NOMEM, "out of memory for training");
+            goto done;
+        }
+        REHA_CHECK(
+            check_on_last(&design, table, options, progress, last, &how, foreseen, &training, &metrics, err));
     }
     REHA_CHECK(reha_outcome_fit(&design, table, &how, &model, &choice, err));
     REHA_CHECK(reha_outcome_model_save(model, options->out_folder, err));
@@ -277,6 +287,7 @@ done:
     json_decref(counts);
     json_decref(training);
     json_decref(metrics);
+    reha_free(foreseen);
     reha_table_free(table);
     reha_outcome_model_free(model);
     return status;

@@ -207,6 +207,159 @@ static void test_latest_period_sets_the_level(void **state)
     reha_table_free(table);
 }
 
+/* Scores that rise by 4 points a year. */
+static reha_table *made_year(size_t rows, uint64_t seed, uint32_t year)
+{
+    reha_table *table = made_table(rows, seed);
+    for (size_t i = 0; i < rows; i++) {
+        table->period[i] = year;
+        table->y[i] = fmin(48.0, fmax(0.0, table->y[i] - 4.0 * (2018.0 - (double)year)));
+    }
+    return table;
+}
+
+static double share_within_half(reha_outcome_model *model, const reha_table *table)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_outcome_row *rows = reha_alloc_zero(table->row_count, sizeof *rows);
+    double covered = 0.0;
+    assert_ok(reha_outcome_predict_rows(model, table, rows, &err), &err);
+    for (size_t i = 0; i < table->row_count; i++) {
+        assert_false(rows[i].is_refused);
+        covered += table->y[i] >= rows[i].low[0] && table->y[i] <= rows[i].high[0];
+    }
+    reha_free(rows);
+    return covered / (double)table->row_count;
+}
+
+/* A model that knows how well last year was foreseen keeps its promise in a year that nobody has seen; one
+ * that does not know, misses a shift of a whole standard deviation. */
+static void test_intervals_hold_in_the_next_year(void **state)
+{
+    enum { ROWS = 2000 };
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_table *first = made_year(ROWS, 31, 2016);
+    reha_table *both = made_year(2 * ROWS, 32, 2017);
+    reha_table *next = made_year(ROWS, 33, 2018);
+    memcpy(both->x, first->x, ROWS * MADE_FEATURES * sizeof *both->x);
+    memcpy(both->y, first->y, ROWS * sizeof *both->y);
+    memcpy(both->period, first->period, ROWS * sizeof *both->period);
+    reha_table_count(both);
+    for (size_t i = 0; i < both->row_count; i++) {
+        both->patient[i] = (uint32_t)i;
+    }
+    reha_outcome_model *early = made_model(first, REHA_OUTCOME_REGRESSION);
+    double *foreseen = reha_alloc_zero(both->row_count * REHA_INTERVALS, sizeof *foreseen);
+    assert_ok(reha_outcome_foresee(early, both, 2017, foreseen, &err), &err);
+    for (size_t i = 0; i < both->row_count; i++) {
+        assert_true(isnan(foreseen[i * REHA_INTERVALS]) == (both->period[i] == 2016));
+    }
+    reha_outcome_model *blind = made_model(both, REHA_OUTCOME_REGRESSION);
+    reha_outcome_model *warned = NULL;
+    reha_outcome_design design;
+    reha_outcome_choice choice;
+    reha_outcome_fit_options how = reha_outcome_fit_options_default();
+    how.kind = REHA_OUTCOME_REGRESSION;
+    how.bootstrap_rounds = 100;
+    how.foreseen = foreseen;
+    made_design(&design);
+    assert_ok(reha_outcome_fit(&design, both, &how, &warned, &choice, &err), &err);
+    assert_true(share_within_half(blind, next) < 0.42);
+    assert_true(fabs(share_within_half(warned, next) - 0.5) < 0.05);
+    reha_outcome_model_free(warned);
+    for (size_t i = 0; i < both->row_count * REHA_INTERVALS; i++) {
+        foreseen[i] = isnan(foreseen[i]) ? foreseen[i] : -5.0; /* all well inside: no reason to be narrower */
+    }
+    assert_ok(reha_outcome_fit(&design, both, &how, &warned, &choice, &err), &err);
+    assert_true(warned->spread.widen[0][0] == blind->spread.widen[0][0]);
+    reha_free(foreseen);
+    reha_outcome_model_free(early);
+    reha_outcome_model_free(blind);
+    reha_outcome_model_free(warned);
+    reha_table_free(first);
+    reha_table_free(both);
+    reha_table_free(next);
+}
+
+/* Two in five reach the best score: an interval that ends there must not promise 90 % and hold 95 %.
+ * `mirror`: the same at the worst score. */
+static void check_many_at_a_bound(bool is_mirrored)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_table *tables[2];
+    for (size_t k = 0; k < 2; k++) {
+        tables[k] = made_table(6000, 41 + k);
+        for (size_t i = 0; i < tables[k]->row_count; i++) {
+            const double y = fmin(48.0, tables[k]->y[i] + 18.0);
+            tables[k]->y[i] = is_mirrored ? 48.0 - y : y;
+        }
+    }
+    reha_outcome_model *model = made_model(tables[0], REHA_OUTCOME_REGRESSION);
+    reha_outcome_row *rows = reha_alloc_zero(tables[1]->row_count, sizeof *rows);
+    json_t *report = NULL;
+    assert_ok(reha_outcome_predict_rows(model, tables[1], rows, &err), &err);
+    assert_ok(reha_outcome_report(model, tables[1], rows, 50, 1, &report, &err), &err);
+    const json_t *bands = json_object_get(report, "by_expected");
+    assert_int_equal(json_array_size(bands), 5);
+    const json_t *edge = json_array_get(bands, is_mirrored ? 0 : 4);
+    const double most = reha_json_number(json_object_get(edge, "coverage_90"), "value", 0.0);
+    assert_true(fabs(most - 0.9) < 0.035); /* 95 or more with 5 % cut off on the other side */
+    for (size_t i = 0; i < tables[1]->row_count; i++) {
+        assert_true(rows[i].low[1] >= 0.0 && rows[i].high[1] <= 48.0 && rows[i].low[1] <= rows[i].high[1]);
+    }
+    json_decref(report);
+    reha_free(rows);
+    reha_outcome_model_free(model);
+    reha_table_free(tables[0]);
+    reha_table_free(tables[1]);
+}
+
+static void test_many_at_a_bound(void **state)
+{
+    (void)state;
+    check_many_at_a_bound(false);
+    check_many_at_a_bound(true);
+}
+
+/* The report names a group whose intervals hold far too much, and no group that is off by chance. */
+static void test_report_tells_misses_from_chance(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_table *table = made_table(3000, 51);
+    reha_table *fresh = made_table(1500, 52);
+    reha_outcome_model *model = made_model(table, REHA_OUTCOME_REGRESSION);
+    reha_outcome_row *rows = reha_alloc_zero(fresh->row_count, sizeof *rows);
+    assert_ok(reha_outcome_predict_rows(model, fresh, rows, &err), &err);
+    for (int is_spoilt = 0; is_spoilt < 2; is_spoilt++) {
+        json_t *report = NULL;
+        size_t i = 0;
+        const json_t *one = NULL;
+        assert_ok(reha_outcome_report(model, fresh, rows, 50, 1, &report, &err), &err);
+        json_array_foreach(json_object_get(report, "groups"), i, one)
+        {
+            const bool is_ill = strcmp(reha_json_string(one, "feature", ""), "ill") == 0 &&
+                                strcmp(reha_json_string(one, "level", ""), "yes") == 0;
+            assert_true(json_is_boolean(json_object_get(one, "beyond_chance_90")));
+            if (is_ill || is_spoilt == 0) {
+                assert_int_equal(json_is_true(json_object_get(one, "beyond_chance_50")), is_spoilt);
+            }
+        }
+        json_decref(report);
+        for (size_t k = 0; k < fresh->row_count; k++) {
+            if (fresh->x[k * MADE_FEATURES + ILL] == 1.0F) {
+                rows[k].low[0] = 0.0;
+                rows[k].high[0] = 48.0;
+            }
+        }
+    }
+    reha_free(rows);
+    reha_outcome_model_free(model);
+    reha_table_free(table);
+    reha_table_free(fresh);
+}
+
 static void test_same_seed_same_trees(void **state)
 {
     (void)state;
@@ -330,7 +483,7 @@ static void test_quantile_regression_is_right_in_each_group(void **state)
         member[2 * i + 1] = reha_random_unit(&random) < 0.2;
         value[i] = reha_random_normal(&random) + 3.0 * member[2 * i] - 2.0 * member[2 * i + 1];
     }
-    assert_ok(reha_group_quantiles(value, member, ROWS, GROUPS, 0.9, widen, &err), &err);
+    assert_ok(reha_group_quantiles(value, member, ROWS, GROUPS, 0.9, 0.0, widen, &err), &err);
     for (size_t g = 0; g < GROUPS; g++) {
         size_t n = 0;
         size_t below = 0;
@@ -343,6 +496,40 @@ static void test_quantile_regression_is_right_in_each_group(void **state)
     }
 }
 
+/* Many small groups that do not differ: shrinking takes out most of what they seem to differ by, and leaves
+ * most of a large group's true difference. */
+static void test_small_groups_are_shrunk(void **state)
+{
+    (void)state;
+    enum { ROWS = 6000, GROUPS = 21, TRUE_GROUP = 20 };
+    reha_error err = REHA_ERROR_INIT;
+    double *value = reha_alloc_zero(ROWS, sizeof *value);
+    uint8_t *member = reha_alloc_zero((size_t)ROWS * GROUPS, sizeof *member);
+    double widen[2][GROUPS + 1];
+    for (size_t i = 0; i < ROWS; i++) {
+        reha_random random = reha_random_init(12, i);
+        for (size_t g = 0; g < TRUE_GROUP; g++) {
+            member[i * GROUPS + g] = reha_random_unit(&random) < 0.025;
+        }
+        member[i * GROUPS + TRUE_GROUP] = reha_random_unit(&random) < 0.4;
+        value[i] = reha_random_normal(&random) + 1.0 * member[i * GROUPS + TRUE_GROUP];
+    }
+    for (size_t k = 0; k < 2; k++) {
+        assert_ok(
+            reha_group_quantiles(value, member, ROWS, GROUPS, 0.9, k == 0 ? 0.0 : 125.0, widen[k], &err),
+            &err);
+    }
+    double noise[2] = {0.0, 0.0};
+    for (size_t g = 1; g <= TRUE_GROUP; g++) {
+        noise[0] += widen[0][g] * widen[0][g];
+        noise[1] += widen[1][g] * widen[1][g];
+    }
+    assert_true(noise[1] < 0.5 * noise[0]);
+    assert_true(fabs(widen[1][GROUPS] - 1.0) < 0.3);
+    reha_free(value);
+    reha_free(member);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_solver),
@@ -353,6 +540,10 @@ int main(void)
                                        cmocka_unit_test(test_impossible_training_is_refused),
                                        cmocka_unit_test(test_latest_period_sets_the_level),
                                        cmocka_unit_test(test_quantile_regression_is_right_in_each_group),
+                                       cmocka_unit_test(test_small_groups_are_shrunk),
+                                       cmocka_unit_test(test_intervals_hold_in_the_next_year),
+                                       cmocka_unit_test(test_many_at_a_bound),
+                                       cmocka_unit_test(test_report_tells_misses_from_chance),
                                        cmocka_unit_test(test_same_seed_same_trees),
                                        cmocka_unit_test(test_files),
                                        cmocka_unit_test(test_damaged_model_files)};

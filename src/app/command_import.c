@@ -11,6 +11,7 @@ typedef struct import_arguments {
     const char *home;
     const char *patient;
     const char *date;
+    const char *task;
     double mm_per_px;
     bool json;
 } import_arguments;
@@ -19,6 +20,7 @@ static const app_option import_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(import_arguments, home), 0, 0},
     {"patient", APP_TEXT, "ID", "file them under this patient (default: by the DICOM patient number)", offsetof(import_arguments, patient), 0, 0},
     {"date", APP_TEXT, "DATE", "date of pictures, 2026-01-31 (default: today)", offsetof(import_arguments, date), 0, 0},
+    {"task", APP_TEXT, "TASK", "the recogniser to ask (default: by what the image is)", offsetof(import_arguments, task), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of pictures", offsetof(import_arguments, mm_per_px), 0.001, 10},
     {"json", APP_FLAG, NULL, "the answer as JSON on standard output", offsetof(import_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
@@ -64,7 +66,7 @@ static int run_import(const app_command *command, int argc, char **argv)
     }
     const reha_actor actor = reha_actor_local();
     const reha_upload_options options = {
-        .patient_id = given.patient, .image_date = given.date, .mm_per_px = given.mm_per_px};
+        .patient_id = given.patient, .image_date = given.date, .mm_per_px = given.mm_per_px, .task = given.task};
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);
     if (status == REHA_OK) {
         status = reha_clinic_import(clinic, &actor, words, (size_t)word_count, &options, &answer, &err);

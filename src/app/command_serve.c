@@ -29,6 +29,7 @@ typedef struct serve_arguments {
     const char *models;
     const char *backups;
     const char *inbox;
+    const char *inbox_task;
     const char *log;
     bool demo;
 } serve_arguments;
@@ -47,6 +48,8 @@ static const app_option serve_options[] = {
      offsetof(serve_arguments, backups), 0, 0},
     {"inbox", APP_TEXT, "DIR", "watched folder: files that rest in it are stored and removed (default: HOME/inbox, if it is there)",
      offsetof(serve_arguments, inbox), 0, 0},
+    {"inbox-task", APP_TEXT, "TASK", "the recogniser that files of the watched folder are given to (default: by what the image is)",
+     offsetof(serve_arguments, inbox_task), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
     {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
@@ -212,7 +215,7 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     const reha_server_options where = {
         .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
     const reha_clinic_options what = {
-        .home = home, .models_folder = given->models, .inbox = given->inbox, .with_workers = true};
+        .home = home, .models_folder = given->models, .inbox = given->inbox, .inbox_task = given->inbox_task, .with_workers = true};
     REHA_CHECK(reha_clinic_open(&what, &clinic, err));
     if (given->demo) {
         REHA_CHECK(begin_demo(clinic, &where, &must_fill, err));

@@ -15,6 +15,7 @@ enum { MEMORY_MIB = 4096, CPU_S = 60 };
 typedef struct worker_arguments {
     const char *home;
     const char *models;
+    const char *task;
     bool once;
     bool sandbox;
     int memory_mib;
@@ -25,6 +26,7 @@ static const app_option worker_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(worker_arguments, home), 0, 0},
     {"once", APP_FLAG, NULL, "end when nothing waits any more", offsetof(worker_arguments, once), 0, 0},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(worker_arguments, models), 0, 0},
+    {"task", APP_TEXT, "TASK", "internal: the recogniser of a locked-in process", offsetof(worker_arguments, task), 0, 0},
     {"sandbox", APP_FLAG, NULL, "internal: serve requests on standard input, locked in", offsetof(worker_arguments, sandbox), 0, 0},
     {"memory-mib", APP_INTEGER, "N", "internal: memory of a locked-in process", offsetof(worker_arguments, memory_mib), 256, 1048576},
     {"cpu-s", APP_INTEGER, "N", "internal: processor time for one image", offsetof(worker_arguments, cpu_s), 1, 3600},
@@ -70,7 +72,7 @@ static int run_worker(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.sandbox) {
-        return reha_sandbox_main(given.models, (size_t)given.memory_mib << 20, (double)given.cpu_s);
+        return reha_sandbox_main(given.models, given.task, (size_t)given.memory_mib << 20, (double)given.cpu_s);
     }
     const reha_status status = work(&given, &err);
     return status == REHA_OK ? EXIT_DONE : app_fail(status, &err);

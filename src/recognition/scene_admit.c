@@ -94,6 +94,16 @@ const char *reha_scene_task(const reha_scene *scene, const reha_acquisition *fac
     return possible != NULL ? possible : needs[0].task;
 }
 
+bool reha_scene_is_unasked(const char *task)
+{
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if (strcmp(needs[i].task, task) == 0) {
+            return needs[i].unasked;
+        }
+    }
+    return false;
+}
+
 /* ---- quality ---- */
 
 static const char *fault_of_quality(const reha_scene_limits *limits, const reha_scene *scene)

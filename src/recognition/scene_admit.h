@@ -11,6 +11,9 @@
  * where that is none's, the first that the file does not exclude, which then judges. A static string. */
 const char *reha_scene_task(const reha_scene *scene, const reha_acquisition *facts);
 
+/* Whether a task may be chosen where none was named; false for unknown ones. */
+bool reha_scene_is_unasked(const char *task);
+
 /* Why a picture that should be of this kind is not let in, as a code; NULL: it is. "uncertain",
  * "inverted" (may be repaired), "rotated", "upside-down", "blurred", "noisy", "burnt-out", "part",
  * "low-contrast", "too-small", "unlike-training". Checks what the card has limits for. */

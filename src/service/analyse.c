@@ -250,7 +250,8 @@ reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image, 
         reha_ruling_clear(&ruling);
     }
     REHA_TRY(analyser_for(analyser, ULTRASOUND_TASK, &each[1], err));
-    for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
+    const size_t count = each[1] != analyser ? 2 : 1; /* with a task, or without ultrasound, it is all there is */
+    for (size_t i = 0; i < count; i++) {
         reha_analysis *analysis = NULL;
         REHA_TRY(analyse_by(each[i], image, &input, &analysis, err));
         reha_analysis_free(analysis);

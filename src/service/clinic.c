@@ -70,8 +70,12 @@ static reha_status program_path(const char *given, char **out, reha_error *err)
     return own_text(path, out, err);
 }
 
-static reha_status choose_inbox(reha_clinic *clinic, const char *given, reha_error *err)
+static reha_status choose_inbox(reha_clinic *clinic, const char *given, const char *task, reha_error *err)
 {
+    REHA_TRY(clinic_check_task(clinic, task, err));
+    if (task != NULL) {
+        REHA_TRY(own_text(task, &clinic->inbox_task, err));
+    }
     if (given != NULL && (!reha_path_is_folder(given) || access(given, R_OK | W_OK | X_OK) != 0)) {
         return reha_fail(err, REHA_E_ARG, "%s: is no folder that can be read and emptied: make it, and give it to this user", given);
     }
@@ -196,7 +200,7 @@ reha_status reha_clinic_open(const reha_clinic_options *options, reha_clinic **o
     REHA_CHECK(choose_models(clinic, options, err));
     REHA_CHECK(open_home(clinic, options, err));
     REHA_CHECK(program_path(options->program, &clinic->program, err));
-    REHA_CHECK(choose_inbox(clinic, options->inbox, err));
+    REHA_CHECK(choose_inbox(clinic, options->inbox, options->inbox_task, err));
     REHA_CHECK(open_records(clinic, err));
     REHA_CHECK(open_viewers(clinic, err));
     if (options->with_workers) {
@@ -234,6 +238,7 @@ void reha_clinic_close(reha_clinic *clinic)
     reha_free(clinic->models_folder);
     reha_free(clinic->program);
     reha_free(clinic->inbox);
+    reha_free(clinic->inbox_task);
     reha_wipe(&clinic->keys, sizeof clinic->keys);
     reha_free(clinic);
 }

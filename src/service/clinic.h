@@ -93,6 +93,7 @@ typedef struct reha_clinic_options {
     bool with_workers;           /* analyse jobs in this process's supervisor threads (serve, worker); else jobs wait.
                                   * Needs models: REHA_E_NOT_FOUND or REHA_E_IO says what is missing */
     const char *inbox;           /* the watched folder; NULL: home/inbox, if somebody makes it */
+    const char *inbox_task;      /* what is asked of files from there (reha_upload_options.task); NULL: the program chooses */
     bool must_exist;             /* REHA_E_NOT_FOUND instead of making a new home */
 } reha_clinic_options;
 
@@ -189,6 +190,9 @@ typedef struct reha_upload_options {
     const char *study_id;        /* add pictures to this study; NULL: a new one */
     const char *image_date;      /* of pictures, "2026-01-31"; NULL: today */
     double mm_per_px;            /* of pictures without a scale; 0: unknown */
+    const char *task;           /* the recogniser that is asked for; NULL or "": chosen by what the image is. One that is not
+                                 * offered (reha_clinic_models) is REHA_E_ARG, one that its own card switches off, or of
+                                 * which no model is installed, REHA_E_REFUSED. A duplicate is not analysed anew */
 } reha_upload_options;
 /* Bytes go to disk sealed as they come; nothing is visible before `finish`. */
 REHA_MUST_USE reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
@@ -213,7 +217,7 @@ REHA_MUST_USE reha_status reha_clinic_studies(reha_clinic *clinic, const reha_ac
 /* {"today","waiting","to-review","signed","failed"}: how many of each. */
 REHA_MUST_USE reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *actor, json_t **out,
                                                    reha_error *err);
-/* The study with images, newest result and reviews of each, signature. Audited as seen. */
+/* The study with images, the results of each that stand with their reviews, signature. Audited as seen. */
 REHA_MUST_USE reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
                                             reha_error *err);
 /* Files it: in {"patient_id","episode_id"?} (REHA_MAY_PATIENTS); REHA_E_CONFLICT when signed. */
@@ -264,9 +268,12 @@ REHA_MUST_USE reha_status reha_clinic_compare(reha_clinic *clinic, const reha_ac
 
 REHA_MUST_USE reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
                                           reha_error *err);
-/* Analyses an image again, with the newest model; out a job. REHA_MAY_UPLOAD. */
+/* Analyses an image again, with the newest model: in {"task"?}, as of reha_upload_options; out a job. The result stands beside
+ * those of other tasks and takes the place of the former one of its task, or of the program's former choice. REHA_MAY_UPLOAD.
+ * `idempotency_key` as of uploads; may be NULL. */
 REHA_MUST_USE reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
-                                              json_t **out, reha_error *err);
+                                              const json_t *in, const char *idempotency_key, json_t **out,
+                                              reha_error *err);
 /* Events since `after` (0: only the newest number): {"last", "lost", "items":[{"no","kind","study_id","image_id","job_id",
  * "patient_id","state"}]}. Waits up to timeout_ms for the first one; empty after that. "lost": some were forgotten, read
  * all again. Numbers grow over restarts. Events hold no patient data. An upload of another process (import) shows when
@@ -288,7 +295,7 @@ REHA_MUST_USE reha_status reha_clinic_review(reha_clinic *clinic, const reha_act
 /* Whether a finding (docs/formats/analysis.md) says anything that can be decided on: one that was not measured does not, and
  * a decision on it is REHA_E_ARG. */
 bool reha_finding_needs_decision(const json_t *finding);
-/* in {"comment"?}. Every finding of every newest accepted result needs a decision, and no image may be waiting
+/* in {"comment"?}. Every finding of every accepted result that stands needs a decision, and no image may be waiting
  * (REHA_E_CONFLICT says what is missing). Stores what the software said, what was decided, and who, with the hash of it
  * all. Out: the study. */
 REHA_MUST_USE reha_status reha_clinic_sign(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
@@ -367,6 +374,7 @@ REHA_MUST_USE reha_status reha_clinic_prediction_add(reha_clinic *clinic, const 
 
 /* --- models --------------------------------------------------------------------------------------------------------------------- */
 
+/* As reha_models_list. */
 REHA_MUST_USE reha_status reha_clinic_models(reha_clinic *clinic, const reha_actor *actor, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor, const char *task,
                                                  json_t **out, reha_error *err);

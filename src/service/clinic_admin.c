@@ -34,6 +34,11 @@ reha_status reha_clinic_state(reha_clinic *clinic, json_t **out, reha_error *err
 
 /* --- models ------------------------------------------------------------------------------------------------------ */
 
+reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err)
+{
+    return task == NULL || task[0] == '\0' ? REHA_OK : reha_models_ask(clinic->models_folder, task, err);
+}
+
 reha_status reha_clinic_models(reha_clinic *clinic, const reha_actor *actor, json_t **out, reha_error *err)
 {
     *out = NULL;

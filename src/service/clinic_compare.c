@@ -11,6 +11,7 @@
 
 typedef struct side {               /* one of the two images, as the records have it */
     json_t *image, *study, *result; /* owned */
+    json_t *standing;               /* owned; rows of the results that stand */
     uint8_t *bytes;                 /* owned */
     size_t count;
 } side;
@@ -29,16 +30,55 @@ static reha_status read_side(reha_store *store, const reha_actor *actor, const c
         return reha_fail(err, status, "no such image");
     }
     REHA_TRY(status);
-    const char *result_id = reha_json_string(out->image, "result_id", NULL);
     REHA_TRY(reha_store_row(
         store, REHA_SQL_STUDY,
         REHA_BIND(clinic_identity(actor), reha_of_text(reha_json_string(out->image, "study_id", ""))),
         &out->study, err));
-    if (result_id == NULL) {
-        return reha_fail(err, REHA_E_CONFLICT,
-                         "an image that has no result yet cannot be compared: wait for its analysis");
+    REHA_TRY(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(image_id)), &out->standing, err));
+    return json_array_size(out->standing) > 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_CONFLICT,
+                           "an image that has no result yet cannot be compared: wait for its analysis");
+}
+
+static const json_t *find_task(const json_t *rows, const char *task)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        if (strcmp(reha_json_string(json_array_get(rows, i), "task", ""), task) == 0) {
+            return json_array_get(rows, i);
+        }
     }
-    return clinic_result_read(store, result_id, &out->result, err);
+    return NULL;
+}
+
+/* Two results of one task: of those that the program chose by itself, else of any. Where there are none, the first of each,
+ * and the judgement says why they cannot be compared. */
+static void choose_rows(const side sides[2], const json_t *rows[2])
+{
+    rows[0] = json_array_get(sides[0].standing, 0);
+    rows[1] = json_array_get(sides[1].standing, 0);
+    for (int asked = 0; asked <= 1; asked++) {
+        for (size_t i = 0; i < json_array_size(sides[0].standing); i++) {
+            const json_t *row = json_array_get(sides[0].standing, i);
+            const json_t *other = find_task(sides[1].standing, reha_json_string(row, "task", ""));
+            if (other != NULL && (asked == 1 || reha_json_number(row, "asked", 0.0) == 0.0)) {
+                rows[0] = row;
+                rows[1] = other;
+                return;
+            }
+        }
+    }
+}
+
+static reha_status read_sides(reha_store *store, const reha_actor *actor, const char *const ids[2], side sides[2],
+                              reha_error *err)
+{
+    const json_t *rows[2];
+    REHA_TRY(read_side(store, actor, ids[0], &sides[0], err));
+    REHA_TRY(read_side(store, actor, ids[1], &sides[1], err));
+    choose_rows(sides, rows);
+    REHA_TRY(clinic_result_read(store, reha_json_string(rows[0], "result_id", ""), &sides[0].result, err));
+    return clinic_result_read(store, reha_json_string(rows[1], "result_id", ""), &sides[1].result, err);
 }
 
 static reha_status check_patient(const side sides[2], reha_error *err)
@@ -218,11 +258,9 @@ reha_status reha_clinic_compare(reha_clinic *clinic, const reha_actor *actor, co
     if (strcmp(before_id, after_id) == 0) {
         return reha_fail(err, REHA_E_ARG, "an image cannot be compared with itself");
     }
+    const char *const ids[2] = {before_id, after_id};
     reha_store *store = clinic_read(clinic);
-    status = read_side(store, actor, before_id, &sides[0], err);
-    if (status == REHA_OK) {
-        status = read_side(store, actor, after_id, &sides[1], err);
-    }
+    status = read_sides(store, actor, ids, sides, err);
     clinic_read_end(clinic, store);
     REHA_CHECK(status);
     REHA_CHECK(check_patient(sides, err));
@@ -243,6 +281,7 @@ done:
         json_decref(sides[i].image);
         json_decref(sides[i].study);
         json_decref(sides[i].result);
+        json_decref(sides[i].standing);
         reha_free(sides[i].bytes);
     }
     reha_free(films);

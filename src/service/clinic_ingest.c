@@ -161,10 +161,12 @@ static reha_status file_arrival(arrival *at, size_t size_bytes, reha_error *err)
     }
     REHA_CHECK(choose_study(&write, at, err));
     REHA_CHECK(store_image(&write, at, size_bytes, err));
-    REHA_CHECK(clinic_job_add(&write, at->image_id, at->job_id, err));
+    REHA_CHECK(clinic_job_add(&write, at->image_id, at->options->task, at->job_id, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(at->study_id)), NULL, err));
     REHA_CHECK(clinic_note(&write, at->actor, "image.store", "image", at->image_id,
-                           json_pack("{s:s, s:s}", "study_id", at->study_id, "digest", at->digest), err));
+                           json_pack("{s:s, s:s, s:s?}", "study_id", at->study_id, "digest", at->digest, "task",
+                                     at->options->task),
+                           err));
 done:
     status = clinic_end(&write, status, err);
     if (status != REHA_OK) {

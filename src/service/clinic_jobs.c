@@ -17,17 +17,21 @@
 enum { TRIES = 2, POLL_MS = 1000, FULL_MS = 5000 };
 static const double WATCH_MS = 3000.0;
 static const double LOCK_MS = 2000.0;
+static const double ASKED_MS = 120000.0;
 static const double FRAMES_SHARE = 0.4; /* of a worker's time, for the further frames of a sequence */
 
 /* --- the queue -------------------------------------------------------------------------------------------------- */
 
-reha_status clinic_job_add(clinic_write *write, const char *image_id, char job_id[REHA_ID_BYTES], reha_error *err)
+reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task, char job_id[REHA_ID_BYTES],
+                           reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     reha_identifier_new(job_id);
     reha_clock_timestamp(now);
     return reha_store_do(write->store, REHA_SQL_JOB_ADD,
-                         REHA_BIND(reha_of_text(job_id), reha_of_text(image_id), reha_of_text(now)), NULL, err);
+                         REHA_BIND(reha_of_text(job_id), reha_of_text(image_id),
+                                   reha_of_text(task != NULL && task[0] != '\0' ? task : NULL), reha_of_text(now)),
+                         NULL, err);
 }
 
 void clinic_job_wake(reha_clinic *clinic)
@@ -44,8 +48,8 @@ reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const 
     return clinic_row(clinic, REHA_SQL_JOB, REHA_BIND(reha_of_text(id)), "job", out, err);
 }
 
-static reha_status check_again(reha_store *store, const reha_actor *actor, const char *image_id, char study_id[REHA_ID_BYTES],
-                               reha_error *err)
+static reha_status check_again(reha_store *store, const reha_actor *actor, const char *image_id, const char *task,
+                               char study_id[REHA_ID_BYTES], reha_error *err)
 {
     json_t *image = NULL;
     json_t *study = NULL;
@@ -57,11 +61,11 @@ static reha_status check_again(reha_store *store, const reha_actor *actor, const
     REHA_CHECK(status);
     (void)snprintf(study_id, REHA_ID_BYTES, "%s", reha_json_string(image, "study_id", ""));
     REHA_CHECK(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(clinic_identity(actor), reha_of_text(study_id)), &study, err));
-    REHA_CHECK(reha_store_number(store, REHA_SQL_JOB_OPEN, REHA_BIND(reha_of_text(image_id)), &open, err));
+    REHA_CHECK(reha_store_number(store, REHA_SQL_JOB_OPEN, REHA_BIND(reha_of_text(image_id), reha_of_text(task)), &open, err));
     if (strcmp(reha_json_string(study, "status", ""), "signed") == 0) {
         status = reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
     } else if (open > 0) {
-        status = reha_fail(err, REHA_E_CONFLICT, "the image is waiting for its analysis already");
+        status = reha_fail(err, REHA_E_CONFLICT, "the image is waiting for this analysis already");
     }
 done:
     json_decref(image);
@@ -69,24 +73,52 @@ done:
     return status;
 }
 
-reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id, json_t **out,
-                                reha_error *err)
+/* What a key stands for, so that it is noticed when it comes with another request. */
+static void request_digest(const char *image_id, const char *task, char out[REHA_DIGEST_TEXT_BYTES])
+{
+    char text[REHA_ID_BYTES + CLINIC_TASK_BYTES + 16];
+    const int length = snprintf(text, sizeof text, "analysis|%.31s|%.39s", image_id, task != NULL ? task : "");
+    reha_digest_bytes(text, (size_t)length, out);
+}
+
+static reha_status add_again(clinic_write *write, const reha_actor *actor, const char *image_id, const char *task,
+                             char study_id[REHA_ID_BYTES], json_t **out, reha_error *err)
 {
     char job_id[REHA_ID_BYTES] = "";
+    REHA_TRY(check_again(write->store, actor, image_id, task, study_id, err));
+    REHA_TRY(clinic_job_add(write, image_id, task, job_id, err));
+    REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_TRY(clinic_note(write, actor, "image.analyse", "image", image_id, json_pack("{s:s?}", "task", task), err));
+    return reha_store_row(write->store, REHA_SQL_JOB, REHA_BIND(reha_of_text(job_id)), out, err);
+}
+
+reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id, const json_t *in,
+                                const char *idempotency_key, json_t **out, reha_error *err)
+{
+    const char *task = NULL;
+    char digest[REHA_DIGEST_TEXT_BYTES];
     char study_id[REHA_ID_BYTES] = "";
     clinic_write write;
     reha_status status = REHA_OK;
+    bool is_new = false;
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_UPLOAD, err));
+    REHA_TRY(clinic_check_members(in, "task", err));
+    REHA_TRY(clinic_text(in, "task", false, CLINIC_TASK_BYTES, &task, err));
+    REHA_TRY(clinic_check_task(clinic, task, err));
+    REHA_TRY(clinic_check_key(idempotency_key, err));
+    request_digest(image_id, task, digest);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    REHA_CHECK(check_again(write.store, actor, image_id, study_id, err));
-    REHA_CHECK(clinic_job_add(&write, image_id, job_id, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
-    REHA_CHECK(clinic_note(&write, actor, "image.analyse", "image", image_id, NULL, err));
-    REHA_CHECK(reha_store_row(write.store, REHA_SQL_JOB, REHA_BIND(reha_of_text(job_id)), out, err));
+    REHA_CHECK(clinic_answer_find(write.store, actor, idempotency_key, digest, out, err));
+    is_new = *out == NULL;
+    if (is_new) {
+        REHA_CHECK(add_again(&write, actor, image_id, task, study_id, out, err));
+        REHA_CHECK(clinic_answer_keep(write.store, actor, idempotency_key, digest, *out, err));
+    }
 done:
     status = clinic_end_with(&write, status, out, err);
-    if (status == REHA_OK) {
+    if (status == REHA_OK && is_new) {
+        const char *job_id = reha_json_string(*out, "id", "");
         clinic_event_add(clinic, "job", study_id, image_id, job_id, "queued");
         clinic_job_wake(clinic);
     }
@@ -99,6 +131,7 @@ typedef struct work { /* one job that was claimed */
     char job_id[REHA_ID_BYTES], image_id[REHA_ID_BYTES], study_id[REHA_ID_BYTES];
     char digest[REHA_DIGEST_TEXT_BYTES];
     char side_hint[16];
+    char task[CLINIC_TASK_BYTES + 1]; /* "": the program chooses */
     int64_t tries;
 } work;
 
@@ -158,7 +191,9 @@ static reha_status store_result(clinic_write *write, const work *job, const json
     reha_clock_timestamp(now);
     const reha_status status = reha_store_do(
         write->store, REHA_SQL_RESULT_ADD,
-        REHA_BIND(reha_of_text(result_id), reha_of_text(job->image_id), reha_of_text(now), reha_of_text(job->digest),
+        REHA_BIND(reha_of_text(result_id), reha_of_text(job->image_id), reha_of_text(now),
+                  reha_of_text(reha_json_string(analysis, "task", reha_json_string(model, "name", ""))),
+                  reha_of_int(job->task[0] != '\0' ? 1 : 0), reha_of_text(job->digest),
                   reha_of_text(reha_json_string(model, "name", "")), reha_of_text(reha_json_string(model, "version", "")),
                   reha_of_text(reha_json_string(model, "hash", "")), reha_of_text("rehascope " REHA_VERSION),
                   reha_of_int(is_accepted ? 1 : 0), reha_of_text(reha_json_string(answer, "headline", "")),
@@ -191,7 +226,9 @@ static reha_status end_job(clinic_write *write, const work *job, const char *sta
                            NULL, err));
     REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(job->study_id)), NULL, err));
     return clinic_note(write, &system, strcmp(state, "done") == 0 ? "job.done" : "job.failed", "image", job->image_id,
-                       json_pack("{s:s, s:s}", "job_id", job->job_id, "state", state), err);
+                       json_pack("{s:s, s:s, s:s?}", "job_id", job->job_id, "state", state, "task",
+                                 job->task[0] != '\0' ? job->task : NULL),
+                       err);
 }
 
 /* Pictures first, then everything that names them in one transaction: a half result is never visible. */
@@ -211,8 +248,6 @@ static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_
                                            reha_of_text(digests[i])),
                                  NULL, err));
     }
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_IMAGE_RESULT, REHA_BIND(reha_of_text(job->image_id), reha_of_text(result_id)),
-                             NULL, err));
     REHA_CHECK(end_job(&write, job, "done", NULL, err));
 done:
     return clinic_end(&write, status, err);
@@ -275,19 +310,56 @@ static bool claim(reha_clinic *clinic, work *out)
         (void)snprintf(out->study_id, sizeof out->study_id, "%s", reha_json_string(row, "study_id", ""));
         (void)snprintf(out->digest, sizeof out->digest, "%s", reha_json_string(row, "digest", ""));
         (void)snprintf(out->side_hint, sizeof out->side_hint, "%s", reha_json_string(row, "side_hint", ""));
+        (void)snprintf(out->task, sizeof out->task, "%s", reha_json_string(row, "task", ""));
     }
     json_decref(row);
     return status == REHA_OK;
 }
 
-static reha_status analyse(reha_clinic *clinic, reha_sandbox *sandbox, const work *job, reha_error *err)
+typedef struct crew { /* the locked-in programs: one that chooses by the image, and one of the task that was asked for last */
+    reha_sandbox *chooser, *asked; /* owned; NULL: not made */
+    char task[CLINIC_TASK_BYTES + 1];
+    double asked_ms; /* when it was last needed */
+} crew;
+
+static void send_away(reha_sandbox **sandbox)
 {
+    reha_sandbox_free(*sandbox);
+    *sandbox = NULL;
+}
+
+static reha_status crew_for(reha_clinic *clinic, crew *all, const char *task, reha_sandbox **out, reha_error *err)
+{
+    const bool is_asked = task[0] != '\0';
+    reha_sandbox **one = is_asked ? &all->asked : &all->chooser;
+    if (is_asked && strcmp(all->task, task) != 0) {
+        send_away(&all->asked);
+        (void)snprintf(all->task, sizeof all->task, "%s", task);
+    }
+    all->asked_ms = is_asked ? reha_clock_ms() : all->asked_ms;
+    if (*one == NULL) {
+        const reha_sandbox_options how = {.program = clinic->program,
+                                          .models_folder = clinic->models_folder,
+                                          .task = is_asked ? task : NULL,
+                                          .memory_bytes = clinic->limits.worker_memory_bytes,
+                                          .cpu_s = clinic->limits.worker_cpu_s,
+                                          .wall_s = clinic->limits.worker_wall_s};
+        REHA_TRY(reha_sandbox_new(&how, one, err));
+    }
+    *out = *one;
+    return REHA_OK;
+}
+
+static reha_status analyse(reha_clinic *clinic, crew *all, const work *job, reha_error *err)
+{
+    reha_sandbox *sandbox = NULL;
     uint8_t *bytes = NULL;
     size_t count = 0;
     reha_sandbox_answer answer = {.json = NULL};
     json_t *request = json_pack("{s:s, s:s, s:f}", "op", "analyse", "name", job->side_hint, "frames_s",
                                 FRAMES_SHARE * clinic->limits.worker_cpu_s);
     reha_status status = REHA_OK;
+    REHA_CHECK(crew_for(clinic, all, job->task, &sandbox, err));
     REHA_CHECK(reha_blobs_get(clinic->blobs, job->digest, clinic->limits.archive_bytes_max, &bytes, &count, err));
     REHA_CHECK(reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err));
     status = keep_result(clinic, job, &answer, err);
@@ -299,12 +371,12 @@ done:
 }
 
 /* False: the job stands as running, and is to be queued again when there is room: a full disk is no fault of the image. */
-static bool do_job(reha_clinic *clinic, reha_sandbox *sandbox, const work *job)
+static bool do_job(reha_clinic *clinic, crew *all, const work *job)
 {
     reha_error err = REHA_ERROR_INIT;
     const double start_ms = reha_clock_ms();
     clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, "running");
-    const reha_status status = analyse(clinic, sandbox, job, &err);
+    const reha_status status = analyse(clinic, all, job, &err);
     const bool is_full = status == REHA_E_FULL;
     const bool again = is_full || (status != REHA_OK && job->tries < TRIES);
     const bool is_noted = status == REHA_OK || (!is_full && give_up(clinic, job, &err, again));
@@ -331,17 +403,8 @@ static bool wait_for_work(reha_clinic *clinic, int timeout_ms)
 static void supervise(void *context)
 {
     reha_clinic *clinic = context;
-    reha_sandbox *sandbox = NULL;
+    crew all = {.task = ""};
     double watched_ms = 0.0;
-    const reha_sandbox_options how = {.program = clinic->program,
-                                      .models_folder = clinic->models_folder,
-                                      .memory_bytes = clinic->limits.worker_memory_bytes,
-                                      .cpu_s = clinic->limits.worker_cpu_s,
-                                      .wall_s = clinic->limits.worker_wall_s};
-    if (reha_sandbox_new(&how, &sandbox, NULL) != REHA_OK) {
-        reha_log(REHA_LOG_ERROR, "worker.unstartable", "reason=memory");
-        return;
-    }
     bool is_noted = true;
     while (wait_for_work(clinic, is_noted ? 0 : FULL_MS)) {
         work job;
@@ -354,12 +417,16 @@ static void supervise(void *context)
             watched_ms = reha_clock_ms();
         }
         if (claim(clinic, &job)) {
-            is_noted = do_job(clinic, sandbox, &job);
+            is_noted = do_job(clinic, &all, &job);
         } else {
+            if (reha_clock_ms() - all.asked_ms > ASKED_MS) {
+                send_away(&all.asked); /* seldom needed: its networks need not stay in memory */
+            }
             (void)wait_for_work(clinic, POLL_MS);
         }
     }
-    reha_sandbox_free(sandbox);
+    send_away(&all.asked);
+    send_away(&all.chooser);
 }
 
 reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)

@@ -31,6 +31,7 @@ struct reha_clinic {
     char *models_folder; /* owned */
     char *program;       /* owned */
     char *inbox;         /* owned */
+    char *inbox_task;    /* owned; NULL: none */
     reha_keys keys;
     reha_blobs *blobs;
     reha_mutex *write_lock; /* guards writer */
@@ -131,9 +132,19 @@ REHA_MUST_USE reha_status clinic_result_read(reha_store *store, const char *id, 
 /* In a transaction: a patient; `external_mac` (may be NULL) stands for the identity of another system. */
 REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in,
                                               const char *external_mac, char id[REHA_ID_BYTES], reha_error *err);
-/* In a transaction: one more job for an image. */
-REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, char job_id[REHA_ID_BYTES],
-                                         reha_error *err);
+/* In a transaction: one more job for an image; `task` NULL: the program chooses. */
+REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task,
+                                         char job_id[REHA_ID_BYTES], reha_error *err);
+enum { CLINIC_TASK_BYTES = 39 };
+/* Whether this task can be asked for here (clinic.h); NULL can. */
+REHA_MUST_USE reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err);
+/* Answers by idempotency key. find: *out NULL if the key is new (or NULL); REHA_E_CONFLICT: it stands for another request,
+ * which `digest` tells. keep: the first answer stays. */
+REHA_MUST_USE reha_status clinic_check_key(const char *key, reha_error *err);
+REHA_MUST_USE reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key,
+                                             const char *digest, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key,
+                                             const char *digest, const json_t *answer, reha_error *err);
 void clinic_job_wake(reha_clinic *clinic);
 void clinic_watch(reha_clinic *clinic); /* one look into the watched folder */
 REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/recogniser.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -100,6 +101,14 @@ static void software_text(const json_t *finding, char *out, size_t out_bytes)
     }
 }
 
+void report_task(const json_t *result, char *out, size_t out_bytes)
+{
+    const char *task = reha_json_string(result, "task", "");
+    const reha_recogniser *recogniser = reha_recogniser_find(task);
+    (void)snprintf(out, out_bytes, "%s (%s, %s)", recogniser != NULL ? recogniser->title : task, task,
+                   json_is_true(json_object_get(result, "asked")) ? "asked for by name" : "chosen by the program");
+}
+
 void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes)
 {
     const json_t *regions = json_object_get(analysis, "regions");
@@ -169,26 +178,38 @@ report_row report_make_row(const json_t *result, int region_idx, const json_t *f
 
 /* --- the use case -------------------------------------------------------------------------------------------------- */
 
+static reha_status load_picture(reha_clinic *clinic, const json_t *result, report_picture *out, reha_error *err)
+{
+    json_t *row = NULL;
+    if (clinic_row(clinic, REHA_SQL_PICTURE,
+                   REHA_BIND(reha_of_text(reha_json_string(result, "id", "")), reha_of_text("overlay")), "picture", &row,
+                   NULL) != REHA_OK) {
+        return REHA_OK; /* it has none */
+    }
+    const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX,
+                                              &out->png, &out->png_bytes, err);
+    json_decref(row);
+    return status;
+}
+
 static reha_status load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out, size_t *count,
                                  reha_error *err)
 {
     const json_t *images = json_object_get(study, "images");
-    *count = json_array_size(images);
+    size_t at = 0;
+    *count = 0;
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        *count += json_array_size(json_object_get(json_array_get(images, i), "results"));
+    }
     *out = reha_alloc_zero(*count + 1, sizeof **out);
     if (*out == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a report");
     }
-    for (size_t i = 0; i < *count; i++) {
-        json_t *row = NULL;
-        const char *result = reha_json_string(json_object_get(json_array_get(images, i), "result"), "id", NULL);
-        if (result == NULL || clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(result), reha_of_text("overlay")),
-                                         "picture", &row, NULL) != REHA_OK) {
-            continue;
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        const json_t *results = json_object_get(json_array_get(images, i), "results");
+        for (size_t k = 0; k < json_array_size(results); k++) {
+            REHA_TRY(load_picture(clinic, json_array_get(results, k), &(*out)[at++], err));
         }
-        const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX,
-                                                  &(*out)[i].png, &(*out)[i].png_bytes, err);
-        json_decref(row);
-        REHA_TRY(status);
     }
     return REHA_OK;
 }

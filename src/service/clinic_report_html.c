@@ -93,17 +93,13 @@ static void add_regions(reha_text *html, const json_t *result)
     }
 }
 
-static void add_image(reha_text *html, const json_t *image, const report_picture *picture, size_t no)
+static void add_result(reha_text *html, const json_t *result, const report_picture *picture)
 {
-    const json_t *result = json_object_get(image, "result");
-    reha_text_addf(html, "<section><h2>Image %zu</h2>\n", no);
-    if (!json_is_object(result)) {
-        const char *why = reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended");
-        reha_text_add(html, "<p class=refused>Not analysed: ");
-        reha_text_add_html(html, why);
-        reha_text_add(html, "</p></section>\n");
-        return;
-    }
+    char task[300];
+    report_task(result, task, sizeof task);
+    reha_text_add(html, "<p class=soft>Analysis: ");
+    reha_text_add_html(html, task);
+    reha_text_add(html, "</p>\n");
     if (picture->png != NULL) {
         reha_text_add(html, "<img alt=\"The image with what was measured; the findings are in the table\" "
                             "src=\"data:image/png;base64,");
@@ -116,8 +112,25 @@ static void add_image(reha_text *html, const json_t *image, const report_picture
     reha_text_addf(html, " %s <code>%.12s</code>; ", reha_json_string(result, "model_version", ""),
                    reha_json_string(result, "model_hash", ""));
     reha_text_add_html(html, reha_json_string(result, "software", ""));
-    reha_text_addf(html, "; image <code>%.12s</code>; analysed %s</small></p></section>\n",
+    reha_text_addf(html, "; image <code>%.12s</code>; analysed %s</small></p>\n",
                    reha_json_string(result, "input_digest", ""), reha_json_string(result, "created_at", ""));
+}
+
+/* Takes the image's pictures off *pictures. */
+static void add_image(reha_text *html, const json_t *image, const report_picture **pictures, size_t no)
+{
+    const json_t *results = json_object_get(image, "results");
+    reha_text_addf(html, "<section><h2>Image %zu</h2>\n", no);
+    if (json_array_size(results) == 0) {
+        const char *why = reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended");
+        reha_text_add(html, "<p class=refused>Not analysed: ");
+        reha_text_add_html(html, why);
+        reha_text_add(html, "</p>");
+    }
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        add_result(html, json_array_get(results, i), (*pictures)++);
+    }
+    reha_text_add(html, "</section>\n");
 }
 
 reha_status report_html(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err)
@@ -126,6 +139,7 @@ reha_status report_html(const report_source *source, uint8_t **out, size_t *out_
     char banner[300];
     char patient[300];
     const json_t *images = json_object_get(source->study, "images");
+    const report_picture *pictures = source->pictures;
     report_banner(source->study, banner, sizeof banner);
     report_patient(source->study, patient, sizeof patient);
     reha_text_addf(&html,
@@ -143,7 +157,7 @@ reha_status report_html(const report_source *source, uint8_t **out, size_t *out_
     add_pair(&html, "Signed content", reha_json_string(json_object_get(source->study, "signature"), "content_hash", NULL));
     reha_text_add(&html, "</table>\n");
     for (size_t i = 0; i < json_array_size(images); i++) {
-        add_image(&html, json_array_get(images, i), &source->pictures[i], i + 1);
+        add_image(&html, json_array_get(images, i), &pictures, i + 1);
     }
     reha_text_addf(&html,
                    "<p class=soft>Made %s by rehascope %s. Decision support: treatment follows symptoms and function, never "

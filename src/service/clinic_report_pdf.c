@@ -169,21 +169,16 @@ static void write_notes(sheet *at, const json_t *notes)
     }
 }
 
-static void write_image(sheet *at, const json_t *image, const report_picture *picture, size_t no)
+static void write_result(sheet *at, const json_t *result, const report_picture *picture)
 {
     char text[400];
-    const json_t *result = json_object_get(image, "result");
     const json_t *analysis = json_object_get(result, "analysis");
     const json_t *regions = json_object_get(analysis, "regions");
-    ensure_room(at, picture->png != NULL ? PICTURE_PT + 60.0 : 60.0);
-    (void)snprintf(text, sizeof text, "Image %zu", no);
-    write_line(at, 12.0, true, INK, text);
-    if (!json_is_object(result)) {
-        (void)snprintf(text, sizeof text, "Not analysed: %.300s",
-                       reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended"));
-        write_line(at, 9.5, false, RED, text);
-        return;
-    }
+    char task[300];
+    report_task(result, task, sizeof task);
+    (void)snprintf(text, sizeof text, "Analysis: %s", task);
+    ensure_room(at, picture->png != NULL ? PICTURE_PT + 40.0 : 40.0);
+    write_line(at, 8.5, false, SOFT, text);
     if (picture->png != NULL) {
         const reha_rect box = reha_canvas_png(at->canvas, picture->png, picture->png_bytes,
                                               (reha_rect){MARGIN_PT, at->y, text_width(), PICTURE_PT});
@@ -208,11 +203,35 @@ static void write_image(sheet *at, const json_t *image, const report_picture *pi
     at->y += 6.0;
 }
 
+static bool has_picture(const json_t *image, const report_picture *pictures)
+{
+    return json_array_size(json_object_get(image, "results")) > 0 && pictures->png != NULL;
+}
+
+/* Takes the image's pictures off *pictures. */
+static void write_image(sheet *at, const json_t *image, const report_picture **pictures, size_t no)
+{
+    char text[400];
+    const json_t *results = json_object_get(image, "results");
+    ensure_room(at, has_picture(image, *pictures) ? PICTURE_PT + 60.0 : 60.0);
+    (void)snprintf(text, sizeof text, "Image %zu", no);
+    write_line(at, 12.0, true, INK, text);
+    if (json_array_size(results) == 0) {
+        (void)snprintf(text, sizeof text, "Not analysed: %.300s",
+                       reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended"));
+        write_line(at, 9.5, false, RED, text);
+    }
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        write_result(at, json_array_get(results, i), (*pictures)++);
+    }
+}
+
 reha_status report_pdf(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     char patient[300];
     const json_t *study = source->study;
     const json_t *images = json_object_get(study, "images");
+    const report_picture *pictures = source->pictures;
     const bool is_signed = report_is_signed(study);
     const reha_pdf_facts facts = {.title = is_signed ? "Rehascope report" : "Rehascope report (not reviewed)",
                                   .author = "rehascope " REHA_VERSION,
@@ -228,7 +247,7 @@ reha_status report_pdf(const report_source *source, uint8_t **out, size_t *out_b
     write_pair(&at, "Body part", reha_json_string(study, "body_part", NULL));
     write_pair(&at, "Comment", reha_json_string(json_object_get(study, "signature"), "comment", NULL));
     for (size_t i = 0; i < json_array_size(images); i++) {
-        write_image(&at, json_array_get(images, i), &source->pictures[i], i + 1);
+        write_image(&at, json_array_get(images, i), &pictures, i + 1);
     }
     const reha_status status = reha_canvas_encode(at.canvas, out, out_bytes, err);
     reha_canvas_free(at.canvas);

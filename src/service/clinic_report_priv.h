@@ -22,7 +22,7 @@ typedef struct report_picture {
 
 typedef struct report_source {
     const json_t *study; /* as clinic.h gives it */
-    const report_picture *pictures; /* one for each image: the composed figure */
+    const report_picture *pictures; /* one for each result, image by image: the composed figure */
     const char *clinic_name;        /* may be NULL */
     const char *made_at;
 } report_source;
@@ -32,6 +32,8 @@ bool report_is_signed(const json_t *study);
 void report_banner(const json_t *study, char *out, size_t out_bytes);
 /* Whose study it is: "P-ABC123, Name", or that it is nobody's yet. */
 void report_patient(const json_t *study, char *out, size_t out_bytes);
+/* "Fractures on radiographs (fracture, asked for)": which task gave a result. */
+void report_task(const json_t *result, char *out, size_t out_bytes);
 /* "Right knee", "Joint 2 from the left, side unknown", "Muscle". */
 void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes);
 /* "Muscle thickness, Fascicle length": what a region's findings could not measure; "" if nothing. */

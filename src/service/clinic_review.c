@@ -73,7 +73,7 @@ static reha_status read_decision(const json_t *in, decision *out, reha_error *er
     return REHA_OK;
 }
 
-/* Reviews belong to the newest result of an unsigned study; older results are history. */
+/* Reviews belong to the results of an unsigned study that stand; the others are history. */
 static reha_status check_open(const json_t *study, const char *result_id, reha_error *err)
 {
     const json_t *images = json_object_get(study, "images");
@@ -81,12 +81,14 @@ static reha_status check_open(const json_t *study, const char *result_id, reha_e
         return reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
     }
     for (size_t i = 0; i < json_array_size(images); i++) {
-        const json_t *result = json_object_get(json_array_get(images, i), "result");
-        if (json_is_object(result) && strcmp(reha_json_string(result, "id", ""), result_id) == 0) {
-            return REHA_OK;
+        const json_t *results = json_object_get(json_array_get(images, i), "results");
+        for (size_t k = 0; k < json_array_size(results); k++) {
+            if (strcmp(reha_json_string(json_array_get(results, k), "id", ""), result_id) == 0) {
+                return REHA_OK;
+            }
         }
     }
-    return reha_fail(err, REHA_E_CONFLICT, "there is a newer result of this image: review that one");
+    return reha_fail(err, REHA_E_CONFLICT, "there is a newer result of this image for the same task: review that one");
 }
 
 static reha_status store_decision(clinic_write *write, const reha_actor *actor, const json_t *result, const decision *given,

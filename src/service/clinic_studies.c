@@ -112,30 +112,43 @@ reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, 
     return status;
 }
 
+/* Those that stand, in the order in which they were asked for first. */
+static reha_status read_results(reha_store *store, const char *image_id, json_t **out, reha_error *err)
+{
+    json_t *rows = NULL;
+    json_t *results = json_array();
+    reha_status status = REHA_OK;
+    *out = NULL;
+    REHA_CHECK(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(image_id)), &rows, err));
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *result = NULL;
+        REHA_CHECK(clinic_result_read(store, reha_json_string(json_array_get(rows, i), "result_id", ""), &result, err));
+        (void)json_array_append_new(results, result);
+    }
+    *out = json_incref(results);
+done:
+    json_decref(rows);
+    json_decref(results);
+    return status;
+}
+
 static reha_status complete_image(reha_store *store, json_t *image, reha_error *err)
 {
     json_t *job = NULL;
-    json_t *result = NULL;
-    const char *result_id = reha_json_string(image, "result_id", NULL);
+    json_t *results = NULL;
+    const char *image_id = reha_json_string(image, "id", "");
     json_t *facts = json_object_get(image, "facts");
     (void)json_object_update_missing(image, facts);
     (void)json_object_del(image, "facts");
-    reha_status status = reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(reha_json_string(image, "id", ""))),
-                                        &job, err);
+    reha_status status = reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(image_id)), &job, err);
     if (status != REHA_OK && status != REHA_E_NOT_FOUND) {
         return status;
     }
-    if (result_id != NULL) {
-        status = clinic_result_read(store, result_id, &result, err);
-        if (status != REHA_OK) {
-            json_decref(job);
-            return status;
-        }
-    }
     (void)json_object_set_new(image, "job", job != NULL ? job : json_null());
-    (void)json_object_set_new(image, "result", result != NULL ? result : json_null());
-    (void)json_object_del(image, "result_id");
-    return REHA_OK;
+    REHA_TRY(read_results(store, image_id, &results, err));
+    return json_object_set_new(image, "results", results) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for the results of an image");
 }
 
 /* The signature in force is the newest one, unless it was withdrawn. */

@@ -17,7 +17,7 @@ static const double MM_PER_PX_MAX = 10.0;
 struct reha_upload {
     reha_clinic *clinic;
     reha_actor actor;
-    char *key, *name, *patient_id, *episode_id, *study_id, *image_date; /* owned; NULL: none */
+    char *key, *name, *patient_id, *episode_id, *study_id, *image_date, *task; /* owned; NULL: none */
     double mm_per_px;
     reha_blob_writer *writer;
 };
@@ -35,8 +35,10 @@ static reha_status copy_text(const char *text, size_t bytes_max, const char *wha
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an upload");
 }
 
-static reha_status check_options(const reha_upload_options *options, reha_error *err)
+static reha_status check_options(const reha_clinic *clinic, const reha_upload_options *options, reha_error *err)
 {
+    REHA_TRY(clinic_check_key(options->idempotency_key, err));
+    REHA_TRY(clinic_check_task(clinic, options->task, err));
     if (options->image_date != NULL && options->image_date[0] != '\0' && !clinic_is_date(options->image_date)) {
         return reha_fail(err, REHA_E_ARG, "'image_date' must be a date such as 2026-01-31");
     }
@@ -52,7 +54,7 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor, cons
     reha_status status = REHA_OK;
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_UPLOAD, err));
-    REHA_TRY(check_options(options, err));
+    REHA_TRY(check_options(clinic, options, err));
     reha_upload *upload = reha_alloc_zero(1, sizeof *upload);
     if (upload == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for an upload");
@@ -66,6 +68,7 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor, cons
     REHA_CHECK(copy_text(options->episode_id, REHA_ID_BYTES - 1, "'episode_id'", &upload->episode_id, err));
     REHA_CHECK(copy_text(options->study_id, REHA_ID_BYTES - 1, "'study_id'", &upload->study_id, err));
     REHA_CHECK(copy_text(options->image_date, 10, "'image_date'", &upload->image_date, err));
+    REHA_CHECK(copy_text(options->task, CLINIC_TASK_BYTES, "'task'", &upload->task, err));
     REHA_CHECK(reha_blob_writer_new(clinic->blobs, &upload->writer, err));
     *out = upload;
     upload = NULL;
@@ -93,6 +96,7 @@ void reha_upload_close(reha_upload *upload)
         reha_free(upload->episode_id);
         reha_free(upload->study_id);
         reha_free(upload->image_date);
+        reha_free(upload->task);
         reha_free(upload);
     }
 }
@@ -226,28 +230,34 @@ static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
-/* --- finishing -------------------------------------------------------------------------------------------------------- */
+/* --- answers by idempotency key, finishing -------------------------------------------------------------------------------------------------------- */
 
-/* The answer that this key got before; *out NULL if it is new. */
-static reha_status find_answer(reha_upload *upload, const char *digest, json_t **out, reha_error *err)
+reha_status clinic_check_key(const char *key, reha_error *err)
+{
+    return key == NULL || strlen(key) <= KEY_BYTES
+               ? REHA_OK
+               : reha_fail(err, REHA_E_ARG, "the idempotency key is longer than %d bytes", KEY_BYTES);
+}
+
+reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
+                               json_t **out, reha_error *err)
 {
     json_t *row = NULL;
     *out = NULL;
-    if (upload->key == NULL) {
+    if (key == NULL || key[0] == '\0') {
         return REHA_OK;
     }
-    const reha_status status = clinic_row(upload->clinic, REHA_SQL_UPLOAD,
-                                          REHA_BIND(reha_of_text(upload->actor.user_id), reha_of_text(upload->key)), "upload",
-                                          &row, NULL);
+    const reha_status status =
+        reha_store_row(store, REHA_SQL_UPLOAD, REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key)), &row, NULL);
     if (status == REHA_E_NOT_FOUND) {
         return REHA_OK;
     }
     if (status != REHA_OK) {
-        return reha_fail(err, status, "the records of uploads cannot be read");
+        return reha_fail(err, status, "the records of former answers cannot be read");
     }
     reha_status found = REHA_OK;
     if (strcmp(reha_json_string(row, "digest", ""), digest) != 0) {
-        found = reha_fail(err, REHA_E_CONFLICT, "the idempotency key was used for another file");
+        found = reha_fail(err, REHA_E_CONFLICT, "the idempotency key was used for another file or task");
     } else {
         *out = json_incref(json_object_get(row, "answer"));
     }
@@ -255,25 +265,42 @@ static reha_status find_answer(reha_upload *upload, const char *digest, json_t *
     return found;
 }
 
-static reha_status keep_answer(reha_upload *upload, const char *digest, const json_t *answer, reha_error *err)
+reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
+                               const json_t *answer, reha_error *err)
 {
-    clinic_write write;
     char now[REHA_TIMESTAMP_BYTES];
-    if (upload->key == NULL) {
+    if (key == NULL || key[0] == '\0') {
         return REHA_OK;
     }
     char *text = json_dumps(answer, JSON_COMPACT);
     reha_clock_timestamp(now);
-    reha_status status = clinic_begin(upload->clinic, true, &write, err);
-    if (status == REHA_OK) {
-        status = reha_store_do(write.store, REHA_SQL_UPLOAD_ADD,
-                               REHA_BIND(reha_of_text(upload->actor.user_id), reha_of_text(upload->key), reha_of_text(digest),
-                                         reha_of_text(text), reha_of_text(now)),
-                               NULL, err);
-        status = clinic_end(&write, status == REHA_E_CONFLICT ? REHA_OK : status, err); /* sent twice at once */
-    }
+    const reha_status status =
+        reha_store_do(store, REHA_SQL_UPLOAD_ADD,
+                      REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key), reha_of_text(digest), reha_of_text(text),
+                                reha_of_text(now)),
+                      NULL, err);
     free(text); /* allowed: jansson's */
-    return status;
+    return status == REHA_E_CONFLICT ? REHA_OK : status; /* sent twice at once */
+}
+
+/* The same file for another task is another request. Without a task the digest is that of the file, as it always was. */
+static void request_digest(const reha_upload *upload, char digest[REHA_DIGEST_TEXT_BYTES])
+{
+    char text[REHA_DIGEST_TEXT_BYTES + CLINIC_TASK_BYTES + 2];
+    if (upload->task != NULL) {
+        const int length = snprintf(text, sizeof text, "%s|%s", digest, upload->task);
+        reha_digest_bytes(text, (size_t)length, digest);
+    }
+}
+
+static reha_status keep_answer(const reha_upload *upload, const char *digest, const json_t *answer, reha_error *err)
+{
+    clinic_write write;
+    if (upload->key == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(clinic_begin(upload->clinic, true, &write, err));
+    return clinic_end(&write, clinic_answer_keep(write.store, &upload->actor, upload->key, digest, answer, err), err);
 }
 
 reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *err)
@@ -285,7 +312,11 @@ reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *er
     json_t *items = json_array();
     *out = NULL;
     REHA_CHECK(reha_blob_writer_end(upload->writer, digest, &bytes, &count, err));
-    REHA_CHECK(find_answer(upload, digest, out, err));
+    request_digest(upload, digest);
+    reha_store *store = clinic_read(upload->clinic);
+    status = clinic_answer_find(store, &upload->actor, upload->key, digest, out, err);
+    clinic_read_end(upload->clinic, store);
+    REHA_CHECK(status);
     if (*out != NULL) {
         goto done;
     }
@@ -293,7 +324,8 @@ reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *er
                                          .episode_id = upload->episode_id,
                                          .study_id = upload->study_id,
                                          .image_date = upload->image_date,
-                                         .mm_per_px = upload->mm_per_px};
+                                         .mm_per_px = upload->mm_per_px,
+                                         .task = upload->task};
     REHA_CHECK(ingest_any(upload->clinic, &upload->actor, &options, upload->name != NULL ? upload->name : "", bytes, count,
                           items, err));
     REHA_CHECK(clinic_answer(items, out, err));
@@ -339,7 +371,7 @@ reha_status reha_clinic_import(reha_clinic *clinic, const reha_actor *actor, con
     json_t *items = json_array();
     *out = NULL;
     REHA_CHECK(clinic_may(actor, REHA_MAY_UPLOAD, err));
-    REHA_CHECK(check_options(options != NULL ? options : &none, err));
+    REHA_CHECK(check_options(clinic, options != NULL ? options : &none, err));
     for (size_t i = 0; i < count; i++) {
         reha_paths files = {0};
         if (!reha_path_is_folder(paths[i])) {

@@ -37,7 +37,8 @@ static void take_file(reha_clinic *clinic, const char *inbox, const char *path)
     reha_error err = REHA_ERROR_INIT;
     json_t *answer = NULL;
     const reha_actor system = clinic_system_actor();
-    const reha_status status = reha_clinic_import(clinic, &system, &path, 1, NULL, &answer, &err);
+    const reha_upload_options how = {.task = clinic->inbox_task};
+    const reha_status status = reha_clinic_import(clinic, &system, &path, 1, &how, &answer, &err);
     if (status != REHA_OK) {
         reha_log(REHA_LOG_ERROR, "inbox.failed", "status=%s", reha_status_name(status)); /* ours: tried again later */
         return;

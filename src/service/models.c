@@ -7,6 +7,8 @@
 #include "base/threads.h"
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
+#include "recognition/scene.h"
+#include "recognition/scene_admit.h"
 #include "service/analyse.h"
 #include "service/outcome_form.h"
 
@@ -32,6 +34,17 @@ static reha_status load_card(const char *models_folder, const char *task, char *
     return status;
 }
 
+/* Every recogniser but the gate, which looks at each picture anyway. */
+static bool can_be_named(const char *task)
+{
+    return reha_recogniser_find(task) != NULL && strcmp(task, reha_recogniser_gate.name) != 0;
+}
+
+static bool is_switched_off(const json_t *card)
+{
+    return json_is_false(json_object_get(card, "enabled"));
+}
+
 /* One line of the list; what its model says of itself where there is one. */
 static reha_status add_model(const char *models_folder, const char *task, const char *title, const char *accepts,
                              const char *kind, json_t *list, reha_error *err)
@@ -39,14 +52,16 @@ static reha_status add_model(const char *models_folder, const char *task, const 
     char *folder = NULL;
     json_t *card = NULL;
     reha_error fault = REHA_ERROR_INIT;
-    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n}", "task", task, "title", title, "accepts", accepts,
-                              "kind", kind, "version", "folder", "status");
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:b, s:b}", "task", task, "title", title, "accepts",
+                              accepts, "kind", kind, "version", "folder", "status", "offered", 0, "unasked",
+                              reha_scene_is_unasked(task) ? 1 : 0);
     if (load_card(models_folder, task, &folder, &card, &fault) == REHA_OK) {
         (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
         (void)json_object_set_new(entry, "folder", json_string(folder));
         (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
         (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
         (void)json_object_set_new(entry, "title", json_string(reha_json_string(card, "title", title)));
+        (void)json_object_set_new(entry, "offered", json_boolean(can_be_named(task) && !is_switched_off(card)));
     } else {
         (void)json_object_set_new(entry, "fault", json_string(fault.text));
     }
@@ -94,6 +109,42 @@ reha_status reha_models_card(const char *models_folder, const char *task, json_t
         return reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
     }
     const reha_status status = load_card(models_folder, task, &folder, out, err);
+    reha_free(folder);
+    return status;
+}
+
+static reha_status fail_unknown(const char *task, reha_error *err)
+{
+    char names[160] = "";
+    size_t used = 0;
+    for (size_t i = 0; reha_recogniser_at(i) != NULL; i++) {
+        const char *name = reha_recogniser_at(i)->name;
+        if (can_be_named(name) && used < sizeof names) {
+            const int added = snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "", name);
+            used += added > 0 ? (size_t)added : 0;
+        }
+    }
+    return reha_fail(err, REHA_E_ARG, "'task': there is no '%.40s'; there are: %s", task, names);
+}
+
+reha_status reha_models_ask(const char *models_folder, const char *task, reha_error *err)
+{
+    char *folder = NULL;
+    json_t *card = NULL;
+    reha_error fault = REHA_ERROR_INIT;
+    if (!can_be_named(task)) {
+        return fail_unknown(task, err);
+    }
+    reha_status status = load_card(models_folder, task, &folder, &card, &fault);
+    if (status == REHA_E_NOT_FOUND) {
+        status = reha_fail(err, REHA_E_REFUSED, "no model of '%s' is installed: the models page shows those that are", task);
+    } else if (status != REHA_OK) {
+        status = reha_fail(err, status, "%s", fault.text);
+    } else if (is_switched_off(card)) {
+        status = reha_fail(err, REHA_E_REFUSED, "'%s' is switched off by its own model card: %.160s", task,
+                           reha_json_string(card, "verdict", "it is not worth it"));
+    }
+    json_decref(card);
     reha_free(folder);
     return status;
 }

@@ -4,12 +4,17 @@
 
 #include "base/json.h"
 
-/* [{"task","title","accepts","kind","version","folder","status","sha256"?, "metrics"?}]: one entry per task of the program,
- * with its newest model; "version" is null where none is installed; "kind" is "recogniser", or "outcome" for what predicts
- * (their tasks begin with "outcome-"). New reference. */
+/* [{"task","title","accepts","kind","version","folder","status","offered","unasked","sha256"?, "metrics"?}]: one entry per
+ * task of the program, with its newest model; "version" is null where none is installed; "kind" is "recogniser", or "outcome"
+ * for what predicts (their tasks begin with "outcome-"). "offered": an image can be given to it by name; "unasked": the program
+ * chooses it by itself, too. New reference. */
 REHA_MUST_USE reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err);
 /* The card of a task's newest model; outcome models as "outcome-knee-replacement". New reference. */
 REHA_MUST_USE reha_status reha_models_card(const char *models_folder, const char *task, json_t **out, reha_error *err);
+
+/* Whether an image can be given to this task by name. REHA_E_ARG: there is no such task (the text lists those there are);
+ * REHA_E_REFUSED: its model is not installed, or its own card switches it off; the text says which and why. */
+REHA_MUST_USE reha_status reha_models_ask(const char *models_folder, const char *task, reha_error *err);
 
 /* Whether the images of a clinic can be analysed with this folder: it is there, holds a model of the default task, and every
  * file of that can be read. The text says what to do. Opens no network (some milliseconds). */

@@ -25,6 +25,7 @@ static const double MS_PER_S = 1000.0;
 struct reha_sandbox {
     char *program;
     char *models_folder; /* NULL: none */
+    char *task;          /* NULL: none */
     size_t memory_bytes;
     double cpu_s, wall_s;
     pid_t pid; /* 0: not running */
@@ -39,11 +40,13 @@ reha_status reha_sandbox_new(const reha_sandbox_options *options, reha_sandbox *
         sandbox->fd = -1;
         sandbox->program = reha_strdup(options->program);
         sandbox->models_folder = options->models_folder != NULL ? reha_strdup(options->models_folder) : NULL;
+        sandbox->task = options->task != NULL ? reha_strdup(options->task) : NULL;
         sandbox->memory_bytes = options->memory_bytes;
         sandbox->cpu_s = options->cpu_s;
         sandbox->wall_s = options->wall_s;
     }
-    if (sandbox == NULL || sandbox->program == NULL || (options->models_folder != NULL && sandbox->models_folder == NULL)) {
+    if (sandbox == NULL || sandbox->program == NULL || (options->models_folder != NULL && sandbox->models_folder == NULL) ||
+        (options->task != NULL && sandbox->task == NULL)) {
         reha_sandbox_free(sandbox);
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a worker");
     }
@@ -76,6 +79,7 @@ void reha_sandbox_free(reha_sandbox *sandbox)
         (void)stop(sandbox, true);
         reha_free(sandbox->program);
         reha_free(sandbox->models_folder);
+        reha_free(sandbox->task);
         reha_free(sandbox);
     }
 }
@@ -109,7 +113,8 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     (void)snprintf(memory, sizeof memory, "--memory-mib=%zu", sandbox->memory_bytes >> 20);
     (void)snprintf(cpu, sizeof cpu, "--cpu-s=%d", (int)sandbox->cpu_s);
     char *const arguments[] = {sandbox->program, "worker", "--sandbox", memory, cpu,
-                               sandbox->models_folder != NULL ? "--models" : NULL, sandbox->models_folder, NULL};
+                               sandbox->models_folder != NULL ? "--models" : NULL, sandbox->models_folder,
+                               sandbox->task != NULL ? "--task" : NULL, sandbox->task, NULL};
     choose_environment(environment, threads);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);

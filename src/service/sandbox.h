@@ -21,6 +21,7 @@ typedef struct reha_sandbox reha_sandbox; /* one thread at a time */
 typedef struct reha_sandbox_options {
     const char *program;       /* that understands `worker --sandbox` */
     const char *models_folder; /* NULL: without models (request "analyse" is not understood) */
+    const char *task;          /* what every image is given to; NULL: chosen by what it is */
     size_t memory_bytes;
     double cpu_s;
     double wall_s;             /* per request, and for the start */
@@ -55,6 +56,6 @@ REHA_MUST_USE reha_status reha_sandbox_run(reha_sandbox *sandbox, const json_t *
                                            reha_sandbox_take take, void *context, reha_sandbox_answer *out, reha_error *err);
 
 /* The other side: the main function of `rehascope worker --sandbox`. Returns the exit code. */
-int reha_sandbox_main(const char *models_folder, size_t memory_bytes, double cpu_s);
+int reha_sandbox_main(const char *models_folder, const char *task, size_t memory_bytes, double cpu_s);
 
 #endif

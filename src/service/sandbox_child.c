@@ -131,7 +131,7 @@ static int serve_one(reha_analyser *analyser, size_t memory_bytes, double cpu_s)
 }
 
 /* What libraries load when first used must be there before files can no longer be opened. */
-static reha_status prepare(const char *models_folder, reha_analyser **out, reha_canvas **letters, reha_error *err)
+static reha_status prepare(const char *models_folder, const char *task, reha_analyser **out, reha_canvas **letters, reha_error *err)
 {
     *out = NULL;
     *letters = NULL;
@@ -146,12 +146,13 @@ static reha_status prepare(const char *models_folder, reha_analyser **out, reha_
         return reha_fail(err, REHA_E_CANCELLED, "nobody is there any more");
     }
     (void)setpriority(PRIO_PROCESS, 0, ANALYSIS_NICE); /* people who wait for a page come first */
-    const reha_analyser_options how = {.models_folder = models_folder, .threads = 1, .with_explanation = true};
+    const reha_analyser_options how = {
+        .task = task, .models_folder = models_folder, .threads = 1, .with_explanation = true};
     REHA_TRY(reha_analyser_open(&how, out, err));
     return sandbox_warm_up(*out, letters, err);
 }
 
-int reha_sandbox_main(const char *models_folder, size_t memory_bytes, double cpu_s)
+int reha_sandbox_main(const char *models_folder, const char *task, size_t memory_bytes, double cpu_s)
 {
     reha_error err = REHA_ERROR_INIT;
     reha_analyser *analyser = NULL;
@@ -161,7 +162,7 @@ int reha_sandbox_main(const char *models_folder, size_t memory_bytes, double cpu
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return 1;
     }
-    const reha_status status = prepare(models_folder, &analyser, &letters, &err);
+    const reha_status status = prepare(models_folder, task, &analyser, &letters, &err);
     json_t *hello =
         status == REHA_OK ? json_pack("{s:b}", "ready", 1) : json_pack("{s:o}", "error", reha_json_text(err.text));
     if (wire_send(LINK_FD, hello, NULL, 0, (double)INFINITY, &err) != REHA_OK || status != REHA_OK) {

@@ -110,7 +110,23 @@ static const char version_2[] =
     RESEAL("prediction", SEALED("content", "id", "prediction.content"))
     "INSERT INTO setting (name, version, value) VALUES ('sweep', 1, 'true');";
 
-static const char *const steps[] = {version_1, version_2};
+/* Version 3: a job may name its task (null: the program chooses), and an image keeps the newest result of every task beside
+ * the others: those stand, older ones are history. "asked": the task was named. A result of a task, or of the program's choice,
+ * takes the place of the former one. The column image.result_id of former versions is empty since. */
+static const char version_3[] =
+    "ALTER TABLE job ADD COLUMN task TEXT;"
+    "ALTER TABLE result ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE result ADD COLUMN task TEXT NOT NULL DEFAULT '';"
+    RESEAL("result", "task = COALESCE(json_extract(analysis, '$.task'), model)")
+    "DROP INDEX result_image; CREATE INDEX result_image ON result(image_id, id, task, asked);"
+    "CREATE VIEW standing AS SELECT r.image_id, r.id AS result_id, r.task, r.asked FROM result r WHERE NOT EXISTS (SELECT 1 FROM"
+    " result n WHERE n.image_id = r.image_id AND n.id > r.id AND (n.task = r.task OR (n.asked = 0 AND r.asked = 0)));"
+    "ALTER TABLE study ADD COLUMN tasks TEXT NOT NULL DEFAULT '[]';"
+    "UPDATE study SET tasks = (SELECT json_group_array(task) FROM (SELECT t.task FROM image i JOIN standing t ON t.image_id ="
+    " i.id WHERE i.study_id = study.id GROUP BY t.task ORDER BY MIN(t.result_id)));"
+    "UPDATE image SET result_id = NULL;";
+
+static const char *const steps[] = {version_1, version_2, version_3};
 
 int reha_schema_count(void)
 {

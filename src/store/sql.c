@@ -23,15 +23,16 @@
     "SELECT s.id, s.version, s.status, CASE WHEN p.id IS NULL THEN NULL ELSE json_object('id', p.id, " \
     "'pseudonym', p.pseudonym, 'name', CASE WHEN ?1 THEN " NAME " END) END AS \"patient:json\", s.episode_id, " \
     "s.modality, s.body_part, s.image_date, s.received_at, s.image_count, s.first_image_id, s.headline, " \
+    "s.tasks AS \"tasks:json\", " \
     "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at "
 #define IMAGE \
-    "SELECT id, study_id, digest, facts AS \"facts:json\", image_date, side_hint, result_id "
+    "SELECT id, study_id, digest, facts AS \"facts:json\", image_date, side_hint "
 #define JOB \
-    "SELECT j.id, j.image_id, i.study_id, j.state, j.text, j.tries, j.created_at, j.started_at, j.ended_at " \
+    "SELECT j.id, j.image_id, i.study_id, j.task, j.state, j.text, j.tries, j.created_at, j.started_at, j.ended_at " \
     "FROM job j JOIN image i ON i.id = j.image_id "
 #define RESULT \
-    "SELECT id, image_id, (SELECT study_id FROM image i WHERE i.id = image_id) AS study_id, created_at, " \
-    "input_digest, model, model_version, model_hash, software, accepted AS \"accepted:bool\", headline, " \
+    "SELECT id, image_id, (SELECT study_id FROM image i WHERE i.id = image_id) AS study_id, created_at, task, " \
+    "asked AS \"asked:bool\", input_digest, model, model_version, model_hash, software, accepted AS \"accepted:bool\", headline, " \
     "analysis AS \"analysis:json\", (SELECT json_group_array(name) FROM result_picture WHERE result_id = " \
     "result.id) AS \"pictures:json\" "
 #define REVIEW \
@@ -172,15 +173,17 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_STUDY_REFRESH] =
         "UPDATE study SET version = version + 1, image_count = (SELECT COUNT(*) FROM image i WHERE i.study_id = "
         "?1), first_image_id = (SELECT MIN(i.id) FROM image i WHERE i.study_id = ?1), finding_count = (SELECT "
-        "COALESCE(SUM(r.finding_count), 0) FROM image i JOIN result r ON r.id = i.result_id WHERE i.study_id = "
-        "?1), reviewed = (SELECT COUNT(*) FROM (SELECT DISTINCT v.result_id, v.region, v.finding FROM image i "
-        "JOIN review v ON v.result_id = i.result_id WHERE i.study_id = ?1)), headline = COALESCE((SELECT "
-        "r.headline FROM image i JOIN result r ON r.id = i.result_id WHERE i.study_id = ?1 ORDER BY r.accepted "
-        "DESC, r.id LIMIT 1), (SELECT j.text FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 "
+        "COALESCE(SUM(r.finding_count), 0) FROM image i JOIN standing t ON t.image_id = i.id JOIN result r ON r.id = "
+        "t.result_id WHERE i.study_id = ?1), reviewed = (SELECT COUNT(*) FROM (SELECT DISTINCT v.result_id, v.region, "
+        "v.finding FROM image i JOIN standing t ON t.image_id = i.id JOIN review v ON v.result_id = t.result_id WHERE "
+        "i.study_id = ?1)), tasks = (SELECT json_group_array(task) FROM (SELECT t.task FROM image i JOIN standing t ON "
+        "t.image_id = i.id WHERE i.study_id = ?1 GROUP BY t.task ORDER BY MIN(t.result_id))), headline = COALESCE((SELECT "
+        "r.headline FROM image i JOIN standing t ON t.image_id = i.id JOIN result r ON r.id = t.result_id WHERE "
+        "i.study_id = ?1 ORDER BY r.accepted DESC, r.id LIMIT 1), (SELECT j.text FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 "
         "AND j.state = 'failed' ORDER BY j.id DESC LIMIT 1)), status = CASE WHEN signed_at IS NOT NULL THEN "
         "'signed' WHEN EXISTS (SELECT 1 FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 AND "
-        "j.state IN ('queued', 'running')) THEN 'waiting' WHEN NOT EXISTS (SELECT 1 FROM image i WHERE "
-        "i.study_id = ?1 AND i.result_id IS NOT NULL) THEN 'failed' ELSE 'to-review' END WHERE id = ?1",
+        "j.state IN ('queued', 'running')) THEN 'waiting' WHEN NOT EXISTS (SELECT 1 FROM image i JOIN "
+        "result r ON r.image_id = i.id WHERE i.study_id = ?1) THEN 'failed' ELSE 'to-review' END WHERE id = ?1",
     [REHA_SQL_IMAGES] =
         IMAGE "FROM image WHERE study_id = ?1 ORDER BY id",
     [REHA_SQL_IMAGE] =
@@ -190,8 +193,6 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_IMAGE_ADD] =
         "INSERT INTO image (id, study_id, sop_uid, digest, source_digest, size_bytes, facts, image_date, "
         "side_hint, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [REHA_SQL_IMAGE_RESULT] =
-        "UPDATE image SET result_id = ?2 WHERE id = ?1",
     [REHA_SQL_IMAGE_DIGESTS] =
         "SELECT digest FROM image UNION SELECT digest FROM result_picture",
     [REHA_SQL_JOB] =
@@ -199,16 +200,16 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_JOB_NEWEST] =
         JOB "WHERE j.image_id = ?1 ORDER BY j.id DESC LIMIT 1",
     [REHA_SQL_JOB_ADD] =
-        "INSERT INTO job (id, image_id, created_at) VALUES (?1, ?2, ?3)",
+        "INSERT INTO job (id, image_id, task, created_at) VALUES (?1, ?2, ?3, ?4)",
     [REHA_SQL_JOB_OPEN] =
-        "SELECT COUNT(*) FROM job WHERE image_id = ?1 AND state IN ('queued', 'running')",
+        "SELECT COUNT(*) FROM job WHERE image_id = ?1 AND task IS ?2 AND state IN ('queued', 'running')",
     [REHA_SQL_JOBS_OPEN] =
         "SELECT COUNT(*) FROM job WHERE state IN ('queued', 'running')",
     [REHA_SQL_JOBS_WAITING] =
         "SELECT COUNT(*) FROM job WHERE state = 'queued'",
     [REHA_SQL_JOB_CLAIM] =
         "UPDATE job SET state = 'running', tries = tries + 1, started_at = ?1 WHERE id = (SELECT id FROM job "
-        "WHERE state = 'queued' ORDER BY tries, id LIMIT 1) RETURNING id, image_id, tries, (SELECT study_id FROM "
+        "WHERE state = 'queued' ORDER BY tries, id LIMIT 1) RETURNING id, image_id, task, tries, (SELECT study_id FROM "
         "image WHERE id = image_id) AS study_id, (SELECT digest FROM image WHERE id = image_id) AS digest, "
         "(SELECT side_hint FROM image WHERE id = image_id) AS side_hint",
     [REHA_SQL_JOB_END] =
@@ -222,9 +223,11 @@ static const char *const texts[REHA_SQL_COUNT] = {
         SEAL("?4", "?1 || '/' || ?2", "upload.answer") ", ?5)",
     [REHA_SQL_RESULT] =
         RESULT "FROM result WHERE id = ?1",
+    [REHA_SQL_RESULTS] =
+        "SELECT result_id, task, asked FROM standing WHERE image_id = ?1 ORDER BY result_id",
     [REHA_SQL_RESULT_ADD] =
-        "INSERT INTO result (id, image_id, created_at, input_digest, model, model_version, model_hash, software, "
-        "accepted, headline, finding_count, analysis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        "INSERT INTO result (id, image_id, created_at, task, asked, input_digest, model, model_version, model_hash, software, "
+        "accepted, headline, finding_count, analysis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [REHA_SQL_PICTURE_ADD] =
         "INSERT INTO result_picture (result_id, name, digest) VALUES (?1, ?2, ?3)",
     [REHA_SQL_PICTURE] =
@@ -255,7 +258,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "COALESCE(i.image_date, substr(s.received_at, 1, 10)) AS date, s.id AS study_id, i.id AS image_id, "
         "m.result_id, m.region, CASE WHEN v.decision = 'amend' THEN 'human' ELSE 'software' END AS origin, "
         "m.value AS software_value, v.decision, s.signed_at IS NOT NULL AS \"signed:bool\" FROM study s JOIN "
-        "image i ON i.study_id = s.id JOIN measurement m ON m.result_id = i.result_id LEFT JOIN review v ON "
+        "image i ON i.study_id = s.id JOIN standing t ON t.image_id = i.id JOIN measurement m ON m.result_id = t.result_id "
+        "LEFT JOIN review v ON "
         "v.result_id = m.result_id AND v.region = m.region AND v.finding = m.key AND v.id = (SELECT MAX(n.id) "
         "FROM review n WHERE n.result_id = v.result_id AND n.region = v.region AND n.finding = v.finding) WHERE "
         "s.patient_id = ?1 ORDER BY date, i.id, m.id",

@@ -51,12 +51,11 @@ typedef enum reha_sql {
     REHA_SQL_IMAGE, /* id */
     REHA_SQL_IMAGE_KNOWN, /* source digest, SOP instance UID */
     REHA_SQL_IMAGE_ADD, /* id, study, SOP UID, digest, source digest, bytes, facts, date, side hint, time */
-    REHA_SQL_IMAGE_RESULT, /* id, result */
     REHA_SQL_IMAGE_DIGESTS, /* every stored file */
     REHA_SQL_JOB, /* id */
     REHA_SQL_JOB_NEWEST, /* image */
-    REHA_SQL_JOB_ADD, /* id, image, time */
-    REHA_SQL_JOB_OPEN, /* image */
+    REHA_SQL_JOB_ADD, /* id, image, task (NULL: the program chooses), time */
+    REHA_SQL_JOB_OPEN, /* image, task */
     REHA_SQL_JOBS_OPEN,
     REHA_SQL_JOBS_WAITING,
     REHA_SQL_JOB_CLAIM, /* time: the oldest that waits */
@@ -65,7 +64,8 @@ typedef enum reha_sql {
     REHA_SQL_UPLOAD, /* user, key */
     REHA_SQL_UPLOAD_ADD, /* user, key, digest, answer, time */
     REHA_SQL_RESULT, /* id */
-    REHA_SQL_RESULT_ADD, /* id, image, time, input digest, model, version, hash, software, accepted, headline, findings, analysis */
+    REHA_SQL_RESULTS, /* image: those that stand, oldest first */
+    REHA_SQL_RESULT_ADD, /* id, image, time, task, whether it was named, input digest, model, version, hash, software, accepted, headline, findings, analysis */
     REHA_SQL_PICTURE_ADD, /* result, name, digest */
     REHA_SQL_PICTURE, /* result, name */
     REHA_SQL_MEASUREMENT_ADD, /* result, region, key, label, side, value, unit, error */

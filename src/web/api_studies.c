@@ -45,7 +45,8 @@ reha_status reha_call_upload_begin(reha_call *call, reha_error *err)
                                          .episode_id = reha_call_query(call, "episode_id"),
                                          .study_id = reha_call_query(call, "study_id"),
                                          .image_date = reha_call_query(call, "image_date"),
-                                         .mm_per_px = mm_per_px};
+                                         .mm_per_px = mm_per_px,
+                                         .task = reha_call_query(call, "task")};
     return reha_upload_begin(call->clinic, &call->actor, &options, &call->upload, err);
 }
 
@@ -242,7 +243,8 @@ reha_status reha_web_image_dicom(reha_call *call, reha_error *err)
 reha_status reha_web_analyse(reha_call *call, reha_error *err)
 {
     json_t *job = NULL;
-    REHA_TRY(reha_clinic_analyse(call->clinic, &call->actor, ID, &job, err));
+    REHA_TRY(reha_clinic_analyse(call->clinic, &call->actor, ID, call->in,
+                                 reha_call_header(call, "Idempotency-Key"), &job, err));
     return reha_call_json(call, 202, job, err);
 }
 

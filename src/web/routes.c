@@ -33,8 +33,8 @@ static const reha_route routes[] = {
     {REHA_HTTP_POST, V "/uploads", REHA_MAY_UPLOAD, reha_web_upload, REHA_BODY_UPLOAD, REHA_ROUTE_IDEMPOTENT,
      "Store an image (DICOM, PNG, JPEG, TIFF) or a zip of such; answered once it is on disk. Header "
      "X-File-Name: "
-     "percent-encoded",
-     NULL, "patient_id, episode_id, study_id, image_date, mm_per_px", JSON, 0},
+     "percent-encoded; task: an offered recogniser of /models, else chosen by what the image is",
+     NULL, "patient_id, episode_id, study_id, image_date, mm_per_px, task", JSON, 0},
     {REHA_HTTP_GET, V "/studies", REHA_MAY_READ, reha_web_studies, REHA_BODY_NONE, REHA_ROUTE_PAGED,
      "The worklist: those that need somebody first", NULL, "text, status, patient_id, modality, from, to",
      JSON, 0},
@@ -60,8 +60,11 @@ static const reha_route routes[] = {
      "frame, frames, values, window_center, window_width, side_max_px", "image/png", 0},
     {REHA_HTTP_GET, V "/images/{id}/file.dcm", REHA_MAY_EXPORT, reha_web_image_dicom, REHA_BODY_NONE,
      REHA_ROUTE_IDENTITY, "The stored DICOM file", NULL, NULL, "application/dicom", 0},
-    {REHA_HTTP_POST, V "/images/{id}/analysis", REHA_MAY_UPLOAD, reha_web_analyse, REHA_BODY_JSON, 0,
-     "Analyse an image again, with the newest model", "", NULL, JSON, 0},
+    {REHA_HTTP_POST, V "/images/{id}/analysis", REHA_MAY_UPLOAD, reha_web_analyse, REHA_BODY_JSON,
+     REHA_ROUTE_IDEMPOTENT,
+     "Analyse an image again, with the newest model; task: an offered recogniser of /models, else chosen by "
+     "what the image is. The result stands beside those of other tasks",
+     "task?", NULL, JSON, 0},
     {REHA_HTTP_GET, V "/images/{id}/comparison", REHA_MAY_READ, reha_web_compare, REHA_BODY_NONE, 0,
      "What has really changed since an earlier image of the patient, and how one lies over the other; by: "
      "landmarks or intensity",

@@ -79,6 +79,8 @@ def watched_folder(admin, inbox, image):
         assert time.time() < end, "the watched folder is not looked into"
         time.sleep(0.5)
     assert not os.path.exists(os.path.join(inbox, "IM7"))
+    newest = max(admin.get("/studies")["items"], key=lambda study: study["id"])
+    assert admin.get("/studies/" + newest["id"])["images"][0]["job"]["task"] == "knee-oa", "the watched folder's task"
     assert len(os.listdir(os.path.join(inbox, ".refused"))) == 1
 
 

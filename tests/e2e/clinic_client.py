@@ -73,11 +73,8 @@ class Client:
             time.sleep(0.2)
 
     def review_all(self, study, reason):
-        """Accepts every finding of the newest results; the first one of each is rejected with this reason."""
-        for image in study["images"]:
-            result = image["result"]
-            if not result or not result["accepted"]:
-                continue
+        """Accepts every finding of the results that stand; the first one of each is rejected with this reason."""
+        for result in [result for image in study["images"] for result in image["results"] if result["accepted"]]:
             for place, region in enumerate(result["analysis"]["regions"]):
                 for number, finding in enumerate(region["findings"]):
                     decision = {"region": place, "finding": finding["key"], "decision": "accept"}

@@ -29,7 +29,9 @@ PY
 mkdir "$work/scans"
 run 1 serve --home "$work/home" --inbox "$work/nowhere" --port 0
 says err 'no folder that can be read and emptied'
-"$REHASCOPE" serve --home "$work/home" --inbox "$work/scans" --port 0 >"$work/served" 2>"$work/serve-err" &
+run 1 serve --home "$work/home" --inbox "$work/scans" --inbox-task xray --port 0
+says err "there is no 'xray'"
+"$REHASCOPE" serve --home "$work/home" --inbox "$work/scans" --inbox-task knee-oa --port 0 >"$work/served" 2>"$work/serve-err" &
 server=$!
 for _ in $(seq 200); do
     address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")

@@ -29,9 +29,20 @@ says out "knee-000R.png: stored"
 says out "labels.csv: refused: this is a text file"
 run 0 import "$work/knees/knee-000R.png" --home "$home"
 says out "duplicate"
+# A task by name: one that there is not stores nothing.
+run 0 phantom "$work/more" --count 1 --seed 99
+run 1 import "$work/more/knee-000R.png" --home "$home" --task fractures
+says err "there is no 'fractures'; there are: knee-oa, "
+run 1 import "$work/more/knee-000R.png" --home "$home" --task bone-density
+says err "switched off by its own model card"
+run 0 import "$work/more/knee-000R.png" --home "$home" --task muscle-us
+says out "stored"
 run 0 worker --once --home "$home"
 run 0 audit verify --home "$home"
-says out "^whole: [0-9]+ audit records, [4-9] files$" # two images and the pictures of two results
+says out "^whole: [0-9]+ audit records, ([6-9]|1[0-2]) files$" # three images and the pictures of three results
+checks=$((checks + 1))
+python3 -c "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); got = sorted(d.execute('SELECT task, asked FROM result').fetchall())
+assert got == [('knee-oa', 0), ('knee-oa', 0), ('muscle-us', 1)], got" "$home/records.db" || fail "the results do not tell their tasks"
 run 0 audit export --home "$home"
 says out '"action":"job.done"'
 

@@ -63,7 +63,7 @@ end() { # SIGTERM must end it cleanly and soon
     server=
 }
 
-run 0 phantom "$work/phantoms" --count 2 --films --dicom
+run 0 phantom "$work/phantoms" --count 3 --films --dicom
 start
 if grep -q 'left out' "$work/served"; then
     end

@@ -1,4 +1,4 @@
-// A day in the clinic, in a real browser: node clinic.mjs URL FOLDER [SHOTS]. FOLDER holds two DICOM phantoms. Every page
+// A day in the clinic, in a real browser: node clinic.mjs URL FOLDER [SHOTS]. FOLDER holds three DICOM phantoms. Every page
 // is judged by axe-core; no request may leave the origin; no script may fail. Exit 1 names what went wrong.
 import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -88,6 +88,66 @@ async function uploadAndOpen(page, file) {
   await page.locator("canvas[data-loaded]").waitFor();
 }
 
+// What is asked by name: by keyboard from the study, the result beside the first one, which stays to be reviewed.
+async function askByName(page) {
+  check(await page.locator(".results").innerText().then((t) => /Knee osteoarthritis/.test(t) && /chosen by the program/.test(t)), "it is not told which task gave the result");
+  const before = await page.locator(".finding").count();
+  await page.getByRole("button", { name: "Analyse again with" }).focus();
+  await page.keyboard.press("Enter");
+  const box = page.locator("dialog");
+  const choice = box.getByLabel("Analyse as");
+  const groups = await choice.locator("optgroup").evaluateAll((all) => all.map((g) => [g.label, [...g.children].map((o) => o.value)]));
+  const apart = groups.find(([label]) => /^Research only/.test(label))?.[1] ?? [];
+  check(apart.includes("fracture") && apart.includes("muscle-injury") && !apart.includes("knee-oa"), `what is for research stands not apart: ${JSON.stringify(groups)}`);
+  check(groups.flat(2).every((v) => v !== "bone-density" && v !== "gate" && v !== "knee-mri"), "what cannot be asked for is offered");
+  check(await choice.locator("option[value=fracture]").innerText().then((t) => t === "Fractures (research only)"), "a research recogniser is not marked");
+  await judge(page, "ask-again");
+  await choice.focus();
+  await page.keyboard.type("Frac"); // a list is chosen from by its letters
+  check((await choice.inputValue()) === "fracture", "the keyboard does not choose a task");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab"); // past Cancel
+  await page.keyboard.press("Enter");
+  await page.locator(".results [aria-pressed=true]").getByText("Fractures").waitFor({ timeout: 90000 });
+  await page.locator(".results").getByText("asked for by name").waitFor();
+  check((await page.locator(".results").getByText("research only").count()) === 1, "a research result is not marked");
+  await judge(page, "study-fracture");
+  await page.locator(".results button", { hasText: "Knee osteoarthritis" }).press("Enter");
+  await page.locator(".results [aria-pressed=true]").getByText("Knee osteoarthritis").waitFor();
+  check((await page.locator(".finding").count()) === before, "the first result is not what it was");
+}
+
+// A task that is chosen before the upload is what is asked; a program gets a clear text for one that cannot be.
+async function uploadForATask(page, file) {
+  await page.goto(`${base}/#/?status=`);
+  await page.getByLabel("Analyse as").selectOption("muscle-us");
+  await judge(page, "upload-task");
+  await page.locator("#upload-files").setInputFiles(file);
+  await page.locator(".uploads a").first().waitFor();
+  const href = await page.locator(".uploads a").first().getAttribute("href");
+  await page.goto(`${base}/${href}`);
+  await page.locator(".results").getByText("Muscle architecture").waitFor({ timeout: 90000 });
+  check(await page.locator(".side").innerText().then((t) => /an ultrasound image of a muscle .*is needed/.test(t)), "a film is measured as a muscle");
+  const answers = await page.evaluate(async () => {
+    const { csrf } = await (await fetch("/api/v1/session")).json();
+    const { items } = await (await fetch("/api/v1/studies?limit=1")).json();
+    const ask = async (path, body) => { const r = await fetch(path, { method: "POST", headers: { "Content-Type": typeof body === "string" ? "application/octet-stream" : "application/json", "X-CSRF-Token": csrf }, body: typeof body === "string" ? body : JSON.stringify(body) }); return [r.status, (await r.json()).error?.message ?? ""]; };
+    const image = items[0].first_image_id;
+    return [await ask(`/api/v1/images/${image}/analysis`, { task: "fractures" }), await ask(`/api/v1/images/${image}/analysis`, { task: "bone-density" }), await ask("/api/v1/uploads?task=nonsense", "x")];
+  });
+  check(answers[0][0] === 400 && /there are: knee-oa/.test(answers[0][1]) && answers[1][0] === 422 && /switched off/.test(answers[1][1]) && answers[2][0] === 400, `tasks that cannot be asked for: ${JSON.stringify(answers)}`);
+  await page.goto(`${base}/#/?status=`);
+  await page.locator(".study-row", { hasText: "Muscle architecture" }).first().waitFor();
+  check((await page.locator(".study-row", { hasText: "Knee osteoarthritis · Fractures" }).count()) === 1, "the worklist does not tell which tasks gave results");
+}
+
+async function acceptAll(page) {
+  for (let left = await page.locator(".finding.undecided").count(); left > 0; left--) {
+    await page.keyboard.press("a");
+    await page.waitForFunction((n) => document.querySelectorAll(".finding.undecided").length < n, left);
+  }
+}
+
 async function review(page) {
   const sign = page.getByRole("button", { name: "Sign", exact: true });
   check(await page.locator(".banner").innerText().then((t) => t.includes("Not reviewed")), "the banner before the signature");
@@ -97,9 +157,13 @@ async function review(page) {
   await page.getByLabel("Reason").fill("Osteophytes say more than the network");
   await page.getByRole("button", { name: "Save" }).click();
   await page.locator(".finding.decided").first().waitFor();
-  for (let left = await page.locator(".finding.undecided").count(); left > 0; left--) {
-    await page.keyboard.press("a"); // the next undecided one has the focus
-    await page.waitForFunction((n) => document.querySelectorAll(".finding.undecided").length < n, left);
+  await acceptAll(page); // the next undecided one has the focus
+  const others = page.locator(".results .tabs button", { hasText: "to decide" });
+  check((await others.count()) > 0 === await sign.isDisabled(), "the open findings of another task and the button to sign do not fit");
+  while ((await others.count()) > 0) {
+    await others.first().click();
+    await page.locator(".finding.undecided").first().focus();
+    await acceptAll(page);
   }
   await judge(page, "study-reviewed");
   await sign.click();
@@ -338,13 +402,17 @@ try {
   await setUp(admin);
   const page = await open(browser);
   await signIn(page, "petra");
+  await page.locator("#upload-task option[value=fracture]").waitFor({ state: "attached" });
+  check((await page.getByLabel("Analyse as").inputValue()) === "", "a task is chosen that nobody chose");
   await judge(page, "worklist-empty");
   await addPatient(page);
   const patient = page.url();
   await uploadAndOpen(page, files[0]);
   const study = new URL(page.url()).hash;
   await judge(page, "study");
+  await askByName(page);
   await review(page);
+  await uploadForATask(page, files[2]);
   await page.goto(patient);
   await uploadAndOpen(page, files[1]);
   await lookAround(page);

@@ -210,9 +210,10 @@ async function lookAtFractures(page, data) {
   await page.route(`**/api/v1/studies/${study}`, async (route) => {
     const answer = await route.fetch();
     const json = await answer.json();
-    const { analysis } = json.images[0].result;
+    const [result] = json.images[0].results;
+    const { analysis } = result;
     const region = { ...analysis.regions[0], accepted: true, landmarks_px: [], joint_space_profile: null, explanation: null, notes: [], findings: [finding("fracture-1", 0.71, 40), finding("possible-fracture-2", 0.2, 180)] };
-    await route.fulfill({ response: answer, json: { ...json, images: [{ ...json.images[0], result: { ...json.images[0].result, analysis: { ...analysis, task: "fracture", regions: [region] } } }] } });
+    await route.fulfill({ response: answer, json: { ...json, images: [{ ...json.images[0], results: [{ ...result, task: "fracture", analysis: { ...analysis, task: "fracture", regions: [region] } }] }] } });
   });
   await openStudy(page, study);
   await page.keyboard.press("b");

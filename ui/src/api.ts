@@ -24,10 +24,14 @@ function toError(status: number, text: string): ApiError {
   }
 }
 
-export function api<T>(method: string, path: string, body?: unknown, version?: number): Promise<T> {
+export const newKey = (): string => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+
+// `key`: the same for all tries of one request, which is then done once.
+export function api<T>(method: string, path: string, body?: unknown, version?: number, key?: string): Promise<T> {
   const headers: Record<string, string> = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET" && session !== null) headers["X-CSRF-Token"] = session.csrf;
+  if (key !== undefined) headers["Idempotency-Key"] = key;
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
   return send<T>(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
 }
@@ -66,7 +70,7 @@ export function upload(file: File, values: Record<string, string | number | null
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("X-CSRF-Token", session?.csrf ?? "");
     request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
-    request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`);
+    request.setRequestHeader("Idempotency-Key", newKey());
     request.upload.onprogress = (e) => e.lengthComputable && onProgress(e.loaded / e.total);
     request.onload = () =>
       request.status < 300 ? resolve(JSON.parse(request.responseText) as UploadAnswer) : reject(toError(request.status, request.responseText));

@@ -2,6 +2,7 @@
 import { ApiError, upload } from "./api";
 import { h, replace } from "./dom";
 import { field, values } from "./form";
+import { fillTasks, taskSelect } from "./results";
 import { t } from "./text";
 import type { UploadAnswer } from "./types";
 
@@ -44,21 +45,24 @@ export function uploader(options: Options): { element: HTMLElement; open: () => 
   const more = h("form", { class: "row upload-options", hidden: true },
     field({ name: "image_date", label: t("upload.date"), type: "date" }),
     field({ name: "mm_per_px", label: t("upload.scale"), type: "number", min: "0.01", max: "10", step: "any", hint: t("upload.scale-hint") }));
+  const task = taskSelect([], { id: "upload-task" });
+  void fillTasks(task);
   const zone = h("div", { class: "drop" },
     h("button", { type: "button", class: "primary", onclick: () => input.click() }, t("upload.choose")), h("span", {}, t("upload.drop")),
+    h("span", { class: "task-choice" }, h("label", { for: "upload-task" }, t("task.label")), task),
     h("button", { type: "button", class: "quiet", "aria-expanded": "false", onclick: (e: Event) => {
       more.hidden = !more.hidden;
       (e.currentTarget as HTMLElement).setAttribute("aria-expanded", String(!more.hidden));
     } }, t("upload.options")));
-  const queue: { file: File; row: HTMLElement; bar: HTMLProgressElement; state: HTMLElement }[] = [];
+  const queue: { file: File; task: string; row: HTMLElement; bar: HTMLProgressElement; state: HTMLElement }[] = [];
   let running = 0;
 
   function pump(): void {
     while (running < 2 && queue.length > 0) {
-      const { file, row, bar, state } = queue.shift()!;
+      const { file, task: asked, row, bar, state } = queue.shift()!;
       const extra = values(more);
       running++;
-      upload(file, { patient_id: options.patientId ?? null, image_date: extra["image_date"] ?? null, mm_per_px: extra["mm_per_px"] ?? null }, (ratio) => {
+      upload(file, { patient_id: options.patientId ?? null, image_date: extra["image_date"] ?? null, mm_per_px: extra["mm_per_px"] ?? null, task: asked }, (ratio) => {
         bar.value = ratio;
         state.textContent = ratio < 1 ? `${Math.round(100 * ratio)} %` : t("upload.storing");
       })
@@ -86,7 +90,7 @@ export function uploader(options: Options): { element: HTMLElement; open: () => 
       const state = h("span", { class: "state" }, t("upload.waiting"));
       const row = h("li", {}, h("span", { class: "name" }, file.name), bar, state);
       list.append(row);
-      queue.push({ file, row, bar, state });
+      queue.push({ file, task: task.value, row, bar, state });
     }
     pump();
   }

@@ -21,6 +21,7 @@ static const char password[] = "correct horse battery";
 static inline int clinic_worker(int argc, char **argv)
 {
     const char *models = NULL;
+    const char *task = NULL;
     long memory_mib = 4096;
     long cpu_s = 60;
     if (argc < 3 || strcmp(argv[1], "worker") != 0 || strcmp(argv[2], "--sandbox") != 0) {
@@ -33,9 +34,11 @@ static inline int clinic_worker(int argc, char **argv)
             cpu_s = strtol(argv[i] + 8, NULL, 10);
         } else if (strcmp(argv[i], "--models") == 0 && i + 1 < argc) {
             models = argv[++i];
+        } else if (strcmp(argv[i], "--task") == 0 && i + 1 < argc) {
+            task = argv[++i];
         }
     }
-    return reha_sandbox_main(models, (size_t)memory_mib << 20, (double)cpu_s);
+    return reha_sandbox_main(models, task, (size_t)memory_mib << 20, (double)cpu_s);
 }
 
 typedef struct test_home {
@@ -113,6 +116,12 @@ static inline reha_status upload_bytes(reha_clinic *clinic, const reha_actor *ac
 static inline const char *item_text(const json_t *answer, size_t i, const char *key)
 {
     return reha_json_string(json_array_get(json_object_get(answer, "items"), i), key, "");
+}
+
+/* The first result that stands of a study's first image; NULL: none yet. */
+static inline const json_t *first_result(const json_t *study)
+{
+    return json_array_get(json_object_get(json_array_get(json_object_get(study, "images"), 0), "results"), 0);
 }
 
 static inline int64_t version_of(const json_t *record)

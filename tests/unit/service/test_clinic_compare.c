@@ -342,7 +342,7 @@ static void every_frame_of_a_muscle_is_measured(void **state)
     add_sequence(true, image_id, study_id);
     assert_ok(reha_clinic_drain(f.home.clinic, &err), &err);
     assert_ok(reha_clinic_study(f.home.clinic, &f.physio, study_id, &study, &err), &err);
-    const json_t *result = json_object_get(json_array_get(json_object_get(study, "images"), 0), "result");
+    const json_t *result = first_result(study);
     const char *result_id = reha_json_string(result, "id", "none");
     assert_ok(reha_clinic_result_frames(f.home.clinic, &f.physio, result_id, &text, &count, &err), &err);
     assert_ok(reha_json_parse((const char *)text, count, &frames, &err), &err);

@@ -104,8 +104,7 @@ static void review_one(reha_clinic *clinic, const reha_actor *actor, const char 
     char reason[32];
     (void)snprintf(reason, sizeof reason, "r%llu", (unsigned long long)number);
     if (reha_clinic_study(clinic, actor, study_id, &study, &err) == REHA_OK) {
-        const json_t *image = json_array_get(json_object_get(study, "images"), 0);
-        const char *result_id = reha_json_string(json_object_get(image, "result"), "id", "");
+        const char *result_id = reha_json_string(first_result(study), "id", "");
         json_t *in = json_pack("{s:i, s:s, s:s, s:s}", "region", 0, "finding", number % 2 == 0 ? "kl-grade" : "oa", "decision",
                                "reject", "reason", reason);
         if (reha_clinic_review(clinic, actor, result_id, version_of(study), in, &out, &err) == REHA_OK) {
@@ -149,7 +148,7 @@ static void work_until_killed(const scene *at, uint64_t seed, uint64_t images, i
 /* A review is there if the newest decision on its finding is at least as new. */
 static bool has_review(const json_t *study, const char *reason)
 {
-    const json_t *reviews = json_object_get(json_object_get(json_array_get(json_object_get(study, "images"), 0), "result"), "reviews");
+    const json_t *reviews = json_object_get(first_result(study), "reviews");
     const unsigned long long wanted = strtoull(reason + 1, NULL, 10);
     for (size_t i = 0; i < json_array_size(reviews); i++) {
         const char *newest = reha_json_string(json_array_get(reviews, i), "reason", "r0");
@@ -246,7 +245,7 @@ static void check_no_halves(reha_clinic *clinic, const reha_actor *actor)
         assert_true(json_array_size(images) >= 1);
         const json_t *image = json_array_get(images, 0);
         assert_true(json_is_object(json_object_get(image, "job")));
-        const json_t *result = json_object_get(image, "result");
+        const json_t *result = first_result(study);
         if (json_is_object(result)) {
             assert_true(json_array_size(json_object_get(result, "pictures")) >= 1);
             assert_true(json_is_object(json_object_get(result, "analysis")));

@@ -20,7 +20,7 @@ static json_t *decide(reha_clinic *clinic, const reha_actor *actor, json_t *stud
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *out = NULL;
-    const json_t *result = json_object_get(json_array_get(json_object_get(study, "images"), 0), "result");
+    const json_t *result = first_result(study);
     const bool is_amend = strcmp(decision, "amend") == 0;
     json_t *in = json_pack("{s:i, s:s, s:s, s:o, s:s?}", "region", (int)region, "finding", key, "decision", decision, "value",
                            is_amend ? json_integer(2) : json_null(), "reason",
@@ -34,7 +34,7 @@ static json_t *decide(reha_clinic *clinic, const reha_actor *actor, json_t *stud
 static json_t *decide_all(reha_clinic *clinic, const reha_actor *actor, json_t *study)
 {
     json_t *keys = json_array();
-    const json_t *result = json_object_get(json_array_get(json_object_get(study, "images"), 0), "result");
+    const json_t *result = first_result(study);
     const json_t *regions = json_object_get(json_object_get(result, "analysis"), "regions");
     for (size_t r = 0; r < json_array_size(regions); r++) {
         const json_t *findings = json_object_get(json_array_get(regions, r), "findings");
@@ -126,7 +126,7 @@ static void test_from_upload_to_signature(void **state)
     json_t *study = NULL;
     assert_ok(reha_clinic_study(home.clinic, &clinician, study_id, &study, &err), &err);
     const json_t *image = json_array_get(json_object_get(study, "images"), 0);
-    const json_t *result = json_object_get(image, "result");
+    const json_t *result = first_result(study);
     if (!json_is_object(result)) {
         fail_msg("no result: %s", reha_json_string(json_object_get(image, "job"), "text", "?"));
     }
@@ -162,7 +162,7 @@ static void test_from_upload_to_signature(void **state)
 
     /* Signed is signed, until it is reopened with a reason; the signature stays on record. */
     json_t *job = NULL;
-    assert_int_equal(reha_clinic_analyse(home.clinic, &clinician, image_id, &job, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_analyse(home.clinic, &clinician, image_id, in, NULL, &job, &err), REHA_E_CONFLICT);
     json_t *reason = json_pack("{s:s}", "reason", "second look");
     json_t *reopened = NULL;
     assert_ok(reha_clinic_reopen(home.clinic, &clinician, study_id, version_of(out), reason, &reopened, &err), &err);

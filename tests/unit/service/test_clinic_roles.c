@@ -107,7 +107,7 @@ WRITE(do_review, json_pack("{s:i, s:s, s:s}", "region", 0, "finding", "oa", "dec
 WRITE(do_sign, json_object(), reha_clinic_sign(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_reopen, json_pack("{s:s}", "reason", "x"),
       reha_clinic_reopen(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
-WRITE(do_analyse, json_object(), reha_clinic_analyse(f->clinic, actor, "none", &out, err))
+WRITE(do_analyse, json_object(), reha_clinic_analyse(f->clinic, actor, "none", in, NULL, &out, err))
 WRITE(do_user_change, json_pack("{s:s}", "display_name", "X"),
       reha_clinic_user_change(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_user_add, json_pack("{s:s, s:s, s:s}", "name", "x", "password", password, "role", "reviewer"),

@@ -116,7 +116,7 @@ static void test_constraints_become_statuses(void **state)
                                 reha_of_text(NULL), reha_of_text(NULL), reha_of_text(NULL), reha_of_text("t")};
     assert_int_equal(reha_store_do(store, REHA_SQL_PATIENT_ADD, twice, 8, NULL, &err), REHA_E_CONFLICT);
     assert_int_equal(reha_store_do(store, REHA_SQL_JOB_ADD,
-                                   REHA_BIND(reha_of_text("j"), reha_of_text("no image"), reha_of_text("t")), NULL, &err),
+                                   REHA_BIND(reha_of_text("j"), reha_of_text("no image"), reha_of_text(NULL), reha_of_text("t")), NULL, &err),
                      REHA_E_NOT_FOUND);
     reha_store_close(store);
 }
@@ -195,6 +195,12 @@ static void expect_no_clear_text(const char *text)
 }
 
 static const char FORMER_PATIENT[] = "01m8n4h5j7zf6mtff6n338ez6v"; /* of golden/home-v1 */
+#define FORMER_STUDY_1  "01m8n4hgdbdb4b3nq055xfpdt7" /* of golden/home-v1 */
+#define FORMER_IMAGE_1  "01m8n4hgdbg5vsy2a6xh6f608b"
+#define FORMER_RESULT_1 "01m8n4hjjkvy5x84cravvhnaat"
+#define FORMER_STUDY_2  "01m8nj87asfgrcn234pws8scb0" /* of golden/home-v2 */
+#define FORMER_IMAGE_2  "01m8nj87atq72wrysewwy47k9j"
+#define FORMER_RESULT_2 "01m8nj8gm964hz3qaq8zm2g40b"
 
 /* Every column that the first version kept in clear, read through the newest statements. */
 static void expect_former_records(reha_store *store)
@@ -278,6 +284,58 @@ static void test_seals_the_records_of_the_first_version(void **state)
     assert_ok(reha_store_open(path, &former, false, &store, &err), &err);
     assert_ok(reha_audit_verify(store, former.audit, head, NULL, &err), &err); /* and the chain is the same */
     reha_store_close(store);
+}
+
+/* The newest result of every former version stands, as one of the task that its analysis names and nobody had asked for; older
+ * ones are history. A result is as unchangeable as before. */
+static void test_results_of_former_versions_stand(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *study, *image, *result;
+    } newest[] = {{FORMER_STUDY_1, FORMER_IMAGE_1, FORMER_RESULT_1}, {FORMER_STUDY_2, FORMER_IMAGE_2, FORMER_RESULT_2}};
+    for (int version = 1; version <= 2; version++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_store *store = NULL;
+        reha_keys former;
+        json_t *rows = NULL;
+        char home[64];
+        char command[900];
+        (void)snprintf(home, sizeof home, "%s/results-%d", folder, version);
+        assert_int_equal(mkdir(home, 0700), 0);
+        make_former_home(home, version, 0);
+        load_former_keys(home, &former);
+        (void)snprintf(path, sizeof path, "%s/records.db", home);
+        assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+        assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(newest[version - 1].image)), &rows, &err),
+                  &err);
+        assert_int_equal(json_array_size(rows), 1);
+        const json_t *row = json_array_get(rows, 0);
+        assert_string_equal(reha_json_string(row, "result_id", ""), newest[version - 1].result);
+        assert_string_equal(reha_json_string(row, "task", ""), "knee-oa");
+        assert_int_equal(json_integer_value(json_object_get(row, "asked")), 0);
+        json_decref(rows);
+        assert_ok(reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(newest[version - 1].image)), &rows, &err),
+                  &err);
+        assert_true(json_is_null(json_object_get(rows, "task")));
+        json_decref(rows);
+        assert_ok(reha_store_row(store, REHA_SQL_STUDY,
+                                 REHA_BIND(reha_of_int(0), reha_of_text(newest[version - 1].study)), &rows, &err),
+                  &err);
+        const json_t *tasks = json_object_get(rows, "tasks");
+        assert_int_equal(json_array_size(tasks), 1);
+        assert_string_equal(json_string_value(json_array_get(tasks, 0)), "knee-oa");
+        json_decref(rows);
+        assert_ok(reha_store_check(store, &err), &err);
+        reha_store_close(store);
+        (void)snprintf(command, sizeof command,
+                       "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+                       "for change in ('DELETE FROM result', 'UPDATE result SET task = task', 'UPDATE result SET asked = 1'):\n"
+                       " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
+                       " else:\n  raise SystemExit(1)\"",
+                       path);
+        assert_int_equal(system(command), 0);
+    }
 }
 
 /* What is immutable stays so after its records were sealed. */
@@ -490,7 +548,8 @@ int main(void)
         cmocka_unit_test(test_every_statement_is_valid), cmocka_unit_test(test_values_go_in_and_out),
         cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
         cmocka_unit_test(test_transactions), cmocka_unit_test(test_another_process_comes_and_goes), cmocka_unit_test(test_owner_only),
-        cmocka_unit_test(test_seals_the_records_of_the_first_version), cmocka_unit_test(test_sealed_records_are_immutable),
+        cmocka_unit_test(test_seals_the_records_of_the_first_version),
+                                       cmocka_unit_test(test_results_of_former_versions_stand), cmocka_unit_test(test_sealed_records_are_immutable),
         cmocka_unit_test(test_sealed_values_stay_where_they_are), cmocka_unit_test(test_another_key_opens_nothing), cmocka_unit_test(test_refuses_what_it_does_not_know),
         cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
         cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};

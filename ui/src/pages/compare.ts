@@ -3,6 +3,7 @@ import { get, query } from "../api";
 import { h, replace, scrollable, type Child } from "../dom";
 import { day, number, sideText, unitText, withError } from "../format";
 import type { Page } from "../shell";
+import { withShown } from "../results";
 import { known, t } from "../text";
 import type { Analysis, Check, ComparedJoint, ComparedMeasure, Comparison, List, Measurement, Patient, Series, Study, StudyImage, StudySummary } from "../types";
 import { CompareView, jointName } from "./compare_view";
@@ -118,7 +119,7 @@ export async function comparePage(patientId: string, parameters: URLSearchParams
   setup.addEventListener("change", () => { isSameSetup = setup.checked; refresh(true); });
 
   async function imageOf(choice: Choice): Promise<{ study: Study; image: StudyImage }> {
-    const study = await get<Study>(`/studies/${choice.study}`);
+    const study = withShown(await get<Study>(`/studies/${choice.study}`));
     return { study, image: study.images.find((one) => one.id === choice.image)! };
   }
 
@@ -137,6 +138,7 @@ export async function comparePage(patientId: string, parameters: URLSearchParams
     if (!keepsView) await view.setImages([first.image, second.image], isSigned);
     const c = await judged;
     if (mine !== asked) return;
+    [first.image, second.image].forEach((image, i) => (image.result = image.results.find((r) => r.id === c.visits[i]!.result_id) ?? image.result)); // what was compared
     replace(status, isSigned.includes(false) && h("p", { class: "banner banner-open" }, h("strong", {}, t("not-reviewed")), h("span", {}, t("compare.not-reviewed"))));
     replace(results, !c.comparable && h("p", { class: "refused" }, h("strong", {}, t("compare.refused"))), c.joints.map((joint) => table(joint, c, [first.image, second.image])), h("section", { class: "card" }, h("h3", {}, t("compare.checks")), checks(c.checks)));
     if (!keepsView) view.setComparison(c);

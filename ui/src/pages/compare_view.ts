@@ -3,7 +3,7 @@
 import { h, replace, toast } from "../dom";
 import { number, sideText } from "../format";
 import { t } from "../text";
-import type { Box, ComparedJoint, Comparison, Registration, StudyImage } from "../types";
+import type { Box, ComparedJoint, Comparison, Registration, Result, StudyImage } from "../types";
 import { IDENTITY, invert } from "../viewer/affine";
 import { Controls, keyButton, pressKey } from "../viewer/controls";
 import { difference } from "../viewer/difference";
@@ -46,6 +46,7 @@ export class CompareView {
   private timer = 0;
   private joint: ComparedJoint | null = null;
   private images: [StudyImage, StudyImage] | null = null;
+  private drawn: (Result | null)[] = [];
   private grays: [Gray, Gray] | null = null;
   private asked = 0;
 
@@ -73,6 +74,7 @@ export class CompareView {
     const grays = await Promise.all(images.map((image) => loadGray(`/api/v1/images/${image.id}/picture.png?values=1`)));
     if (mine !== this.asked) return;
     this.images = images;
+    this.drawn = images.map((image) => image.result);
     this.grays = [grays[0]!, grays[1]!];
     images.forEach((image, i) => {
       const viewer = this.viewers[i]!;
@@ -88,6 +90,12 @@ export class CompareView {
   }
 
   setComparison(comparison: Comparison): void {
+    if (this.images?.some((image, i) => image.result !== this.drawn[i]) === true) { // other results were compared than were shown
+      this.drawn = this.images.map((image) => image.result);
+      this.images.forEach((image, i) => this.viewers[i]!.setAnalysis(image.result?.analysis ?? null, new Map(), regionName));
+      this.controls.setAnalysis(this.images[1].result?.analysis ?? null);
+      void this.showMaps();
+    }
     const laid = comparison.joints.filter((joint) => joint.registration !== null);
     replace(this.joints, laid.length > 1 && laid.map((joint) => h("button", { type: "button", "aria-pressed": String(joint === laid[0]), onclick: (e: Event) => {
       this.joints.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === e.currentTarget)));

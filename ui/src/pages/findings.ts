@@ -117,17 +117,25 @@ async function decide(context: ReviewContext, result: Result, region: number, fi
   }
 }
 
+const isMeasured = (finding: Finding): boolean => finding.grading !== null || finding.probability !== null || finding.measure?.value != null;
+
+// How many findings of a result still need a decision.
+export function undecided(result: Result): number {
+  const isOpen = (region: number, f: Finding): boolean => isMeasured(f) && !result.reviews.some((r) => r.region === region && r.finding === f.key);
+  return result.accepted ? result.analysis.regions.reduce((n, region, i) => n + region.findings.filter((f) => isOpen(i, f)).length, 0) : 0;
+}
+
 function card(context: ReviewContext, result: Result, index: number, finding: Finding): HTMLElement {
   const region = result.analysis.regions[index]!;
   const review = result.reviews.find((r) => r.region === index && r.finding === finding.key);
-  const isMeasured = finding.grading !== null || finding.probability !== null || finding.measure?.value != null;
-  const canReview = may("review") && context.study.signature === null && isMeasured;
+  const measured = isMeasured(finding);
+  const canReview = may("review") && context.study.signature === null && measured;
   const button = (decision: string, key: string): HTMLElement => h("button", { type: "button", "data-decision": decision, "aria-keyshortcuts": key, "aria-pressed": String(review?.decision === decision), onclick: () => void decide(context, result, index, finding, decision) }, t(`decide.${decision}`));
-  const element = h("article", { class: `finding ${!isMeasured ? "unmeasured" : review === undefined ? "undecided" : "decided"}`, tabindex: "0", "data-key": `${index}/${finding.key}`, "aria-label": `${finding.label}: ${mainValue(finding)}` },
-    h("header", {}, h("h4", {}, finding.label), h("span", { class: "value" }, mainValue(finding)), isMeasured && review === undefined && h("span", { class: "state" }, t("state.undecided"))),
+  const element = h("article", { class: `finding ${!measured ? "unmeasured" : review === undefined ? "undecided" : "decided"}`, tabindex: "0", "data-key": `${index}/${finding.key}`, "aria-label": `${finding.label}: ${mainValue(finding)}` },
+    h("header", {}, h("h4", {}, finding.label), h("span", { class: "value" }, mainValue(finding)), measured && review === undefined && h("span", { class: "state" }, t("state.undecided"))),
     gradeBars(finding), finding.key === "jsw-min" && profile(region), finding.evidence !== null && h("p", { class: "evidence" }, h("strong", {}, t("why")), " ", finding.evidence),
     finding.research_only && h("span", { class: "tag" }, t("research-only")), details(finding),
-    !isMeasured && h("p", { class: "soft" }, t("not-measured.text")),
+    !measured && h("p", { class: "soft" }, t("not-measured.text")),
     review !== undefined && decisionText(review),
     canReview && h("div", { class: "row decide" }, button("accept", "a"), button("amend", "e"), button("reject", "x")));
   element.addEventListener("focusin", () => context.onPoint(finding));

@@ -4,9 +4,9 @@ import { h, scrollable, type Child } from "../dom";
 import { interval, heading, plain, readable } from "../readable";
 import type { Page } from "../shell";
 import { t } from "../text";
+import type { ModelEntry } from "../types";
 
 type Card = Record<string, unknown>;
-interface Entry { task: string; title: string; accepts: string; kind: string; version: string | null; status: string | null; sha256?: string; fault?: string }
 
 function figures(metrics: Card): Child {
   const rows = Object.entries(metrics).filter(([, v]) => interval(v) !== null);
@@ -91,8 +91,7 @@ export async function modelPage(task: string): Promise<Page> {
 }
 
 export async function modelsPage(): Promise<Page> {
-  const found = await get<Entry[] | { items: Entry[] }>("/models");
-  const list = Array.isArray(found) ? found : found.items;
+  const list = await get<ModelEntry[]>("/models");
   const cards = (kind: string): Child => h("ul", { class: "cards" }, list.filter((m) => m.kind === kind).map((m) => h("li", { class: "card" }, h("h3", {}, m.version === null ? m.title : h("a", { href: `#/models/${m.task}` }, m.title)), h("p", {}, m.accepts),
         h("p", {}, h("span", { class: "tag" }, m.status ?? t("models.none")), m.version !== null && ` ${t("version")} ${m.version} `, m.sha256 !== undefined && h("code", {}, m.sha256.slice(0, 12))), m.fault !== undefined && h("p", { class: "error" }, m.fault))));
   return {

@@ -1,17 +1,21 @@
 // One study: viewer, findings, decisions, signature.
-import { api, get, may, onChanges } from "../api";
+import { api, get, may, newKey, onChanges } from "../api";
 import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
+import { recognisers, taskName, taskSelect, withShown } from "../results";
 import { t } from "../text";
-import type { Finding, List, Patient, Study, StudyImage } from "../types";
-import { findingsOf, reviewKey } from "./findings";
+import type { Finding, Job, List, ModelEntry, Patient, Result, Study, StudyImage } from "../types";
+import { findingsOf, reviewKey, undecided } from "./findings";
 import { StudyView } from "./study_view";
 import { statusBadge } from "./worklist";
 
 export async function studyPage(id: string): Promise<Page> {
-  let study = await get<Study>(`/studies/${id}`);
+  const found = await get<Study>(`/studies/${id}`);
+  let tasks: ModelEntry[] = []; // told a moment later: nobody waits for them
+  const chosen = new Map<string, string>(); // the task whose result the reader looks at, by image
+  let study = withShown(found);
   const side = h("aside", { class: "side", "aria-label": t("findings") });
   const head = h("div", { class: "study-head" });
   const banner = h("div", { class: "banner" });
@@ -76,8 +80,38 @@ export async function studyPage(id: string): Promise<Page> {
 
   function jobText(one: StudyImage): Child {
     const state = one.job?.state ?? "queued";
-    if (state === "failed") return [h("p", { class: "error", role: "alert" }, one.job?.text ?? t("job.failed")), may("upload") && h("button", { type: "button", onclick: () => void api("POST", `/images/${one.id}/analysis`, {}).then(reload).catch((e: Error) => toast(e.message, true)) }, t("job.again"))];
-    return h("p", { class: "working", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), t(`job.${state}`));
+    if (state === "failed") return [h("p", { class: "error", role: "alert" }, one.job?.text ?? t("job.failed")), may("upload") && h("button", { type: "button", onclick: () => void analyse(one, one.job?.task ?? "", newKey()).catch((e: Error) => toast(e.message, true)) }, t("job.again"))];
+    return h("p", { class: "working", role: "status" }, h("span", { class: "spinner", "aria-hidden": "true" }), one.job?.task != null && `${taskName(one.job.task)}: `, t(`job.${state}`));
+  }
+
+  async function analyse(one: StudyImage, task: string, key: string): Promise<void> {
+    await api<Job>("POST", `/images/${one.id}/analysis`, task === "" ? {} : { task }, undefined, key);
+    if (task === "") chosen.delete(one.id);
+    else chosen.set(one.id, task); // is shown when it is there
+    await reload();
+  }
+
+  async function askAgain(one: StudyImage): Promise<void> {
+    const key = newKey();
+    await dialog<boolean>(t("again.title"), (close) => [h("p", {}, t("again.text")),
+      form(h("div", { class: "field" }, h("label", { for: "again-task" }, t("task.label")), taskSelect(tasks, { id: "again-task", name: "task" })), t("again.button"),
+        async (v) => { await analyse(one, v["task"] ?? "", `${key}-${v["task"]}`); close(true); }, h("button", { type: "button", onclick: () => close(null) }, t("cancel")))]);
+  }
+
+  function choose(one: StudyImage, result: Result): void {
+    chosen.set(one.id, result.task);
+    setStudy(study);
+    side.querySelector<HTMLElement>(".results [aria-pressed=true]")?.focus();
+  }
+
+  // Which task gave what is shown, the others that were asked, and more to ask.
+  function resultsOf(one: StudyImage): Child {
+    const shown = one.result!;
+    const research = tasks.find((m) => m.task === shown.task)?.status?.startsWith("research only") ?? false;
+    return h("div", { class: "results" },
+      one.results.length > 1 ? h("div", { class: "tabs", role: "group", "aria-label": t("results") }, one.results.map((r) => h("button", { type: "button", class: "small", "aria-pressed": String(r === shown), onclick: () => choose(one, r) }, taskName(r.task), undecided(r) > 0 && h("span", { class: "count" }, t("results.open", { n: undecided(r) }))))) : h("strong", {}, taskName(shown.task)),
+      h("small", {}, t(shown.asked ? "task.was-asked" : "task.was-chosen")), research && h("span", { class: "tag" }, t("research-only")), h("span", { class: "space" }),
+      may("upload") && study.signature === null && h("button", { type: "button", class: "small", onclick: () => void askAgain(one) }, t("again")));
   }
 
   function showSide(): void {
@@ -85,7 +119,7 @@ export async function studyPage(id: string): Promise<Page> {
     const key = document.activeElement?.closest<HTMLElement>(".finding")?.dataset["key"];
     const context = { study, onStudy: setStudy, onPoint: (finding: Finding | null) => view.point(finding) };
     replace(side, one === undefined ? h("p", {}, t("no-image")) : one.result === null ? jobText(one)
-      : [view.frameNote !== null && one.result.pictures.includes("frames.json") && h("p", { class: "note" }, view.frameNote), one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
+      : [resultsOf(one), view.frameNote !== null && one.result.pictures.includes("frames.json") && h("p", { class: "note" }, view.frameNote), one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
     if (key !== undefined) focusAfter(key);
   }
 
@@ -98,7 +132,7 @@ export async function studyPage(id: string): Promise<Page> {
   }
 
   function setStudy(next: Study): void {
-    study = next;
+    study = withShown(next, chosen);
     view.setStudy(study);
     showHead();
     showSide();
@@ -110,6 +144,7 @@ export async function studyPage(id: string): Promise<Page> {
   });
   showHead();
   showSide();
+  void recognisers().then((list) => { tasks = list; showSide(); });
   return {
     title: `${imageName(study)} ${studyDay(study)}`,
     content: [head, banner, h("div", { class: "study" }, view.element, side)],

@@ -159,9 +159,10 @@ export class StudyView {
   private async loadFrames(): Promise<void> {
     const result = this.image?.result;
     const stack = this.stack;
-    if (!stack.isSequence || !(result?.pictures ?? []).includes("frames.json")) return;
-    const frames = await get<Frames>(`/results/${result!.id}/frames`).catch(() => null);
-    if (stack !== this.stack) return;
+    const isMeasured = stack.isSequence && (result?.pictures ?? []).includes("frames.json");
+    if (!isMeasured && this.frames === null) return;
+    const frames = isMeasured ? await get<Frames>(`/results/${result!.id}/frames`).catch(() => null) : null;
+    if (stack !== this.stack || result?.id !== this.image?.result?.id) return;
     this.frames = frames;
     this.plot.setFrames(frames);
     this.element.classList.toggle("has-plot", !this.plot.element.hidden);

@@ -3,6 +3,7 @@ import { get, may, onChanges, query } from "../api";
 import { h, replace, toast } from "../dom";
 import { day, imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
+import { taskName } from "../results";
 import { known, t } from "../text";
 import type { List, StudySummary } from "../types";
 import { uploader } from "../upload";
@@ -26,7 +27,7 @@ function row(study: StudySummary): HTMLElement {
     h("a", { href: `#/studies/${study.id}` }, thumbnail(study.first_image_id),
       h("span", { class: "who" }, h("strong", {}, who), study.patient?.name != null && h("small", {}, study.patient.pseudonym)),
       h("span", { class: "what" }, h("span", {}, [imageName(study), study.image_count > 1 && ` · ${t("images", { n: study.image_count })}`]), h("small", {}, studyDay(study))),
-      h("span", { class: "headline" }, study.headline ?? ""),
+      h("span", { class: "headline" }, study.headline ?? "", study.tasks.length > 0 && h("small", {}, study.tasks.map(taskName).join(" · "))),
       h("span", { class: "state" }, statusBadge(study), h("small", {}, study.signed_by === null ? moment(study.received_at) : `${study.signed_by}, ${day(study.signed_at)}`))));
 }
 

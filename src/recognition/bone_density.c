@@ -254,7 +254,7 @@ static reha_status calibrate(reha_model *model, const char *model_folder,
 const reha_recogniser reha_recogniser_bone_density = {
     .name = "bone-density",
     .title = "Sign of low bone density on knee radiographs (research only)",
-    .accepts = "frontal radiographs of one or both knees; only when asked for with --task bone-density",
+    .accepts = "frontal radiographs of one or both knees; only when asked for by name",
     .open = open_model,
     .close = close_model,
     .analyse = analyse,

@@ -262,7 +262,7 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
 const reha_recogniser reha_recogniser_fracture = {
     .name = "fracture",
     .title = "Fractures: boxes on radiographs of the limbs (research only)",
-    .accepts = "radiographs of the limbs, whole; only when asked for with --task fracture",
+    .accepts = "radiographs of the limbs, whole; only when asked for by name",
     .open = open_model,
     .close = close_model,
     .analyse = analyse,

@@ -343,8 +343,8 @@ static const json_t *card(const reha_model *model)
 const reha_recogniser reha_recogniser_muscle_injury = {
     .name = REHA_INJURY_TASK,
     .title = "Focal muscle injury on B-mode ultrasound (trained on simulated lesions, research only)",
-    .accepts = "longitudinal B-mode ultrasound of skeletal muscle with both aponeuroses; only with --task "
-               "muscle-injury",
+    .accepts = "longitudinal B-mode ultrasound of skeletal muscle with both aponeuroses; only when asked "
+               "for by name",
     .open = reha_injury_model_open_,
     .close = reha_injury_model_close_,
     .analyse = analyse,

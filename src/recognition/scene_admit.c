@@ -231,7 +231,7 @@ static void say_something_else(const reha_scene *scene, reha_scene_kind needed, 
     char advice[64] = "choose the right file";
     const char *reader = reader_of(seen);
     if (reader != NULL) {
-        (void)snprintf(advice, sizeof advice, "that is read by --task %s", reader);
+        (void)snprintf(advice, sizeof advice, "that is read by %s", reader);
     }
     out->is_refused = true;
     (void)snprintf(out->code, sizeof out->code, "%s", code_of_kind(seen));

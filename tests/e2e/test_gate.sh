@@ -42,7 +42,7 @@ done
 # A named task: refused with what the picture is, and who reads it.
 knee=$(find "$work/knees" -name '*.png' | sort | head -n 1)
 run 1 analyse --task fracture "$knee" --threads 1
-says out 'refused: .*frontal radiograph of the knee.*not .*read by --task knee-oa'
+says out 'refused: .*frontal radiograph of the knee.*not .*read by knee-oa'
 run 1 analyse --task muscle-us "$knee" "$work/mixed/page.png" --threads 1 --json
 [ "$(grep -c '"level": "refused"' "$work/out")" -ge 2 ] || fail "not both are refused"
 

@@ -81,7 +81,6 @@ reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, 
 {
     const char *date = NULL, *side = NULL, *episode = NULL, *note = NULL;
     clinic_score score;
-    char words[LONG_BYTES + sizeof score.items + 8];
     char id[REHA_IDENTIFIER_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
     clinic_write write;
@@ -94,8 +93,6 @@ reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, 
     REHA_TRY(clinic_word(in, "side", false, "left right both", &side, err));
     REHA_TRY(clinic_text(in, "episode_id", false, REHA_ID_BYTES, &episode, err));
     REHA_TRY(clinic_text(in, "note", false, LONG_BYTES, &note, err));
-    (void)snprintf(words, sizeof words, "%s%s%s", note != NULL ? note : "", note != NULL && score.items[0] != '\0' ? "; " : "",
-                   score.items);
     reha_identifier_new(id);
     reha_clock_timestamp(now);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
@@ -103,8 +100,10 @@ reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor, 
     REHA_CHECK(check_episode(write.store, patient_id, episode, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_SCORE_ADD,
                              REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(episode),
-                                       reha_of_text(score.instrument), reha_of_real(score.value), reha_of_text(score.unit),
-                                       reha_of_text(side), reha_of_text(date), reha_of_text(words[0] != '\0' ? words : NULL), reha_of_text(actor->user_id), reha_of_text(now)),
+                                       reha_of_text(score.instrument), reha_of_real(score.value),
+                                       reha_of_text(score.items[0] != '\0' ? score.items : NULL), reha_of_text(score.unit),
+                                       reha_of_text(side), reha_of_text(date), reha_of_text(note), reha_of_text(actor->user_id),
+                                       reha_of_text(now)),
                              NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "score.add", "score", id, json_pack("{s:s}", "patient_id", patient_id), err));
     REHA_CHECK(reha_store_row(write.store, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), out, err));

@@ -83,7 +83,7 @@ typedef struct clinic_score {
     const char *unit;     /* borrowed from the input or static; NULL: none */
     char known_unit[24];
     double value;
-    char items[240]; /* "items 3 2 - 4" for the note; "" for a value given directly */
+    char items[16 * REHA_ITEMS_MAX]; /* the answers as JSON, "[3,2,null,4]"; "" for a value given directly */
 } clinic_score;
 /* The instrument, value (or items) and unit of a new score, checked against scores.json. */
 REHA_MUST_USE reha_status clinic_score_read(const json_t *in, clinic_score *out, reha_error *err);

@@ -38,14 +38,17 @@ static const reha_instrument *find(const reha_scores *scores, const char *name)
 
 /* ---- A new score --------------------------------------------------------------------------------------- */
 
-/* "items 3 2 - 4", so that a score can be counted again. */
-static void note_items(const double *items, size_t count, char *out, size_t out_bytes)
+/* "[3,2,null,4]", so that a score can be counted again, and answer by answer. */
+static void write_items(const double *items, size_t count, char *out, size_t out_bytes)
 {
-    int used = snprintf(out, out_bytes, "items");
-    for (size_t i = 0; i < count && used > 0 && (size_t)used < out_bytes; i++) {
-        used += isnan(items[i]) ? snprintf(out + used, out_bytes - (size_t)used, " -")
-                                : snprintf(out + used, out_bytes - (size_t)used, " %g", items[i]);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) { /* six digits with sign, point, exponent and comma are 14 bytes */
+        const char *before = i == 0 ? "[" : ",";
+        const int added = isnan(items[i]) ? snprintf(out + used, out_bytes - used, "%snull", before)
+                                          : snprintf(out + used, out_bytes - used, "%s%.6g", before, items[i]);
+        used += added > 0 ? (size_t)added : 0;
     }
+    (void)snprintf(out + used, out_bytes - used, "]");
 }
 
 static reha_status read_items(const json_t *list, const reha_instrument *instrument, clinic_score *out,
@@ -67,7 +70,7 @@ static reha_status read_items(const json_t *list, const reha_instrument *instrum
     }
     REHA_TRY(reha_score_compute(instrument, items, count, &score, err));
     out->value = score.value;
-    note_items(items, count, out->items, sizeof out->items);
+    write_items(items, count, out->items, sizeof out->items);
     return REHA_OK;
 }
 

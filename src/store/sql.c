@@ -39,7 +39,8 @@
     "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, " \
     OPEN("v.reason", "v.id", "review.reason") " AS reason, v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
 #define SCORE \
-    "SELECT c.id, c.patient_id, c.episode_id, c.instrument, c.value, c.unit, c.side, c.date, " \
+    "SELECT c.id, c.patient_id, c.episode_id, c.instrument, c.value, " OPEN("c.items", "c.id", "score.items") \
+    " AS \"items:json\", c.unit, c.side, c.date, " \
     OPEN("c.note", "c.id", "score.note") " AS note, u.display_name AS user_name, c.created_at, " \
     OPEN("c.withdrawn_reason", "c.id", "score.withdrawn_reason") " AS withdrawn_reason FROM score c LEFT JOIN user u ON u.id = " \
     "c.user_id "
@@ -268,8 +269,9 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_SCORE] =
         SCORE "WHERE c.id = ?1",
     [REHA_SQL_SCORE_ADD] =
-        "INSERT INTO score (id, patient_id, episode_id, instrument, value, unit, side, date, note, user_id, "
-        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, " SEAL("?9", "?1", "score.note") ", ?10, ?11)",
+        "INSERT INTO score (id, patient_id, episode_id, instrument, value, items, unit, side, date, note, user_id, "
+        "created_at) VALUES (?1, ?2, ?3, ?4, ?5, " SEAL("?6", "?1", "score.items") ", ?7, ?8, ?9, "
+        SEAL("?10", "?1", "score.note") ", ?11, ?12)",
     [REHA_SQL_SCORE_WITHDRAW] =
         "UPDATE score SET withdrawn_reason = " SEAL("?2", "?1", "score.withdrawn_reason") " WHERE id = ?1 AND withdrawn_reason IS NULL",
     [REHA_SQL_PLANS] =

@@ -77,7 +77,7 @@ typedef enum reha_sql {
     REHA_SQL_SERIES_MEASUREMENTS, /* patient */
     REHA_SQL_SCORES, /* patient */
     REHA_SQL_SCORE, /* id */
-    REHA_SQL_SCORE_ADD, /* id, patient, episode, instrument, value, unit, side, date, note, user, time */
+    REHA_SQL_SCORE_ADD, /* id, patient, episode, instrument, value, answers (JSON), unit, side, date, note, user, time */
     REHA_SQL_SCORE_WITHDRAW, /* id, reason */
     REHA_SQL_PLANS, /* patient: the newest version of each */
     REHA_SQL_PLAN, /* id, version or -1 for the newest */

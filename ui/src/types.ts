@@ -21,7 +21,7 @@ export interface Signature { id: string; user_name: string; role: string; signed
 export interface ModelEntry { task: string; title: string; accepts: string; kind: string; version: string | null; status: string | null; offered: boolean; unasked: boolean; sha256?: string; fault?: string }
 export interface Study extends StudySummary { images: StudyImage[]; signature: Signature | null; signatures: Signature[] }
 export interface Measurement { key: string; label: string; side: string | null; value: number | null; unit: string; error_95: number | null; date: string; study_id: string; image_id: string; region: number; origin: string; software_value: number | null; decision: string | null; signed: boolean }
-export interface Score { id: string; instrument: string; title?: string; key?: string; value: number; unit: string | null; side: string | null; date: string; note: string | null; user_name: string; withdrawn_reason: string | null }
+export interface Score { id: string; instrument: string; title?: string; key?: string; value: number; items: (number | null)[] | null; unit: string | null; side: string | null; date: string; note: string | null; user_name: string; withdrawn_reason: string | null }
 export interface Series { measurements: Measurement[]; scores: Score[]; judged: Judged[] }
 export interface UploadAnswer { items: { name: string; outcome: string; study_id: string | null; image_id: string | null; job_id: string | null; error: { code: string; text: string } | null }[] }
 export interface Change { no: number; kind: string; study_id: string | null; image_id: string | null; job_id: string | null; state: string | null; text: string | null }

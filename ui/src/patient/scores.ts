@@ -111,7 +111,7 @@ function seriesCard(j: Judged, level: "h2" | "h3"): HTMLElement {
 function scoresTable(scores: Score[], again: (done: Promise<boolean>) => void): Child {
   return scrollable(h("table", { class: "wide" }, h("thead", {}, h("tr", {}, [t("date"), t("score.instrument"), t("side"), t("value"), t("note"), ""].map((x, i) => h("th", { scope: "col", class: i === 3 ? "number" : "" }, x === "" ? h("span", { class: "visually-hidden" }, t("actions")) : x)))),
     h("tbody", {}, [...scores].reverse().map((s) => h("tr", { class: s.withdrawn_reason !== null ? "withdrawn" : "" }, h("td", {}, day(s.date)), h("td", {}, s.title ?? s.instrument), h("td", {}, s.side === null ? "–" : sideText(s.side)), h("td", { class: "number" }, withError(s.value, null, s.unit)),
-      h("td", { class: "reason" }, s.withdrawn_reason !== null ? t("withdrawn", { why: s.withdrawn_reason }) : s.note ?? ""),
+      h("td", { class: "reason" }, s.withdrawn_reason !== null ? t("withdrawn", { why: s.withdrawn_reason }) : s.note ?? "", s.items !== null && h("small", {}, ` ${t("score.answers", { list: s.items.map((a) => a ?? "–").join(" ") })}`)),
       h("td", {}, may("care") && s.withdrawn_reason === null && h("button", { type: "button", class: "quiet small", "aria-label": t("score.withdraw-one", { what: s.title ?? s.instrument, day: day(s.date) }), onclick: () => again(withdraw(s)) }, t("score.withdraw"))))))));
 }
 

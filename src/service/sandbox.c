@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, PASSED_MAX = 8, TEXT_BYTES = 64, SOCKET_BYTES = 1 << 20 };
+enum { ANSWER_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, PASSED_MAX = 9, TEXT_BYTES = 64, SOCKET_BYTES = 1 << 20 };
 static const double MS_PER_S = 1000.0;
 
 struct reha_sandbox {
@@ -85,11 +85,12 @@ void reha_sandbox_free(reha_sandbox *sandbox)
 }
 
 /* What the program needs and no more: secrets of the server's environment stay outside. */
-static void choose_environment(char **out, char *threads)
+static void choose_environment(char **out, char *threads, char *pages)
 {
     static const char *const passed[] = {"PATH", "LANG", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
     size_t count = 0;
     out[count++] = threads;
+    out[count++] = pages;
     for (char **at = environ; *at != NULL && count + 1 < PASSED_MAX; at++) {
         for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
             const size_t length = strlen(passed[i]);
@@ -106,6 +107,8 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     char memory[TEXT_BYTES];
     char cpu[TEXT_BYTES];
     char threads[] = "OMP_NUM_THREADS=1"; /* a process with threads could not make children */
+    /* Every request has a fresh process, whose images come page by page: large pages, where the system lends them. */
+    char pages[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
     char *environment[PASSED_MAX];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -115,7 +118,7 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     char *const arguments[] = {sandbox->program, "worker", "--sandbox", memory, cpu,
                                sandbox->models_folder != NULL ? "--models" : NULL, sandbox->models_folder,
                                sandbox->task != NULL ? "--task" : NULL, sandbox->task, NULL};
-    choose_environment(environment, threads);
+    choose_environment(environment, threads, pages);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);

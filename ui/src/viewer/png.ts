@@ -13,7 +13,8 @@ function paeth(a: number, b: number, c: number): number {
   return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
 }
 
-// PNG specification, 9: each row says how it was predicted from its left and upper neighbours.
+// PNG specification, 9: each row says how it was predicted from its left and upper neighbours. The kinds that need no choice
+// for each byte have loops of their own: a film has millions of bytes.
 function unfilter(raw: Uint8Array, rowBytes: number, height: number, step: number): Uint8Array {
   const out = new Uint8Array(rowBytes * height);
   for (let y = 0; y < height; y++) {
@@ -21,12 +22,16 @@ function unfilter(raw: Uint8Array, rowBytes: number, height: number, step: numbe
     const from = y * (rowBytes + 1) + 1;
     const to = y * rowBytes;
     const up = to - rowBytes;
-    for (let i = 0; i < rowBytes; i++) {
+    if (filter === 0 || (filter === 2 && y === 0)) out.set(raw.subarray(from, from + rowBytes), to);
+    else if (filter === 1) {
+      out.set(raw.subarray(from, from + step), to);
+      for (let i = step; i < rowBytes; i++) out[to + i] = raw[from + i]! + out[to + i - step]!;
+    } else if (filter === 2) for (let i = 0; i < rowBytes; i++) out[to + i] = raw[from + i]! + out[up + i]!;
+    else for (let i = 0; i < rowBytes; i++) {
       const a = i >= step ? out[to + i - step]! : 0;
       const b = y > 0 ? out[up + i]! : 0;
       const c = i >= step && y > 0 ? out[up + i - step]! : 0;
-      const guess = filter === 0 ? 0 : filter === 1 ? a : filter === 2 ? b : filter === 3 ? (a + b) >> 1 : paeth(a, b, c);
-      out[to + i] = raw[from + i]! + guess;
+      out[to + i] = raw[from + i]! + (filter === 3 ? (a + b) >> 1 : paeth(a, b, c));
     }
   }
   return out;

@@ -13,7 +13,8 @@ export function displayOf(image: StudyImage, gray: Gray): Display {
   const width = d?.window_width ?? 0;
   if (width > 0) return { slope, intercept, center: d!.window_center ?? 0, width };
   let low = 65535, high = 0;
-  for (const v of gray.values) { if (v < low) low = v; if (v > high) high = v; }
+  const values = gray.values; // by index: an iterator takes six times as long for a film
+  for (let i = 0; i < values.length; i++) { const v = values[i]!; if (v < low) low = v; if (v > high) high = v; }
   const span = Math.max(slope * (high - low), 1e-6);
   return { slope, intercept, center: slope * low + intercept + span / 2, width: span };
 }

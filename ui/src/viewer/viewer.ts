@@ -27,6 +27,7 @@ export class Viewer {
   private readonly mark = h("div", { class: "viewer-mark", hidden: true });
   private readonly context = this.canvas.getContext("2d", { alpha: false })!;
   private readonly picture = document.createElement("canvas");
+  private developed: ImageData | null = null; // used again while the window is drawn: millions of new values each time cost more than their filling
   private gray: Gray | null = null;
   private display: Display = { slope: 1, intercept: 0, center: 127.5, width: 255 };
   private center = 127.5;
@@ -205,7 +206,8 @@ export class Viewer {
       table[v] = 255 * (this.inverted ? 1 - share : share);
     }
     const context = this.picture.getContext("2d")!;
-    const out = context.createImageData(this.gray.width, this.gray.height);
+    if (this.developed?.width !== this.gray.width || this.developed.height !== this.gray.height) this.developed = context.createImageData(this.gray.width, this.gray.height);
+    const out = this.developed;
     const pixels = new Uint32Array(out.data.buffer);
     const values = this.gray.values;
     for (let i = 0; i < values.length; i++) {

@@ -144,9 +144,10 @@ function card(context: ReviewContext, result: Result, index: number, finding: Fi
   return element;
 }
 
-export function regionName(region: Region, all: Region[]): string {
+export function regionName(region: Region, all: Region[], task = ""): string {
+  if (task === "fracture") return t("whole-picture");
   if (region.side !== "unknown") return t("knee-side", { side: sideText(region.side) });
-  if (region.thickness_profile != null) return t("muscle");
+  if (region.thickness_profile != null || task === "muscle-injury") return t("muscle");
   return all.length > 1 ? t("joint-no", { n: all.indexOf(region) + 1 }) : t("joint");
 }
 
@@ -155,7 +156,7 @@ export function findingsOf(context: ReviewContext, result: Result): Child {
   return [
     quality(a), notes(a.notes),
     a.regions.map((region, i) => h("section", { class: "region" },
-      h("h3", {}, regionName(region, a.regions), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
+      h("h3", {}, regionName(region, a.regions, a.task), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
       !region.accepted && h("p", { class: "refused" }, t("region-refused")), notes(region.notes),
       region.findings.map((finding) => card(context, result, i, finding)))),
     h("p", { class: "provenance" }, t("made-by", { model: result.model, version: result.model_version, software: result.software, at: moment(result.created_at) }), result.model_hash !== null && h("code", {}, ` ${result.model_hash.slice(0, 12)}`)),

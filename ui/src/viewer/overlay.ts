@@ -23,7 +23,9 @@ export const COLORS = {
 } as const;
 
 export const isFracture = (finding: Finding): boolean => /^(possible-)?fracture-\d+$/.test(finding.key);
-const isMuscle = (analysis: Analysis): boolean => analysis.task === "muscle-us";
+const isLesion = (finding: Finding): boolean => /^lesion-\d+$/.test(finding.key);
+const isInjury = (analysis: Analysis): boolean => analysis.task === "muscle-injury";
+const isMuscle = (analysis: Analysis): boolean => analysis.task === "muscle-us" || isInjury(analysis);
 
 // Which overlays this image has something for.
 export function layersOf(analysis: Analysis | null, hasFrames: boolean): Set<Layer> {
@@ -159,19 +161,21 @@ function joint(pen: Pen, region: Region, index: number): void {
 
 const middle = (a: Place, b: Place): Place => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
 
-function muscle(pen: Pen, region: Region): void {
+// `isBellyOnly`: of an injury only the borders of the muscle are known.
+function muscle(pen: Pen, region: Region, isBellyOnly: boolean): void {
   const { context } = pen;
   const points = region.landmarks_px;
-  if (points.length < FASCICLES) return;
+  if (points.length < (isBellyOnly ? DEEP[1] : FASCICLES)) return;
   const superficial = points.slice(...SUPERFICIAL);
   const deep = points.slice(...DEEP);
   path(context, [...superficial, ...deep.slice().reverse()], true);
   context.fillStyle = COLORS.belly;
   context.fill();
-  for (let i = FASCICLES; i + 1 < points.length; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.fascicle, 1.6);
-  for (let i = THICKNESS[0]; i + 1 < THICKNESS[1]; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.thickness, 2, [5, 4]);
   line(pen, superficial, COLORS.superficial, 2.4);
   line(pen, deep, COLORS.deep, 2.4);
+  if (isBellyOnly) return;
+  for (let i = FASCICLES; i + 1 < points.length; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.fascicle, 1.6);
+  for (let i = THICKNESS[0]; i + 1 < THICKNESS[1]; i += 2) line(pen, [points[i]!, points[i + 1]!], COLORS.thickness, 2, [5, 4]);
   const find = (...keys: string[]): Finding | undefined => keys.map((k) => region.findings.find((f) => f.key === k && f.measure?.value != null)).find((f) => f !== undefined);
   const thickness = find("thickness", "thickness-px");
   const centre = middle(points[THICKNESS[0] + 2]!, points[THICKNESS[0] + 3]!);
@@ -181,6 +185,12 @@ function muscle(pen: Pen, region: Region): void {
   const feet = points.slice(FASCICLES).filter((_, i) => i % 2 === 0);
   const foot = feet.reduce((best, p) => (Math.abs(p[0] - deep[8]![0]) < Math.abs(best[0] - deep[8]![0]) ? p : best), feet[0] ?? deep[8]!);
   if (pennation?.measure != null) text(pen, measureText(pennation.measure), foot[0] + 10 / pen.scale, foot[1] + 16 / pen.scale, COLORS.fascicle);
+}
+
+function lesions(pen: Pen, region: Region): void {
+  for (const finding of region.findings.filter(isLesion)) {
+    if (finding.region !== null) box(pen, finding.region, COLORS.surest, t("lesion-no", { n: finding.key.slice("lesion-".length) }), [], 2.4);
+  }
 }
 
 // --- fractures ---
@@ -231,11 +241,12 @@ export function drawAnalysis(pen: Pen, analysis: Analysis, layers: Set<Layer>, m
     if (layers.has("heat")) heat(pen, region, maps.get(i));
     if (layers.has("boxes")) {
       if (analysis.task === "fracture") fractures(pen, region);
+      else if (isInjury(analysis) && region.accepted) lesions(pen, region);
       else box(pen, region.box, region.accepted ? COLORS.box : COLORS.refused, names(region, analysis.regions), region.accepted ? [] : [6, 4]);
     }
     if (layers.has("joint") && !isMuscle(analysis)) joint(pen, region, i);
     if (layers.has("landmarks") && !isMuscle(analysis)) landmarks(pen, region);
-    if (layers.has("muscle") && isMuscle(analysis)) muscle(pen, region);
+    if (layers.has("muscle") && isMuscle(analysis)) muscle(pen, region, isInjury(analysis));
   });
 }
 
@@ -260,8 +271,10 @@ export function legendOf(analysis: Analysis | null, layers: Set<Layer>): LegendI
   if (on("heat")) items.push(item("#ff641e", "legend.heat"));
   if (on("landmarks") || on("joint")) items.push(item(COLORS.femur, "legend.femur"), item(COLORS.tibia, "legend.tibia"));
   if (on("joint")) items.push(item(COLORS.narrow, "legend.narrow"));
-  if (on("muscle")) items.push(item(COLORS.superficial, "legend.superficial"), item(COLORS.deep, "legend.deep"), item(COLORS.fascicle, "legend.fascicle"), item(COLORS.thickness, "legend.thickness", true));
+  if (on("muscle")) items.push(item(COLORS.superficial, "legend.superficial"), item(COLORS.deep, "legend.deep"));
+  if (on("muscle") && !isInjury(analysis)) items.push(item(COLORS.fascicle, "legend.fascicle"), item(COLORS.thickness, "legend.thickness", true));
   if (on("boxes") && analysis.task === "fracture") items.push(item(COLORS.surest, "legend.surest"), item(COLORS.possible, "legend.possible", true));
+  else if (on("boxes") && isInjury(analysis)) items.push(item(COLORS.surest, "legend.lesion"));
   else if (on("boxes")) items.push(analysis.regions.some((r) => r.accepted) ? item(COLORS.box, "legend.box") : item(COLORS.refused, "legend.refused", true));
   return items;
 }

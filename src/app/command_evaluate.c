@@ -131,6 +131,7 @@ static void print_report(const json_t *report)
                                              {"mae", "mean absolute error, grades"},
                                              {"auc", "AUC of osteoarthritis"},
                                              {"ece", "expected calibration error"},
+                                             {"ece_by_chance", "  by chance if exactly right"},
                                              {"coverage", "coverage of the 90 % sets"},
                                              {"mean_set_size", "mean set size, grades"}};
     const json_t *metrics = json_object_get(report, "metrics");

@@ -127,10 +127,24 @@ static double kappa_of(double confusion[REHA_CLASSES_MAX][REHA_CLASSES_MAX], int
     return expected > 0.0 ? 1.0 - observed / expected : (double)NAN;
 }
 
+static int bin_of(double confidence)
+{
+    const int bin = (int)(confidence * ECE_BINS);
+    return bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+}
+
+static double ece_of(const double *confidence, const double *correct, double total)
+{
+    double sum = 0.0;
+    for (int b = 0; b < ECE_BINS; b++) {
+        sum += fabs(confidence[b] - correct[b]);
+    }
+    return sum / total;
+}
+
 static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
 {
     double confusion[REHA_CLASSES_MAX][REHA_CLASSES_MAX] = {{0}};
-    double bin_weight[ECE_BINS] = {0};
     double bin_confidence[ECE_BINS] = {0};
     double bin_correct[ECE_BINS] = {0};
     double covered_by_grade[REHA_CLASSES_MAX] = {0};
@@ -149,13 +163,11 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
         const int grade = reha_ordinal_grade(one->probabilities, in->class_count);
         const int top = most_probable(one->probabilities, in->class_count);
         const double confidence = one->probabilities[top];
-        int bin = (int)(confidence * ECE_BINS);
-        bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
+        const int bin = bin_of(confidence);
         total += weight;
         confusion[one->grade][grade] += weight;
         correct += grade == one->grade ? weight : 0.0;
         distance += weight * abs(grade - one->grade);
-        bin_weight[bin] += weight;
         bin_confidence[bin] += weight * confidence;
         bin_correct[bin] += top == one->grade ? weight : 0.0;
         grade_weight[one->grade] += weight;
@@ -165,10 +177,6 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
             covered_by_grade[one->grade] += is_in ? weight : 0.0;
             set_size += weight * (one->set_high - one->set_low + 1);
         }
-    }
-    double ece = 0.0;
-    for (int b = 0; b < ECE_BINS; b++) {
-        ece += fabs(bin_confidence[b] - bin_correct[b]);
     }
     for (size_t i = 0; i < in->count; i++) {
         const size_t c = in->order[i];
@@ -182,7 +190,7 @@ static void compute_figures(const sample *in, double figures[FIGURE_COUNT])
     figures[FIGURE_KAPPA] = kappa_of(confusion, in->class_count);
     figures[FIGURE_MAE] = distance / total;
     figures[FIGURE_AUC] = auc_of_sorted(in->work, in->count);
-    figures[FIGURE_ECE] = ece / total;
+    figures[FIGURE_ECE] = ece_of(bin_confidence, bin_correct, total);
     figures[FIGURE_COVERAGE] = covered / total;
     figures[FIGURE_SET_SIZE] = set_size / total;
     for (int k = 0; k < REHA_CLASSES_MAX; k++) {
@@ -342,6 +350,31 @@ static void bootstrap(const sample *in, workspace *space, size_t patient_count, 
     }
 }
 
+/* A finite number of cases misses its probabilities by chance: each answer is drawn as the probabilities say. */
+static void draw_ece(const sample *in, workspace *space, int rounds, uint64_t seed, reha_estimate *out)
+{
+    reha_random random = reha_random_init(seed, 0x0ece);
+    double sum = 0.0;
+    for (int r = 0; r < rounds; r++) {
+        double confidence[ECE_BINS] = {0};
+        double correct[ECE_BINS] = {0};
+        double total = 0.0;
+        for (size_t i = 0; i < in->count; i++) {
+            const reha_graded_case *one = &in->cases[i];
+            if (!one->is_refused) {
+                const double top = one->probabilities[most_probable(one->probabilities, in->class_count)];
+                confidence[bin_of(top)] += top;
+                correct[bin_of(top)] += reha_random_unit(&random) < top ? 1.0 : 0.0;
+                total += 1.0;
+            }
+        }
+        space->rounds[r] = ece_of(confidence, correct, total);
+        sum += space->rounds[r];
+    }
+    out->value = rounds > 0 ? sum / rounds : (double)NAN;
+    interval_of(space->rounds, rounds > 0 ? (size_t)rounds : 0, out);
+}
+
 reha_status reha_graded_metrics_compute(const reha_graded_case *cases, size_t count, int class_count,
                                         int boundary, int rounds, uint64_t seed, reha_graded_metrics *out,
                                         reha_error *err)
@@ -374,6 +407,7 @@ reha_status reha_graded_metrics_compute(const reha_graded_case *cases, size_t co
         interval_of(space.rounds + (size_t)f * (size_t)(rounds > 0 ? rounds : 0), rounds > 0 ? (size_t)rounds : 0,
                     targets[f]);
     }
+    draw_ece(&all, &space, rounds, seed, &out->ece_by_chance);
 done:
     workspace_clear(&space);
     return status;
@@ -471,6 +505,7 @@ reha_status reha_graded_metrics_to_json(const reha_graded_metrics *metrics, json
     failed |= json_object_set_new(object, "mae", reha_estimate_to_json(&metrics->mae));
     failed |= json_object_set_new(object, "auc", reha_estimate_to_json(&metrics->auc));
     failed |= json_object_set_new(object, "ece", reha_estimate_to_json(&metrics->ece));
+    failed |= json_object_set_new(object, "ece_by_chance", reha_estimate_to_json(&metrics->ece_by_chance));
     failed |= json_object_set_new(object, "coverage", reha_estimate_to_json(&metrics->coverage));
     failed |= json_object_set_new(object, "mean_set_size", reha_estimate_to_json(&metrics->set_size));
     failed |= json_object_set_new(object, "recall_by_grade", recall);

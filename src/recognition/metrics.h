@@ -37,6 +37,8 @@ typedef struct reha_graded_metrics {
     reha_estimate mae;        /* grades */
     reha_estimate auc;        /* P(grade >= boundary) against grade >= boundary */
     reha_estimate ece;        /* most probable grade, 15 equal bins (Guo et al. 2017) */
+    reha_estimate ece_by_chance; /* what the same probabilities show where they are exactly right: mean and range over
+                                  * drawn answers; an ece within it is no sign of poor calibration. NaN: rounds 0 */
     reha_estimate coverage;   /* share of cases whose grade lies in the set */
     reha_estimate set_size;   /* mean */
     reha_estimate recall[REHA_CLASSES_MAX];

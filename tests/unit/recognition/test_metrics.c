@@ -52,6 +52,26 @@ static void test_hand_computed_figures(void **state)
     assert_true(isnan(got.accuracy.low));
 }
 
+/* All answers are given with 0.5: the error is |heads / n - 0.5|, whose mean is sqrt(2 / pi) * sqrt(0.25 / n). */
+static void test_chance_alone_makes_a_calibration_error(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    enum { COUNT = 400, ROUNDS = 4000 };
+    static reha_graded_case cases[COUNT];
+    reha_graded_metrics got;
+    for (size_t i = 0; i < COUNT; i++) {
+        set_grade(&cases[i], i, i % 4 == 0 ? 1 : 0, 0, 0.5);
+    }
+    assert_ok(reha_graded_metrics_compute(cases, COUNT, 5, 2, ROUNDS, 1, &got, &err), &err);
+    const double expected = sqrt(2.0 / 3.14159265358979323846) * sqrt(0.25 / COUNT);
+    assert_float_equal(got.ece_by_chance.value, expected, 0.05 * expected);
+    assert_true(got.ece_by_chance.low < 0.003 && fabs(got.ece_by_chance.high - 2.24 * 0.025) < 0.005);
+    assert_float_equal(got.ece.value, 0.25, 1e-12); /* 3 of 4 are right: no chance */
+    assert_ok(reha_graded_metrics_compute(cases, COUNT, 5, 2, 0, 1, &got, &err), &err);
+    assert_true(isnan(got.ece_by_chance.value) && isnan(got.ece_by_chance.high));
+}
+
 static void test_refused_cases_count_and_change_nothing_else(void **state)
 {
     (void)state;
@@ -134,7 +154,8 @@ static void test_bad_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_hand_computed_figures),
-                                       cmocka_unit_test(test_refused_cases_count_and_change_nothing_else),
+                                       cmocka_unit_test(test_chance_alone_makes_a_calibration_error),
+        cmocka_unit_test(test_refused_cases_count_and_change_nothing_else),
                                        cmocka_unit_test(test_intervals_cover_and_follow_the_seed),
                                        cmocka_unit_test(test_auc), cmocka_unit_test(test_bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);

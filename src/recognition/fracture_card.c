@@ -100,6 +100,10 @@ static reha_status read_view(const json_t *json, reha_fracture_view *out, reha_e
     REHA_TRY(need_in(json, "low_percentile", 0.0, 49.0, &out->low_percentile, err));
     REHA_TRY(need_in(json, "high_percentile", 51.0, 100.0, &out->high_percentile, err));
     REHA_TRY(need_in(json, "size_unit_px", 1.0, SIDE_MAX_PX, &out->size_unit_px, err));
+    out->size_gain = 1.0; /* of models that were trained before it was fitted */
+    if (json_object_get(json, "size_gain") != NULL) {
+        REHA_TRY(need_in(json, "size_gain", 0.5, 2.0, &out->size_gain, err));
+    }
     REHA_TRY(need_in(json, "score_min", 0.001, 0.999, &out->score_min, err));
     REHA_TRY(need_in(json, "overlap_max", 0.0, 1.0, &out->overlap_max, err));
     REHA_TRY(need_in(json, "boxes_max", 1.0, BOXES_MAX, &boxes, err));
@@ -205,9 +209,9 @@ reha_status reha_fracture_card_save(reha_fracture_card *card, const char *folder
         json_pack("{s:s, s:s}", "file", card->file, "precision", reha_precision_name(card->precision)), err));
     REHA_TRY(reha_fracture_card_set_take(
         card, "view",
-        json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:i, s:b}", "input_px", view->side_px, "low_percentile",
+        json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:b}", "input_px", view->side_px, "low_percentile",
                   view->low_percentile, "high_percentile", view->high_percentile, "size_unit_px",
-                  view->size_unit_px, "score_min", view->score_min, "overlap_max", view->overlap_max,
+                  view->size_unit_px, "size_gain", view->size_gain, "score_min", view->score_min, "overlap_max", view->overlap_max,
                   "boxes_max", view->boxes_max, "mirror_average", view->mirror_average ? 1 : 0),
         err));
     REHA_TRY(reha_fracture_card_set_take(card, "calibration",

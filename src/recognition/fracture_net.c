@@ -186,6 +186,7 @@ reha_fracture_view reha_fracture_view_default(void)
                                 .low_percentile = 0.5,
                                 .high_percentile = 99.5,
                                 .size_unit_px = 32.0,
+                                .size_gain = 1.0,
                                 .score_min = 0.02,
                                 .overlap_max = 0.3,
                                 .boxes_max = 20,
@@ -302,7 +303,7 @@ static reha_edges box_of_cell(const reha_fracture_detector *detector, int side, 
 {
     const size_t cells = (size_t)side * (size_t)side;
     const size_t cell = (size_t)y * (size_t)side + (size_t)x;
-    const double unit = detector->view.size_unit_px;
+    const double unit = detector->view.size_unit_px * detector->view.size_gain;
     const double limit = log((double)detector->view.side_px / unit);
     const double width = unit * exp(fmin((double)detector->sizes[cell], limit));
     const double height = unit * exp(fmin((double)detector->sizes[cells + cell], limit));

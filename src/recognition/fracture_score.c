@@ -10,6 +10,7 @@ static const double IOU_STANDARD = 0.5;                                       /*
 static const double POINT_FALSE_POSITIVES[REHA_FRACTURE_POINTS] = {1.0, 0.1}; /* per image */
 static const double SCORE_EDGE = 1e-6;
 enum { FIT_ROUNDS = 50, ERROR_BINS = 10, SIZE_PARTS = 3 };
+enum { GAIN_STEPS = 50, GAIN_LEAST = 40, GAIN_MOST = 80 }; /* 0.8 to 1.6 */
 
 reha_status reha_fracture_truth_init(reha_fracture_truth *truth, const reha_fracture_data *data,
                                      reha_error *err)
@@ -116,6 +117,71 @@ reha_status reha_fracture_fit(const reha_detections *set, reha_fracture_card *ca
     }
     reha_free(matches);
     return status;
+}
+
+static reha_edges enlarged(const reha_edges *box, double gain)
+{
+    const double x = 0.5 * (box->x0 + box->x1);
+    const double y = 0.5 * (box->y0 + box->y1);
+    const double w = 0.5 * gain * (box->x1 - box->x0);
+    const double h = 0.5 * gain * (box->y1 - box->y0);
+    return (reha_edges){fmax(x - w, 0.0), fmax(y - h, 0.0), fmin(x + w, 1.0), fmin(y + h, 1.0)};
+}
+
+/* best[d]: the found box that overlaps the drawn one most, or NULL. first and next: lists of the found boxes of each
+ * image, as index + 1. */
+static void match_best(const reha_detections *set, size_t *first, size_t *next, const reha_found **best)
+{
+    for (size_t f = 0; f < set->found_count; f++) {
+        next[f] = first[set->found[f].image_idx];
+        first[set->found[f].image_idx] = f + 1;
+    }
+    for (size_t d = 0; d < set->drawn_count; d++) {
+        double most = 0.0;
+        for (size_t f = first[set->drawn[d].image_idx]; f != 0; f = next[f - 1]) {
+            const double overlap = reha_edges_iou(&set->found[f - 1].box, &set->drawn[d].box);
+            if (overlap > most) {
+                most = overlap;
+                best[d] = &set->found[f - 1];
+            }
+        }
+    }
+}
+
+static double overlap_at(const reha_detections *set, const reha_found *const *best, double gain)
+{
+    double sum = 0.0;
+    for (size_t d = 0; d < set->drawn_count; d++) {
+        if (best[d] != NULL) {
+            const reha_edges box = enlarged(&best[d]->box, gain);
+            sum += reha_edges_iou(&box, &set->drawn[d].box);
+        }
+    }
+    return sum;
+}
+
+reha_status reha_fracture_size_gain(const reha_detections *set, double *out, reha_error *err)
+{
+    size_t *first = reha_alloc_zero(set->image_count + 1, sizeof *first);
+    size_t *next = reha_alloc_zero(set->found_count + 1, sizeof *next);
+    const reha_found **best = reha_alloc_zero(set->drawn_count + 1, sizeof *best);
+    const bool has_room = first != NULL && next != NULL && best != NULL;
+    *out = 1.0;
+    if (has_room) {
+        match_best(set, first, next, best);
+        double most = overlap_at(set, best, 1.0);
+        for (int step = GAIN_LEAST; step <= GAIN_MOST; step++) {
+            const double sum = overlap_at(set, best, step / (double)GAIN_STEPS);
+            if (sum > most) {
+                most = sum;
+                *out = step / (double)GAIN_STEPS;
+            }
+        }
+    }
+    reha_free(first);
+    reha_free(next);
+    reha_free(best);
+    return has_room ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for %zu boxes", set->found_count);
 }
 
 /* ---- figures ---- */

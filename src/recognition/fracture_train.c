@@ -398,11 +398,63 @@ static reha_status do_run(training *run, reha_error *err)
     } else {
         status = train_network(run, path, err);
     }
-    if (status == REHA_OK && run->run != ALL) {
-        status = judge_held_out(run, path, err);
-    }
     reha_free(path);
     return status;
+}
+
+/* The boxes of all folds, each by its own network and with its own gain. */
+static reha_status judge_folds(training *run, const double gains[FOLDS], reha_error *err)
+{
+    run->held_out_count = 0;
+    for (run->run = 0; run->run < FOLDS; run->run++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "fold-%d.onnx", run->run + 1);
+        char *path = reha_path_join(run->options->out_folder, name);
+        if (path == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+        }
+        run->card.view.size_gain = gains[run->run];
+        const reha_status status = judge_held_out(run, path, err);
+        reha_free(path);
+        REHA_TRY(status);
+    }
+    return REHA_OK;
+}
+
+/* Of the boxes outside of `fold` (ALL: of all). */
+static reha_status gain_without(const training *run, int fold, double *out, reha_error *err)
+{
+    reha_found *found = reha_alloc_zero(run->held_out_count + 1, sizeof *found);
+    size_t count = 0;
+    if (found == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu boxes", run->held_out_count);
+    }
+    for (size_t i = 0; i < run->held_out_count; i++) {
+        const size_t group = run->data.images[run->held_out[i].image_idx].group_idx;
+        if (run->fold_of_group[group] != fold) {
+            found[count++] = run->held_out[i];
+        }
+    }
+    const reha_detections set = reha_fracture_detections(&run->data, &run->truth, found, count);
+    const reha_status status = reha_fracture_size_gain(&set, out, err);
+    reha_free(found);
+    return status;
+}
+
+/* The gain of a fold comes from the other folds, that of the shipped model from all. */
+static reha_status judge(training *run, reha_error *err)
+{
+    double gains[FOLDS + 1];
+    for (int fold = 0; fold < FOLDS; fold++) {
+        gains[fold] = 1.0;
+    }
+    REHA_TRY(judge_folds(run, gains, err));
+    for (int fold = 0; fold <= ALL; fold++) {
+        REHA_TRY(gain_without(run, fold, &gains[fold], err));
+    }
+    REHA_TRY(judge_folds(run, gains, err));
+    run->card.view.size_gain = gains[ALL];
+    return REHA_OK;
 }
 
 /* ---- the result ---- */
@@ -617,6 +669,7 @@ reha_status reha_fracture_train(const reha_train_options *options, const reha_pr
     for (run.run = 0; run.run <= ALL; run.run++) {
         REHA_CHECK(do_run(&run, err));
     }
+    REHA_CHECK(judge(&run, err));
     REHA_CHECK(write_card(&run, err));
     REHA_CHECK(save_lists(&run, err));
 done:

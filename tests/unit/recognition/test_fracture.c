@@ -248,6 +248,32 @@ static void test_probabilities_are_fitted(void **state)
     reha_fracture_card_clear(&card);
 }
 
+/* Drawn boxes that are half or twice as large as the found ones: the gain lies between, above 1; a found box where
+ * nothing was drawn does not count. */
+static void test_a_gain_makes_boxes_overlap_better(void **state)
+{
+    const size_t groups[3] = {0, 1, 2};
+    const reha_found found[3] = {
+        {1, {0.45, 0.45, 0.55, 0.55}, 0.4}, {0, {0.45, 0.45, 0.55, 0.55}, 0.9}, {2, {0.1, 0.1, 0.2, 0.2}, 0.8}};
+    const reha_drawn same[1] = {{0, {0.44, 0.44, 0.56, 0.56}}};
+    const reha_drawn two[2] = {{0, {0.475, 0.45, 0.525, 0.55}}, {1, {0.4, 0.4, 0.6, 0.6}}};
+    const reha_drawn elsewhere[1] = {{2, {0.7, 0.7, 0.9, 0.9}}};
+    reha_detections set = {3, groups, 3, found, 3, same, 1};
+    reha_error err = REHA_ERROR_INIT;
+    double gain = 0.0;
+    (void)state;
+    assert_ok(reha_fracture_size_gain(&set, &gain, &err), &err);
+    assert_float_equal(gain, 1.2, 1e-9);
+    set.drawn = two;
+    set.drawn_count = 2;
+    assert_ok(reha_fracture_size_gain(&set, &gain, &err), &err);
+    assert_float_equal(gain, 1.6, 1e-9); /* d/dg of g^2/4 + 1/(2g^2) is positive from 1.19 on: the largest */
+    set.drawn = elsewhere;
+    set.drawn_count = 1;
+    assert_ok(reha_fracture_size_gain(&set, &gain, &err), &err);
+    assert_float_equal(gain, 1.0, 1e-9);
+}
+
 static void test_a_score_that_misleads_gets_no_slope(void **state)
 {
     const size_t groups[4] = {0, 1, 2, 3};
@@ -273,6 +299,7 @@ int main(void)
                                        cmocka_unit_test(test_card_faults_name_the_member),
                                        cmocka_unit_test(test_a_network_of_another_size_is_refused),
                                        cmocka_unit_test(test_probabilities_are_fitted),
+                                       cmocka_unit_test(test_a_gain_makes_boxes_overlap_better),
                                        cmocka_unit_test(test_a_score_that_misleads_gets_no_slope)};
     return cmocka_run_group_tests(tests, make_model, remove_model);
 }

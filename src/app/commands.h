@@ -28,6 +28,7 @@ extern const app_command app_user;
 extern const app_command app_audit;
 extern const app_command app_backup;
 extern const app_command app_restore;
+extern const app_command app_erase;
 
 int app_main(int argc, char **argv);
 

@@ -154,14 +154,12 @@ static reha_status open_records(reha_clinic *clinic, reha_error *err)
     REHA_TRY(reha_keys_load(path, is_new, &clinic->keys, err));
     const reha_status status = reha_store_open(database, &clinic->keys, false, &clinic->writer, err);
     REHA_TRY(status == REHA_E_STALE ? bring_forward(clinic, database, err) : status);
-    const reha_status swept = reha_store_sweep(clinic->writer, NULL);
-    if (swept != REHA_OK) { /* the records are whole and sealed; the next start tries again */
-        reha_log(REHA_LOG_WARN, "records.unswept", "status=%s", reha_status_name(swept));
-    }
+    REHA_TRY(reha_blobs_open(clinic->home, clinic->keys.blobs, &clinic->blobs, err));
+    clinic_wipe_traces(clinic); /* if it fails, the records are whole and sealed; whoever works tries again */
     for (int i = 0; i < CLINIC_READERS; i++) {
         REHA_TRY(reha_store_open(database, &clinic->keys, false, &clinic->readers[i], err));
     }
-    return reha_blobs_open(clinic->home, clinic->keys.blobs, &clinic->blobs, err);
+    return REHA_OK;
 }
 
 static reha_status open_viewers(reha_clinic *clinic, reha_error *err)

@@ -51,7 +51,7 @@ typedef enum reha_permission {
     REHA_MAY_EXPORT,      /* reports and result tables */
     REHA_MAY_USERS,
     REHA_MAY_AUDIT,
-    REHA_MAY_ADMINISTER,  /* settings, backup, analysis again */
+    REHA_MAY_ADMINISTER,  /* settings, backup, analysis again, erasing a patient */
     REHA_PERMISSION_COUNT
 } reha_permission;
 const char *reha_permission_name(reha_permission permission); /* "read", "identity", ... */
@@ -178,6 +178,15 @@ REHA_MUST_USE reha_status reha_clinic_episode_change(reha_clinic *clinic, const 
                                                      int64_t if_version, const json_t *in, json_t **out,
                                                      reha_error *err);
 
+/* Erases a patient with everything that belongs to one, also what is otherwise never deleted (docs/adr/0021): for the right to
+ * erasure and the end of the time of keeping. in {"pseudonym","reason"}: the pseudonym, typed again, and "request" (of the
+ * patient), "keeping-over", "no-basis" or "mistake". `patient` is an id or a pseudonym. Out {"patient_id","reason","studies",
+ * "images","wiped"}; "wiped" false: it is erased, and the last traces in the files go later (somebody read at that moment).
+ * REHA_MAY_ADMINISTER; audited with counts and the reason, without a name. REHA_E_CONFLICT: an image is being analysed; jobs
+ * that wait go with the patient. Killed at any instant, the patient is whole or erased. Backups are not touched. */
+REHA_MUST_USE reha_status reha_clinic_erase(reha_clinic *clinic, const reha_actor *actor, const char *patient,
+                                            int64_t if_version, const json_t *in, json_t **out, reha_error *err);
+
 /* --- uploads (REHA_MAY_UPLOAD) --------------------------------------------------------------------------------------- */
 
 typedef struct reha_upload reha_upload;
@@ -236,6 +245,8 @@ typedef struct reha_view {
 REHA_MUST_USE reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
                                                 const reha_view *view, uint8_t **out, size_t *out_bytes,
                                                 char etag[REHA_TOKEN_BYTES + 2], reha_error *err);
+/* Whether it is (still) there: for whoever keeps copies of pictures. */
+bool reha_clinic_has_image(reha_clinic *clinic, const char *image_id);
 /* The stored DICOM file as it came (pictures: as wrapped). REHA_MAY_EXPORT, audited. *out: reha_free. */
 REHA_MUST_USE reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
                                                   uint8_t **out, size_t *out_bytes, reha_error *err);

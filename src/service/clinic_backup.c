@@ -41,7 +41,8 @@ static reha_status make_private(const char *folder, reha_error *err)
                                     : reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", folder, strerror(errno));
 }
 
-/* Every file that the copied records name. Files are never changed, so those of the copy's moment are all there. */
+/* Every file that the copied records name. Files are never changed, so those of the copy's moment are all there, unless a
+ * patient was erased since: such a copy must not be kept. */
 static reha_status copy_blobs(reha_store *copy, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
                               reha_error *err)
 {
@@ -58,7 +59,12 @@ static reha_status copy_blobs(reha_store *copy, const char *from_home, const cha
         (void)snprintf(folder, sizeof folder, "%s/blobs/%.2s", to_home, digest);
         (void)snprintf(name, sizeof name, "blobs/%.2s/%s", digest, digest);
         REHA_CHECK(make_private(folder, err));
-        REHA_CHECK(copy_named(from_home, to_home, name, bytes, err));
+        status = copy_named(from_home, to_home, name, bytes, err);
+        if (status == REHA_E_NOT_FOUND) {
+            (void)reha_fail(err, status, "the stored file %.12s... is missing: if a patient was erased just now, make the backup again in a new folder",
+                            digest);
+        }
+        REHA_CHECK(status);
         (*files)++;
     }
 done:

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "service/input.h"
+#include "store/erase.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,8 +149,17 @@ static reha_status store_image(clinic_write *write, arrival *at, size_t size_byt
     return status;
 }
 
+/* An erasing may have swept the file away as nobody's before its record was made. */
+static reha_status file_stands(clinic_write *write, const arrival *at, const uint8_t *bytes, size_t count, reha_error *err)
+{
+    char digest[REHA_DIGEST_TEXT_BYTES];
+    return reha_blobs_has(write->clinic->blobs, at->digest)
+               ? REHA_OK
+               : reha_blobs_put(write->clinic->blobs, bytes, count, digest, err);
+}
+
 /* Study, image, job and audit event: all or nothing. */
-static reha_status file_arrival(arrival *at, size_t size_bytes, reha_error *err)
+static reha_status file_arrival(arrival *at, const uint8_t *bytes, size_t size_bytes, reha_error *err)
 {
     clinic_write write;
     reha_status status = REHA_OK;
@@ -161,6 +171,7 @@ static reha_status file_arrival(arrival *at, size_t size_bytes, reha_error *err)
     }
     REHA_CHECK(choose_study(&write, at, err));
     REHA_CHECK(store_image(&write, at, size_bytes, err));
+    REHA_CHECK(file_stands(&write, at, bytes, size_bytes, err));
     REHA_CHECK(clinic_job_add(&write, at->image_id, at->options->task, at->job_id, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(at->study_id)), NULL, err));
     REHA_CHECK(clinic_note(&write, at->actor, "image.store", "image", at->image_id,
@@ -168,6 +179,9 @@ static reha_status file_arrival(arrival *at, size_t size_bytes, reha_error *err)
                                      at->options->task),
                            err));
 done:
+    if (status != REHA_OK || at->is_duplicate) {
+        reha_erase_unnamed(write.store, at->clinic->blobs, at->digest);
+    }
     status = clinic_end(&write, status, err);
     if (status != REHA_OK) {
         at->study_id[0] = at->image_id[0] = at->job_id[0] = '\0';
@@ -225,7 +239,7 @@ static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha
     const uint8_t *stored = is_wrapped ? at->seen.parts[0].bytes : bytes;
     const size_t stored_bytes = is_wrapped ? at->seen.parts[0].count : count;
     REHA_TRY(reha_blobs_put(at->clinic->blobs, stored, stored_bytes, at->digest, err));
-    return file_arrival(at, stored_bytes, err);
+    return file_arrival(at, stored, stored_bytes, err);
 }
 
 reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,

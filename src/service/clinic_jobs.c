@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "store/erase.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,9 +209,12 @@ static reha_status store_result(clinic_write *write, const work *job, const json
 }
 
 static reha_status store_pictures(reha_clinic *clinic, const reha_sandbox_answer *answer,
-                                  char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES], reha_error *err)
+                                  char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES], bool again, reha_error *err)
 {
     for (size_t i = 0; i < answer->part_count; i++) {
+        if (again && reha_blobs_has(clinic->blobs, digests[i])) {
+            continue;
+        }
         REHA_TRY(reha_blobs_put(clinic->blobs, answer->parts[i].bytes, answer->parts[i].count, digests[i], err));
     }
     return REHA_OK;
@@ -238,7 +242,7 @@ static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_
     char result_id[REHA_IDENTIFIER_BYTES];
     clinic_write write;
     reha_status status = REHA_OK;
-    REHA_TRY(store_pictures(clinic, answer, digests, err));
+    REHA_TRY(store_pictures(clinic, answer, digests, false, err));
     reha_identifier_new(result_id);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     REHA_CHECK(store_result(&write, job, answer->json, result_id, err));
@@ -248,8 +252,12 @@ static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_
                                            reha_of_text(digests[i])),
                                  NULL, err));
     }
+    REHA_CHECK(store_pictures(clinic, answer, digests, true, err)); /* an erasing may have swept them away as nobody's */
     REHA_CHECK(end_job(&write, job, "done", NULL, err));
 done:
+    for (size_t i = 0; i < answer->part_count && status != REHA_OK; i++) {
+        reha_erase_unnamed(write.store, clinic->blobs, digests[i]);
+    }
     return clinic_end(&write, status, err);
 }
 
@@ -414,6 +422,7 @@ static void supervise(void *context)
         is_noted = true;
         if (reha_clock_ms() - watched_ms > WATCH_MS) {
             clinic_watch(clinic);
+            clinic_wipe_again(clinic);
             watched_ms = reha_clock_ms();
         }
         if (claim(clinic, &job)) {

@@ -36,6 +36,7 @@ struct reha_clinic {
     reha_blobs *blobs;
     reha_mutex *write_lock; /* guards writer */
     reha_store *writer;
+    bool has_traces; /* with write_lock: of an erased patient, which could not be wiped when they should */
     reha_mutex *read_lock; /* guards reader_is_busy */
     reha_condition *reader_free;
     reha_store *readers[CLINIC_READERS];
@@ -146,6 +147,8 @@ REHA_MUST_USE reha_status clinic_answer_find(reha_store *store, const reha_actor
 REHA_MUST_USE reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key,
                                              const char *digest, const json_t *answer, reha_error *err);
 void clinic_job_wake(reha_clinic *clinic);
+void clinic_wipe_traces(reha_clinic *clinic); /* of erased patients, and of columns that were sealed: at the start */
+void clinic_wipe_again(reha_clinic *clinic);  /* if there are some that this process could not wipe */
 void clinic_watch(reha_clinic *clinic); /* one look into the watched folder */
 REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);
 void clinic_workers_stop(reha_clinic *clinic);

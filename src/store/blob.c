@@ -22,7 +22,8 @@ enum {
     PIECE_BYTES = 1 << 16,
     TAG_BYTES = crypto_secretstream_xchacha20poly1305_ABYTES,
     SEALED_BYTES = PIECE_BYTES + TAG_BYTES,
-    INCOMING_MAX = 100000
+    INCOMING_MAX = 100000,
+    PART_MAX = 1000000
 };
 
 struct reha_blobs {
@@ -45,6 +46,28 @@ struct reha_blob_writer {
     uint8_t sealed[SEALED_BYTES];
 };
 
+/* The header's random bytes are half of what opens the pieces (libsodium derives their key from both halves). */
+static reha_status spoil(const char *path, reha_error *err)
+{
+    static const uint8_t nothing[HEAD_BYTES];
+    const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return errno == ENOENT ? REHA_OK : reha_disk_fail(err, path, "cannot be overwritten");
+    }
+    reha_status status = reha_disk_write(fd, nothing, sizeof nothing, path, err);
+    if (status == REHA_OK && fsync(fd) != 0) {
+        status = reha_disk_fail(err, path, "cannot be flushed to disk");
+    }
+    (void)close(fd);
+    return status;
+}
+
+static reha_status remove_file(const char *path, reha_error *err)
+{
+    REHA_TRY(spoil(path, err));
+    return unlink(path) == 0 || errno == ENOENT ? REHA_OK : reha_disk_fail(err, path, "cannot be removed");
+}
+
 /* A living writer holds a lock on its file; the lock of a dead one is gone. */
 static void remove_leftovers(const reha_blobs *blobs)
 {
@@ -56,7 +79,9 @@ static void remove_leftovers(const reha_blobs *blobs)
         const int fd = open(files.items[i], O_RDONLY | O_CLOEXEC);
         if (fd >= 0) {
             if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-                (void)unlink(files.items[i]);
+                if (remove_file(files.items[i], NULL) != REHA_OK) {
+                    (void)unlink(files.items[i]);
+                }
             }
             (void)close(fd);
         }
@@ -124,6 +149,61 @@ bool reha_blobs_has(const reha_blobs *blobs, const char *digest)
 {
     char path[PATH_MAX];
     return blob_path(blobs, digest, path, NULL) == REHA_OK && reha_path_is_file(path);
+}
+
+static reha_status sync_part(const reha_blobs *blobs, const char *part, reha_error *err)
+{
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s/%.2s", blobs->blobs, part);
+    return reha_path_is_folder(folder) ? reha_disk_sync_folder(folder, err) : REHA_OK;
+}
+
+reha_status reha_blobs_remove(const reha_blobs *blobs, const char *digest, reha_error *err)
+{
+    char path[PATH_MAX];
+    REHA_TRY(blob_path(blobs, digest, path, err));
+    REHA_TRY(remove_file(path, err));
+    return sync_part(blobs, digest, err);
+}
+
+static reha_status sweep_part(const reha_blobs *blobs, const char *part, reha_blob_is_named *is_named, void *context,
+                              reha_error *err)
+{
+    char folder[PATH_MAX];
+    reha_paths files = {0};
+    reha_status status = REHA_OK;
+    bool has_removed = false;
+    (void)snprintf(folder, sizeof folder, "%s/%s", blobs->blobs, part);
+    if (!reha_path_is_folder(folder)) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_folder_list(folder, PART_MAX, &files, err));
+    for (size_t i = 0; i < files.count; i++) {
+        bool stays = true;
+        const char *digest = reha_path_name(files.items[i]);
+        if (is_digest(digest)) { /* what is none, somebody else put there */
+            REHA_CHECK(is_named(context, digest, &stays, err));
+        }
+        if (!stays) {
+            REHA_CHECK(remove_file(files.items[i], err));
+            has_removed = true;
+        }
+    }
+    status = has_removed ? sync_part(blobs, part, err) : REHA_OK;
+done:
+    reha_paths_clear(&files);
+    return status;
+}
+
+reha_status reha_blobs_sweep(const reha_blobs *blobs, reha_blob_is_named *is_named, void *context, reha_error *err)
+{
+    remove_leftovers(blobs);
+    for (unsigned i = 0; i < 256; i++) {
+        char part[4];
+        (void)snprintf(part, sizeof part, "%02x", i);
+        REHA_TRY(sweep_part(blobs, part, is_named, context, err));
+    }
+    return REHA_OK;
 }
 
 reha_status reha_blob_writer_new(const reha_blobs *blobs, reha_blob_writer **out, reha_error *err)

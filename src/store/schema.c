@@ -127,7 +127,29 @@ static const char version_3[] =
     " i.id WHERE i.study_id = study.id GROUP BY t.task ORDER BY MIN(t.result_id)));"
     "UPDATE image SET result_id = NULL;";
 
-static const char *const steps[] = {version_1, version_2, version_3};
+/* Version 4: a patient can be erased (erase.h). Who stands in "erasing", for the length of one transaction, is the only one whose
+ * immutable records may be deleted; the views say which these are. A step after this one that makes triggers anew makes them so. */
+#define ERASABLE(table, exception)                                                                                     \
+    "DROP TRIGGER " table "_stay; CREATE TRIGGER " table "_stay BEFORE DELETE ON " table " WHEN NOT EXISTS (" exception \
+    ") BEGIN SELECT RAISE(ABORT, '" table " records are never deleted'); END;"
+static const char version_4[] =
+    "CREATE TABLE erasing (patient_id TEXT PRIMARY KEY REFERENCES patient(id)) STRICT, WITHOUT ROWID;"
+    "CREATE VIEW erasing_study AS SELECT s.id FROM study s WHERE s.patient_id IN (SELECT patient_id FROM erasing) OR"
+    " (s.patient_id IS NULL AND s.episode_id IN (SELECT p.id FROM episode p JOIN erasing e ON e.patient_id = p.patient_id));"
+    "CREATE VIEW erasing_image AS SELECT i.id FROM image i JOIN erasing_study s ON s.id = i.study_id;"
+    "CREATE VIEW erasing_result AS SELECT r.id FROM result r JOIN erasing_image i ON i.id = r.image_id;"
+    ERASABLE("result", "SELECT 1 FROM erasing_image i WHERE i.id = OLD.image_id")
+    ERASABLE("result_picture", "SELECT 1 FROM erasing_result r WHERE r.id = OLD.result_id")
+    ERASABLE("measurement", "SELECT 1 FROM erasing_result r WHERE r.id = OLD.result_id")
+    ERASABLE("review", "SELECT 1 FROM erasing_result r WHERE r.id = OLD.result_id")
+    ERASABLE("signature", "SELECT 1 FROM erasing_study s WHERE s.id = OLD.study_id")
+    ERASABLE("withdrawal", "SELECT 1 FROM signature g JOIN erasing_study s ON s.id = g.study_id WHERE g.id = OLD.signature_id")
+    ERASABLE("plan_version", "SELECT 1 FROM plan l JOIN erasing e ON e.patient_id = l.patient_id WHERE l.id = OLD.plan_id")
+    ERASABLE("prediction", "SELECT 1 FROM erasing e WHERE e.patient_id = OLD.patient_id")
+    /* What names a file, and what a deleted result must not be named by, is asked row by row. */
+    "CREATE INDEX result_picture_digest ON result_picture(digest); CREATE INDEX image_result ON image(result_id);";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4};
 
 int reha_schema_count(void)
 {

@@ -130,6 +130,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         ", version = version + 1 WHERE id = ?1",
     [REHA_SQL_PATIENT_BY_EXTERNAL] =
         "SELECT id FROM patient WHERE external_mac = ?1",
+    [REHA_SQL_PATIENT_BY_PSEUDONYM] =
+        "SELECT id FROM patient WHERE id = ?1 OR pseudonym = ?1",
     [REHA_SQL_EPISODES] =
         EPISODE "FROM episode WHERE patient_id = ?1 ORDER BY id",
     [REHA_SQL_EPISODE] =
@@ -296,6 +298,51 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_PREDICTION_ADD] =
         "INSERT INTO prediction (id, patient_id, episode_id, outcome, content, model, model_hash, user_id, "
         "created_at) VALUES (?1, ?2, ?3, ?4, " SEAL("?5", "?1", "prediction.content") ", ?6, ?7, ?8, ?9)",
+    [REHA_SQL_FILE_IS_NAMED] =
+        "SELECT EXISTS (SELECT 1 FROM image WHERE digest = ?1) OR EXISTS (SELECT 1 FROM result_picture WHERE digest = ?1)",
+    [REHA_SQL_ERASE_MARK] =
+        "INSERT INTO erasing (patient_id) VALUES (?1)",
+    [REHA_SQL_ERASE_COUNTS] =
+        "SELECT (SELECT COUNT(*) FROM erasing_study) AS studies, (SELECT COUNT(*) FROM erasing_image) AS images, "
+        "(SELECT COUNT(*) FROM job j JOIN erasing_image i ON i.id = j.image_id WHERE j.state = 'running') AS running",
+    [REHA_SQL_ERASE_WITHDRAWALS] =
+        "DELETE FROM withdrawal WHERE signature_id IN (SELECT g.id FROM signature g JOIN erasing_study s ON s.id = g.study_id)",
+    [REHA_SQL_ERASE_SIGNATURES] =
+        "DELETE FROM signature WHERE study_id IN (SELECT id FROM erasing_study)",
+    [REHA_SQL_ERASE_REVIEWS] =
+        "DELETE FROM review WHERE result_id IN (SELECT id FROM erasing_result)",
+    [REHA_SQL_ERASE_MEASUREMENTS] =
+        "DELETE FROM measurement WHERE result_id IN (SELECT id FROM erasing_result)",
+    [REHA_SQL_ERASE_PICTURES] =
+        "DELETE FROM result_picture WHERE result_id IN (SELECT id FROM erasing_result)",
+    [REHA_SQL_ERASE_UPLOADS] = /* answers that name one of the studies: they hold the names of the files */
+        "DELETE FROM upload WHERE EXISTS (SELECT 1 FROM json_tree(" OPEN("upload.answer", "upload.user_id || '/' || upload.key", "upload.answer") ") t "
+        "WHERE t.key = 'study_id' AND t.atom IN (SELECT id FROM erasing_study))",
+    [REHA_SQL_ERASE_RESULTS] =
+        "DELETE FROM result WHERE image_id IN (SELECT id FROM erasing_image)",
+    [REHA_SQL_ERASE_JOBS] =
+        "DELETE FROM job WHERE image_id IN (SELECT id FROM erasing_image)",
+    [REHA_SQL_ERASE_IMAGES] =
+        "DELETE FROM image WHERE study_id IN (SELECT id FROM erasing_study)",
+    [REHA_SQL_ERASE_STUDIES] =
+        "DELETE FROM study WHERE id IN (SELECT id FROM erasing_study)",
+    [REHA_SQL_ERASE_PREDICTIONS] =
+        "DELETE FROM prediction WHERE patient_id IN (SELECT patient_id FROM erasing)",
+    [REHA_SQL_ERASE_PLAN_VERSIONS] =
+        "DELETE FROM plan_version WHERE plan_id IN (SELECT l.id FROM plan l JOIN erasing e ON e.patient_id = l.patient_id)",
+    [REHA_SQL_ERASE_PLANS] =
+        "DELETE FROM plan WHERE patient_id IN (SELECT patient_id FROM erasing)",
+    [REHA_SQL_ERASE_SCORES] =
+        "DELETE FROM score WHERE patient_id IN (SELECT patient_id FROM erasing)",
+    [REHA_SQL_ERASE_LINKS] =
+        "UPDATE study SET episode_id = NULL, version = version + 1 WHERE episode_id IN (SELECT p.id FROM episode p JOIN erasing e ON "
+        "e.patient_id = p.patient_id)",
+    [REHA_SQL_ERASE_EPISODES] =
+        "DELETE FROM episode WHERE patient_id IN (SELECT patient_id FROM erasing)",
+    [REHA_SQL_ERASE_UNMARK] =
+        "DELETE FROM erasing",
+    [REHA_SQL_ERASE_PATIENT] =
+        "DELETE FROM patient WHERE id = ?1",
     [REHA_SQL_AUDIT_HEAD] =
         "SELECT no, hash, mac FROM audit_head WHERE one = 1",
     [REHA_SQL_AUDIT_HEAD_PUT] =

@@ -33,6 +33,7 @@ typedef enum reha_sql {
     REHA_SQL_PATIENT_ADD, /* id, pseudonym, name, birth year, sex, note, external mac, time */
     REHA_SQL_PATIENT_CHANGE, /* id, pseudonym, name, birth year, sex, note */
     REHA_SQL_PATIENT_BY_EXTERNAL, /* mac */
+    REHA_SQL_PATIENT_BY_PSEUDONYM, /* id or pseudonym */
     REHA_SQL_EPISODES, /* patient */
     REHA_SQL_EPISODE, /* id */
     REHA_SQL_EPISODE_ADD, /* id, patient, condition, side, onset, surgery, surgery date, goals, open, time */
@@ -88,6 +89,27 @@ typedef enum reha_sql {
     REHA_SQL_PREDICTIONS, /* patient */
     REHA_SQL_PREDICTION, /* id */
     REHA_SQL_PREDICTION_ADD, /* id, patient, episode, outcome, content, model, hash, user, time */
+    REHA_SQL_FILE_IS_NAMED, /* digest: whether a record names this stored file */
+    REHA_SQL_ERASE_MARK, /* patient: from here to ERASE_PATIENT in one transaction, in this order (erase.h) */
+    REHA_SQL_ERASE_COUNTS,
+    REHA_SQL_ERASE_WITHDRAWALS,
+    REHA_SQL_ERASE_SIGNATURES,
+    REHA_SQL_ERASE_REVIEWS,
+    REHA_SQL_ERASE_MEASUREMENTS,
+    REHA_SQL_ERASE_PICTURES,
+    REHA_SQL_ERASE_UPLOADS,
+    REHA_SQL_ERASE_RESULTS,
+    REHA_SQL_ERASE_JOBS,
+    REHA_SQL_ERASE_IMAGES,
+    REHA_SQL_ERASE_STUDIES,
+    REHA_SQL_ERASE_PREDICTIONS,
+    REHA_SQL_ERASE_PLAN_VERSIONS,
+    REHA_SQL_ERASE_PLANS,
+    REHA_SQL_ERASE_SCORES,
+    REHA_SQL_ERASE_LINKS, /* of other patients' studies to an episode of this one */
+    REHA_SQL_ERASE_EPISODES,
+    REHA_SQL_ERASE_UNMARK,
+    REHA_SQL_ERASE_PATIENT, /* patient */
     REHA_SQL_AUDIT_HEAD,
     REHA_SQL_AUDIT_HEAD_PUT, /* no, hash, mac */
     REHA_SQL_AUDIT_ADD, /* no, at, user, role, action, entity, entity id, detail, former hash, hash */

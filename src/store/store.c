@@ -405,6 +405,11 @@ void reha_store_rollback(reha_store *store)
     }
 }
 
+bool reha_store_is_writing(reha_store *store)
+{
+    return store->in_transaction && sqlite3_get_autocommit(store->db) == 0;
+}
+
 int64_t reha_store_change_mark(reha_store *store)
 {
     int64_t mark = 0;

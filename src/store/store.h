@@ -76,6 +76,7 @@ REHA_MUST_USE reha_status reha_store_do(reha_store *store, reha_sql which, const
 REHA_MUST_USE reha_status reha_store_begin(reha_store *store, bool durable, reha_error *err);
 REHA_MUST_USE reha_status reha_store_commit(reha_store *store, reha_error *err);
 void reha_store_rollback(reha_store *store); /* without a transaction: nothing */
+bool reha_store_is_writing(reha_store *store); /* false also after a fault (a full disk) that undid the transaction by itself */
 /* Changes when another connection (of any process) committed. */
 int64_t reha_store_change_mark(reha_store *store);
 

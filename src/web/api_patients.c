@@ -36,6 +36,14 @@ reha_status reha_web_patient_change(reha_call *call, reha_error *err)
     return reha_call_json(call, 200, patient, err);
 }
 
+reha_status reha_web_patient_erase(reha_call *call, reha_error *err)
+{
+    json_t *report = NULL;
+    REHA_TRY(reha_clinic_erase(call->clinic, &call->actor, ID, call->if_version, call->in, &report, err));
+    reha_thumbs_clear(call->web->thumbs);
+    return reha_call_json(call, 200, report, err);
+}
+
 reha_status reha_web_episode_add(reha_call *call, reha_error *err)
 {
     json_t *episode = NULL;

@@ -203,6 +203,10 @@ static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha
     uint8_t *bytes = NULL;
     size_t count = 0;
     (void)snprintf(key, sizeof key, "%s/%u/%u", ID, view->frame_idx, view->side_max_px);
+    if (!reha_clinic_has_image(call->clinic, ID)) { /* erased, perhaps by another process: no copy may outlive it */
+        reha_thumbs_clear(call->web->thumbs);
+        return reha_fail(err, REHA_E_NOT_FOUND, "no such image");
+    }
     if (!reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
         REHA_TRY(make_thumbnail(call, view, key, &bytes, &count, err));
     }

@@ -83,6 +83,7 @@ REHA_HANDLER(reha_web_patients); /* api_patients.c */
 REHA_HANDLER(reha_web_patient_add);
 REHA_HANDLER(reha_web_patient);
 REHA_HANDLER(reha_web_patient_change);
+REHA_HANDLER(reha_web_patient_erase);
 REHA_HANDLER(reha_web_episode_add);
 REHA_HANDLER(reha_web_episode_change);
 REHA_HANDLER(reha_web_series);

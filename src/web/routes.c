@@ -91,6 +91,11 @@ static const reha_route routes[] = {
      "A patient with the episodes of care", NULL, NULL, JSON, 0},
     {REHA_HTTP_PUT, V "/patients/{id}", REHA_MAY_PATIENTS, reha_web_patient_change, REHA_BODY_JSON,
      REHA_ROUTE_IF_MATCH, "Change a patient", "pseudonym?, name?, birth_year?, sex?, note?", NULL, JSON, 0},
+    {REHA_HTTP_DELETE, V "/patients/{id}", REHA_MAY_ADMINISTER, reha_web_patient_erase, REHA_BODY_JSON,
+     REHA_ROUTE_IF_MATCH,
+     "Erase a patient with everything that belongs to one, for good; 409 while an image is being analysed. "
+     "reason: request, keeping-over, no-basis or mistake. Backups are not touched",
+     "pseudonym, reason", NULL, JSON, 0},
     {REHA_HTTP_POST, V "/patients/{id}/episodes", REHA_MAY_PATIENTS, reha_web_episode_add, REHA_BODY_JSON, 0,
      "A new episode of care", "condition, side?, onset?, surgery?, surgery_date?, goals?, open?", NULL, JSON,
      0},

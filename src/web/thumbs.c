@@ -69,16 +69,28 @@ static void empty(reha_thumbs *thumbs, slot *at)
     *at = (slot){.key = NULL};
 }
 
-void reha_thumbs_free(reha_thumbs *thumbs)
+static void empty_all(reha_thumbs *thumbs)
 {
-    if (thumbs == NULL) {
-        return;
-    }
     for (size_t i = 0; i < SLOTS; i++) {
         if (thumbs->slots[i].key != NULL) {
             empty(thumbs, &thumbs->slots[i]);
         }
     }
+}
+
+void reha_thumbs_clear(reha_thumbs *thumbs)
+{
+    reha_mutex_lock(thumbs->lock);
+    empty_all(thumbs);
+    reha_mutex_unlock(thumbs->lock);
+}
+
+void reha_thumbs_free(reha_thumbs *thumbs)
+{
+    if (thumbs == NULL) {
+        return;
+    }
+    empty_all(thumbs);
     for (size_t i = 0; i < MAKERS; i++) {
         reha_mutex_free(thumbs->makers[i]);
     }

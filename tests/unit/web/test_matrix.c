@@ -70,6 +70,7 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_POST, "/api/v1/uploads", "pra"},
                  {REHA_HTTP_POST, "/api/v1/patients", "pa"},
                  {REHA_HTTP_PUT, "/api/v1/studies/x/patient", "pa"},
+                 {REHA_HTTP_DELETE, "/api/v1/patients/x", "a"},
                  {REHA_HTTP_POST, "/api/v1/patients/x/plans", "p"},
                  {REHA_HTTP_POST, "/api/v1/patients/x/scores", "p"},
                  {REHA_HTTP_GET, "/api/v1/instruments", "praco"},
@@ -207,7 +208,9 @@ static void test_every_edit_needs_a_version(void **state)
         }
         const json_t *answers = json_object_get(
             json_object_get(json_object_get(json_object_get(description, "paths"), routes[i].pattern),
-                            routes[i].method == REHA_HTTP_PUT ? "put" : "post"), "responses");
+                            routes[i].method == REHA_HTTP_PUT      ? "put"
+                            : routes[i].method == REHA_HTTP_DELETE ? "delete"
+                                                                   : "post"), "responses");
         assert_non_null(json_object_get(answers, "412"));
         assert_non_null(json_object_get(answers, "428"));
     }

@@ -359,6 +359,34 @@ async function administer(page) {
   await judge(page, "account");
 }
 
+// By the keyboard alone: the wrong pseudonym is refused and changes nothing, Escape leaves, the right one erases for good.
+async function erase(page, patient, clinician) {
+  await clinician.goto(patient);
+  await clinician.locator(".patient h1").waitFor();
+  check((await clinician.getByRole("button", { name: "Erase patient" }).count()) === 0, "a clinician is offered to erase");
+  await signIn(page, "ada");
+  await page.goto(patient);
+  const open = page.getByRole("button", { name: "Erase patient" });
+  await open.press("Enter");
+  const box = page.getByRole("dialog", { name: "Erase patient P-0001" });
+  await box.waitFor();
+  await judge(page, "erase");
+  await page.keyboard.press("Escape");
+  await box.waitFor({ state: "detached" });
+  check(await open.evaluate((b) => b === document.activeElement), "the focus does not come back from the dialog");
+  await open.press("Enter");
+  await box.getByLabel("Reason").selectOption("The patient asks for it");
+  await box.getByLabel("Pseudonym, typed again").fill("P-0002");
+  await page.keyboard.press("Enter");
+  await box.getByText(/nothing was erased/).waitFor();
+  await judge(page, "erase-refused");
+  await box.getByLabel("Pseudonym, typed again").fill("P-0001");
+  await page.keyboard.press("Enter");
+  await page.getByText(/P-0001 is erased.*backups still hold/).waitFor();
+  await page.getByRole("heading", { name: "Patients" }).waitFor();
+  check((await page.getByRole("link", { name: "P-0001" }).count()) === 0, "an erased patient is in the list");
+}
+
 // Without any bypass: the policy as clinics meet it, dark, on a tablet.
 async function underThePolicy(browser, study, patient) {
   const page = await open(browser, { bypassCSP: false, colorScheme: "dark", viewport: { width: 820, height: 1180 } });
@@ -425,6 +453,7 @@ try {
   await predict(page, patient);
   await administer(await open(browser));
   await underThePolicy(browser, study, patient);
+  await erase(await open(browser), patient, page);
 } catch (error) {
   faults.push(`stopped: ${error.message}`);
   if (shots) for (const c of browser.contexts()) for (const [i, p] of c.pages().entries()) await p.screenshot({ path: join(shots, `99-stopped-${i}.png`) }).catch(() => undefined);

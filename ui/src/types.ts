@@ -4,6 +4,7 @@ export interface State { setup_needed: boolean; version: string; clinic_name: st
 export interface User { id: string; version: number; name: string; display_name: string; role: string; active: boolean; totp: boolean; created_at: string; last_sign_in_at: string | null }
 export interface Session { user: User; permissions: string[]; csrf: string; expires_at: string }
 export interface Episode { id: string; version: number; condition: string; side: string | null; onset: string | null; surgery: string | null; surgery_date: string | null; goals: string | null; open: boolean }
+export interface Erased { patient_id: string; reason: string; studies: number; images: number; wiped: boolean }
 export interface Patient { id: string; version: number; pseudonym: string; name: string | null; birth_year: number | null; sex: string | null; note: string | null; created_at: string; study_count: number; last_image_date: string | null; episodes?: Episode[] }
 export interface StudySummary { id: string; version: number; status: string; patient: { id: string; pseudonym: string; name: string | null } | null; episode_id: string | null; modality: string | null; body_part: string | null; image_date: string | null; received_at: string; image_count: number; first_image_id: string | null; tasks: string[]; headline: string | null; reviewed: number; to_review: number; signed_by: string | null; signed_at: string | null }
 export interface Job { id: string; task: string | null; state: string; text: string | null }

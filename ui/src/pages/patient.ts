@@ -3,6 +3,7 @@ import { get, may } from "../api";
 import { h, replace, toast, type Child } from "../dom";
 import { base, itemsOf, type Context } from "../patient/common";
 import { addEpisode, episodeCard } from "../patient/episodes";
+import { erasePatient } from "../patient/erase";
 import { measureCharts, planSummary, predictionSummary, studiesList } from "../patient/overview";
 import { isPlan, planPart, toggleReasons } from "../patient/plan";
 import { planFormPart } from "../patient/plan_form";
@@ -66,6 +67,12 @@ export async function patientPage(id: string, place: string[]): Promise<Page> {
       default: throw new Error(t("no-page.text"));
     }
   }
+  async function erase(patient: Patient): Promise<void> {
+    const done = await erasePatient(patient);
+    if (done === null) return;
+    location.hash = "#/patients";
+    toast(t("erase.done", { pseudonym: patient.pseudonym, n: done.images }));
+  }
   async function draw(): Promise<void> {
     const patient = await get<Patient>(`/patients/${id}`);
     const again: Again = (done) => void done.then((d) => (d !== null && d !== false ? draw() : undefined)).catch((e: Error) => toast(e.message, true));
@@ -75,6 +82,7 @@ export async function patientPage(id: string, place: string[]): Promise<Page> {
       h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/patients" }, t("nav.patients")), " › ", tab === "" ? patient.pseudonym : [h("a", { href: base(id) }, patient.pseudonym), " › ", t(`patient.tab.${tab}`)]),
       h("div", { class: "head" }, h("h1", {}, patient.pseudonym), h("span", {}, facts), h("span", { class: "space" }),
         may("patients") && h("button", { type: "button", onclick: () => again(editPatient(patient)) }, t("patient.edit")),
+        tab === "" && may("administer") && h("button", { type: "button", onclick: () => void erase(patient) }, t("erase.open")),
         h("button", { type: "button", onclick: () => window.print() }, t("print"))),
       patient.note !== null && h("p", {}, patient.note), tabs(id, tab), shown);
   }

@@ -178,7 +178,7 @@ REHA_MUST_USE reha_status reha_clinic_episode_change(reha_clinic *clinic, const 
                                                      int64_t if_version, const json_t *in, json_t **out,
                                                      reha_error *err);
 
-/* Erases a patient with everything that belongs to one, also what is otherwise never deleted (docs/adr/0021): for the right to
+/* Erases a patient with everything that belongs to one, also what is otherwise never deleted (docs/adr/0022): for the right to
  * erasure and the end of the time of keeping. in {"pseudonym","reason"}: the pseudonym, typed again, and "request" (of the
  * patient), "keeping-over", "no-basis" or "mistake". `patient` is an id or a pseudonym. Out {"patient_id","reason","studies",
  * "images","wiped"}; "wiped" false: it is erased, and the last traces in the files go later (somebody read at that moment).

@@ -1,4 +1,4 @@
-/* Erasing a patient: who may, what must be said, and the order in which it is done (docs/adr/0021). */
+/* Erasing a patient: who may, what must be said, and the order in which it is done (docs/adr/0022). */
 #include "service/clinic_priv.h"
 
 #include "base/log.h"

@@ -1,4 +1,4 @@
-/* Erasing a patient (docs/adr/0021): the one way in which anything immutable leaves the records.
+/* Erasing a patient (docs/adr/0022): the one way in which anything immutable leaves the records.
  *
  * First, in one transaction of the caller, every record goes, and a note says that traces are left; then,
  * after the commit, the traces: stored files that no record names any more, and what free pages and the

@@ -442,6 +442,7 @@ try {
   await review(page);
   await uploadForATask(page, files[2]);
   await page.goto(patient);
+  await page.getByRole("button", { name: "Edit patient" }).waitFor(); // the worklist has a place for files too
   await uploadAndOpen(page, files[1]);
   await lookAround(page);
   await compare(page);

@@ -27,9 +27,13 @@ static const struct {
     reha_scene_kind kind;
     bool unasked, has_own;
 } needs[] = {
-    {"knee-oa", REHA_SCENE_KNEE, true, true},       {"muscle-us", REHA_SCENE_MUSCLE, true, false},
-    {"fracture", REHA_SCENE_LIMB, false, false},    {"muscle-injury", REHA_SCENE_MUSCLE, false, true},
+    /* clang-format off */
+    {"knee-oa", REHA_SCENE_KNEE, true, true},
+    {"muscle-us", REHA_SCENE_MUSCLE, true, false},
+    {"fracture", REHA_SCENE_LIMB, false, false},
+    {"muscle-injury", REHA_SCENE_MUSCLE, false, true},
     {"bone-density", REHA_SCENE_KNEE, false, true},
+    /* clang-format on */
 };
 
 /* Which kinds a file can hold that states this modality. Secondary captures and careless converters write OT

@@ -230,7 +230,7 @@ static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
-/* --- answers by idempotency key, finishing -------------------------------------------------------------------------------------------------------- */
+/* --- answers by idempotency key, finishing ---------------------------------------------------------------------------- */
 
 reha_status clinic_check_key(const char *key, reha_error *err)
 {

@@ -110,10 +110,10 @@ static const char version_2[] =
     RESEAL("prediction", SEALED("content", "id", "prediction.content"))
     "INSERT INTO setting (name, version, value) VALUES ('sweep', 1, 'true');";
 
-/* Version 3: a job may name its task (null: the program chooses), and an image keeps the newest result of every task beside
- * the others: those stand, older ones are history. "asked": the task was named. A result of a task, or of the program's choice,
- * takes the place of the former one. The column image.result_id of former versions is empty since. The answers that a score was counted from have a (sealed) place of
- * their own; former versions wrote them into the note. */
+/* Version 3: a job may name its task (null: the program chooses), and an image keeps the newest result of every task
+ * beside the others: those stand, older ones are history. "asked": the task was named. A result of a task, or of the
+ * program's choice, takes the place of the former one. The column image.result_id of former versions is empty since. The
+ * answers that a score was counted from have a (sealed) place of their own; former versions wrote them into the note. */
 static const char version_3[] =
     "ALTER TABLE job ADD COLUMN task TEXT; ALTER TABLE score ADD COLUMN items TEXT;"
     "ALTER TABLE result ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;"

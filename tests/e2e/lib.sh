@@ -3,7 +3,8 @@ set -uo pipefail
 : "${REHASCOPE:?path of the program}" "${REHA_SOURCE:?path of the source tree}"
 REHA_DATA=${REHA_DATA:-$REHA_SOURCE/../shared/data}
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+server= # process that start_server left running
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$work"' EXIT
 failures=0
 checks=0
 
@@ -35,6 +36,54 @@ need_data() {
     if [ ! -d "$REHA_DATA" ]; then
         echo "skipped: the shared data are absent (set REHA_DATA)"
         exit 77
+    fi
+}
+
+# start_server OPTIONS...: a clinic on the records of $work/home; its address lands in $address, its words in $work/served and
+# (of all starts) in $work/serve-err. A test cannot go on without it.
+start_server() {
+    : >"$work/served"
+    "$REHASCOPE" serve --home "$work/home" --port 0 "$@" >"$work/served" 2>>"$work/serve-err" &
+    server=$!
+    for _ in $(seq 300); do
+        address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")
+        [ -n "$address" ] && return 0
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    fail "the server did not start:"
+    cat "$work/served" "$work/serve-err"
+    finish
+    exit 1
+}
+
+# SIGTERM must end it cleanly and soon.
+end_server() {
+    checks=$((checks + 1))
+    kill -TERM "$server"
+    for _ in $(seq 100); do
+        kill -0 "$server" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -0 "$server" 2>/dev/null && { fail "the server did not stop within 10 s"; kill -KILL "$server"; }
+    wait "$server" || fail "the server ended with exit code $?"
+    server=
+}
+
+# As a crash or a power cut does: files are left as they are at this moment.
+kill_server() {
+    kill -KILL "$server"
+    wait "$server" 2>/dev/null
+    server=
+}
+
+# A browser that tests can drive, for tests/web; else the test is skipped.
+need_browser() {
+    command -v node >/dev/null && command -v npm >/dev/null && command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null ||
+        { echo "skipped: node, npm or chromium is absent"; exit 77; }
+    if [ ! -d "$REHA_SOURCE/tests/web/node_modules/playwright-core" ]; then
+        (cd "$REHA_SOURCE/tests/web" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm" 2>&1) ||
+            { tail -n 3 "$work/npm"; echo "skipped: npm could not install playwright-core"; exit 77; }
     fi
 }
 

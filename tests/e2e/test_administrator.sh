@@ -3,12 +3,6 @@
 # lockout, sessions, settings, backup; and what is refused at the start.
 . "$(dirname "$0")/lib.sh"
 export REHASCOPE_MODELS="$REHA_SOURCE/models" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
-server=
-stop() {
-    [ -n "$server" ] && kill -KILL "$server" 2>/dev/null
-    rm -rf "$work"
-}
-trap stop EXIT
 
 run 0 phantom "$work/knees" --count 5 --dicom
 rm -f "$work"/knees/*.png
@@ -31,13 +25,7 @@ run 1 serve --home "$work/home" --inbox "$work/nowhere" --port 0
 says err 'no folder that can be read and emptied'
 run 1 serve --home "$work/home" --inbox "$work/scans" --inbox-task xray --port 0
 says err "there is no 'xray'"
-"$REHASCOPE" serve --home "$work/home" --inbox "$work/scans" --inbox-task knee-oa --port 0 >"$work/served" 2>"$work/serve-err" &
-server=$!
-for _ in $(seq 200); do
-    address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")
-    [ -n "$address" ] && break
-    sleep 0.1
-done
+start_server --inbox "$work/scans" --inbox-task knee-oa
 checks=$((checks + 1))
 python3 "$REHA_SOURCE/tests/e2e/administrator_day.py" "$address" "$work/scans" "$work/cd.zip" "$work"/knees/*.dcm 2>"$work/day" ||
     { fail "the administrator's day"; tail -n 4 "$work/day"; cat "$work/served" "$work/serve-err"; }
@@ -50,9 +38,7 @@ says out "stored"
 # A second server on the same records would take the first one's jobs.
 run 1 serve --home "$work/home" --port 0
 says err "another process works"
-kill -TERM "$server"
-wait "$server" || fail "the server ended with exit code $?"
-server=
+end_server
 # As root on the records of another user: refused before anything is made that he cannot read.
 if [ "$(id -u)" = 0 ]; then
     chown -R nobody "$work/home"

@@ -4,28 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 export REHASCOPE_MODELS="$REHA_SOURCE/models" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 home=$work/home
-server=
-stop() {
-    [ -n "$server" ] && kill -KILL "$server" 2>/dev/null
-    rm -rf "$work"
-}
-trap stop EXIT
-
-start() {
-    : >"$work/served"
-    "$REHASCOPE" serve --home "$home" --port 0 >"$work/served" 2>>"$work/serve-err" &
-    server=$!
-    address=
-    for _ in $(seq 300); do
-        address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")
-        [ -n "$address" ] && return
-        sleep 0.1
-    done
-    fail "the server did not start"
-    cat "$work/serve-err"
-    finish
-    exit 1
-}
 
 # gone HOME PATIENT: nothing is left there of whom the copy $work/before still knows.
 gone() {
@@ -35,7 +13,7 @@ gone() {
 
 run 0 phantom "$work/knees" --count 4 --dicom
 set -- "$work"/knees/*.dcm
-start
+start_server
 checks=$((checks + 1))
 ids=$(python3 "$REHA_SOURCE/tests/e2e/secret_day.py" "$address" "$1" "$2" 2>"$work/day") || { fail "the day in the clinic"; tail -n 3 "$work/day"; }
 patient=${ids%% *}
@@ -81,9 +59,7 @@ description = admin.get("/openapi.json")["paths"]["/api/v1/patients/{id}"]["dele
 assert description["requestBody"] and {"404", "409", "412", "428"} <= set(description["responses"]), description
 PY
 gone "$home" "$patient" # while the server runs,
-kill -KILL "$server"
-wait "$server" 2>/dev/null
-server=
+kill_server
 gone "$home" "$patient" # after it was killed,
 run 0 audit verify --home "$home"
 says out "^whole: "

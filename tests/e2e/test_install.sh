@@ -3,12 +3,6 @@
 # tree; the service starts it where it lies.
 . "$(dirname "$0")/lib.sh"
 root=$work/root
-server=
-stop() {
-    [ -n "$server" ] && kill -KILL "$server" 2>/dev/null
-    rm -rf "$work"
-}
-trap stop EXIT
 
 # has PATH MODE: it was installed, with this mode.
 has() {
@@ -42,17 +36,8 @@ run 0 phantom "$work/knees" --count 1
 run 0 analyse "$work/knees"
 run 0 scores --list
 run 0 serve --help
-"$REHASCOPE" serve --home "$work/home" --port 0 >"$work/served" 2>&1 &
-server=$!
-for _ in $(seq 200); do
-    grep -q '^Rehascope is at' "$work/served" && break
-    sleep 0.1
-done
-checks=$((checks + 1))
-grep -q '^Rehascope is at' "$work/served" || { fail "the installed server does not start"; cat "$work/served"; }
-kill -TERM "$server"
-wait "$server" || fail "the installed server ended with exit code $?"
-server=
+start_server
+end_server
 
 # The service names the program where it lies, and systemd understands it.
 unit=$root/etc/systemd/system/rehascope.service

@@ -4,28 +4,6 @@
 . "$(dirname "$0")/lib.sh"
 export REHASCOPE_MODELS="$REHA_SOURCE/models" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 home=$work/home
-server=
-stop() {
-    [ -n "$server" ] && kill -KILL "$server" 2>/dev/null
-    rm -rf "$work"
-}
-trap stop EXIT
-
-start() {
-    : >"$work/served"
-    "$REHASCOPE" serve --home "$home" --port 0 >"$work/served" 2>>"$work/serve-err" &
-    server=$!
-    address=
-    for _ in $(seq 200); do
-        address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")
-        [ -n "$address" ] && return
-        sleep 0.1
-    done
-    fail "the server did not start"
-    cat "$work/serve-err"
-    finish
-    exit 1
-}
 
 # silent PATH...: nothing there holds the name.
 silent() {
@@ -44,13 +22,11 @@ done
 checks=$((checks + 1))
 grep -qa ZZSECRET "$1" || fail "the test's own files hold no name"
 
-start
+start_server
 checks=$((checks + 1))
 ids=$(python3 "$REHA_SOURCE/tests/e2e/secret_day.py" "$address" "$1" "$2" 2>"$work/day") || { fail "the day in the clinic"; tail -n 3 "$work/day"; }
 silent "$home" "$work/served" "$work/serve-err"
-kill -KILL "$server" # the journal is left as it is at this moment
-wait "$server" 2>/dev/null
-server=
+kill_server # the journal is left as it is at this moment
 silent "$home"
 checks=$((checks + 1))
 grep -q 'event=http.request .*route=/api/v1/patients status=201' "$home/server.log" || fail "the log tells nothing at all"
@@ -83,7 +59,7 @@ run 0 audit verify --home "$work/again"
 
 # It was there all the time, for whoever may know: the restored clinic finds the patient by name.
 home=$work/again
-start
+start_server
 checks=$((checks + 1))
 python3 - "$address" ${ids:-none none} "$REHA_SOURCE/tests/e2e" <<'PY' || fail "the patient is not found by name in the restored clinic"
 import sys
@@ -96,7 +72,5 @@ assert [p["id"] for p in found] == [sys.argv[2]] and found[0]["birth_year"] == 1
 assert petra.get("/patients/" + sys.argv[2])["episodes"][0]["goals"] == "other goals ZZSECRET"
 assert petra.get("/studies/" + sys.argv[3])["signature"]["comment"] == "again ZZSECRET"
 PY
-kill -TERM "$server"
-wait "$server" || fail "the server ended with exit code $?"
-server=
+end_server
 finish

@@ -56,8 +56,8 @@ static reha_status open_folds(evaluation *run, reha_error *err)
     }
     REHA_TRY(reha_fracture_folds(&run->data, REHA_FRACTURE_FOLDS, (uint64_t)seed, run->fold_of_group, err));
     for (int i = 0; i < REHA_FRACTURE_FOLDS; i++) {
-        char file[32];
-        (void)snprintf(file, sizeof file, "fold-%d.onnx", i + 1);
+        char file[REHA_FRACTURE_FILE_BYTES];
+        reha_fracture_fold_file(i, file);
         REHA_TRY(reha_fracture_open_network_(run->model, file, &run->folds[i], err));
     }
     return REHA_OK;

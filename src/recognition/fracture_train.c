@@ -348,14 +348,31 @@ done:
     return status;
 }
 
-/* Boxes of the pictures that the network has not seen, by the file that was saved: what is shipped is judged.
- */
-static reha_status judge_held_out(training *run, const char *path, reha_error *err)
+void reha_fracture_fold_file(int fold, char out[REHA_FRACTURE_FILE_BYTES])
+{
+    (void)snprintf(out, REHA_FRACTURE_FILE_BYTES, "fold-%d.onnx", fold + 1);
+}
+
+/* Of the run's network; reha_free it. */
+static reha_status network_path(const training *run, char **out, reha_error *err)
+{
+    char name[REHA_FRACTURE_FILE_BYTES] = "model.onnx";
+    if (run->run != ALL) {
+        reha_fracture_fold_file(run->run, name);
+    }
+    return reha_recipe_path(run->options, name, out, err);
+}
+
+/* Boxes of the pictures that the run's network has not seen, by the file that was saved: what is shipped is
+ * judged. */
+static reha_status judge_held_out(training *run, reha_error *err)
 {
     reha_status status = REHA_OK;
+    char *path = NULL;
     reha_graph *graph = NULL;
     reha_gray *image = NULL;
     reha_fracture_detector detector = {0};
+    REHA_CHECK(network_path(run, &path, err));
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(reha_fracture_detector_init(&detector, graph, &run->card.view, run->options->threads,
                                            run->options->force_f32 ? REHA_F32 : REHA_BF16, err));
@@ -379,19 +396,14 @@ done:
     reha_gray_free(image);
     reha_fracture_detector_clear(&detector);
     reha_graph_free(graph);
+    reha_free(path);
     return status;
 }
 
 static reha_status do_run(training *run, reha_error *err)
 {
-    char name[32] = "model.onnx";
-    if (run->run != ALL) {
-        (void)snprintf(name, sizeof name, "fold-%d.onnx", run->run + 1);
-    }
-    char *path = reha_path_join(run->options->out_folder, name);
-    if (path == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-    }
+    char *path = NULL;
+    REHA_TRY(network_path(run, &path, err));
     reha_status status = REHA_OK;
     if (run->options->resume && reha_path_is_file(path)) {
         run->steps_saved += steps_per_epoch(pictures_of_run(run, run->run)) * (size_t)run->epochs;
@@ -407,16 +419,8 @@ static reha_status judge_folds(training *run, const double gains[FOLDS], reha_er
 {
     run->held_out_count = 0;
     for (run->run = 0; run->run < FOLDS; run->run++) {
-        char name[32];
-        (void)snprintf(name, sizeof name, "fold-%d.onnx", run->run + 1);
-        char *path = reha_path_join(run->options->out_folder, name);
-        if (path == NULL) {
-            return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-        }
         run->card.view.size_gain = gains[run->run];
-        const reha_status status = judge_held_out(run, path, err);
-        reha_free(path);
-        REHA_TRY(status);
+        REHA_TRY(judge_held_out(run, err));
     }
     return REHA_OK;
 }

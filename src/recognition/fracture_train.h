@@ -5,7 +5,10 @@
 #include "recognition/fracture_data.h"
 #include "recognition/recogniser.h"
 
-enum { REHA_FRACTURE_FOLDS = 3 };
+enum { REHA_FRACTURE_FOLDS = 3, REHA_FRACTURE_FILE_BYTES = 32 };
+
+/* "fold-1.onnx" of fold 0: the network that never saw the pictures of this fold. */
+void reha_fracture_fold_file(int fold, char out[REHA_FRACTURE_FILE_BYTES]);
 
 /* out_folder: model.onnx, card.json, training_images.txt (fingerprints: recognition/fracture_data.h),
  * fold-1.onnx .. (the networks that never saw the pictures of their fold), held_out.csv (their boxes),

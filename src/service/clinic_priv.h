@@ -136,10 +136,10 @@ REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_ac
 /* In a transaction: one more job for an image; `task` NULL: the program chooses. */
 REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task,
                                          char job_id[REHA_ID_BYTES], reha_error *err);
-enum { CLINIC_TASK_BYTES = 39 };
+enum { CLINIC_TASK_BYTES = 39, CLINIC_KEY_BYTES = 128 };
 /* Whether this task can be asked for here (clinic.h); NULL can. */
 REHA_MUST_USE reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err);
-/* Answers by idempotency key. find: *out NULL if the key is new (or NULL); REHA_E_CONFLICT: it stands for another request,
+/* clinic_answers.c: answers by idempotency key. find: *out NULL if the key is new (or NULL); REHA_E_CONFLICT: it stands for another request,
  * which `digest` tells. keep: the first answer stays. */
 REHA_MUST_USE reha_status clinic_check_key(const char *key, reha_error *err);
 REHA_MUST_USE reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key,

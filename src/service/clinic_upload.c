@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char ZIP_MAGIC[] = "PK\3\4";
-enum { KEY_BYTES = 128, NAME_BYTES = 512, FILES_MAX = 200000 };
+enum { NAME_BYTES = 512, FILES_MAX = 200000 };
 static const double MM_PER_PX_MIN = 0.001;
 static const double MM_PER_PX_MAX = 10.0;
 
@@ -62,7 +62,7 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor, cons
     upload->clinic = clinic;
     upload->actor = *actor;
     upload->mm_per_px = options->mm_per_px;
-    REHA_CHECK(copy_text(options->idempotency_key, KEY_BYTES, "the idempotency key", &upload->key, err));
+    REHA_CHECK(copy_text(options->idempotency_key, CLINIC_KEY_BYTES, "the idempotency key", &upload->key, err));
     REHA_CHECK(copy_text(options->file_name, NAME_BYTES, "the file's name", &upload->name, err));
     REHA_CHECK(copy_text(options->patient_id, REHA_ID_BYTES - 1, "'patient_id'", &upload->patient_id, err));
     REHA_CHECK(copy_text(options->episode_id, REHA_ID_BYTES - 1, "'episode_id'", &upload->episode_id, err));
@@ -230,58 +230,7 @@ static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
-/* --- answers by idempotency key, finishing ---------------------------------------------------------------------------- */
-
-reha_status clinic_check_key(const char *key, reha_error *err)
-{
-    return key == NULL || strlen(key) <= KEY_BYTES
-               ? REHA_OK
-               : reha_fail(err, REHA_E_ARG, "the idempotency key is longer than %d bytes", KEY_BYTES);
-}
-
-reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
-                               json_t **out, reha_error *err)
-{
-    json_t *row = NULL;
-    *out = NULL;
-    if (key == NULL || key[0] == '\0') {
-        return REHA_OK;
-    }
-    const reha_status status =
-        reha_store_row(store, REHA_SQL_UPLOAD, REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key)), &row, NULL);
-    if (status == REHA_E_NOT_FOUND) {
-        return REHA_OK;
-    }
-    if (status != REHA_OK) {
-        return reha_fail(err, status, "the records of former answers cannot be read");
-    }
-    reha_status found = REHA_OK;
-    if (strcmp(reha_json_string(row, "digest", ""), digest) != 0) {
-        found = reha_fail(err, REHA_E_CONFLICT, "the idempotency key was used for another file or task");
-    } else {
-        *out = json_incref(json_object_get(row, "answer"));
-    }
-    json_decref(row);
-    return found;
-}
-
-reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
-                               const json_t *answer, reha_error *err)
-{
-    char now[REHA_TIMESTAMP_BYTES];
-    if (key == NULL || key[0] == '\0') {
-        return REHA_OK;
-    }
-    char *text = json_dumps(answer, JSON_COMPACT);
-    reha_clock_timestamp(now);
-    const reha_status status =
-        reha_store_do(store, REHA_SQL_UPLOAD_ADD,
-                      REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key), reha_of_text(digest), reha_of_text(text),
-                                reha_of_text(now)),
-                      NULL, err);
-    free(text); /* allowed: jansson's */
-    return status == REHA_E_CONFLICT ? REHA_OK : status; /* sent twice at once */
-}
+/* --- finishing -------------------------------------------------------------------------------------------------------- */
 
 /* The same file for another task is another request. Without a task the digest is that of the file, as it always was. */
 static void request_digest(const reha_upload *upload, char digest[REHA_DIGEST_TEXT_BYTES])

@@ -82,29 +82,53 @@ static json_t *tally_to_json(const tally *counted, double tests)
     return out;
 }
 
-static json_t *groups_to_json(const reha_outcome_model *model, const reha_table *table,
-                              const reha_outcome_row *rows)
+typedef struct group {
+    const reha_feature *feature;
+    int level; /* -1: not known */
+    tally counted;
+} group;
+
+/* All groups that have rows; out: room for every level of every feature, and for "not known". */
+static size_t count_groups(const reha_outcome_model *model, const reha_table *table,
+                           const reha_outcome_row *rows, group *out)
 {
-    size_t groups = 0;
-    json_t *array = json_array();
-    for (int pass = 0; pass < 2; pass++) { /* first how many there are: that many shares are judged */
-        for (size_t j = 0; j < model->feature_count; j++) {
-            const reha_feature *feature = &model->features[j];
-            for (int level = -1; feature->is_group && level < (int)feature->level_count; level++) {
-                const tally counted = count_group(table, rows, feature, j, level);
-                groups += pass == 0 && counted.n > 0;
-                if (pass == 0 || counted.n == 0) {
-                    continue;
-                }
-                json_t *one = tally_to_json(&counted, (double)(groups * REHA_INTERVALS));
-                (void)json_object_set_new(one, "feature", json_string(feature->key));
-                (void)json_object_set_new(one, "level",
-                                          level < 0 ? json_null() : json_string(feature->levels[level]));
-                (void)json_array_append_new(array, one);
+    size_t count = 0;
+    for (size_t j = 0; j < model->feature_count; j++) {
+        const reha_feature *feature = &model->features[j];
+        for (int level = -1; feature->is_group && level < (int)feature->level_count; level++) {
+            const tally counted = count_group(table, rows, feature, j, level);
+            if (counted.n > 0) {
+                out[count++] = (group){feature, level, counted};
             }
         }
     }
-    return array;
+    return count;
+}
+
+static reha_status groups_to_json(const reha_outcome_model *model, const reha_table *table,
+                                  const reha_outcome_row *rows, json_t **out, reha_error *err)
+{
+    size_t room = 0;
+    for (size_t j = 0; j < model->feature_count; j++) {
+        room += model->features[j].level_count + 1;
+    }
+    group *groups = reha_alloc_zero(room + 1, sizeof *groups);
+    *out = NULL;
+    if (groups == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the figures");
+    }
+    const size_t count = count_groups(model, table, rows, groups);
+    *out = json_array();
+    for (size_t g = 0; g < count; g++) {
+        const group *of = &groups[g];
+        json_t *one = tally_to_json(&of->counted, (double)(count * REHA_INTERVALS));
+        (void)json_object_set_new(one, "feature", json_string(of->feature->key));
+        (void)json_object_set_new(one, "level",
+                                  of->level < 0 ? json_null() : json_string(of->feature->levels[of->level]));
+        (void)json_array_append_new(*out, one);
+    }
+    reha_free(groups);
+    return REHA_OK;
 }
 
 /* Fifths of the expected outcome: what holds in the middle may fail near the best or worst score. */
@@ -153,14 +177,20 @@ static reha_status bands_to_json(const reha_table *table, const reha_outcome_row
 reha_status reha_outcome_coverage(const reha_outcome_model *model, const reha_table *table,
                                   const reha_outcome_row *rows, json_t **out, reha_error *err)
 {
+    json_t *groups = NULL;
     json_t *bands = NULL;
     *out = NULL;
     const tally all = count_group(table, rows, NULL, 0, -1);
     if (all.n == 0) {
         return reha_fail(err, REHA_E_REFUSED, "no row with an outcome and a prediction: nothing to measure");
     }
-    REHA_TRY(bands_to_json(table, rows, &bands, err));
+    REHA_TRY(groups_to_json(model, table, rows, &groups, err));
+    const reha_status status = bands_to_json(table, rows, &bands, err);
+    if (status != REHA_OK) {
+        json_decref(groups);
+        return status;
+    }
     *out = json_pack("{s:o, s:o, s:o}", "coverage", tally_to_json(&all, (double)REHA_INTERVALS), "groups",
-                     groups_to_json(model, table, rows), "by_expected", bands);
+                     groups, "by_expected", bands);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }

@@ -15,7 +15,7 @@ export function recognisers(): Promise<ModelEntry[]> {
 }
 
 export const taskName = (task: string): string => known("task", task);
-const isResearch = (entry: ModelEntry): boolean => entry.status?.startsWith("research only") ?? false;
+export const isResearch = (entry: ModelEntry | undefined): boolean => entry?.status?.startsWith("research only") ?? false;
 
 // A choice of what to ask for. Those that the program would choose itself come first; what is for research and is only done on
 // request stands apart, and whatever is for research says so.

@@ -4,7 +4,7 @@ import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
-import { recognisers, taskName, taskSelect, withShown } from "../results";
+import { isResearch, recognisers, taskName, taskSelect, withShown } from "../results";
 import { t } from "../text";
 import type { Finding, Job, List, ModelEntry, Patient, Result, Study, StudyImage } from "../types";
 import { findingsOf, reviewKey, undecided } from "./findings";
@@ -107,7 +107,7 @@ export async function studyPage(id: string): Promise<Page> {
   // Which task gave what is shown, the others that were asked, and more to ask.
   function resultsOf(one: StudyImage): Child {
     const shown = one.result!;
-    const research = tasks.find((m) => m.task === shown.task)?.status?.startsWith("research only") ?? false;
+    const research = isResearch(tasks.find((m) => m.task === shown.task));
     return h("div", { class: "results" },
       one.results.length > 1 ? h("div", { class: "tabs", role: "group", "aria-label": t("results") }, one.results.map((r) => h("button", { type: "button", class: "small", "aria-pressed": String(r === shown), onclick: () => choose(one, r) }, taskName(r.task), undecided(r) > 0 && h("span", { class: "count" }, t("results.open", { n: undecided(r) }))))) : h("strong", {}, taskName(shown.task)),
       h("small", {}, t(shown.asked ? "task.was-asked" : "task.was-chosen")), research && h("span", { class: "tag" }, t("research-only")), h("span", { class: "space" }),

@@ -3,8 +3,10 @@
 #include "nn/onednn_parts_priv.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <omp.h>
+#include <sched.h>
 #include <string.h>
 
 struct reha_memory {
@@ -122,11 +124,36 @@ int reha_dnn_threads(const reha_dnn *dnn)
     return dnn->threads;
 }
 
+/* Wakes the team and puts each of its threads on a processor of its own, before the first operator waits for
+ * them. Without it two threads of a team that had slept shared one processor for the whole of a short run:
+ * MobileNetV2 took 15 ms on two processors, and takes 3.7 (5.5 on one). */
+static void wake_team(int threads)
+{
+    reha_processors taken = {0};
+    atomic_int awake = 1;
+
+    reha_processors_claim(&taken);
+#pragma omp parallel num_threads(threads)
+    {
+        if (omp_get_thread_num() > 0) {
+            reha_processors_claim(&taken);
+            atomic_fetch_add(&awake, 1);
+        } else { /* spinning here would keep the processor from a thread that is to leave it */
+            while (atomic_load(&awake) < omp_get_num_threads()) {
+                (void)sched_yield();
+            }
+        }
+    }
+}
+
 int reha_dnn_enter(const reha_dnn *dnn)
 {
     const int token = omp_get_max_threads();
     if (token != dnn->threads) {
         omp_set_num_threads(dnn->threads);
+    }
+    if (dnn->threads > 1) {
+        wake_team(dnn->threads);
     }
     return token;
 }

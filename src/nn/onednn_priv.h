@@ -25,7 +25,8 @@ REHA_MUST_USE reha_status reha_dnn_new(int threads, reha_dnn **out, reha_error *
 void reha_dnn_free(reha_dnn *dnn);
 int reha_dnn_threads(const reha_dnn *dnn);
 /* Every function that creates primitives or runs calls must stand between these two: they set the
- * calling thread's OpenMP team size and put the old one back. */
+ * calling thread's OpenMP team size and put the old one back. Entering wakes the team's threads, each on a
+ * processor of its own. */
 int reha_dnn_enter(const reha_dnn *dnn);
 void reha_dnn_leave(int token);
 /* Bytes of allocated memories and of the scratchpad. */

@@ -3,7 +3,6 @@
  * and the model that is kept learns from all of them. What the card says comes from the held-out boxes. */
 #include "recognition/fracture_train.h"
 
-#include "base/clock.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -11,7 +10,7 @@
 #include "base/threads.h"
 #include "nn/fold.h"
 #include "nn/onnx.h"
-#include "nn/trainer.h"
+#include "recognition/course.h"
 #include "recognition/fracture_augment.h"
 #include "recognition/fracture_card.h"
 #include "recognition/fracture_net.h"
@@ -44,7 +43,6 @@ static const double REST_SHARE = 1.15; /* time of a run with its evaluation, aga
 
 typedef struct training {
     const reha_train_options *options;
-    const reha_progress *progress;
     reha_load_function load;
     reha_fracture_card card;
     reha_fracture_augment_spec augment;
@@ -58,13 +56,9 @@ typedef struct training {
     float *inputs, *centres, *sizes;
     reha_found *held_out; /* image_count * boxes_max */
     size_t held_out_count;
-    int epochs;
-    int run; /* fold, or ALL */
-    int epoch;
-    double start_ms, steps_ms;
-    size_t steps_done;  /* in this process */
-    size_t steps_saved; /* not needed thanks to finished folds */
-    reha_text log;
+    int run;            /* fold, or ALL */
+    char run_name[24];  /* for people */
+    reha_course course; /* of one run after the other; number of epochs and log are those of all */
 } training;
 
 /* ---- pictures ---- */
@@ -143,9 +137,15 @@ static bool is_held_out(const training *run, size_t image)
 }
 
 /* An epoch is a function of (seed, run, epoch) alone. */
-static void shuffle_epoch(training *run)
+static int epoch_of_all(const training *run, int epoch)
 {
-    reha_random random = reha_recipe_random(run->options, run->run * 1000 + run->epoch, REHA_STREAM_ORDER);
+    return run->run * 1000 + epoch;
+}
+
+static void begin_epoch(void *context, int epoch)
+{
+    training *run = context;
+    reha_random random = reha_recipe_random(run->options, epoch_of_all(run, epoch), REHA_STREAM_ORDER);
     run->use_count = 0;
     for (size_t i = 0; i < run->data.image_count; i++) {
         if (!is_held_out(run, i)) {
@@ -155,16 +155,9 @@ static void shuffle_epoch(training *run)
     reha_random_shuffle(&random, run->order, run->use_count);
 }
 
-typedef struct batch_job {
-    training *run;
-    size_t first;
-} batch_job;
-
-static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+static reha_status fill(void *context, int epoch, size_t position, size_t place, reha_error *err)
 {
-    const batch_job *job = context;
-    training *run = job->run;
-    const size_t position = job->first + index;
+    training *run = context;
     const size_t image = run->order[position % run->use_count];
     const int side = run->augment.side_px;
     const size_t area = (size_t)side * (size_t)side;
@@ -172,8 +165,7 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     reha_edges boxes[REHA_FRACTURE_PART_BOXES_MAX];
     reha_fracture_picture picture = run->store[image];
     reha_random random =
-        reha_recipe_random(run->options, run->run * 1000 + run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)thread_idx;
+        reha_recipe_random(run->options, epoch_of_all(run, epoch), REHA_STREAM_AUGMENT + (uint64_t)position);
     float *grey = reha_alloc(area * sizeof *grey);
     if (grey == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a picture");
@@ -181,9 +173,9 @@ static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha
     reha_status status = picture.pixels == NULL ? prepare_picture(run, image, &picture, err) : REHA_OK;
     if (status == REHA_OK) {
         const size_t count = reha_fracture_augment(&picture, &run->augment, &random, grey, boxes);
-        reha_fracture_colour(grey, side, false, run->inputs + index * REHA_FRACTURE_CHANNELS * area);
-        reha_fracture_targets(boxes, count, side, run->card.view.size_unit_px, run->centres + index * cells,
-                              run->sizes + index * REHA_FRACTURE_MAPS * cells);
+        reha_fracture_colour(grey, side, false, run->inputs + place * REHA_FRACTURE_CHANNELS * area);
+        reha_fracture_targets(boxes, count, side, run->card.view.size_unit_px, run->centres + place * cells,
+                              run->sizes + place * REHA_FRACTURE_MAPS * cells);
     }
     if (run->store[image].pixels == NULL) {
         reha_free(picture.pixels);
@@ -197,27 +189,6 @@ static size_t steps_per_epoch(size_t pictures)
     return pictures > BATCH ? pictures / BATCH : 1;
 }
 
-static reha_status train_step(training *run, reha_trainer *trainer, size_t step, double *loss,
-                              reha_error *err)
-{
-    batch_job job = {run, step * BATCH};
-    const float *inputs[1] = {run->inputs};
-    const float *targets[2] = {run->centres, run->sizes};
-    const double start_ms = reha_clock_ms();
-    const size_t per_epoch = steps_per_epoch(run->use_count);
-    const long steps = (long)run->epochs * (long)per_epoch;
-    const long global = (long)run->epoch * (long)per_epoch + (long)step;
-    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
-    REHA_TRY(reha_parallel_for(BATCH, (size_t)run->options->threads, fill_one, &job, err));
-    REHA_TRY(reha_trainer_step(trainer, inputs, targets, NULL,
-                               reha_cosine_rate(PEAK_RATE, global, warmup, steps), loss, err));
-    run->steps_ms += reha_clock_ms() - start_ms;
-    run->steps_done++;
-    return REHA_OK;
-}
-
-/* ---- schedule and progress ---- */
-
 static size_t pictures_of_run(const training *run, int which)
 {
     size_t count = 0;
@@ -227,87 +198,49 @@ static size_t pictures_of_run(const training *run, int which)
     return count;
 }
 
-static double steps_in_all(const training *run)
+static reha_status end_epoch(void *context, reha_course *course, double mean_loss, reha_error *err)
 {
-    double steps = 0.0;
-    for (int which = 0; which <= ALL; which++) {
-        steps += (double)(steps_per_epoch(pictures_of_run(run, which)) * (size_t)run->epochs);
-    }
-    return steps;
-}
-
-static void plan_epochs(training *run)
-{
-    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
-    const double epoch_ms =
-        REST_SHARE * run->steps_ms / (double)run->steps_done * steps_in_all(run) / (double)run->epochs;
-    const int fitting = (int)(budget_ms / epoch_ms);
-    if (fitting < run->epochs) {
-        run->epochs = fitting > 1 ? fitting : 1;
-    }
-}
-
-static reha_status check_stop(const training *run, reha_error *err)
-{
-    const reha_progress *progress = run->progress;
-    if (reha_progress_is_stopped(progress)) {
-        return reha_fail(err, REHA_E_CANCELLED,
-                         "stopped in run %d of %d; finished folds are kept: go on with --resume",
-                         run->run + 1, FOLDS + 1);
-    }
+    const training *run = context;
+    (void)err;
+    reha_text_addf(&course->log, "%d,%d,%.4f,%.1f\n", run->run + 1, course->epoch, mean_loss,
+                   reha_course_seconds(course));
     return REHA_OK;
-}
-
-static void tell(const training *run, double loss)
-{
-    char text[96];
-    const reha_progress *progress = run->progress;
-    if (progress == NULL || progress->update == NULL) {
-        return;
-    }
-    const double total = steps_in_all(run);
-    const double done = (double)(run->steps_done + run->steps_saved);
-    const double per_ms = (double)run->steps_done / run->steps_ms;
-    if (run->run == ALL) {
-        (void)snprintf(text, sizeof text, "all pictures, epoch %d/%d loss %.3f", run->epoch + 1, run->epochs,
-                       loss);
-    } else {
-        (void)snprintf(text, sizeof text, "fold %d/%d, epoch %d/%d loss %.3f", run->run + 1, FOLDS,
-                       run->epoch + 1, run->epochs, loss);
-    }
-    progress->update(progress->context, done * BATCH, total * BATCH, "images", 1e3 * BATCH * per_ms,
-                     1e-3 * (total - done) / per_ms, text);
 }
 
 /* ---- one run ---- */
 
-static reha_status train_epochs(training *run, reha_trainer *trainer, reha_error *err)
+static reha_course_recipe recipe_of_run(training *run)
 {
-    bool is_planned = run->options->minutes_max <= 0.0 || run->steps_done > 0;
-    for (run->epoch = 0; run->epoch < run->epochs; run->epoch++) {
-        double sum = 0.0;
-        shuffle_epoch(run);
-        const size_t steps = steps_per_epoch(run->use_count);
-        for (size_t step = 0; step < steps; step++) {
-            double loss = 0.0;
-            REHA_TRY(check_stop(run, err));
-            REHA_TRY(train_step(run, trainer, step, &loss, err));
-            sum += loss;
-            if (!is_planned && (step + 1 == MINUTES_PROBE_STEPS || step + 1 == steps)) {
-                plan_epochs(run);
-                is_planned = true;
-            }
-            tell(run, sum / (double)(step + 1));
-        }
-        reha_text_addf(&run->log, "%d,%d,%.4f,%.1f\n", run->run + 1, run->epoch + 1, sum / (double)steps,
-                       1e-3 * (reha_clock_ms() - run->start_ms));
+    reha_course_recipe recipe = {.batch = BATCH,
+                                 .picture_count = run->data.image_count,
+                                 .peak_rate = PEAK_RATE,
+                                 .warmup_steps = WARMUP_STEPS,
+                                 .probe_steps = MINUTES_PROBE_STEPS,
+                                 .rest_share = REST_SHARE,
+                                 .name = run->run_name,
+                                 .kept = "finished folds are kept",
+                                 .inputs = {run->inputs},
+                                 .targets = {run->centres, run->sizes},
+                                 .context = run,
+                                 .begin = begin_epoch,
+                                 .fill = fill,
+                                 .end = end_epoch};
+    for (int which = 0; which <= ALL; which++) {
+        const size_t steps = steps_per_epoch(pictures_of_run(run, which));
+        recipe.steps_per_epoch += which == run->run ? steps : 0;
+        recipe.steps_elsewhere += which != run->run ? steps : 0;
+        recipe.steps_before += which < run->run ? steps : 0;
     }
-    return REHA_OK;
+    if (run->run == ALL) {
+        (void)snprintf(run->run_name, sizeof run->run_name, "all pictures");
+    } else {
+        (void)snprintf(run->run_name, sizeof run->run_name, "fold %d/%d", run->run + 1, FOLDS);
+    }
+    return recipe;
 }
 
 /* The trained weights in a graph of the analysis's input size, batch-norms folded, to a file. */
-static reha_status save_network(const training *run, const reha_trainer *trainer, const char *path,
-                                reha_error *err)
+static reha_status save_network(const training *run, const char *path, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *large = NULL;
@@ -315,7 +248,7 @@ static reha_status save_network(const training *run, const reha_trainer *trainer
     const reha_fracture_net_spec spec = {run->card.view.side_px, HEAD_RATE_RATIO};
     const reha_onnx_save_options how = {.float16_weights = true, .producer = "rehascope " REHA_VERSION};
     REHA_CHECK(reha_fracture_net_new(&spec, NULL, 1, &large, err));
-    REHA_CHECK(reha_trainer_read_params(trainer, large, true, err));
+    REHA_CHECK(reha_trainer_read_params(run->course.trainer, large, true, err));
     REHA_CHECK(reha_graph_fold_batch_norm(large, &folded, err));
     REHA_CHECK(reha_onnx_save(folded, path, &how, err));
 done:
@@ -328,7 +261,6 @@ static reha_status train_network(training *run, const char *path, reha_error *er
 {
     reha_status status = REHA_OK;
     reha_graph *graph = NULL;
-    reha_trainer *trainer = NULL;
     const reha_fracture_net_spec spec = {run->augment.side_px, HEAD_RATE_RATIO};
     reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = WEIGHT_DECAY;
@@ -339,11 +271,14 @@ static reha_status train_network(training *run, const char *path, reha_error *er
     how.losses[1] = (reha_loss){.kind = REHA_LOSS_HUBER_KNOWN, .output = 1, .weight = SIZE_LOSS_WEIGHT};
     REHA_CHECK(reha_fracture_net_new(&spec, run->options->backbone_folder,
                                      run->options->seed + (uint64_t)run->run, &graph, err));
-    REHA_CHECK(reha_trainer_new(graph, &how, &trainer, err));
-    REHA_CHECK(train_epochs(run, trainer, err));
-    REHA_CHECK(save_network(run, trainer, path, err));
+    REHA_CHECK(reha_trainer_new(graph, &how, &run->course.trainer, err));
+    run->course.recipe = recipe_of_run(run);
+    run->course.epoch = 0;
+    REHA_CHECK(reha_course_run(&run->course, err));
+    REHA_CHECK(save_network(run, path, err));
 done:
-    reha_trainer_free(trainer);
+    reha_trainer_free(run->course.trainer);
+    run->course.trainer = NULL;
     reha_graph_free(graph);
     return status;
 }
@@ -404,12 +339,8 @@ static reha_status do_run(training *run, reha_error *err)
 {
     char *path = NULL;
     REHA_TRY(network_path(run, &path, err));
-    reha_status status = REHA_OK;
-    if (run->options->resume && reha_path_is_file(path)) {
-        run->steps_saved += steps_per_epoch(pictures_of_run(run, run->run)) * (size_t)run->epochs;
-    } else {
-        status = train_network(run, path, err);
-    }
+    const bool is_done = run->options->resume && reha_path_is_file(path);
+    const reha_status status = is_done ? REHA_OK : train_network(run, path, err);
     reha_free(path);
     return status;
 }
@@ -495,7 +426,7 @@ static reha_status save_lists(const training *run, reha_error *err)
     }
     REHA_CHECK(save_text(run, "held_out.csv", &boxes, err));
     REHA_CHECK(save_text(run, "training_images.txt", &prints, err));
-    REHA_CHECK(save_text(run, "log.csv", &run->log, err));
+    REHA_CHECK(save_text(run, "log.csv", &run->course.log, err));
 done:
     reha_text_clear(&boxes);
     reha_text_clear(&prints);
@@ -536,9 +467,9 @@ static json_t *training_json(const training *run)
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:f, s:I, s:s, s:s}", "layout",
                      reha_fracture_layout_name(data->layout), "split_by", data->group_kind, "images",
                      (json_int_t)data->image_count, "groups", (json_int_t)data->group_count, "boxes",
-                     (json_int_t)data->box_count, "folds", FOLDS, "epochs", run->epochs, "batch", BATCH,
-                     "part_px", run->augment.side_px, "networks", FOLDS + 1, "peak_rate", (double)PEAK_RATE,
-                     "seed", (json_int_t)run->options->seed, "trunk",
+                     (json_int_t)data->box_count, "folds", FOLDS, "epochs", run->course.epochs, "batch",
+                     BATCH, "part_px", run->augment.side_px, "networks", FOLDS + 1, "peak_rate",
+                     (double)PEAK_RATE, "seed", (json_int_t)run->options->seed, "trunk",
                      run->options->backbone_folder != NULL ? "mobilenetv2, pre-trained"
                                                            : "mobilenetv2, random start",
                      "software", "rehascope " REHA_VERSION);
@@ -646,7 +577,7 @@ static void clear(training *run)
     reha_free(run->centres);
     reha_free(run->sizes);
     reha_free(run->held_out);
-    reha_text_clear(&run->log);
+    reha_course_clear(&run->course);
     reha_fracture_truth_clear(&run->truth);
     reha_fracture_data_clear(&run->data);
     reha_fracture_card_clear(&run->card);
@@ -657,18 +588,13 @@ reha_status reha_fracture_train(const reha_train_options *options, const reha_pr
 {
     reha_status status = REHA_OK;
     training run = {.options = options,
-                    .progress = progress,
                     .load = options->load != NULL ? options->load : reha_load_picture,
-                    .augment = reha_fracture_augment_spec_default(),
-                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
-                    .start_ms = reha_clock_ms()};
-    if (options->data_folder == NULL || options->out_folder == NULL) {
-        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
-    }
+                    .augment = reha_fracture_augment_spec_default()};
     if (options->network != NULL && strcmp(options->network, "mobilenetv2") != 0) {
         return reha_fail(err, REHA_E_ARG, "no network '%.20s' for fracture: mobilenetv2", options->network);
     }
-    reha_text_add(&run.log, "run,epoch,loss,seconds\n");
+    REHA_CHECK(
+        reha_course_start(options, progress, DEFAULT_EPOCHS, "run,epoch,loss,seconds\n", &run.course, err));
     REHA_CHECK(start(&run, err));
     for (run.run = 0; run.run <= ALL; run.run++) {
         REHA_CHECK(do_run(&run, err));

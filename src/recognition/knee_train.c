@@ -8,14 +8,12 @@
  * two misses by one. */
 #include "recognition/knee_oa.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/threads.h"
 #include "nn/onnx.h"
 #include "nn/session.h"
-#include "nn/trainer.h"
+#include "recognition/course.h"
 #include "recognition/dataset.h"
 #include "recognition/knee_augment.h"
 #include "recognition/knee_card.h"
@@ -40,7 +38,7 @@ static const float PEAK_RATES[] = {3e-4F, 1e-3F}; /* by trunk: the small one tak
 static const float LEAST_RATE_SHARE = 0.02F;
 static const float WEIGHT_DECAY = 0.05F;
 static const float RANK_LOSS_WEIGHT = 0.3F; /* squared error of the expected grade, beside cross-entropy */
-static const double LABEL_SD_GRADES = 0.5; /* of the soft labels */
+static const double LABEL_SD_GRADES = 0.5;  /* of the soft labels */
 static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
 
 typedef struct squares { /* prepared images of one split, in memory */
@@ -52,24 +50,16 @@ typedef struct squares { /* prepared images of one split, in memory */
 
 typedef struct training {
     const reha_train_options *options;
-    const reha_progress *progress;
     reha_knee_crop_spec crop;
     reha_knee_network_spec network;
     reha_knee_augment_spec augment;
     squares train, val;
     reha_graph *graph;
-    reha_trainer *trainer;
-    float *inputs;        /* BATCH windows */
-    float *targets;       /* BATCH * GRADES */
-    size_t *order;        /* of the training images in this epoch */
-    double *val_logits;   /* val count * GRADES: mean of the picture and its mirror image */
-    int epochs;
-    int epoch;            /* finished ones */
-    double best_kappa;
-    double start_ms;
-    double steps_ms;      /* spent in steps, for the rate */
-    size_t steps_done;    /* in this run */
-    reha_text log;
+    float *inputs;      /* BATCH windows */
+    float *targets;     /* BATCH * GRADES */
+    size_t *order;      /* of the training images in this epoch */
+    double *val_logits; /* val count * GRADES: mean of the picture and its mirror image */
+    reha_course course; /* its best: kappa */
 } training;
 
 reha_train_options reha_train_options_default(void)
@@ -156,35 +146,34 @@ static void soft_label(int grade, float *target)
         sum += exp(-0.5 * (k - grade) * (k - grade) / (LABEL_SD_GRADES * LABEL_SD_GRADES));
     }
     for (int k = 0; k < GRADES; k++) {
-        target[k] = (float)(exp(-0.5 * (k - grade) * (k - grade) / (LABEL_SD_GRADES * LABEL_SD_GRADES)) / sum);
+        target[k] =
+            (float)(exp(-0.5 * (k - grade) * (k - grade) / (LABEL_SD_GRADES * LABEL_SD_GRADES)) / sum);
     }
 }
 
-typedef struct batch_job {
-    training *run;
-    size_t first; /* position in the order */
-} batch_job;
-
-static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+static void begin_epoch(void *context, int epoch)
 {
-    const batch_job *job = context;
-    training *run = job->run;
-    const size_t position = job->first + index;
+    const training *run = context;
+    reha_recipe_order(run->options, epoch, run->order, run->train.data.count);
+}
+
+static reha_status fill(void *context, int epoch, size_t position, size_t place, reha_error *err)
+{
+    training *run = context;
     const size_t image = run->order[position];
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
-    reha_random random = reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)thread_idx;
+    reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)err;
     reha_knee_augment(run->train.pixels + image * run->train.square_bytes, &run->crop, &run->augment, &random,
-                      run->inputs + index * window);
-    soft_label(run->train.data.items[image].grade, run->targets + index * GRADES);
+                      run->inputs + place * window);
+    soft_label(run->train.data.items[image].grade, run->targets + place * GRADES);
     return REHA_OK;
 }
 
 /* ---- evaluation on `val` ---- */
 
-static reha_status fill_windows(const training *run, const squares *part, size_t first, int count, bool mirror,
-                                float *out, reha_error *err)
+static reha_status fill_windows(const training *run, const squares *part, size_t first, int count,
+                                bool mirror, float *out, reha_error *err)
 {
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
     float *square = reha_alloc(part->square_bytes * sizeof *square);
@@ -251,7 +240,8 @@ static reha_status predict(training *run, const reha_graph *graph, const squares
             REHA_CHECK(reha_session_run(session, count, in, out, err));
         }
         for (int i = 0; i < count; i++) {
-            average_views(outputs[0] + i * GRADES, outputs[1] + i * GRADES, logits + (first + (size_t)i) * GRADES);
+            average_views(outputs[0] + i * GRADES, outputs[1] + i * GRADES,
+                          logits + (first + (size_t)i) * GRADES);
         }
     }
 done:
@@ -261,8 +251,9 @@ done:
 }
 
 /* Figures of (calibrated) logits; rounds 0: no intervals. */
-static reha_status measure(const squares *part, const double *logits, const reha_ordinal_calibration *calibration,
-                           int rounds, reha_graded_metrics *out, reha_error *err)
+static reha_status measure(const squares *part, const double *logits,
+                           const reha_ordinal_calibration *calibration, int rounds, reha_graded_metrics *out,
+                           reha_error *err)
 {
     reha_graded_case *cases = reha_alloc_zero(part->data.count, sizeof *cases);
     if (cases == NULL) {
@@ -280,170 +271,42 @@ static reha_status measure(const squares *part, const double *logits, const reha
     return status;
 }
 
-/* ---- files of a run ---- */
+/* ---- the end of an epoch ---- */
 
-static reha_status save_state(training *run, reha_error *err)
+static void describe(const void *context, char *out, size_t bytes)
 {
-    json_t *state = json_pack("{s:i, s:i, s:I, s:f, s:s}", "epoch", run->epoch, "epochs", run->epochs,
-                              "seed", (json_int_t)run->options->seed,
-                              "best_kappa", run->best_kappa,
-                              "log", run->log.data != NULL ? run->log.data : "");
-    REHA_TRY(reha_recipe_take_checkpoint(run->options, run->trainer, state, err));
-    return reha_recipe_save_log(run->options, &run->log, err);
+    const training *run = context;
+    (void)snprintf(out, bytes, "best kappa %.3f", run->course.best);
 }
 
-static reha_status load_state(training *run, reha_error *err)
+static reha_status end_epoch(void *context, reha_course *course, double mean_loss, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    json_t *state = NULL;
-    double epoch = 0.0;
-    double epochs = 0.0;
-    double seed = 0.0;
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
-    REHA_CHECK(reha_json_load(state_path, &state, err));
-    REHA_CHECK(reha_json_need_number(state, "epoch", &epoch, err));
-    REHA_CHECK(reha_json_need_number(state, "epochs", &epochs, err));
-    REHA_CHECK(reha_json_need_number(state, "seed", &seed, err));
-    if ((uint64_t)seed != run->options->seed) {
-        status = reha_fail(err, REHA_E_CONFLICT, "%s: was started with seed %.0f; resume with the same", state_path, seed);
-        goto done;
-    }
-    REHA_CHECK(reha_trainer_load(run->trainer, path, err));
-    run->epoch = (int)epoch;
-    /* A larger --epochs lengthens the schedule: the rate goes on at the share of the way that is done. */
-    run->epochs = run->options->epochs > (int)epochs ? run->options->epochs : (int)epochs;
-    run->best_kappa = reha_json_number(state, "best_kappa", -1.0);
-    reha_text_clear(&run->log);
-    reha_text_add(&run->log, reha_json_string(state, "log", ""));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
-}
-
-/* ---- the loop ---- */
-
-static size_t steps_per_epoch(const training *run)
-{
-    return run->train.data.count / BATCH;
-}
-
-static reha_status check_stop(const training *run, reha_error *err)
-{
-    const reha_progress *progress = run->progress;
-    if (reha_progress_is_stopped(progress)) {
-        return reha_fail(err, REHA_E_CANCELLED,
-                         "stopped in epoch %d; finished epochs are kept: go on with --resume", run->epoch + 1);
-    }
-    return REHA_OK;
-}
-
-static void tell(const training *run, size_t step, double loss)
-{
-    char text[96];
-    const reha_progress *progress = run->progress;
-    if (progress == NULL || progress->update == NULL) {
-        return;
-    }
-    const size_t per_epoch = steps_per_epoch(run);
-    const double done = (double)((size_t)run->epoch * per_epoch + step);
-    const double total = (double)((size_t)run->epochs * per_epoch);
-    const double steps_per_ms = (double)run->steps_done / run->steps_ms;
-    (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f best kappa %.3f", run->epoch + 1, run->epochs, loss,
-                   run->best_kappa);
-    progress->update(progress->context, done * BATCH, total * BATCH, "images", 1e3 * BATCH * steps_per_ms,
-                     1e-3 * (total - done) / steps_per_ms, text);
-}
-
-static float rate_at(const training *run, long step)
-{
-    const long steps = (long)run->epochs * (long)steps_per_epoch(run);
-    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
-    const float peak = PEAK_RATES[run->network.trunk];
-    const float least = LEAST_RATE_SHARE * peak;
-    return (step < warmup ? 0.0F : least) +
-           (step < warmup ? 1.0F : 1.0F - LEAST_RATE_SHARE) * reha_cosine_rate(peak, step, warmup, steps);
-}
-
-static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
-{
-    batch_job job = {run, step * BATCH};
-    const float *inputs[1] = {run->inputs};
-    const float *targets[2] = {run->targets, run->targets}; /* one per loss */
-    const double start_ms = reha_clock_ms();
-    REHA_TRY(reha_parallel_for(BATCH, (size_t)run->options->threads, fill_one, &job, err));
-    const long global = (long)run->epoch * (long)steps_per_epoch(run) + (long)step;
-    REHA_TRY(reha_trainer_step(run->trainer, inputs, targets, NULL, rate_at(run, global), loss, err));
-    run->steps_ms += reha_clock_ms() - start_ms;
-    run->steps_done++;
-    return REHA_OK;
-}
-
-static reha_status finish_epoch(training *run, double mean_loss, reha_error *err)
-{
+    training *run = context;
     reha_status status = REHA_OK;
     reha_graph *averaged = NULL;
     reha_graded_metrics figures;
     const reha_ordinal_calibration none = reha_ordinal_calibration_none(GRADES);
-    REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
-    REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
+    REHA_CHECK(reha_course_averaged(course, run->graph, &averaged, err));
     REHA_CHECK(predict(run, averaged, &run->val, run->val_logits, err));
     REHA_CHECK(measure(&run->val, run->val_logits, &none, 0, &figures, err));
-    run->epoch++;
-    reha_text_addf(&run->log, "%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.1f\n", run->epoch, mean_loss, figures.accuracy.value,
-                   figures.kappa.value, figures.mae.value, figures.auc.value,
-                   1e-3 * (reha_clock_ms() - run->start_ms));
-    if (figures.kappa.value > run->best_kappa) {
-        run->best_kappa = figures.kappa.value;
+    reha_text_addf(&course->log, "%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.1f\n", course->epoch, mean_loss,
+                   figures.accuracy.value, figures.kappa.value, figures.mae.value, figures.auc.value,
+                   reha_course_seconds(course));
+    if (figures.kappa.value > course->best) {
+        course->best = figures.kappa.value;
         REHA_CHECK(reha_recipe_save_network(run->options, averaged, "model.onnx", err));
     }
-    REHA_CHECK(save_state(run, err));
+    REHA_CHECK(reha_course_save(course, err));
+    REHA_CHECK(reha_course_save_log(course, err));
 done:
     reha_graph_free(averaged);
     return status;
 }
 
-/* Fits the number of epochs to the time that the user gives, by the speed of the first steps. */
-static void plan_epochs(training *run)
-{
-    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
-    const double step_ms = run->steps_ms / (double)run->steps_done;
-    const double epoch_ms = EVALUATION_SHARE * step_ms * (double)steps_per_epoch(run);
-    const int fitting = (int)(budget_ms / epoch_ms);
-    if (fitting < run->epochs) {
-        run->epochs = fitting > 1 ? fitting : 1;
-    }
-}
-
-static reha_status train_epochs(training *run, reha_error *err)
-{
-    bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
-    while (run->epoch < run->epochs) {
-        double sum = 0.0;
-        reha_recipe_order(run->options, run->epoch, run->order, run->train.data.count);
-        for (size_t step = 0; step < steps_per_epoch(run); step++) {
-            double loss = 0.0;
-            REHA_TRY(check_stop(run, err));
-            REHA_TRY(train_step(run, step, &loss, err));
-            sum += loss;
-            if (!is_planned && step + 1 == MINUTES_PROBE_STEPS) {
-                plan_epochs(run);
-                is_planned = true;
-            }
-            tell(run, step + 1, sum / (double)(step + 1));
-        }
-        REHA_TRY(finish_epoch(run, sum / (double)steps_per_epoch(run), err));
-    }
-    return REHA_OK;
-}
-
 /* ---- the result ---- */
 
-static reha_status copy_file(const char *from_folder, const char *to_folder, const char *name, reha_error *err)
+static reha_status copy_file(const char *from_folder, const char *to_folder, const char *name,
+                             reha_error *err)
 {
     enum { NETWORK_BYTES_MAX = 1 << 28 };
     reha_status status = REHA_OK;
@@ -477,7 +340,8 @@ static reha_status start_card(const training *run, reha_knee_card *card, reha_er
     }
     reha_knee_card_clear(card);
     REHA_TRY(reha_knee_card_load(run->options->base_folder, card, err));
-    (void)json_object_del(card->json, "explanation"); /* measured on the base model's network, not on this one */
+    (void)json_object_del(card->json,
+                          "explanation"); /* measured on the base model's network, not on this one */
     (void)json_object_del(card->json, "subgroups");
     memcpy(others, card->networks, sizeof others);
     for (int i = 0; i < card->network_count; i++) {
@@ -508,16 +372,18 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
     card.networks[0].precision = REHA_BF16;
     REHA_CHECK(reha_knee_card_set_take(&card, "command", json_string(run->options->command), err));
     REHA_CHECK(reha_graded_metrics_to_json(figures, &metrics, err));
-    (void)json_object_set_new(metrics, "split", json_string("val (chose the epoch and calibrated: optimistic)"));
+    (void)json_object_set_new(metrics, "split",
+                              json_string("val (chose the epoch and calibrated: optimistic)"));
     status = reha_knee_card_set_take(&card, "metrics", metrics, err);
     metrics = NULL;
     REHA_CHECK(status);
     REHA_CHECK(reha_knee_card_set_take(
         &card, "training",
-        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s}", "epochs", run->epochs, "batch", BATCH, "seed",
-                  (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count, "inverted_corrected",
-                  (json_int_t)(run->train.inverted_count + run->val.inverted_count), "frozen_stages",
-                  run->network.frozen_stages, "peak_rate", (double)PEAK_RATES[run->network.trunk], "software", "rehascope " REHA_VERSION),
+        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s}", "epochs", run->course.epochs, "batch", BATCH,
+                  "seed", (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count,
+                  "inverted_corrected", (json_int_t)(run->train.inverted_count + run->val.inverted_count),
+                  "frozen_stages", run->network.frozen_stages, "peak_rate",
+                  (double)PEAK_RATES[run->network.trunk], "software", "rehascope " REHA_VERSION),
         err));
     REHA_CHECK(reha_knee_card_save(&card, run->options->out_folder, err));
 done:
@@ -564,8 +430,9 @@ static reha_status start(training *run, reha_error *err)
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
     REHA_TRY(prepare(run, "train", &run->train, err));
     REHA_TRY(prepare(run, "val", &run->val, err));
-    if (steps_per_epoch(run) == 0) {
-        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed", run->train.data.count, BATCH);
+    if (run->train.data.count < BATCH) {
+        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",
+                         run->train.data.count, BATCH);
     }
     run->inputs = reha_alloc_zero(BATCH * window, sizeof *run->inputs);
     run->targets = reha_alloc_zero(BATCH * GRADES, sizeof *run->targets);
@@ -576,7 +443,8 @@ static reha_status start(training *run, reha_error *err)
     }
     run->network.height_px = run->crop.window_h_px;
     run->network.width_px = run->crop.window_w_px;
-    REHA_TRY(reha_knee_network_new(&run->network, run->options->backbone_folder, run->options->seed, &run->graph, err));
+    REHA_TRY(reha_knee_network_new(&run->network, run->options->backbone_folder, run->options->seed,
+                                   &run->graph, err));
     reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = WEIGHT_DECAY;
     how.clip_norm = 2.0F;
@@ -584,37 +452,45 @@ static reha_status start(training *run, reha_error *err)
     how.loss_count = 2;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_CROSS_ENTROPY, .output = 0, .weight = 1.0F};
     how.losses[1] = (reha_loss){.kind = REHA_LOSS_EXPECTED_RANK, .output = 0, .weight = RANK_LOSS_WEIGHT};
-    return reha_trainer_new(run->graph, &how, &run->trainer, err);
+    run->course.recipe = (reha_course_recipe){.batch = BATCH,
+                                              .steps_per_epoch = run->train.data.count / BATCH,
+                                              .picture_count = run->train.data.count,
+                                              .peak_rate = PEAK_RATES[run->network.trunk],
+                                              .least_rate_share = LEAST_RATE_SHARE,
+                                              .warmup_steps = WARMUP_STEPS,
+                                              .probe_steps = MINUTES_PROBE_STEPS,
+                                              .rest_share = EVALUATION_SHARE,
+                                              .kept = "finished epochs are kept",
+                                              .inputs = {run->inputs},
+                                              .targets = {run->targets, run->targets},
+                                              .context = run,
+                                              .begin = begin_epoch,
+                                              .fill = fill,
+                                              .end = end_epoch,
+                                              .describe = describe};
+    return reha_trainer_new(run->graph, &how, &run->course.trainer, err);
 }
 
 reha_status reha_knee_train(const reha_train_options *options, const reha_progress *progress, reha_error *err)
 {
     reha_status status = REHA_OK;
     training run = {.options = options,
-                    .progress = progress,
                     .crop = reha_knee_crop_spec_default(),
                     .network = reha_knee_network_spec_default(),
-                    .augment = reha_knee_augment_spec_default(),
-                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
-                    .best_kappa = -1.0,
-                    .start_ms = reha_clock_ms()};
-    reha_text_add(&run.log, "epoch,loss,val_accuracy,val_kappa,val_mae,val_auc,seconds\n");
-    if (options->data_folder == NULL || options->out_folder == NULL) {
-        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
-    }
+                    .augment = reha_knee_augment_spec_default()};
+    REHA_CHECK(reha_course_start(options, progress, DEFAULT_EPOCHS,
+                                 "epoch,loss,val_accuracy,val_kappa,val_mae,val_auc,seconds\n", &run.course,
+                                 err));
     if (options->network != NULL && !reha_knee_trunk_parse(options->network, &run.network.trunk)) {
         status = reha_fail(err, REHA_E_ARG, "no network '%.20s': resnet50 or mobilenetv2", options->network);
         goto done;
     }
     REHA_CHECK(start(&run, err));
-    if (options->resume) {
-        REHA_CHECK(load_state(&run, err));
-    }
-    REHA_CHECK(train_epochs(&run, err));
+    REHA_CHECK(reha_course_resume(&run.course, err));
+    REHA_CHECK(reha_course_run(&run.course, err));
     REHA_CHECK(finish(&run, err));
 done:
-    reha_text_clear(&run.log);
-    reha_trainer_free(run.trainer);
+    reha_course_clear(&run.course);
     reha_graph_free(run.graph);
     reha_free(run.inputs);
     reha_free(run.targets);

@@ -4,13 +4,11 @@
  * schedule. */
 #include "recognition/muscle_injury_train.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/threads.h"
 #include "nn/onnx.h"
-#include "nn/trainer.h"
+#include "recognition/course.h"
 #include "recognition/muscle_injury_augment.h"
 #include "recognition/muscle_injury_card.h"
 #include "recognition/muscle_injury_priv.h"
@@ -41,24 +39,19 @@ static const double TUNE_SHARE = 1.15; /* time of a run with its calibration, ag
 
 typedef struct training {
     const reha_train_options *options;
-    const reha_progress *progress;
     reha_load_function load;
     reha_injury_data data;
     reha_injury_scene *scenes; /* as many as data.count; those that cannot be used are empty */
     size_t *usable;            /* indices of the others */
     size_t usable_count, labelled_count;
     reha_graph *graph;
-    reha_trainer *trainer;
     float *inputs, *targets; /* a batch of each */
     size_t *order;
     int batch;
     float peak_rate;
     bool goes_on;         /* from a network, not from a backbone */
     bool knows_simulated; /* that network had learnt injuries already */
-    int epochs, epoch;
-    double start_ms, steps_ms;
-    size_t steps_done;
-    reha_text log;
+    reha_course course;
 } training;
 
 /* ---- data ---- */
@@ -99,169 +92,46 @@ static reha_status prepare(training *run, reha_error *err)
                            run->options->data_folder, run->usable_count, run->data.count, BATCH_MAX);
 }
 
-typedef struct batch_job {
-    training *run;
-    size_t first; /* position in the order */
-} batch_job;
-
-static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+static void begin_epoch(void *context, int epoch)
 {
-    const batch_job *job = context;
-    training *run = job->run;
-    const size_t position = job->first + index;
+    const training *run = context;
+    reha_recipe_order(run->options, epoch, run->order, run->usable_count);
+}
+
+static reha_status fill(void *context, int epoch, size_t position, size_t place, reha_error *err)
+{
+    training *run = context;
     const reha_injury_scene *scene = &run->scenes[run->usable[run->order[position]]];
     reha_injury_view view = {0};
-    reha_random random =
-        reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)thread_idx;
+    reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     const reha_lesion_spec spec = scene->is_labelled ? (reha_lesion_spec){.kind = REHA_LESION_NOTHING}
                                                      : reha_injury_drawn(scene, &random);
     const reha_status status = reha_injury_scene_view(scene, &spec, &view, err);
     if (status == REHA_OK) {
-        reha_injury_augment(&view, &scene->frame, &random, run->inputs + index * INPUT_COUNT,
-                            run->targets + index * TARGET_COUNT);
+        reha_injury_augment(&view, &scene->frame, &random, run->inputs + place * INPUT_COUNT,
+                            run->targets + place * TARGET_COUNT);
     }
     reha_injury_view_clear(&view);
     return status;
 }
 
-/* ---- files of a run ---- */
+/* ---- the end of an epoch ---- */
 
-static reha_status save_state(training *run, reha_error *err)
+static reha_status end_epoch(void *context, reha_course *course, double mean_loss, reha_error *err)
 {
-    json_t *state = json_pack("{s:i, s:i, s:I, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs,
-                              "seed", (json_int_t)run->options->seed,
-                              "pictures", (json_int_t)run->usable_count,
-                              "log", run->log.data != NULL ? run->log.data : "");
-    return reha_recipe_take_checkpoint(run->options, run->trainer, state, err);
-}
-
-static reha_status load_state(training *run, reha_error *err)
-{
-    static const char *const keys[4] = {"epoch", "epochs", "seed", "pictures"};
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    json_t *state = NULL;
-    double numbers[4];
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
-    REHA_CHECK(reha_json_load(state_path, &state, err));
-    for (int i = 0; i < 4; i++) {
-        REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
-    }
-    if ((uint64_t)numbers[2] != run->options->seed || (size_t)numbers[3] != run->usable_count) {
-        status = reha_fail(
-            err, REHA_E_CONFLICT,
-            "%s: was started with seed %.0f on %.0f pictures; resume with the same, or take another --out",
-            state_path, numbers[2], numbers[3]);
-        goto done;
-    }
-    run->epoch = (int)numbers[0];
-    run->epochs = run->options->epochs > 0 ? run->options->epochs : (int)numbers[1];
-    reha_text_clear(&run->log);
-    reha_text_add(&run->log, reha_json_string(state, "log", ""));
-    REHA_CHECK(reha_trainer_load(run->trainer, path, err));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
-}
-
-/* ---- epochs ---- */
-
-static size_t steps_per_epoch(const training *run)
-{
-    return run->usable_count / (size_t)run->batch;
-}
-
-static void tell(const training *run, size_t step, double loss)
-{
-    const reha_progress *progress = run->progress;
-    char text[96];
-    if (progress == NULL || progress->update == NULL) {
-        return;
-    }
-    const double total = (double)run->epochs * (double)steps_per_epoch(run);
-    const double done = (double)run->epoch * (double)steps_per_epoch(run) + (double)step;
-    const double steps_per_ms = (double)run->steps_done / fmax(1e-3, run->steps_ms);
-    (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f", run->epoch + 1, run->epochs, loss);
-    progress->update(progress->context, done * run->batch, total * run->batch, "images",
-                     1e3 * run->batch * steps_per_ms, 1e-3 * (total - done) / steps_per_ms, text);
-}
-
-static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
-{
-    const reha_progress *progress = run->progress;
-    batch_job job = {run, step * (size_t)run->batch};
-    const float *inputs[1] = {run->inputs};
-    const float *targets[1] = {run->targets};
-    if (reha_progress_is_stopped(progress)) {
-        return reha_fail(err, REHA_E_CANCELLED,
-                         "stopped in epoch %d; saved epochs are kept: go on with --resume", run->epoch + 1);
-    }
-    const double start_ms = reha_clock_ms();
-    const long steps = (long)run->epochs * (long)steps_per_epoch(run);
-    const long global = (long)run->epoch * (long)steps_per_epoch(run) + (long)step;
-    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
-    const float rate = reha_cosine_rate(run->peak_rate, global, warmup, steps);
-    REHA_TRY(reha_parallel_for((size_t)run->batch, (size_t)run->options->threads, fill_one, &job, err));
-    REHA_TRY(reha_trainer_step(run->trainer, inputs, targets, NULL, rate, loss, err));
-    run->steps_ms += reha_clock_ms() - start_ms;
-    run->steps_done++;
-    return REHA_OK;
-}
-
-static reha_status finish_epoch(training *run, double loss, reha_error *err)
-{
+    const training *run = context;
     reha_status status = REHA_OK;
     reha_graph *averaged = NULL;
-    run->epoch++;
-    reha_text_addf(&run->log, "%d,%.4f,%.1f\n", run->epoch, loss, 1e-3 * (reha_clock_ms() - run->start_ms));
-    REHA_CHECK(reha_recipe_save_log(run->options, &run->log, err));
-    if (run->epoch % SAVE_EVERY_EPOCHS == 0 || run->epoch == run->epochs) {
-        REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
-        REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
+    reha_text_addf(&course->log, "%d,%.4f,%.1f\n", course->epoch, mean_loss, reha_course_seconds(course));
+    REHA_CHECK(reha_course_save_log(course, err));
+    if (course->epoch % SAVE_EVERY_EPOCHS == 0 || course->epoch == course->epochs) {
+        REHA_CHECK(reha_course_averaged(course, run->graph, &averaged, err));
         REHA_CHECK(reha_recipe_save_network(run->options, averaged, REHA_INJURY_FILE, err));
-        REHA_CHECK(save_state(run, err));
+        REHA_CHECK(reha_course_save(course, err));
     }
 done:
     reha_graph_free(averaged);
     return status;
-}
-
-/* Fits the number of epochs to the time that the user gives, by the speed of the first steps. */
-static void plan_epochs(training *run)
-{
-    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
-    const double epoch_ms =
-        TUNE_SHARE * run->steps_ms / (double)run->steps_done * (double)steps_per_epoch(run);
-    const int fitting = (int)(budget_ms / epoch_ms);
-    if (fitting < run->epochs) {
-        run->epochs = fitting > 1 ? fitting : 1;
-    }
-}
-
-static reha_status train_epochs(training *run, reha_error *err)
-{
-    bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
-    while (run->epoch < run->epochs) {
-        double sum = 0.0;
-        reha_recipe_order(run->options, run->epoch, run->order, run->usable_count);
-        for (size_t step = 0; step < steps_per_epoch(run); step++) {
-            double loss = 0.0;
-            REHA_TRY(train_step(run, step, &loss, err));
-            sum += loss;
-            if (!is_planned && run->steps_done == PROBE_STEPS) {
-                plan_epochs(run);
-                is_planned = true;
-            }
-            tell(run, step + 1, sum / (double)(step + 1));
-        }
-        REHA_TRY(finish_epoch(run, sum / (double)steps_per_epoch(run), err));
-    }
-    return REHA_OK;
 }
 
 /* ---- start and end ---- */
@@ -370,14 +240,28 @@ static reha_status start(training *run, reha_error *err)
     how.ema_decay = 0.995F;
     how.loss_count = 1;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_BCE_DICE, .output = 0, .weight = 1.0F};
-    return reha_trainer_new(run->graph, &how, &run->trainer, err);
+    run->course.recipe = (reha_course_recipe){.batch = run->batch,
+                                              .steps_per_epoch = run->usable_count / (size_t)run->batch,
+                                              .picture_count = run->usable_count,
+                                              .peak_rate = run->peak_rate,
+                                              .warmup_steps = WARMUP_STEPS,
+                                              .probe_steps = PROBE_STEPS,
+                                              .rest_share = TUNE_SHARE,
+                                              .kept = "saved epochs are kept",
+                                              .inputs = {run->inputs},
+                                              .targets = {run->targets},
+                                              .context = run,
+                                              .begin = begin_epoch,
+                                              .fill = fill,
+                                              .end = end_epoch};
+    return reha_trainer_new(run->graph, &how, &run->course.trainer, err);
 }
 
 static reha_status write_card(const training *run, reha_error *err)
 {
     json_t *facts =
         json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:b, s:s}", "command", run->options->command,
-                  "epochs", run->epochs, "batch", run->batch, "seed", (json_int_t)run->options->seed,
+                  "epochs", run->course.epochs, "batch", run->batch, "seed", (json_int_t)run->options->seed,
                   "images", (int)run->usable_count, "labelled_images", (int)run->labelled_count,
                   "unusable_images", (int)(run->data.count - run->usable_count), "groups",
                   (int)run->data.group_count, "peak_rate", (double)run->peak_rate, "went_on_from_a_network",
@@ -401,8 +285,7 @@ static void clear(training *run)
     reha_free(run->usable);
     reha_free(run->order);
     reha_injury_data_clear(&run->data);
-    reha_text_clear(&run->log);
-    reha_trainer_free(run->trainer);
+    reha_course_clear(&run->course);
     reha_graph_free(run->graph);
     reha_free(run->inputs);
     reha_free(run->targets);
@@ -412,24 +295,16 @@ reha_status reha_injury_train(const reha_train_options *options, const reha_prog
                               reha_error *err)
 {
     reha_status status = REHA_OK;
-    training run = {.options = options,
-                    .progress = progress,
-                    .load = options->load != NULL ? options->load : reha_load_picture,
-                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
-                    .start_ms = reha_clock_ms()};
-    if (options->data_folder == NULL || options->out_folder == NULL) {
-        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
-    }
+    training run = {.options = options, .load = options->load != NULL ? options->load : reha_load_picture};
     if (options->network != NULL) {
         return reha_fail(err, REHA_E_ARG, "no network '%.20s' for muscle-injury: it has only one",
                          options->network);
     }
-    reha_text_add(&run.log, "epoch,loss,seconds\n");
+    REHA_CHECK(
+        reha_course_start(options, progress, DEFAULT_EPOCHS, "epoch,loss,seconds\n", &run.course, err));
     REHA_CHECK(start(&run, err));
-    if (options->resume) {
-        REHA_CHECK(load_state(&run, err));
-    }
-    REHA_CHECK(train_epochs(&run, err));
+    REHA_CHECK(reha_course_resume(&run.course, err));
+    REHA_CHECK(reha_course_run(&run.course, err));
     REHA_CHECK(write_card(&run, err));
     REHA_CHECK(reha_injury_fit_after_training_(options, progress, err));
 done:

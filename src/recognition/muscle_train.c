@@ -1,14 +1,12 @@
-/* `train muscle-us`: from a folder with index.csv to a network and its card. The groups of split "train" teach;
- * those of "val" are looked at after every epoch for the log, but choose nothing: the weights kept are the
- * average at the end of the schedule, so that the figures on "val" stay honest. */
+/* `train muscle-us`: from a folder with index.csv to a network and its card. The groups of split "train"
+ * teach; those of "val" are looked at after every epoch for the log, but choose nothing: the weights kept are
+ * the average at the end of the schedule, so that the figures on "val" stay honest. */
 #include "recognition/muscle_train.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/threads.h"
-#include "nn/trainer.h"
+#include "recognition/course.h"
 #include "recognition/muscle_augment.h"
 #include "recognition/muscle_card.h"
 #include "recognition/muscle_data.h"
@@ -41,17 +39,12 @@ typedef struct store { /* the pictures of one split, in memory */
 
 typedef struct training {
     const reha_train_options *options;
-    const reha_progress *progress;
     store train, val;
     reha_graph *graph;
-    reha_trainer *trainer;
     float *inputs, *targets; /* BATCH of each */
     size_t *order;
-    int epochs, epoch;
-    double start_ms, steps_ms;
-    size_t steps_done;
     double val_dice[REHA_MUSCLE_MAPS];
-    reha_text log;
+    reha_course course;
 } training;
 
 /* ---- data ---- */
@@ -61,10 +54,11 @@ typedef struct preparation {
     reha_load_function load;
 } preparation;
 
-static reha_status sample_bytes(const reha_gray *image, reha_box_px box, reha_tone tone, float *work, uint8_t *out,
-                                reha_error *err)
+static reha_status sample_bytes(const reha_gray *image, reha_box_px box, reha_tone tone, float *work,
+                                uint8_t *out, reha_error *err)
 {
-    REHA_TRY(reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, REHA_MUSCLE_STORE_PX, REHA_MUSCLE_STORE_PX, work, err));
+    REHA_TRY(reha_sample_rect(image, box, REHA_BORDER_ZERO, tone, REHA_MUSCLE_STORE_PX, REHA_MUSCLE_STORE_PX,
+                              work, err));
     for (int i = 0; i < STORE_COUNT; i++) {
         out[i] = (uint8_t)(work[i] * 255.0F + 0.5F);
     }
@@ -143,25 +137,24 @@ static void store_clear(store *part)
 static reha_muscle_stored stored_at(const store *part, size_t index)
 {
     const uint8_t *pixels = part->pixels + index * 2 * STORE_COUNT;
-    return (reha_muscle_stored){pixels, pixels + STORE_COUNT, part->aspects[index], part->data.items[index].structure};
+    return (reha_muscle_stored){pixels, pixels + STORE_COUNT, part->aspects[index],
+                                part->data.items[index].structure};
 }
 
-typedef struct batch_job {
-    training *run;
-    size_t first; /* position in the order */
-} batch_job;
-
-static reha_status fill_one(void *context, size_t index, size_t thread_idx, reha_error *err)
+static void begin_epoch(void *context, int epoch)
 {
-    const batch_job *job = context;
-    training *run = job->run;
-    const size_t position = job->first + index;
+    const training *run = context;
+    reha_recipe_order(run->options, epoch, run->order, run->train.data.count);
+}
+
+static reha_status fill(void *context, int epoch, size_t position, size_t place, reha_error *err)
+{
+    training *run = context;
     const reha_muscle_stored stored = stored_at(&run->train, run->order[position]);
-    reha_random random =
-        reha_recipe_random(run->options, run->epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)thread_idx;
+    reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
     (void)err;
-    reha_muscle_augment(&stored, &random, run->inputs + index * INPUT_COUNT, run->targets + index * TARGET_COUNT);
+    reha_muscle_augment(&stored, &random, run->inputs + place * INPUT_COUNT,
+                        run->targets + place * TARGET_COUNT);
     return REHA_OK;
 }
 
@@ -213,143 +206,32 @@ done:
     return status;
 }
 
-/* ---- files of a run ---- */
+/* ---- the end of an epoch ---- */
 
-static reha_status save_state(training *run, reha_error *err)
+static void describe(const void *context, char *out, size_t bytes)
 {
-    json_t *state = json_pack("{s:i, s:i, s:I, s:s}", "epoch", run->epoch, "epochs", run->epochs,
-                              "seed", (json_int_t)run->options->seed,
-                              "log", run->log.data != NULL ? run->log.data : "");
-    return reha_recipe_take_checkpoint(run->options, run->trainer, state, err);
+    const training *run = context;
+    (void)snprintf(out, bytes, "dice %.3f", run->val_dice[REHA_MUSCLE_APONEUROSIS]);
 }
 
-static reha_status load_state(training *run, reha_error *err)
+static reha_status end_epoch(void *context, reha_course *course, double mean_loss, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    char *path = NULL;
-    char *state_path = NULL;
-    json_t *state = NULL;
-    double numbers[3];
-    static const char *const keys[3] = {"epoch", "epochs", "seed"};
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.bin", &path, err));
-    REHA_CHECK(reha_recipe_path(run->options, "checkpoint.json", &state_path, err));
-    REHA_CHECK(reha_json_load(state_path, &state, err));
-    for (int i = 0; i < 3; i++) {
-        REHA_CHECK(reha_json_need_number(state, keys[i], &numbers[i], err));
-    }
-    if ((uint64_t)numbers[2] != run->options->seed) {
-        status = reha_fail(err, REHA_E_CONFLICT, "%s: was started with seed %.0f; resume with the same", state_path,
-                           numbers[2]);
-        goto done;
-    }
-    REHA_CHECK(reha_trainer_load(run->trainer, path, err));
-    run->epoch = (int)numbers[0];
-    run->epochs = run->options->epochs > (int)numbers[1] ? run->options->epochs : (int)numbers[1];
-    reha_text_clear(&run->log);
-    reha_text_add(&run->log, reha_json_string(state, "log", ""));
-done:
-    json_decref(state);
-    reha_free(path);
-    reha_free(state_path);
-    return status;
-}
-
-/* ---- the loop ---- */
-
-static size_t steps_per_epoch(const training *run)
-{
-    return run->train.data.count / BATCH;
-}
-
-static void tell(const training *run, size_t step, double loss)
-{
-    char text[112];
-    const reha_progress *progress = run->progress;
-    if (progress == NULL || progress->update == NULL) {
-        return;
-    }
-    const double done = (double)((size_t)run->epoch * steps_per_epoch(run) + step);
-    const double total = (double)((size_t)run->epochs * steps_per_epoch(run));
-    const double steps_per_ms = (double)run->steps_done / run->steps_ms;
-    (void)snprintf(text, sizeof text, "epoch %d/%d loss %.3f dice %.3f", run->epoch + 1, run->epochs, loss,
-                   run->val_dice[REHA_MUSCLE_APONEUROSIS]);
-    progress->update(progress->context, done * BATCH, total * BATCH, "images", 1e3 * BATCH * steps_per_ms,
-                     1e-3 * (total - done) / steps_per_ms, text);
-}
-
-static reha_status train_step(training *run, size_t step, double *loss, reha_error *err)
-{
-    const reha_progress *progress = run->progress;
-    batch_job job = {run, step * BATCH};
-    const float *inputs[1] = {run->inputs};
-    const float *targets[1] = {run->targets};
-    if (reha_progress_is_stopped(progress)) {
-        return reha_fail(err, REHA_E_CANCELLED, "stopped in epoch %d; saved epochs are kept: go on with --resume",
-                         run->epoch + 1);
-    }
-    const double start_ms = reha_clock_ms();
-    const long steps = (long)run->epochs * (long)steps_per_epoch(run);
-    const long global = (long)run->epoch * (long)steps_per_epoch(run) + (long)step;
-    const long warmup = steps / 4 < WARMUP_STEPS ? steps / 4 : WARMUP_STEPS;
-    REHA_TRY(reha_parallel_for(BATCH, (size_t)run->options->threads, fill_one, &job, err));
-    REHA_TRY(reha_trainer_step(run->trainer, inputs, targets, NULL, reha_cosine_rate(PEAK_RATE, global, warmup, steps),
-                               loss, err));
-    run->steps_ms += reha_clock_ms() - start_ms;
-    run->steps_done++;
-    return REHA_OK;
-}
-
-static reha_status finish_epoch(training *run, double loss, reha_error *err)
-{
+    training *run = context;
     reha_status status = REHA_OK;
     reha_graph *averaged = NULL;
-    run->epoch++;
-    REHA_CHECK(reha_graph_copy(run->graph, &averaged, err));
-    REHA_CHECK(reha_trainer_read_params(run->trainer, averaged, true, err));
+    REHA_CHECK(reha_course_averaged(course, run->graph, &averaged, err));
     REHA_CHECK(validate(run, averaged, err));
-    reha_text_addf(&run->log, "%d,%.4f,%.4f,%.4f,%.1f\n", run->epoch, loss, run->val_dice[REHA_MUSCLE_APONEUROSIS],
-                   run->val_dice[REHA_MUSCLE_FASCICLE], 1e-3 * (reha_clock_ms() - run->start_ms));
-    REHA_CHECK(reha_recipe_save_log(run->options, &run->log, err));
-    if (run->epoch % SAVE_EVERY_EPOCHS == 0 || run->epoch == run->epochs) {
+    reha_text_addf(&course->log, "%d,%.4f,%.4f,%.4f,%.1f\n", course->epoch, mean_loss,
+                   run->val_dice[REHA_MUSCLE_APONEUROSIS], run->val_dice[REHA_MUSCLE_FASCICLE],
+                   reha_course_seconds(course));
+    REHA_CHECK(reha_course_save_log(course, err));
+    if (course->epoch % SAVE_EVERY_EPOCHS == 0 || course->epoch == course->epochs) {
         REHA_CHECK(reha_recipe_save_network(run->options, averaged, "model.onnx", err));
-        REHA_CHECK(save_state(run, err));
+        REHA_CHECK(reha_course_save(course, err));
     }
 done:
     reha_graph_free(averaged);
     return status;
-}
-
-/* Fits the number of epochs to the time that the user gives, by the speed of the first steps. */
-static void plan_epochs(training *run)
-{
-    const double budget_ms = 60e3 * run->options->minutes_max - (reha_clock_ms() - run->start_ms);
-    const double epoch_ms =
-        EVALUATION_SHARE * run->steps_ms / (double)run->steps_done * (double)steps_per_epoch(run);
-    const int fitting = (int)(budget_ms / epoch_ms);
-    if (fitting < run->epochs) {
-        run->epochs = fitting > 1 ? fitting : 1;
-    }
-}
-
-static reha_status train_epochs(training *run, reha_error *err)
-{
-    bool is_planned = run->options->minutes_max <= 0.0 || run->epoch > 0;
-    while (run->epoch < run->epochs) {
-        double sum = 0.0;
-        reha_recipe_order(run->options, run->epoch, run->order, run->train.data.count);
-        for (size_t step = 0; step < steps_per_epoch(run); step++) {
-            double loss = 0.0;
-            REHA_TRY(train_step(run, step, &loss, err));
-            sum += loss;
-            if (!is_planned && run->steps_done == PROBE_STEPS) {
-                plan_epochs(run);
-                is_planned = true;
-            }
-            tell(run, step + 1, sum / (double)(step + 1));
-        }
-        REHA_TRY(finish_epoch(run, sum / (double)steps_per_epoch(run), err));
-    }
-    return REHA_OK;
 }
 
 /* ---- start and end ---- */
@@ -359,8 +241,9 @@ static reha_status start(training *run, reha_error *err)
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
     REHA_TRY(prepare(run, "train", &run->train, err));
     REHA_TRY(prepare(run, "val", &run->val, err));
-    if (steps_per_epoch(run) == 0) {
-        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed", run->train.data.count, BATCH);
+    if (run->train.data.count < BATCH) {
+        return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",
+                         run->train.data.count, BATCH);
     }
     run->inputs = reha_alloc_zero((size_t)BATCH * INPUT_COUNT, sizeof *run->inputs);
     run->targets = reha_alloc_zero((size_t)BATCH * TARGET_COUNT, sizeof *run->targets);
@@ -375,45 +258,55 @@ static reha_status start(training *run, reha_error *err)
     how.ema_decay = 0.995F;
     how.loss_count = 1;
     how.losses[0] = (reha_loss){.kind = REHA_LOSS_BCE_DICE, .output = 0, .weight = 1.0F};
-    return reha_trainer_new(run->graph, &how, &run->trainer, err);
+    run->course.recipe = (reha_course_recipe){.batch = BATCH,
+                                              .steps_per_epoch = run->train.data.count / BATCH,
+                                              .picture_count = run->train.data.count,
+                                              .peak_rate = PEAK_RATE,
+                                              .warmup_steps = WARMUP_STEPS,
+                                              .probe_steps = PROBE_STEPS,
+                                              .rest_share = EVALUATION_SHARE,
+                                              .kept = "saved epochs are kept",
+                                              .inputs = {run->inputs},
+                                              .targets = {run->targets},
+                                              .context = run,
+                                              .begin = begin_epoch,
+                                              .fill = fill,
+                                              .end = end_epoch,
+                                              .describe = describe};
+    return reha_trainer_new(run->graph, &how, &run->course.trainer, err);
 }
 
 static reha_status write_card(const training *run, reha_error *err)
 {
-    json_t *facts = json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:s}", "command", run->options->command,
-                              "epochs", run->epochs, "batch", BATCH, "seed", (json_int_t)run->options->seed,
-                              "train_masks", (int)run->train.data.count, "train_groups",
-                              (int)run->train.data.group_count, "val_masks", (int)run->val.data.count, "val_groups",
-                              (int)run->val.data.group_count, "peak_rate", (double)PEAK_RATE, "software",
-                              "rehascope " REHA_VERSION);
+    json_t *facts =
+        json_pack("{s:s, s:i, s:i, s:I, s:i, s:i, s:i, s:i, s:f, s:s}", "command", run->options->command,
+                  "epochs", run->course.epochs, "batch", BATCH, "seed", (json_int_t)run->options->seed,
+                  "train_masks", (int)run->train.data.count, "train_groups", (int)run->train.data.group_count,
+                  "val_masks", (int)run->val.data.count, "val_groups", (int)run->val.data.group_count,
+                  "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION);
     if (facts == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
     }
-    const reha_status status = reha_muscle_card_write(run->options->base_folder, run->options->out_folder, facts, err);
+    const reha_status status =
+        reha_muscle_card_write(run->options->base_folder, run->options->out_folder, facts, err);
     json_decref(facts);
     return status;
 }
 
-reha_status reha_muscle_train(const reha_train_options *options, const reha_progress *progress, reha_error *err)
+reha_status reha_muscle_train(const reha_train_options *options, const reha_progress *progress,
+                              reha_error *err)
 {
     reha_status status = REHA_OK;
-    training run = {.options = options,
-                    .progress = progress,
-                    .epochs = options->epochs > 0 ? options->epochs : DEFAULT_EPOCHS,
-                    .start_ms = reha_clock_ms()};
-    reha_text_add(&run.log, "epoch,loss,val_dice_aponeurosis,val_dice_fascicle,seconds\n");
-    if (options->data_folder == NULL || options->out_folder == NULL) {
-        return reha_fail(err, REHA_E_ARG, "training needs a data folder and an output folder");
-    }
+    training run = {.options = options};
+    REHA_CHECK(reha_course_start(options, progress, DEFAULT_EPOCHS,
+                                 "epoch,loss,val_dice_aponeurosis,val_dice_fascicle,seconds\n", &run.course,
+                                 err));
     REHA_CHECK(start(&run, err));
-    if (options->resume) {
-        REHA_CHECK(load_state(&run, err));
-    }
-    REHA_CHECK(train_epochs(&run, err));
+    REHA_CHECK(reha_course_resume(&run.course, err));
+    REHA_CHECK(reha_course_run(&run.course, err));
     REHA_CHECK(write_card(&run, err));
 done:
-    reha_text_clear(&run.log);
-    reha_trainer_free(run.trainer);
+    reha_course_clear(&run.course);
     reha_graph_free(run.graph);
     reha_free(run.inputs);
     reha_free(run.targets);

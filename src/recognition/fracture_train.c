@@ -318,6 +318,12 @@ static reha_status judge_held_out(training *run, reha_error *err)
         if (!is_held_out(run, i)) {
             continue;
         }
+        if (reha_progress_is_stopped(run->course.progress)) {
+            status = reha_fail(err, REHA_E_CANCELLED,
+                               "stopped while fold %d was judged; finished folds are kept: go on with --resume",
+                               run->run + 1);
+            goto done;
+        }
         REHA_CHECK(run->load(run->data.images[i].full_path, &image, &facts, err));
         REHA_CHECK(reha_fracture_detect(&detector, image, found, &count, err));
         for (size_t k = 0; k < count; k++) {

@@ -385,7 +385,7 @@ REHA_MUST_USE reha_status reha_clinic_prediction_add(reha_clinic *clinic, const 
 
 /* --- models --------------------------------------------------------------------------------------------------------------------- */
 
-/* As reha_models_list. */
+/* As reha_models_list, but for where the models lie: "folder" is left out, and "fault" names it to administrators only. */
 REHA_MUST_USE reha_status reha_clinic_models(reha_clinic *clinic, const reha_actor *actor, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor, const char *task,
                                                  json_t **out, reha_error *err);

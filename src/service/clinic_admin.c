@@ -43,7 +43,16 @@ reha_status reha_clinic_models(reha_clinic *clinic, const reha_actor *actor, jso
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
-    return reha_models_list(clinic->models_folder, out, err);
+    REHA_TRY(reha_models_list(clinic->models_folder, out, err));
+    for (size_t i = 0; i < json_array_size(*out); i++) {
+        json_t *entry = json_array_get(*out, i);
+        (void)json_object_del(entry, "folder");
+        if (json_object_get(entry, "fault") != NULL && !reha_role_may(actor->role, REHA_MAY_ADMINISTER)) {
+            (void)json_object_set_new(entry, "fault",
+                                      json_string("its files cannot be read: an administrator sees why"));
+        }
+    }
+    return REHA_OK;
 }
 
 reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor, const char *task, json_t **out,

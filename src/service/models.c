@@ -55,14 +55,15 @@ static reha_status add_model(const char *models_folder, const char *task, const 
     json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:b, s:b}", "task", task, "title", title, "accepts",
                               accepts, "kind", kind, "version", "folder", "status", "offered", 0, "unasked",
                               reha_scene_is_unasked(task) ? 1 : 0);
-    if (load_card(models_folder, task, &folder, &card, &fault) == REHA_OK) {
+    const reha_status found = load_card(models_folder, task, &folder, &card, &fault);
+    if (found == REHA_OK) {
         (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
         (void)json_object_set_new(entry, "folder", json_string(folder));
         (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
         (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
         (void)json_object_set_new(entry, "title", json_string(reha_json_string(card, "title", title)));
         (void)json_object_set_new(entry, "offered", json_boolean(can_be_named(task) && !is_switched_off(card)));
-    } else {
+    } else if (found != REHA_E_NOT_FOUND) { /* that none is installed is no fault */
         (void)json_object_set_new(entry, "fault", json_string(fault.text));
     }
     json_decref(card);

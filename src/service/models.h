@@ -4,8 +4,9 @@
 
 #include "base/json.h"
 
-/* [{"task","title","accepts","kind","version","folder","status","offered","unasked","sha256"?, "metrics"?}]: one entry per
- * task of the program, with its newest model; "version" is null where none is installed; "kind" is "recogniser", or "outcome"
+/* [{"task","title","accepts","kind","version","folder","status","offered","unasked","fault"?, "metrics"?}]: one entry per
+ * task of the program, with its newest model; "version" is null where none is installed, and where it cannot be read: then
+ * "fault" says why; "kind" is "recogniser", or "outcome"
  * for what predicts (their tasks begin with "outcome-"). "offered": an image can be given to it by name; "unasked": the program
  * chooses it by itself, too. New reference. */
 REHA_MUST_USE reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err);

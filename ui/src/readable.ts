@@ -13,7 +13,7 @@ export const heading = (key: string): string => {
 export function plain(value: unknown): string {
   if (value === null || value === undefined) return "–";
   if (typeof value === "boolean") return known("bool", String(value));
-  if (typeof value === "number") return Number.isInteger(value) ? String(value) : number(value, Math.abs(value) < 1 ? 3 : 2);
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? String(Number(value.toPrecision(2))) : number(value, Math.abs(value) < 1 ? 3 : 2);
   return String(value);
 }
 

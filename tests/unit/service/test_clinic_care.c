@@ -605,6 +605,8 @@ static void test_lists(void **state)
     assert_ok(reha_clinic_models(f.home.clinic, &f.physio, &out, &err), &err);
     for (size_t i = 0; i < json_array_size(out); i++) {
         const json_t *one = json_array_get(out, i);
+        assert_null(json_object_get(one, "fault")); /* knee-mri is not installed: no fault */
+        assert_null(json_object_get(one, "folder")); /* of the server: nobody's business */
         if (strcmp(reha_json_string(one, "kind", ""), "outcome") == 0) {
             json_t *card = NULL;
             assert_ok(reha_clinic_model_card(f.home.clinic, &f.physio, reha_json_string(one, "task", ""),
@@ -620,6 +622,36 @@ static void test_lists(void **state)
     assert_int_equal(reha_clinic_model_card(f.home.clinic, &f.physio, "outcome-lottery", &out, &err),
                      REHA_E_NOT_FOUND);
     end(&f);
+}
+
+/* Where the models lie is told to administrators only. */
+static void test_damaged_models(void **state)
+{
+    (void)state;
+    static const reha_role roles[] = {REHA_ROLE_PHYSIOTHERAPIST, REHA_ROLE_ADMINISTRATOR};
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    char models[96];
+    char card[128];
+    open_home(&home, false);
+    reha_clinic_close(home.clinic);
+    (void)snprintf(models, sizeof models, "%s/models", home.path);
+    (void)snprintf(card, sizeof card, "%s/knee-oa/1", models);
+    assert_ok(reha_folder_make(card, &err), &err);
+    (void)snprintf(card, sizeof card, "%s/knee-oa/1/card.json", models);
+    assert_ok(reha_file_save(card, "{", 1, &err), &err);
+    const reha_clinic_options options = {.home = home.path, .models_folder = models};
+    assert_ok(reha_clinic_open(&options, &home.clinic, &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        const reha_actor actor = {.role = roles[i]};
+        json_t *out = NULL;
+        assert_ok(reha_clinic_models(home.clinic, &actor, &out, &err), &err);
+        const char *fault = reha_json_string(json_array_get(out, 0), "fault", "");
+        assert_int_equal(strstr(fault, models) != NULL, roles[i] == REHA_ROLE_ADMINISTRATOR);
+        assert_true(strlen(fault) > 10);
+        json_decref(out);
+    }
+    close_home(&home);
 }
 
 /* The demonstration's histories must go on working when rules and models change. */
@@ -675,6 +707,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_scores_are_checked),
                                        cmocka_unit_test(test_series_are_judged),
                                        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_damaged_models),
                                        cmocka_unit_test(test_the_demonstration)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

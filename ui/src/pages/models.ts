@@ -93,7 +93,7 @@ export async function modelPage(task: string): Promise<Page> {
 export async function modelsPage(): Promise<Page> {
   const list = await get<ModelEntry[]>("/models");
   const cards = (kind: string): Child => h("ul", { class: "cards" }, list.filter((m) => m.kind === kind).map((m) => h("li", { class: "card" }, h("h3", {}, m.version === null ? m.title : h("a", { href: `#/models/${m.task}` }, m.title)), h("p", {}, m.accepts),
-        h("p", {}, h("span", { class: "tag" }, m.status ?? t("models.none")), m.version !== null && ` ${t("version")} ${m.version} `, m.sha256 !== undefined && h("code", {}, m.sha256.slice(0, 12))), m.fault !== undefined && h("p", { class: "error" }, m.fault))));
+        h("p", {}, h("span", { class: "tag" }, m.status ?? t("models.none")), m.version !== null && ` ${t("version")} ${m.version}`), m.fault !== undefined && h("p", { class: "error" }, m.fault))));
   return {
     title: t("nav.models"),
     content: [h("div", { class: "head" }, h("h1", {}, t("nav.models"))), h("p", {}, t("models.text")),

@@ -4,6 +4,8 @@
  *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]   real knees of split val, other ones than
  * repeat_bench took; 5 looks each; the change is added to the reading change_bench phantom [KNEES] [MODELS]
  * [SCORES]               drawn knees: other texture, place and exposure; the change is drawn
+ *     change_bench muscle [MUSCLES] [MODELS] [SCORES]                drawn muscles: other fascicles and
+ * grain, other depth in the picture, other gain; thickness and the fascicles' direction are drawn changed
  *
  * "reading alone" leaves out the published error of positioning, which looks at one film cannot have. One
  * thread. */
@@ -15,6 +17,7 @@
 #include "image/register.h"
 #include "image/resample.h"
 #include "recognition/knee_phantom.h"
+#include "recognition/muscle_phantom.h"
 #include "rehab/change_films.h"
 #include "service/analyse.h"
 
@@ -24,8 +27,10 @@
 #include <string.h>
 
 enum { LOOKS = 5, MEASURES = 3 };
-static const char *const keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "kl-grade"};
+static const char *const knee_keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "kl-grade"};
+static const char *const muscle_keys[MEASURES] = {"thickness", "pennation", "fascicle-angle"};
 static const double FACTOR = 1.5;
+static const double MUSCLE_MM_PER_PX = 0.1;
 
 typedef struct tally {
     int pairs, refused;
@@ -35,6 +40,7 @@ typedef struct tally {
 } tally;
 
 typedef struct bench {
+    const char *const *keys;
     reha_analyser *analyser;
     reha_scores *scores;
     reha_random random;
@@ -69,7 +75,7 @@ static reha_status judge(const bench *b, json_t *first, json_t *second, bool is_
     return reha_films_compare(&before, &after, b->scores, &how, out, err);
 }
 
-static void count(tally *to, const reha_films *films, double added)
+static void count(const bench *b, tally *to, const reha_films *films, double added)
 {
     to->pairs++;
     if (films->is_refused) {
@@ -77,7 +83,7 @@ static void count(tally *to, const reha_films *films, double added)
         return;
     }
     for (int k = 0; k < MEASURES; k++) {
-        const reha_compared *one = find(films, keys[k]);
+        const reha_compared *one = find(films, b->keys[k]);
         if (one == NULL || (isnan(one->change.sdc) && one->change.verdict == REHA_CANNOT_TELL)) {
             continue;
         }
@@ -172,8 +178,8 @@ static reha_status real_knee(bench *b, const char *path, reha_error *err)
         status = status == REHA_OK ? judge(b, first, second, true, &stated, err) : status;
         status = status == REHA_OK ? judge(b, first, second, false, &open, err) : status;
         if (status == REHA_OK) {
-            count(&b->stated, &stated, FACTOR);
-            count(&b->open, &open, FACTOR);
+            count(b, &b->stated, &stated, FACTOR);
+            count(b, &b->open, &open, FACTOR);
         }
         reha_gray_free(seen);
         json_decref(second);
@@ -253,13 +259,13 @@ static reha_status drawn_knee(bench *b, uint64_t seed, reha_error *err)
     REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed, true, &first, err));
     REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed + 1, false, &still, err));
     REHA_CHECK(judge(b, first, still, true, &films, err));
-    count(&b->stated, &films, 0.0);
-    const reha_compared *medial = find(&films, keys[0]);
+    count(b, &b->stated, &films, 0.0);
+    const reha_compared *medial = find(&films, b->keys[0]);
     if (medial != NULL && isfinite(medial->change.sdc) && strcmp(medial->unit, "mm") == 0) {
         REHA_CHECK(drawn(b, fmax(medial_mm - FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2, false,
                          &less, err));
         REHA_CHECK(judge(b, first, less, true, &films, err));
-        medial = find(&films, keys[0]);
+        medial = find(&films, b->keys[0]);
         b->stated.found_of[0]++;
         b->stated.found[0] += medial != NULL && medial->change.verdict == REHA_WORSENED ? 1 : 0;
     }
@@ -270,16 +276,90 @@ done:
     return status;
 }
 
+/* ---- drawn muscles ---- */
+
+static reha_status drawn_muscle(bench *b, reha_muscle_phantom phantom, bool as_first, json_t **out,
+                                reha_error *err)
+{
+    reha_gray *image = NULL;
+    reha_random *r = &b->random;
+    reha_acquisition facts = reha_acquisition_unknown();
+    double exponent = 1.0;
+    if (!as_first) {
+        const double moved_px = reha_random_range(r, -8.0, 8.0);
+        phantom.top_y_px += moved_px;
+        phantom.bottom_y_px += moved_px;
+        exponent = exp(reha_random_range(r, -0.25, 0.25));
+    }
+    REHA_TRY(reha_muscle_phantom_draw(&phantom, &image, NULL, err));
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        image->pixels[i] = (float)(255.0 * pow((double)image->pixels[i] / 255.0, exponent));
+    }
+    image->spacing = (reha_spacing){MUSCLE_MM_PER_PX, MUSCLE_MM_PER_PX, REHA_SPACING_USER};
+    const reha_status status = read(b, image, &facts, REHA_SIDE_UNKNOWN, out, err);
+    reha_gray_free(image);
+    return status;
+}
+
+/* The muscle again with `phantom` changed in what `key` measures: is that told? */
+static reha_status look_for(bench *b, const json_t *first, reha_muscle_phantom phantom, int k,
+                            reha_error *err)
+{
+    reha_status status = REHA_OK;
+    json_t *changed = NULL;
+    reha_films films;
+    REHA_CHECK(drawn_muscle(b, phantom, false, &changed, err));
+    REHA_CHECK(judge(b, (json_t *)first, changed, true, &films, err));
+    const reha_compared *one = find(&films, b->keys[k]);
+    b->stated.found_of[k]++;
+    b->stated.found[k] += one != NULL && is_real(one->change.verdict) && one->change.difference > 0.0 ? 1 : 0;
+done:
+    json_decref(changed);
+    return status;
+}
+
+/* Unchanged but for grain, fascicles' course, depth and gain; then thicker, then steeper, by 1.5 of the SDC
+ * that the unchanged pair got. */
+static reha_status one_muscle(bench *b, uint64_t seed, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    json_t *first = NULL;
+    json_t *still = NULL;
+    reha_films films;
+    const reha_muscle_phantom phantom = reha_muscle_phantom_of(seed);
+    reha_muscle_phantom other = phantom;
+    REHA_CHECK(drawn_muscle(b, phantom, true, &first, err));
+    other.seed = seed + 1;
+    REHA_CHECK(drawn_muscle(b, other, false, &still, err));
+    REHA_CHECK(judge(b, first, still, true, &films, err));
+    count(b, &b->stated, &films, 0.0);
+    for (int k = 0; k < 2; k++) {
+        const reha_compared *one = find(&films, b->keys[k]);
+        if (one == NULL || !isfinite(one->change.sdc)) {
+            continue;
+        }
+        reha_muscle_phantom changed = phantom;
+        changed.seed = seed + 2 + (uint64_t)k;
+        changed.bottom_y_px += k == 0 ? FACTOR * one->change.sdc / MUSCLE_MM_PER_PX : 0.0;
+        changed.fascicle_deg += k == 1 ? FACTOR * one->change.sdc : 0.0;
+        REHA_CHECK(look_for(b, first, changed, k, err));
+    }
+done:
+    json_decref(first);
+    json_decref(still);
+    return status;
+}
+
 /* ---- report ---- */
 
-static void print(const char *name, const tally *t)
+static void print(const bench *b, const char *name, const tally *t)
 {
     (void)printf("%s: %d pairs, %d refused\n", name, t->pairs, t->refused);
     for (int k = 0; k < MEASURES; k++) {
         if (t->count[k] == 0) {
             continue;
         }
-        (void)printf("  %-16s false alarms %d of %d (%.1f %%)", keys[k], t->alarms[k], t->count[k],
+        (void)printf("  %-16s false alarms %d of %d (%.1f %%)", b->keys[k], t->alarms[k], t->count[k],
                      100.0 * t->alarms[k] / t->count[k]);
         if (t->alone_count[k] > 0) {
             (void)printf("; reading alone %d (%.1f %%); mean SDC %.4f", t->alone[k],
@@ -298,36 +378,44 @@ int main(int argc, char **argv)
     reha_error err = REHA_ERROR_INIT;
     reha_status status = REHA_OK;
     const bool is_real_run = argc > 2 && strcmp(argv[1], "real") == 0;
+    const bool is_muscle = argc > 1 && strcmp(argv[1], "muscle") == 0;
     const int at = is_real_run ? 3 : 2;
-    if (!is_real_run && (argc < 2 || strcmp(argv[1], "phantom") != 0)) {
-        (void)fprintf(stderr,
-                      "usage: change_bench real DATA/knee_xray | phantom [KNEES] [MODELS] [SCORES]\n");
+    if (!is_real_run && !is_muscle && (argc < 2 || strcmp(argv[1], "phantom") != 0)) {
+        (void)fprintf(
+            stderr, "usage: change_bench real DATA/knee_xray | phantom | muscle [COUNT] [MODELS] [SCORES]\n");
         return 2;
     }
-    const size_t knees = argc > at ? (size_t)strtoul(argv[at], NULL, 10) : 40;
-    const reha_analyser_options options = {.models_folder = argc > at + 1 ? argv[at + 1] : "models",
+    const size_t count_max = argc > at ? (size_t)strtoul(argv[at], NULL, 10) : 40;
+    const reha_analyser_options options = {.task = is_muscle ? "muscle-us" : NULL,
+                                           .models_folder = argc > at + 1 ? argv[at + 1] : "models",
                                            .threads = 1};
     bench *b = reha_alloc_zero(1, sizeof *b);
-    if (b == NULL || knees == 0) {
+    if (b == NULL || count_max == 0) {
         return 2;
     }
     b->random = reha_random_init(77, 1);
+    b->keys = is_muscle ? muscle_keys : knee_keys;
     REHA_CHECK(reha_analyser_open(&options, &b->analyser, &err));
     REHA_CHECK(reha_scores_load(argc > at + 2 ? argv[at + 2] : "guidelines/scores.json", &b->scores, &err));
     if (is_real_run) {
-        REHA_CHECK(real_knees(b, argv[2], knees, &err));
-        print("same set-up stated", &b->stated);
-        print("nothing known of the set-up", &b->open);
+        REHA_CHECK(real_knees(b, argv[2], count_max, &err));
+        print(b, "same set-up stated", &b->stated);
+        print(b, "nothing known of the set-up", &b->open);
         (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d "
                      "told to be "
                      "unreliable, %d off by more than 3 px and not told\n",
                      b->laid, b->laid_sum_px / b->laid, b->laid_most_px, b->told_sum_px / b->laid,
                      b->laid_unreliable, b->laid_bad_unseen);
+    } else if (is_muscle) {
+        for (size_t i = 0; i < count_max; i++) {
+            REHA_CHECK(one_muscle(b, 1000 + 10 * i, &err));
+        }
+        print(b, "drawn muscles, same set-up stated", &b->stated);
     } else {
-        for (size_t i = 0; i < knees; i++) {
+        for (size_t i = 0; i < count_max; i++) {
             REHA_CHECK(drawn_knee(b, 1000 + 10 * i, &err));
         }
-        print("drawn knees, same set-up stated", &b->stated);
+        print(b, "drawn knees, same set-up stated", &b->stated);
     }
 done:
     if (status != REHA_OK) {

@@ -346,3 +346,44 @@ const char *reha_path_name(const char *path)
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
 }
+
+reha_status reha_program_path(char **out, reha_error *err)
+{
+    char path[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    *out = NULL;
+    if (length <= 0) {
+        return reha_fail(err, REHA_E_INTERNAL, "/proc/self/exe: the program's own path cannot be read");
+    }
+    path[length] = '\0';
+    *out = reha_strdup(path);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+}
+
+reha_status reha_folder_beside_program(const char *variable, const char *name, char **out, reha_error *err)
+{
+    static const char *const beside[] = {"/../", "/../share/rehascope/", "/"};
+    const char *chosen = getenv(variable);
+    char *program = NULL;
+    *out = NULL;
+    if (chosen != NULL && chosen[0] != '\0') {
+        *out = reha_strdup(chosen);
+        return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    REHA_TRY(reha_program_path(&program, err));
+    *strrchr(program, '/') = '\0'; /* an absolute path */
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0] && *out == NULL; i++) {
+        reha_text path = {0};
+        reha_text_add(&path, program);
+        reha_text_add(&path, beside[i]);
+        reha_text_add(&path, name);
+        if (!path.failed && reha_path_is_folder(path.data)) {
+            *out = reha_strdup(path.data);
+        }
+        reha_text_clear(&path);
+    }
+    reha_free(program);
+    return *out != NULL ? REHA_OK
+                        : reha_fail(err, REHA_E_NOT_FOUND, "no %s folder beside the program: set %s or give --%s DIR",
+                                    name, variable, name);
+}

@@ -42,4 +42,12 @@ char *reha_path_join(const char *folder, const char *name);
 /* Borrowed: the part after the last '/'. */
 const char *reha_path_name(const char *path);
 
+/* The file of the running program. *out: reha_free. */
+REHA_MUST_USE reha_status reha_program_path(char **out, reha_error *err);
+/* A folder of the installation: what the environment variable says (unchecked), else ../name,
+ * ../share/rehascope/name or name beside the program. REHA_E_NOT_FOUND, whose text names variable and
+ * option (--name): none. *out: reha_free. */
+REHA_MUST_USE reha_status reha_folder_beside_program(const char *variable, const char *name, char **out,
+                                                     reha_error *err);
+
 #endif

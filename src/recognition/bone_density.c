@@ -208,25 +208,13 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_analysis *analysis = NULL;
     reha_status status = REHA_OK;
     *out = NULL;
-    REHA_TRY(reha_analysis_new(TASK, &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", TASK);
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model->version);
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    analysis->acquisition = acquisition != NULL ? *acquisition : reha_acquisition_unknown();
+    REHA_TRY(reha_analysis_begin(TASK, TASK, model->version, image, acquisition, &analysis, err));
     if (!model->is_enabled && (options == NULL || !options->allow_switched_off)) {
         refuse_as_off(model, analysis);
     } else {
         status = run_analysis(model, image, analysis, err);
     }
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
-    }
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 /* ---- The table entry ------------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 #include "recognition/finding.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -18,6 +19,35 @@ reha_status reha_analysis_new(const char *task, reha_analysis **out, reha_error 
     analysis->spacing = reha_spacing_unknown();
     analysis->acquisition = reha_acquisition_unknown();
     analysis->analysis_ms = (double)NAN;
+    *out = analysis;
+    return REHA_OK;
+}
+
+reha_status reha_analysis_begin(const char *task, const char *model_name, const char *model_version,
+                                const reha_gray *image, const reha_acquisition *acquisition, reha_analysis **out,
+                                reha_error *err)
+{
+    REHA_TRY(reha_analysis_new(task, out, err));
+    reha_analysis *analysis = *out;
+    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", model_name);
+    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model_version);
+    analysis->width_px = image->width_px;
+    analysis->height_px = image->height_px;
+    analysis->spacing = image->spacing;
+    if (acquisition != NULL) {
+        analysis->acquisition = *acquisition;
+    }
+    return REHA_OK;
+}
+
+reha_status reha_analysis_end(reha_status status, double start_ms, reha_analysis *analysis, reha_analysis **out)
+{
+    *out = NULL;
+    if (status != REHA_OK) {
+        reha_analysis_free(analysis);
+        return status;
+    }
+    analysis->analysis_ms = reha_clock_ms() - start_ms;
     *out = analysis;
     return REHA_OK;
 }

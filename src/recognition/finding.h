@@ -105,6 +105,14 @@ typedef struct reha_analysis {
 } reha_analysis;
 
 REHA_MUST_USE reha_status reha_analysis_new(const char *task, reha_analysis **out, reha_error *err);
+/* One of `image` by this model, with nothing found yet. acquisition NULL: unknown. */
+REHA_MUST_USE reha_status reha_analysis_begin(const char *task, const char *model_name, const char *model_version,
+                                              const reha_gray *image, const reha_acquisition *acquisition,
+                                              reha_analysis **out, reha_error *err);
+/* How every recogniser ends: hands the analysis over with its time since start_ms (reha_clock_ms), or frees it when
+ * `status` is not REHA_OK; returns `status`. */
+REHA_MUST_USE reha_status reha_analysis_end(reha_status status, double start_ms, reha_analysis *analysis,
+                                            reha_analysis **out);
 void reha_analysis_free(reha_analysis *analysis); /* NULL is fine */
 
 /* Appends a note; a full list keeps the first ones. */

@@ -240,23 +240,9 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_analysis *analysis = NULL;
     (void)options;
     *out = NULL;
-    REHA_TRY(reha_analysis_new("fracture", &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", model->card.name);
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model->card.version);
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    if (acquisition != NULL) {
-        analysis->acquisition = *acquisition;
-    }
+    REHA_TRY(reha_analysis_begin("fracture", model->card.name, model->card.version, image, acquisition, &analysis, err));
     const reha_status status = run_analysis(model, image, analysis, err);
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
-    }
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 const reha_recogniser reha_recogniser_fracture = {

@@ -130,13 +130,9 @@ static const json_t *card_of(const reha_model *model)
 static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,
                            const reha_analyse_options *options, reha_analysis **out, reha_error *err)
 {
-    (void)model;
     (void)options;
-    REHA_TRY(reha_analysis_new("knee-mri", out, err));
-    (*out)->width_px = image->width_px;
-    (*out)->height_px = image->height_px;
-    (*out)->spacing = image->spacing;
-    (*out)->acquisition = *acquisition;
+    REHA_TRY(reha_analysis_begin("knee-mri", reha_json_string(model->card, "name", ""),
+                                 reha_json_string(model->card, "version", ""), image, acquisition, out, err));
     reha_analysis_note(*out, REHA_NOTE_REFUSED, "not-a-volume",
                        "Not analysed: knee-mri judges whole volumes and this is one image; 'rehascope "
                        "evaluate knee-mri' reads "

@@ -375,25 +375,11 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     static const reha_analyse_options defaults = {.with_explanation = false};
     reha_analysis *analysis = NULL;
     *out = NULL;
-    REHA_TRY(reha_analysis_new("knee-oa", &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", model->card.name);
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model->card.version);
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    if (acquisition != NULL) {
-        analysis->acquisition = *acquisition;
-    }
+    REHA_TRY(reha_analysis_begin("knee-oa", model->card.name, model->card.version, image, acquisition, &analysis, err));
     image_case work = {.model = model};
     const reha_status status = run_path(&work, image, options != NULL ? options : &defaults, analysis, err);
     reha_gray_free(work.reduced);
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
-    }
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 /* ---- The table entry ------------------------------------------------------------------------------ */

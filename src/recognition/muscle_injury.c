@@ -310,27 +310,13 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
         return reha_fail(err, REHA_E_FORMAT,
                          "the model's card has no rule for grades: run 'rehascope calibrate' first");
     }
-    REHA_TRY(reha_analysis_new(REHA_INJURY_TASK, &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s",
-                   reha_json_string(model->card, "name", ""));
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s",
-                   reha_json_string(model->card, "version", ""));
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    analysis->acquisition = acquisition != NULL ? *acquisition : reha_acquisition_unknown();
+    REHA_TRY(reha_analysis_begin(REHA_INJURY_TASK, reha_json_string(model->card, "name", ""), reha_json_string(model->card, "version", ""), image, acquisition, &analysis, err));
     if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
         analysis->acquisition.side = options->side_hint;
     }
     injury_case work = {.model = model, .image = image};
     const reha_status status = run_path(&work, analysis, err);
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
-    }
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 /* ---- the table entry ---- */

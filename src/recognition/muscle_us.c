@@ -460,29 +460,14 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     const double start_ms = reha_clock_ms();
     reha_analysis *analysis = NULL;
     *out = NULL;
-    REHA_TRY(reha_analysis_new("muscle-us", &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", reha_json_string(model->card, "name", ""));
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s",
-                   reha_json_string(model->card, "version", ""));
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    if (acquisition != NULL) {
-        analysis->acquisition = *acquisition;
-    }
+    REHA_TRY(reha_analysis_begin("muscle-us", reha_json_string(model->card, "name", ""), reha_json_string(model->card, "version", ""), image, acquisition, &analysis, err));
     if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
         analysis->acquisition.side = options->side_hint;
     }
     muscle_case work = {.model = model, .image = image};
     const reha_status status = run_path(&work, analysis, err);
     reha_muscle_maps_clear(&work.maps);
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
-    }
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 /* ---- The table entry ------------------------------------------------------------------------------ */

@@ -252,24 +252,12 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_scene scene;
     (void)options;
     *out = NULL;
-    REHA_TRY(reha_analysis_new("gate", &analysis, err));
-    (void)snprintf(analysis->model_name, sizeof analysis->model_name, "%s", model->card.name);
-    (void)snprintf(analysis->model_version, sizeof analysis->model_version, "%s", model->card.version);
-    analysis->width_px = image->width_px;
-    analysis->height_px = image->height_px;
-    analysis->spacing = image->spacing;
-    if (acquisition != NULL) {
-        analysis->acquisition = *acquisition;
-    }
+    REHA_TRY(reha_analysis_begin("gate", model->card.name, model->card.version, image, acquisition, &analysis, err));
     const reha_status status = reha_scene_look(model, image, acquisition, false, &scene, err);
-    if (status != REHA_OK) {
-        reha_analysis_free(analysis);
-        return status;
+    if (status == REHA_OK) {
+        tell(&scene, image, analysis);
     }
-    tell(&scene, image, analysis);
-    analysis->analysis_ms = reha_clock_ms() - start_ms;
-    *out = analysis;
-    return REHA_OK;
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 static const json_t *card_of(const reha_model *model)

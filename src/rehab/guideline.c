@@ -5,39 +5,13 @@
 #include "base/text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, FILES_MAX = 200 };
+enum { FILES_MAX = 200 };
 
 reha_status reha_guidelines_folder(char **out, reha_error *err)
 {
-    static const char *const beside[] = {"../guidelines", "../share/rehascope/guidelines", "guidelines"};
-    char program[PATH_BYTES];
-    const char *chosen = getenv("REHASCOPE_GUIDELINES");
-    *out = NULL;
-    if (chosen != NULL && chosen[0] != '\0') {
-        *out = reha_strdup(chosen);
-        return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-    }
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
-        *out = reha_path_join(program, beside[i]);
-        if (*out != NULL && reha_path_is_folder(*out)) {
-            return REHA_OK;
-        }
-        reha_free(*out);
-        *out = NULL;
-    }
-    return reha_fail(
-        err, REHA_E_NOT_FOUND,
-        "no guidelines folder beside the program: set REHASCOPE_GUIDELINES or give --guidelines DIR");
+    return reha_folder_beside_program("REHASCOPE_GUIDELINES", "guidelines", out, err);
 }
 
 static reha_status load_part(const char *folder, const char *name, const char *schema, const char *member,

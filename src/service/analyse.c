@@ -8,15 +8,12 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char DEFAULT_TASK[] = "knee-oa";
-enum { PATH_BYTES = 4096 };
-
 static const char GATE_TASK[] = "gate";
 static const char ULTRASOUND_TASK[] = "muscle-us";
+
 struct reha_analyser {
     const reha_recogniser *recogniser;
     reha_model *model;
@@ -30,30 +27,7 @@ struct reha_analyser {
 
 reha_status reha_models_folder(char **out, reha_error *err)
 {
-    static const char *const beside[] = {"../models", "../share/rehascope/models", "models"};
-    char program[PATH_BYTES];
-    const char *chosen = getenv("REHASCOPE_MODELS");
-    *out = NULL;
-    if (chosen != NULL && chosen[0] != '\0') {
-        *out = reha_strdup(chosen);
-        return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-    }
-    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(program, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
-        char *folder = reha_path_join(program, beside[i]);
-        if (folder != NULL && reha_path_is_folder(folder)) {
-            *out = folder;
-            return REHA_OK;
-        }
-        reha_free(folder);
-    }
-    return reha_fail(err, REHA_E_NOT_FOUND,
-                     "no models folder beside the program: set REHASCOPE_MODELS or give --models DIR");
+    return reha_folder_beside_program("REHASCOPE_MODELS", "models", out, err);
 }
 
 reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out, reha_error *err)

@@ -58,16 +58,7 @@ static reha_status own_text(const char *text, char **out, reha_error *err)
 
 static reha_status program_path(const char *given, char **out, reha_error *err)
 {
-    char path[PATH_MAX];
-    if (given != NULL) {
-        return own_text(given, out, err);
-    }
-    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length <= 0) {
-        return reha_fail(err, REHA_E_INTERNAL, "/proc/self/exe: the program's own path cannot be read");
-    }
-    path[length] = '\0';
-    return own_text(path, out, err);
+    return given != NULL ? own_text(given, out, err) : reha_program_path(out, err);
 }
 
 static reha_status choose_inbox(reha_clinic *clinic, const char *given, const char *task, reha_error *err)

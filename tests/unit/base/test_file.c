@@ -170,6 +170,29 @@ static void test_copy(void **state)
     free(data);
 }
 
+static void test_folders_beside_the_program(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    char *program = NULL;
+    char *found = NULL;
+    assert_int_equal(setenv("REHA_TEST_FOLDER", "/chosen/by/hand", 1), 0);
+    assert_ok(reha_folder_beside_program("REHA_TEST_FOLDER", "tests", &found, &err), &err);
+    assert_string_equal(found, "/chosen/by/hand");
+    reha_free(found);
+    assert_int_equal(unsetenv("REHA_TEST_FOLDER"), 0);
+    assert_ok(reha_program_path(&program, &err), &err);
+    assert_int_equal(program[0], '/');
+    assert_string_equal(reha_path_name(program), "base_test_file");
+    reha_free(program);
+    assert_ok(reha_folder_beside_program("REHA_TEST_FOLDER", "tests", &found, &err), &err); /* it lies there */
+    assert_true(reha_path_is_folder(found));
+    reha_free(found);
+    assert_int_equal(reha_folder_beside_program("REHA_TEST_FOLDER", "no-such", &found, &err), REHA_E_NOT_FOUND);
+    assert_null(found);
+    assert_string_equal(err.text, "no no-such folder beside the program: set REHA_TEST_FOLDER or give --no-such DIR");
+}
+
 static void test_clock(void **state)
 {
     (void)state;
@@ -186,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths), cmocka_unit_test(test_copy),
                                        cmocka_unit_test(test_parallel_loop), cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_folders_beside_the_program),
                                        cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -411,7 +411,8 @@ REHA_MUST_USE reha_status reha_clinic_audit_export(reha_clinic *clinic, const re
 REHA_MUST_USE reha_status reha_clinic_audit_note(reha_clinic *clinic, const reha_actor *actor, const char *action,
                                                  const char *text, reha_error *err);
 /* A consistent copy, while the clinic works, into a new folder: database, blobs, key (the backup is as secret as the
- * home). Out {"folder","blobs","bytes"}. REHA_E_CONFLICT: the folder is not empty. */
+ * home). Out {"folder","blobs","bytes"}. REHA_E_CONFLICT: the folder is not empty. One that fails leaves nothing behind:
+ * REHA_E_NOT_FOUND when a patient was erased meanwhile. */
 REHA_MUST_USE reha_status reha_clinic_backup(reha_clinic *clinic, const reha_actor *actor, const char *folder, json_t **out,
                                              reha_error *err);
 /* Makes a home folder from a backup, after checking every blob and the audit chain; `home` must be absent or empty. */

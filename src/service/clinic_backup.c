@@ -1,15 +1,19 @@
+#ifndef _XOPEN_SOURCE
+#define _XOPEN_SOURCE 700 /* nftw */
+#endif
 #include "service/clinic_priv.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_MAX = 4 };
+enum { FILES_MAX = 4, OPEN_FOLDERS_MAX = 8 };
 
 static bool is_absent_or_empty(const char *folder)
 {
@@ -41,6 +45,28 @@ static reha_status make_private(const char *folder, reha_error *err)
                                     : reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", folder, strerror(errno));
 }
 
+/* REHA_E_NOT_FOUND: it is not there, or was taken away while it was copied, and may then have been overwritten. */
+static reha_status copy_blob(const char *from_home, const char *to_home, const char *digest, int64_t *bytes, reha_error *err)
+{
+    char folder[PATH_MAX];
+    char name[PATH_MAX];
+    char from[PATH_MAX];
+    struct stat before;
+    struct stat after;
+    (void)snprintf(folder, sizeof folder, "%s/blobs/%.2s", to_home, digest);
+    (void)snprintf(name, sizeof name, "blobs/%.2s/%s", digest, digest);
+    (void)snprintf(from, sizeof from, "%s/%s", from_home, name);
+    REHA_TRY(make_private(folder, err));
+    const bool is_there = stat(from, &before) == 0;
+    const reha_status status = is_there ? copy_named(from_home, to_home, name, bytes, err) : REHA_E_NOT_FOUND;
+    const bool has_stayed = is_there && stat(from, &after) == 0 && after.st_ino == before.st_ino;
+    if (status == REHA_E_NOT_FOUND || (status == REHA_OK && !has_stayed)) {
+        return reha_fail(err, REHA_E_NOT_FOUND,
+                         "the stored file %.12s... is missing: if a patient was erased just now, make the backup again", digest);
+    }
+    return status;
+}
+
 /* Every file that the copied records name. Files are never changed, so those of the copy's moment are all there, unless a
  * patient was erased since: such a copy must not be kept. */
 static reha_status copy_blobs(reha_store *copy, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
@@ -53,18 +79,7 @@ static reha_status copy_blobs(reha_store *copy, const char *from_home, const cha
     REHA_TRY(reha_store_rows(copy, REHA_SQL_IMAGE_DIGESTS, REHA_BIND_NONE, &rows, err));
     json_array_foreach(rows, i, row)
     {
-        char folder[PATH_MAX];
-        char name[PATH_MAX];
-        const char *digest = reha_json_string(row, "digest", "");
-        (void)snprintf(folder, sizeof folder, "%s/blobs/%.2s", to_home, digest);
-        (void)snprintf(name, sizeof name, "blobs/%.2s/%s", digest, digest);
-        REHA_CHECK(make_private(folder, err));
-        status = copy_named(from_home, to_home, name, bytes, err);
-        if (status == REHA_E_NOT_FOUND) {
-            (void)reha_fail(err, status, "the stored file %.12s... is missing: if a patient was erased just now, make the backup again in a new folder",
-                            digest);
-        }
-        REHA_CHECK(status);
+        REHA_CHECK(copy_blob(from_home, to_home, reha_json_string(row, "digest", ""), bytes, err));
         (*files)++;
     }
 done:
@@ -87,6 +102,23 @@ static reha_status copy_home(reha_clinic *clinic, reha_store *store, const char 
     reha_store_close(copy);
     REHA_TRY(status);
     return copy_named(clinic->home, to_home, "key", bytes, err); /* last: without it a folder is no backup */
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    (void)(place->level > 0 && remove(path) != 0); /* what stays makes the folder stay, too */
+    return 0;
+}
+
+/* What a backup that failed has written: it may hold a patient who was erased meanwhile. */
+static void drop_copy(const char *folder, bool was_there)
+{
+    (void)nftw(folder, remove_one, OPEN_FOLDERS_MAX, FTW_DEPTH | FTW_PHYS);
+    if (!was_there) {
+        (void)rmdir(folder);
+    }
 }
 
 /* The backup itself is only read: it may lie on a disk that cannot be written, and may be of an older version. */
@@ -128,12 +160,16 @@ reha_status reha_clinic_backup(reha_clinic *clinic, const reha_actor *actor, con
     if (folder[0] == '\0' || !is_absent_or_empty(folder)) {
         return reha_fail(err, REHA_E_CONFLICT, "%s: is not empty; name a new folder for the backup", folder);
     }
+    const bool was_there = reha_path_is_folder(folder);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     REHA_TRY(clinic_end(&write, clinic_note(&write, actor, "clinic.backup", "", "", NULL, err), err));
     reha_store *store = clinic_read(clinic);
     const reha_status status = copy_home(clinic, store, folder, &files, &bytes, err);
     clinic_read_end(clinic, store);
-    REHA_TRY(status);
+    if (status != REHA_OK) {
+        drop_copy(folder, was_there);
+        return status;
+    }
     *out = json_pack("{s:o, s:I, s:I}", "folder", reha_json_text(folder), "blobs", (json_int_t)files, "bytes",
                      (json_int_t)bytes);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

@@ -68,6 +68,18 @@ static reha_status remove_file(const char *path, reha_error *err)
     return unlink(path) == 0 || errno == ENOENT ? REHA_OK : reha_disk_fail(err, path, "cannot be removed");
 }
 
+/* First away from its place and then overwritten: a blob that lies in its place is whole, so who copies blobs
+ * meanwhile sees afterwards, by the name, whether the copy is. */
+static reha_status remove_blob(const reha_blobs *blobs, const char *path, reha_error *err)
+{
+    char away[PATH_MAX];
+    (void)snprintf(away, sizeof away, "%s/%s", blobs->incoming, reha_path_name(path));
+    if (rename(path, away) != 0) {
+        return errno == ENOENT ? REHA_OK : reha_disk_fail(err, path, "cannot be moved away");
+    }
+    return remove_file(away, err);
+}
+
 /* A living writer holds a lock on its file; the lock of a dead one is gone. */
 static void remove_leftovers(const reha_blobs *blobs)
 {
@@ -162,7 +174,7 @@ reha_status reha_blobs_remove(const reha_blobs *blobs, const char *digest, reha_
 {
     char path[PATH_MAX];
     REHA_TRY(blob_path(blobs, digest, path, err));
-    REHA_TRY(remove_file(path, err));
+    REHA_TRY(remove_blob(blobs, path, err));
     return sync_part(blobs, digest, err);
 }
 
@@ -185,7 +197,7 @@ static reha_status sweep_part(const reha_blobs *blobs, const char *part, reha_bl
             REHA_CHECK(is_named(context, digest, &stays, err));
         }
         if (!stays) {
-            REHA_CHECK(remove_file(files.items[i], err));
+            REHA_CHECK(remove_blob(blobs, files.items[i], err));
             has_removed = true;
         }
     }

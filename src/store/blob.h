@@ -29,8 +29,8 @@ REHA_MUST_USE reha_status reha_blobs_get(const reha_blobs *blobs, const char *di
 bool reha_blobs_has(const reha_blobs *blobs, const char *digest);
 /* The path of a blob, for copying it sealed. reha_free. */
 char *reha_blobs_path(const reha_blobs *blobs, const char *digest);
-/* For good: without its header, which is overwritten first, no piece opens, also where a disk editor finds them. One that is
- * not there is fine. On disk when it returns. */
+/* For good: without its header, which is overwritten, no piece opens, also where a disk editor finds them. It leaves its place
+ * before that: what lies there is whole. One that is not there is fine. On disk when it returns. */
 REHA_MUST_USE reha_status reha_blobs_remove(const reha_blobs *blobs, const char *digest, reha_error *err);
 /* Removes every blob that is not named, and what stopped processes left in incoming. */
 typedef reha_status reha_blob_is_named(void *context, const char *digest, bool *out, reha_error *err);

@@ -5,13 +5,14 @@
 #include "base/clock.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 16, IMAGES = 3 };
+enum { ROUNDS = 16, BACKUPS = 8, IMAGES = 3 };
 
 static char *add_patient(reha_clinic *clinic, const char *pseudonym, uint64_t seed)
 {
@@ -312,6 +313,103 @@ static void test_killed_while_erasing(void **state)
     reha_free(b);
 }
 
+typedef struct backup_job {
+    reha_clinic *clinic;
+    char folder[96];
+    double ms;
+    reha_status status;
+} backup_job;
+
+static void *make_backup(void *argument)
+{
+    backup_job *job = argument;
+    json_t *out = NULL;
+    const reha_actor local = reha_actor_local();
+    const double begin_ms = reha_clock_ms();
+    job->status = reha_clinic_backup(job->clinic, &local, job->folder, &out, NULL);
+    job->ms = reha_clock_ms() - begin_ms;
+    json_decref(out);
+    return NULL;
+}
+
+static void expect_whole_backup(const char *folder, const char *erased)
+{
+    char home[128];
+    char command[200];
+    json_t *out = NULL;
+    reha_error err = REHA_ERROR_INIT;
+    (void)snprintf(home, sizeof home, "%s.restored", folder);
+    assert_ok(reha_clinic_restore(folder, home, &out, &err), &err);
+    json_decref(out);
+    reha_clinic *clinic = open_clinic(home, false);
+    assert_int_equal(expect_whole(clinic), is_there(clinic, erased) ? 2 * IMAGES : IMAGES);
+    reha_clinic_close(clinic);
+    (void)snprintf(command, sizeof command, "rm -rf '%s' '%s'", home, folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* While a patient is erased, a backup is whole, with them or without, or fails and leaves nothing of them. */
+static void test_backups_while_erasing(void **state)
+{
+    (void)state;
+    test_home home;
+    char copy[96];
+    char command[300];
+    double backup_ms = 0.0;
+    int failed = 0;
+    open_home(&home, false);
+    char *a = add_patient(home.clinic, "P-A", 1);
+    char *b = add_patient(home.clinic, "P-B", 2);
+    reha_clinic_close(home.clinic);
+    (void)snprintf(copy, sizeof copy, "%s.copy", home.path);
+    for (int round = 0; round <= BACKUPS; round++) {
+        pthread_t thread;
+        reha_error err = REHA_ERROR_INIT;
+        const reha_actor local = reha_actor_local();
+        (void)snprintf(command, sizeof command, "rm -rf '%s' && cp -a '%s' '%s'", copy, home.path, copy);
+        assert_int_equal(system(command), 0);
+        backup_job job = {.clinic = open_clinic(copy, false)};
+        (void)snprintf(job.folder, sizeof job.folder, "%s.backup", home.path);
+        assert_int_equal(pthread_create(&thread, NULL, make_backup, &job), 0);
+        if (round > 0) {
+            const long wait_us = (long)(1e3 * backup_ms * (round - 1) / BACKUPS);
+            const struct timespec pause = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+            (void)nanosleep(&pause, NULL);
+            assert_ok(try_erase(job.clinic, &local, a, REHA_ANY_VERSION, "P-A", "request", &err), &err);
+        }
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        backup_ms = round == 0 ? job.ms : backup_ms;
+        assert_int_equal(expect_whole(job.clinic), round == 0 ? 2 * IMAGES : IMAGES);
+        reha_clinic_close(job.clinic);
+        if (job.status == REHA_OK) {
+            expect_whole_backup(job.folder, a);
+        } else {
+            assert_int_equal(job.status, REHA_E_NOT_FOUND);
+            assert_int_not_equal(access(job.folder, F_OK), 0);
+            failed++;
+        }
+    }
+    print_message("%d backups of %.0f ms while a patient was erased: %d failed and left nothing\n", BACKUPS,
+                  backup_ms, failed);
+
+    /* A folder that was there before stays, empty. */
+    (void)snprintf(command, sizeof command,
+                   "rm -rf '%s' && cp -a '%s' '%s' && rm \"$(find '%s/blobs' -type f | head -n 1)\" && mkdir "
+                   "'%s.backup'",
+                   copy, home.path, copy, copy, home.path);
+    assert_int_equal(system(command), 0);
+    backup_job job = {.clinic = open_clinic(copy, false)};
+    (void)snprintf(job.folder, sizeof job.folder, "%s.backup", home.path);
+    (void)make_backup(&job);
+    assert_int_equal(job.status, REHA_E_NOT_FOUND);
+    reha_clinic_close(job.clinic);
+    assert_int_equal(rmdir(job.folder), 0); /* empty */
+    (void)snprintf(command, sizeof command, "rm -rf '%s' '%s'", copy, home.path);
+    assert_int_equal(system(command), 0);
+    reha_free(a);
+    reha_free(b);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -321,6 +419,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_only_an_administrator_who_means_it),
                                        cmocka_unit_test(test_a_running_analysis_stands_in_the_way),
                                        cmocka_unit_test(test_late_images_leave_nothing),
-                                       cmocka_unit_test(test_killed_while_erasing)};
+                                       cmocka_unit_test(test_killed_while_erasing),
+                                       cmocka_unit_test(test_backups_while_erasing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

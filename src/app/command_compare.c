@@ -90,7 +90,7 @@ static void print_measure(const reha_compared *measure, bool why)
 static void print_comparison(const reha_comparison *comparison, bool why)
 {
     const reha_films *films = &comparison->films;
-    (void)printf("%s -> %s\n", comparison->visits[0].path, comparison->visits[1].path);
+    (void)printf("%s → %s\n", comparison->visits[0].path, comparison->visits[1].path);
     print_checks(films, why);
     for (int i = 0; i < films->pair_count && !films->is_refused; i++) {
         char text[200];

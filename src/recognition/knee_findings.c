@@ -166,11 +166,11 @@ static void say_widths(const knee_case *knee, sentence *to)
     static const char *const names[2] = {"lateral", "medial"};
     const int digits = scale.is_mm ? 1 : 3;
     if (knee->lateral_is_sure) {
-        say(to, "Joint space narrowest in the %s compartment: %.*f%s (+-%.*f), %s %.*f.", names[narrow],
+        say(to, "Joint space narrowest in the %s compartment: %.*f%s (± %.*f), %s %.*f.", names[narrow],
             digits, one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
             width_error(knee, scale, narrow), names[1 - narrow], digits, other->minimum * scale.per_ratio);
     } else {
-        say(to, "Joint space at its narrowest %.*f%s (+-%.*f); which side is medial could not be told.",
+        say(to, "Joint space at its narrowest %.*f%s (± %.*f); which side is medial could not be told.",
             digits, one->minimum * scale.per_ratio, scale.is_mm ? " mm" : " of the plateau width", digits,
             width_error(knee, scale, narrow));
     }

@@ -105,14 +105,14 @@ static void say_basis(const reha_films *films, reha_compared *out, const reha_re
     char published[48] = "";
     if (isfinite(change->sdc_acquisition)) {
         (void)snprintf(positioning, sizeof positioning,
-                       ", repeated positioning +-%.*f (published, best case)", digits,
+                       ", repeated positioning ± %.*f (published, best case)", digits,
                        change->sdc_acquisition);
     }
     if (isfinite(change->sdc_published)) {
         (void)snprintf(published, sizeof published, "; published MDC95 %.*f", digits, change->sdc_published);
     }
     if (isfinite(change->sdc_reading)) {
-        (void)snprintf(out->basis, sizeof out->basis, "%s of both readings +-%.*f%s%s",
+        (void)snprintf(out->basis, sizeof out->basis, "%s of both readings ± %.*f%s%s",
                        films->is_same_setup && repeat != NULL ? "measured repeatability" : "full error",
                        digits, change->sdc_reading, positioning, published);
     } else {

@@ -2,18 +2,16 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/page.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Kept in records and printed: it looks the same everywhere. */
 static const char STYLE[] =
-    ":root{color-scheme:light;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:#fff;margin:0 auto;max-width:70rem;"
-    "padding:1rem 1.5rem}h1{font-size:1.5rem;margin:.2em 0}h2{font-size:1.2rem;margin:1.2em 0 .3em}.banner{border:2px solid "
-    "var(--warn);color:var(--warn);border-radius:.4rem;padding:.5rem .8rem;margin:.8rem 0;font-weight:bold}.signed{border-color:"
-    "var(--good);color:var(--good)}img{max-width:100%;height:auto}table{border-collapse:collapse;width:100%}th,td{text-align:"
-    "left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}small,.soft{color:var(--soft)}.refused{"
-    "color:var(--stop)}code{overflow-wrap:anywhere}@media print{section{break-inside:avoid}}";
+    ":root{color-scheme:light;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--card:#f6f8fa;--warn:#8a5800;"
+    "--stop:#a4262c;--good:#1d6b36}h2{margin:1.2em 0 .3em}.banner{border-width:2px;font-weight:bold}"
+    "@media print{section{break-inside:avoid}}";
 
 static void add_pair(reha_text *html, const char *name, const char *value)
 {
@@ -101,10 +99,8 @@ static void add_result(reha_text *html, const json_t *result, const report_pictu
     reha_text_add_html(html, task);
     reha_text_add(html, "</p>\n");
     if (picture->png != NULL) {
-        reha_text_add(html, "<img alt=\"The image with what was measured; the findings are in the table\" "
-                            "src=\"data:image/png;base64,");
-        reha_text_add_base64(html, picture->png, picture->png_bytes);
-        reha_text_add(html, "\">\n");
+        reha_page_add_picture(html, "The image with what was measured; the findings are in the table", "", picture->png,
+                              picture->png_bytes);
     }
     add_regions(html, result);
     reha_text_add(html, "<p><small>Model ");
@@ -142,10 +138,8 @@ reha_status report_html(const report_source *source, uint8_t **out, size_t *out_
     const report_picture *pictures = source->pictures;
     report_banner(source->study, banner, sizeof banner);
     report_patient(source->study, patient, sizeof patient);
-    reha_text_addf(&html,
-                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\">"
-                   "<title>Rehascope report%s</title><style>%s</style></head>\n<body><h1>",
-                   report_is_signed(source->study) ? "" : " (not reviewed)", STYLE);
+    reha_page_open(&html, report_is_signed(source->study) ? "Rehascope report" : "Rehascope report (not reviewed)", STYLE);
+    reha_text_add(&html, "<h1>");
     reha_text_add_html(&html, source->clinic_name != NULL ? source->clinic_name : "Rehascope report");
     reha_text_addf(&html, "</h1>\n<p class=\"banner%s\" role=note>", report_is_signed(source->study) ? " signed" : "");
     reha_text_add_html(&html, banner);
@@ -161,8 +155,9 @@ reha_status report_html(const report_source *source, uint8_t **out, size_t *out_
     }
     reha_text_addf(&html,
                    "<p class=soft>Made %s by rehascope %s. Decision support: treatment follows symptoms and function, never "
-                   "the picture alone.</p></body></html>\n",
+                   "the picture alone.</p>",
                    source->made_at, REHA_VERSION);
+    reha_page_close(&html);
     *out_bytes = html.length;
     return reha_text_take(&html, (char **)out, err);
 }

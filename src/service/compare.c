@@ -99,15 +99,15 @@ void reha_compared_text(const reha_compared *measure, char *out, size_t out_byte
         char second[24];
         set_text(measure->set_before, first, sizeof first);
         set_text(measure->set_after, second, sizeof second);
-        (void)snprintf(out, out_bytes, "%d (%s) -> %d (%s)", measure->grade_before, first,
+        (void)snprintf(out, out_bytes, "%d (%s) → %d (%s)", measure->grade_before, first,
                        measure->grade_after, second);
     } else if (isnan(change->difference)) {
         (void)snprintf(out, out_bytes, "not measured in both");
     } else if (isnan(change->sdc)) {
-        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (measurement error not known)", digits,
+        (void)snprintf(out, out_bytes, "%.*f → %.*f %s, %+.*f (measurement error not known)", digits,
                        change->before, digits, change->after, unit, digits, change->difference);
     } else {
-        (void)snprintf(out, out_bytes, "%.*f -> %.*f %s, %+.*f (smallest detectable %.*f)", digits,
+        (void)snprintf(out, out_bytes, "%.*f → %.*f %s, %+.*f (smallest detectable %.*f)", digits,
                        change->before, digits, change->after, unit, digits, change->difference, digits,
                        change->sdc);
     }

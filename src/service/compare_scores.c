@@ -165,7 +165,7 @@ reha_status reha_score_sources_text(const reha_score_series *series, bool all, c
     say_thresholds(&text, series, "measurement error (MDC)", instrument->mdc, instrument->mdc_count,
                    series->spec.mdc, all);
     if (isfinite(latest->sdc_reading) && series->scored > 0) {
-        reha_text_addf(&text, "full error of both readings +-%.2f %s, positioning +-%.2f (%s)\n",
+        reha_text_addf(&text, "full error of both readings ± %.2f %s, positioning ± %.2f (%s)\n",
                        latest->sdc_reading, instrument->unit, latest->sdc_acquisition,
                        instrument->acquisition_source);
     }

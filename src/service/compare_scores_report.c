@@ -1,13 +1,12 @@
 /* The pages of a table of scores: HTML and PDF. */
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/compare_scores.h"
+#include "service/page.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static const double A4_WIDTH_PT = 595.28;
 static const double A4_HEIGHT_PT = 841.89;
@@ -17,23 +16,7 @@ static const unsigned SOFT = 0x5b6875;
 static const unsigned AMBER = 0x8a5800;
 enum { PLOT_WIDTH_PX = 880, PLOT_HEIGHT_PX = 300 };
 
-static const char STYLE[] =
-    ":root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--card:#f6f8fa;"
-    "--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;"
-    "--card:#1b232b;--warn:#ffc55c;--stop:#ff8a80;--good:#7fd99a}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
-    "auto;"
-    "max-width:70rem;padding:1rem 1.5rem}.banner{border:1px solid "
-    "var(--warn);color:var(--warn);border-radius:.4rem;"
-    "padding:.4rem .8rem}.card{background:var(--card);border:1px solid "
-    "var(--line);border-radius:.5rem;padding:1rem;"
-    "margin:1.2rem "
-    "0}img{max-width:100%;background:#fff}table{border-collapse:collapse;width:100%}th,td{text-align:left;"
-    "padding:.3rem .6rem;border-bottom:1px solid "
-    "var(--line)}.worsened{color:var(--stop)}.improved{color:var(--good)}"
-    ".different{color:var(--warn)}small{color:var(--soft)}.words{white-space:pre-line}@media "
-    "print{.card{break-inside:avoid}}";
+static const char STYLE[] = ".words{white-space:pre-line}";
 
 /* ---- HTML ---- */
 
@@ -76,9 +59,7 @@ static reha_status add_plot(reha_text *html, const reha_score_series *series, re
     REHA_CHECK(reha_canvas_new_picture(PLOT_WIDTH_PX, PLOT_HEIGHT_PX, reha_rgb(0xffffff), &canvas, err));
     reha_score_plot(canvas, (reha_rect){10.0, 8.0, PLOT_WIDTH_PX - 20.0, PLOT_HEIGHT_PX - 12.0}, series);
     REHA_CHECK(reha_canvas_encode(canvas, &png, &png_bytes, err));
-    reha_text_add(html, "<img alt=\"The values of the table over time\" src=\"data:image/png;base64,");
-    reha_text_add_base64(html, png, png_bytes);
-    reha_text_add(html, "\">\n");
+    reha_page_add_picture(html, "The values of the table over time", "", png, png_bytes);
 done:
     reha_free(png);
     reha_canvas_free(canvas);
@@ -115,16 +96,7 @@ reha_status reha_score_report_html(const reha_score_table *table, const char *pa
 {
     reha_status status = REHA_OK;
     reha_text html = {0};
-    char *written = NULL;
-    char now[REHA_TIMESTAMP_BYTES];
-    reha_clock_timestamp(now);
-    reha_text_addf(
-        &html,
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-        "content=\"width=device-width\"><title>Rehascope progress</title><style>%s</style></head>\n"
-        "<body><h1>Progress over time</h1><p><small>%s, rehascope %s</small></p><p class=banner role=note>"
-        "<b>Not reviewed.</b> For a clinician to check with the patient.</p>\n",
-        STYLE, now, REHA_VERSION);
+    reha_page_begin(&html, "Progress over time", "For a clinician to check with the patient.", STYLE);
     for (size_t i = 0; i < table->count; i++) {
         REHA_CHECK(add_series(&html, &table->items[i], err));
     }
@@ -132,12 +104,10 @@ reha_status reha_score_report_html(const reha_score_table *table, const char *pa
     reha_score_table_remark(table, remark, sizeof remark);
     reha_text_add(&html, "<p>");
     reha_text_add_html(&html, remark);
-    reha_text_add(&html, "</p></body></html>\n");
-    REHA_CHECK(reha_text_take(&html, &written, err));
-    REHA_CHECK(reha_file_save(path, written, strlen(written), err));
+    reha_text_add(&html, "</p>\n");
+    REHA_CHECK(reha_page_save(&html, path, err));
 done:
     reha_text_clear(&html);
-    reha_free(written);
     return status;
 }
 

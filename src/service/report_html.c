@@ -1,31 +1,15 @@
 #include "service/report.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "service/figure.h"
+#include "service/page.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char STYLE[] =
-    ":root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--card:#f6f8fa;"
-    "--warn:#8a5800;--stop:#a4262c;--good:#1d6b36}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;"
-    "--card:#1b232b;--warn:#ffc55c;--stop:#ff8a80;--good:#7fd99a}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
-    "auto;"
-    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}h2{font-size:1.2rem;margin:0 0 "
-    ".4em;"
-    "overflow-wrap:anywhere}.banner{border:1px solid var(--warn);color:var(--warn);border-radius:.4rem;"
-    "padding:.4rem .8rem;margin:.8rem 0}.case{background:var(--card);border:1px solid var(--line);"
-    "border-radius:.5rem;padding:1rem;margin:1.2rem 0}img{max-width:100%;height:auto;background:#fff;"
-    "border-radius:.3rem}table{border-collapse:collapse;width:100%;margin:.6rem 0}th,td{text-align:left;"
-    "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}td.n{white-space:nowrap}"
-    ".refused{color:var(--stop)}.ok{color:var(--good)}.warning{color:var(--warn)}small,.soft{color:var(--"
-    "soft)}"
-    "code{overflow-wrap:anywhere}@media print{.case{break-inside:avoid}}";
+static const char STYLE[] = "td.n{white-space:nowrap}";
 
 static void add_measure(reha_text *html, const reha_measure *measure)
 {
@@ -143,9 +127,8 @@ static reha_status add_picture(reha_text *html, const reha_case *result, reha_er
     }
     REHA_TRY(reha_figure_png(result, &png, &png_bytes, err));
     const task_words *said = words_of(result->analysis->task);
-    reha_text_addf(html, "<img alt=\"%s\" src=\"data:image/png;base64,", said->picture);
-    reha_text_add_base64(html, png, png_bytes);
-    reha_text_addf(html, "\">\n%s\n", said->caption);
+    reha_page_add_picture(html, said->picture, "", png, png_bytes);
+    reha_text_addf(html, "%s\n", said->caption);
     reha_free(png);
     return REHA_OK;
 }
@@ -170,7 +153,7 @@ static void add_region(reha_text *html, const reha_region *region, const char *t
 
 static reha_status add_case(reha_text *html, const reha_case *result, size_t index, reha_error *err)
 {
-    reha_text_addf(html, "<section class=case id=case%zu><h2>", index + 1);
+    reha_text_addf(html, "<section class=card id=case%zu><h2>", index + 1);
     reha_text_add_html(html, reha_path_name(result->path));
     reha_text_add(html, "</h2>\n");
     if (result->status != REHA_OK) {
@@ -214,27 +197,16 @@ reha_status reha_report_html(const reha_case *cases, size_t count, const char *p
 {
     reha_status status = REHA_OK;
     reha_text html = {0};
-    char *written = NULL;
-    char now[REHA_TIMESTAMP_BYTES];
-    reha_clock_timestamp(now);
-    reha_text_addf(
-        &html,
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-        "content=\"width=device-width\"><title>Rehascope report</title><style>%s</style></head>\n"
-        "<body><h1>Rehascope report</h1>\n<p class=soft>%s, rehascope %s</p>\n"
-        "<p class=banner role=note><b>Not reviewed.</b> Computer-made findings for a clinician to check. "
-        "They support a decision and make none; treatment follows symptoms and function, never the "
-        "picture alone.</p>\n",
-        STYLE, now, REHA_VERSION);
+    reha_page_begin(&html, "Rehascope report",
+                    "Computer-made findings for a clinician to check. They support a decision and make none; "
+                    "treatment follows symptoms and function, never the picture alone.",
+                    STYLE);
     REHA_CHECK(add_summary(&html, cases, count, err));
     for (size_t i = 0; i < count; i++) {
         REHA_CHECK(add_case(&html, &cases[i], i, err));
     }
-    reha_text_add(&html, "</body></html>\n");
-    REHA_CHECK(reha_text_take(&html, &written, err));
-    REHA_CHECK(reha_file_save(path, written, strlen(written), err));
+    REHA_CHECK(reha_page_save(&html, path, err));
 done:
     reha_text_clear(&html);
-    reha_free(written);
     return status;
 }

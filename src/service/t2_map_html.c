@@ -1,27 +1,16 @@
 /* The page of a T2 map: self-contained, no script, no request. */
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/page.h"
 #include "service/t2_map_priv.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static const char STYLE[] =
-    ":root{color-scheme:light dark;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--warn:#8a5800}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#a3b0bd;--line:#38434e;--page:#12181e;--"
-    "warn:#ffc55c}}"
-    "body{font:16px/1.5 system-ui,'DejaVu Sans',sans-serif;color:var(--ink);background:var(--page);margin:0 "
-    "auto;"
-    "max-width:84rem;padding:1rem 1.5rem}h1{font-size:1.6rem;margin:.2em 0}.banner{border:1px solid "
-    "var(--warn);"
-    "color:var(--warn);border-radius:.4rem;padding:.4rem .8rem;margin:.8rem 0}img{max-width:100%;height:auto}"
-    "table{border-collapse:collapse;margin:.6rem 0}th,td{text-align:right;padding:.3rem "
-    ".7rem;border-bottom:1px solid "
-    "var(--line)}th:first-child,td:first-child{text-align:left}.soft{color:var(--soft)}li{margin:.3rem 0}";
+    "table{width:auto}th,td{text-align:right}th:first-child,td:first-child{text-align:left}li{margin:.3rem 0}";
 
 static void add_row(reha_text *html, const char *name, const reha_t2_statistics *s)
 {
@@ -124,39 +113,24 @@ reha_status reha_t2_report(const reha_t2_result *result, double low_ms, double h
                            reha_error *err)
 {
     reha_text html = {0};
-    char *written = NULL;
+    char alt[160];
     uint8_t *png = NULL;
     size_t png_bytes = 0;
     reha_status status = REHA_OK;
-    char now[REHA_TIMESTAMP_BYTES];
-    reha_clock_timestamp(now);
     REHA_CHECK(reha_t2_picture(result, low_ms, high_ms, &png, &png_bytes, err));
-    reha_text_addf(&html,
-                   "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
-                   "content=\"width=device-width\">"
-                   "<title>T2 map</title><style>%s</style></head>\n<body><h1>T2 map</h1>\n<p class=soft>%s, "
-                   "rehascope %s</p>\n"
-                   "<p class=banner role=note><b>Not reviewed, research only.</b> A measurement for a "
-                   "clinician to check. It supports "
-                   "a decision and makes none. T2 depends on field strength, sequence and scanner: compare "
-                   "only scans of one "
-                   "protocol.</p>\n",
-                   STYLE, now, REHA_VERSION);
-    reha_text_addf(
-        &html,
-        "<img alt=\"Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms\" "
-        "src=\"data:image/png;base64,",
-        low_ms, high_ms, result->tissue.all.median_ms);
-    reha_text_add_base64(&html, png, png_bytes);
-    reha_text_add(&html, "\">\n");
+    reha_page_begin(&html, "T2 map",
+                    "Research only. A measurement for a clinician to check. It supports a decision and makes none. T2 "
+                    "depends on field strength, sequence and scanner: compare only scans of one protocol.",
+                    STYLE);
+    (void)snprintf(alt, sizeof alt,
+                   "Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms", low_ms, high_ms,
+                   result->tissue.all.median_ms);
+    reha_page_add_picture(&html, alt, "", png, png_bytes);
     add_table(&html, result);
     add_method(&html, result);
-    reha_text_add(&html, "</body></html>\n");
-    REHA_CHECK(reha_text_take(&html, &written, err));
-    REHA_CHECK(reha_file_save(path, written, strlen(written), err));
+    REHA_CHECK(reha_page_save(&html, path, err));
 done:
     reha_text_clear(&html);
-    reha_free(written);
     reha_free(png);
     return status;
 }

@@ -15,7 +15,7 @@ while IFS=, read -r label truth; do
         fail "tube $label of $truth ms: $(grep "region $label " "$work/tubes")"
 done <"$ph/tubes.csv"
 head -c 8 "$work/map.png" | grep -q PNG || fail "the map is no PNG"
-grep -q 'Not reviewed, research only' "$work/r.html" || fail "the report has no banner"
+grep -q 'Not reviewed\.</b> Research only' "$work/r.html" || fail "the report has no banner"
 grep -q '<th scope=row>Region 6</th>' "$work/r.html" || fail "the report lacks region 6"
 [ "$(grep -c '<script\|src="http\|href="http' "$work/r.html")" -eq 0 ] || fail "the report asks for something outside"
 [ -s "$work/t2.nii.gz" ] && [ -s "$work/t2_error.nii.gz" ] || fail "the NIfTI files are missing"

@@ -226,7 +226,8 @@ REHA_MUST_USE reha_status reha_clinic_studies(reha_clinic *clinic, const reha_ac
 /* {"today","waiting","to-review","signed","failed"}: how many of each. */
 REHA_MUST_USE reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *actor, json_t **out,
                                                    reha_error *err);
-/* The study with images, the results of each that stand with their reviews, signature. Audited as seen. */
+/* The study with images, the results of each that stand with their reviews, those that were set aside, signature. Audited as
+ * seen. */
 REHA_MUST_USE reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
                                             reha_error *err);
 /* Files it: in {"patient_id","episode_id"?} (REHA_MAY_PATIENTS); REHA_E_CONFLICT when signed. */
@@ -250,7 +251,7 @@ bool reha_clinic_has_image(reha_clinic *clinic, const char *image_id);
 /* The stored DICOM file as it came (pictures: as wrapped). REHA_MAY_EXPORT, audited. *out: reha_free. */
 REHA_MUST_USE reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
                                                   uint8_t **out, size_t *out_bytes, reha_error *err);
-/* A result with its analysis (docs/formats/analysis.md), reviews and picture names. */
+/* A result with its analysis (docs/formats/analysis.md), reviews, picture names, and whether it was set aside. */
 REHA_MUST_USE reha_status reha_clinic_result(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
                                              reha_error *err);
 /* A PNG of a result: "overlay" (the composed figure), "map-0" (grey map of what spoke for the grade over
@@ -270,7 +271,7 @@ typedef struct reha_clinic_comparing {
 } reha_clinic_comparing;
 /* Two images of one patient, by their newest results: docs/formats/comparison.md, with ids instead of file names, the
  * decisions on each measure, and how the later image lies over the earlier one (found in a sandbox). A refusal is a result
- * ("comparable" false). REHA_E_CONFLICT: no result yet, no patient, or two patients. Audited. */
+ * ("comparable" false). REHA_E_CONFLICT: no result stands, no patient, or two patients. Audited. */
 REHA_MUST_USE reha_status reha_clinic_compare(reha_clinic *clinic, const reha_actor *actor, const char *before_id,
                                               const char *after_id, const reha_clinic_comparing *how, json_t **out,
                                               reha_error *err);
@@ -303,6 +304,13 @@ REHA_MUST_USE reha_status reha_clinic_drain(reha_clinic *clinic, reha_error *err
  * "value"? (amend: number), "reason" (amend and reject)}. Former decisions are kept. Out: the study. */
 REHA_MUST_USE reha_status reha_clinic_review(reha_clinic *clinic, const reha_actor *actor, const char *result_id,
                                              int64_t if_study_version, const json_t *in, json_t **out, reha_error *err);
+/* A result that was asked for by name, by mistake: in {"reason"}, of at most 300 bytes. It stays in the record and stands no more
+ * (what it took the place of does), so that nobody need decide on it; the study and its reports tell who set it aside, when and
+ * why. For good: whoever asks for the task again has a new result that stands. The same again by the same user does nothing
+ * twice. REHA_MAY_REVIEW. REHA_E_CONFLICT: the program chose the task, somebody else was first, the study is signed, or a newer
+ * result stands. Out: the study. */
+REHA_MUST_USE reha_status reha_clinic_set_aside(reha_clinic *clinic, const reha_actor *actor, const char *result_id,
+                                                int64_t if_study_version, const json_t *in, json_t **out, reha_error *err);
 /* Whether a finding (docs/formats/analysis.md) says anything that can be decided on: one that was not measured does not, and
  * a decision on it is REHA_E_ARG. */
 bool reha_finding_needs_decision(const json_t *finding);

@@ -38,7 +38,7 @@ static reha_status read_side(reha_store *store, const reha_actor *actor, const c
     return json_array_size(out->standing) > 0
                ? REHA_OK
                : reha_fail(err, REHA_E_CONFLICT,
-                           "an image that has no result yet cannot be compared: wait for its analysis");
+                           "an image without a result that stands cannot be compared: wait for its analysis, or ask for one");
 }
 
 static const json_t *find_task(const json_t *rows, const char *task)

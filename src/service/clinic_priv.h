@@ -128,8 +128,10 @@ REHA_MUST_USE reha_status clinic_view(reha_clinic *clinic, const json_t *request
 /* The study as clinic.h gives it, without a check or an audit event. */
 REHA_MUST_USE reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id, json_t **out,
                                             reha_error *err);
-/* A result with reviews and pictures. */
+/* A result with reviews and pictures, and who set it aside. */
 REHA_MUST_USE reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err);
+/* REHA_E_CONFLICT unless people may still decide on this result of the study: it stands, and the study is not signed. */
+REHA_MUST_USE reha_status clinic_check_open(const json_t *study, const json_t *result, reha_error *err);
 /* In a transaction: a patient; `external_mac` (may be NULL) stands for the identity of another system. */
 REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in,
                                               const char *external_mac, char id[REHA_ID_BYTES], reha_error *err);

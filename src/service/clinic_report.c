@@ -101,12 +101,39 @@ static void software_text(const json_t *finding, char *out, size_t out_bytes)
     }
 }
 
+static const char *task_title(const char *task)
+{
+    const reha_recogniser *recogniser = reha_recogniser_find(task);
+    return recogniser != NULL ? recogniser->title : task;
+}
+
 void report_task(const json_t *result, char *out, size_t out_bytes)
 {
     const char *task = reha_json_string(result, "task", "");
-    const reha_recogniser *recogniser = reha_recogniser_find(task);
-    (void)snprintf(out, out_bytes, "%s (%s, %s)", recogniser != NULL ? recogniser->title : task, task,
+    (void)snprintf(out, out_bytes, "%s (%s, %s)", task_title(task), task,
                    json_is_true(json_object_get(result, "asked")) ? "asked for by name" : "chosen by the program");
+}
+
+void report_set_aside(const json_t *aside, char out[REPORT_LINE_BYTES])
+{
+    const char *task = reha_json_string(aside, "task", "");
+    (void)snprintf(out, REPORT_LINE_BYTES, "%s (%s): asked for by name, analysed %.*s; set aside by %s on %.*s: %s",
+                   task_title(task), task, DATE_CHARS, reha_json_string(aside, "analysed_at", ""),
+                   reha_json_string(aside, "user_name", ""), DATE_CHARS, reha_json_string(aside, "created_at", ""),
+                   reha_json_string(aside, "reason", ""));
+    for (char *at = out; (at = strpbrk(at, "\t\r\n")) != NULL;) {
+        *at = ' ';
+    }
+}
+
+void report_no_result(const json_t *image, char *out, size_t out_bytes)
+{
+    const json_t *job = json_object_get(image, "job");
+    if (strcmp(reha_json_string(job, "state", ""), "done") == 0) {
+        (void)snprintf(out, out_bytes, "No result stands: what was asked for was set aside.");
+    } else {
+        (void)snprintf(out, out_bytes, "Not analysed: %.300s", reha_json_string(job, "text", "its analysis has not ended"));
+    }
 }
 
 void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes)

@@ -10,7 +10,7 @@
 /* Kept in records and printed: it looks the same everywhere. */
 static const char STYLE[] =
     ":root{color-scheme:light;--ink:#1b2733;--soft:#5b6875;--line:#d5dbe1;--page:#fff;--card:#f6f8fa;--warn:#8a5800;"
-    "--stop:#a4262c;--good:#1d6b36}h2{margin:1.2em 0 .3em}.banner{border-width:2px;font-weight:bold}"
+    "--stop:#a4262c;--good:#1d6b36}h2{margin:1.2em 0 .3em}.banner{border-width:2px;font-weight:bold}.aside{color:var(--warn)}"
     "@media print{section{break-inside:avoid}}";
 
 static void add_pair(reha_text *html, const char *name, const char *value)
@@ -115,16 +115,24 @@ static void add_result(reha_text *html, const json_t *result, const report_pictu
 /* Takes the image's pictures off *pictures. */
 static void add_image(reha_text *html, const json_t *image, const report_picture **pictures, size_t no)
 {
+    char text[REPORT_LINE_BYTES];
     const json_t *results = json_object_get(image, "results");
+    const json_t *asides = json_object_get(image, "set_aside");
     reha_text_addf(html, "<section><h2>Image %zu</h2>\n", no);
     if (json_array_size(results) == 0) {
-        const char *why = reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended");
-        reha_text_add(html, "<p class=refused>Not analysed: ");
-        reha_text_add_html(html, why);
+        report_no_result(image, text, sizeof text);
+        reha_text_add(html, "<p class=refused>");
+        reha_text_add_html(html, text);
         reha_text_add(html, "</p>");
     }
     for (size_t i = 0; i < json_array_size(results); i++) {
         add_result(html, json_array_get(results, i), (*pictures)++);
+    }
+    for (size_t i = 0; i < json_array_size(asides); i++) {
+        report_set_aside(json_array_get(asides, i), text);
+        reha_text_add(html, "<p class=aside>");
+        reha_text_add_html(html, text);
+        reha_text_add(html, "</p>\n");
     }
     reha_text_add(html, "</section>\n");
 }

@@ -203,6 +203,17 @@ static void write_result(sheet *at, const json_t *result, const report_picture *
     at->y += 6.0;
 }
 
+static void write_set_aside(sheet *at, const json_t *aside)
+{
+    char text[REPORT_LINE_BYTES];
+    const double size = 8.5;
+    const reha_type type = {.size = size, .wrap_width = text_width()};
+    report_set_aside(aside, text);
+    ensure_room(at, reha_canvas_measure(at->canvas, text, &type).y + 4.0);
+    write_line(at, size, false, AMBER, text);
+    at->y += 4.0;
+}
+
 static bool has_picture(const json_t *image, const report_picture *pictures)
 {
     return json_array_size(json_object_get(image, "results")) > 0 && pictures->png != NULL;
@@ -213,16 +224,19 @@ static void write_image(sheet *at, const json_t *image, const report_picture **p
 {
     char text[400];
     const json_t *results = json_object_get(image, "results");
+    const json_t *asides = json_object_get(image, "set_aside");
     ensure_room(at, has_picture(image, *pictures) ? PICTURE_PT + 60.0 : 60.0);
     (void)snprintf(text, sizeof text, "Image %zu", no);
     write_line(at, 12.0, true, INK, text);
     if (json_array_size(results) == 0) {
-        (void)snprintf(text, sizeof text, "Not analysed: %.300s",
-                       reha_json_string(json_object_get(image, "job"), "text", "its analysis has not ended"));
+        report_no_result(image, text, sizeof text);
         write_line(at, 9.5, false, RED, text);
     }
     for (size_t i = 0; i < json_array_size(results); i++) {
         write_result(at, json_array_get(results, i), (*pictures)++);
+    }
+    for (size_t i = 0; i < json_array_size(asides); i++) {
+        write_set_aside(at, json_array_get(asides, i));
     }
 }
 

@@ -34,6 +34,11 @@ void report_banner(const json_t *study, char *out, size_t out_bytes);
 void report_patient(const json_t *study, char *out, size_t out_bytes);
 /* "Fractures on radiographs (fracture, asked for)": which task gave a result. */
 void report_task(const json_t *result, char *out, size_t out_bytes);
+enum { REPORT_LINE_BYTES = 1000 };
+/* "Fractures on radiographs (fracture): asked for by name, analysed 2026-01-31; set aside by A. Clinician on 2026-01-31: why". */
+void report_set_aside(const json_t *aside, char out[REPORT_LINE_BYTES]);
+/* Why no result of an image stands: not analysed (yet), or set aside. */
+void report_no_result(const json_t *image, char *out, size_t out_bytes);
 /* "Right knee", "Joint 2 from the left, side unknown", "Muscle". */
 void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes);
 /* "Muscle thickness, Fascicle length": what a region's findings could not measure; "" if nothing. */

@@ -73,22 +73,25 @@ static reha_status read_decision(const json_t *in, decision *out, reha_error *er
     return REHA_OK;
 }
 
-/* Reviews belong to the results of an unsigned study that stand; the others are history. */
-static reha_status check_open(const json_t *study, const char *result_id, reha_error *err)
+reha_status clinic_check_open(const json_t *study, const json_t *result, reha_error *err)
 {
     const json_t *images = json_object_get(study, "images");
+    const char *id = reha_json_string(result, "id", "");
     if (strcmp(reha_json_string(study, "status", ""), "signed") == 0) {
         return reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
+    }
+    if (json_is_object(json_object_get(result, "set_aside"))) {
+        return reha_fail(err, REHA_E_CONFLICT, "this result was set aside: ask for its task again, then a new one stands");
     }
     for (size_t i = 0; i < json_array_size(images); i++) {
         const json_t *results = json_object_get(json_array_get(images, i), "results");
         for (size_t k = 0; k < json_array_size(results); k++) {
-            if (strcmp(reha_json_string(json_array_get(results, k), "id", ""), result_id) == 0) {
+            if (strcmp(reha_json_string(json_array_get(results, k), "id", ""), id) == 0) {
                 return REHA_OK;
             }
         }
     }
-    return reha_fail(err, REHA_E_CONFLICT, "there is a newer result of this image for the same task: review that one");
+    return reha_fail(err, REHA_E_CONFLICT, "a newer result of this image has taken the place of this one: decide on that");
 }
 
 static reha_status store_decision(clinic_write *write, const reha_actor *actor, const json_t *result, const decision *given,
@@ -134,7 +137,7 @@ reha_status reha_clinic_review(reha_clinic *clinic, const reha_actor *actor, con
     const char *study_id = reha_json_string(result, "study_id", "");
     REHA_CHECK(clinic_study_read(write.store, actor, study_id, &study, err));
     REHA_CHECK(clinic_version(study, if_study_version, err));
-    REHA_CHECK(check_open(study, result_id, err));
+    REHA_CHECK(clinic_check_open(study, result, err));
     REHA_CHECK(store_decision(&write, actor, result, &given, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
     REHA_CHECK(clinic_study_read(write.store, actor, study_id, out, err));

@@ -96,6 +96,7 @@ reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *acto
 reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err)
 {
     json_t *reviews = NULL;
+    json_t *aside = NULL;
     reha_status status = reha_store_row(store, REHA_SQL_RESULT, REHA_BIND(reha_of_text(id)), out, err);
     if (status == REHA_E_NOT_FOUND) {
         return reha_fail(err, status, "no such result");
@@ -103,6 +104,13 @@ reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, 
     REHA_TRY(status);
     status = reha_store_rows(store, REHA_SQL_REVIEWS, REHA_BIND(reha_of_text(id)), &reviews, err);
     if (status == REHA_OK && json_object_set_new(*out, "reviews", reviews) != 0) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
+    }
+    if (status == REHA_OK) {
+        status = reha_store_row(store, REHA_SQL_SET_ASIDE, REHA_BIND(reha_of_text(id)), &aside, err);
+        status = status == REHA_E_NOT_FOUND ? REHA_OK : status;
+    }
+    if (status == REHA_OK && json_object_set_new(*out, "set_aside", aside != NULL ? aside : json_null()) != 0) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
     }
     if (status != REHA_OK) {
@@ -136,6 +144,7 @@ static reha_status complete_image(reha_store *store, json_t *image, reha_error *
 {
     json_t *job = NULL;
     json_t *results = NULL;
+    json_t *aside = NULL;
     const char *image_id = reha_json_string(image, "id", "");
     json_t *facts = json_object_get(image, "facts");
     (void)json_object_update_missing(image, facts);
@@ -146,7 +155,9 @@ static reha_status complete_image(reha_store *store, json_t *image, reha_error *
     }
     (void)json_object_set_new(image, "job", job != NULL ? job : json_null());
     REHA_TRY(read_results(store, image_id, &results, err));
-    return json_object_set_new(image, "results", results) == 0
+    (void)json_object_set_new(image, "results", results);
+    REHA_TRY(reha_store_rows(store, REHA_SQL_SET_ASIDES, REHA_BIND(reha_of_text(image_id)), &aside, err));
+    return json_object_set_new(image, "set_aside", aside) == 0
                ? REHA_OK
                : reha_fail(err, REHA_E_NOMEM, "out of memory for the results of an image");
 }

@@ -149,7 +149,18 @@ static const char version_4[] =
     /* What names a file, and what a deleted result must not be named by, is asked row by row. */
     "CREATE INDEX result_picture_digest ON result_picture(digest); CREATE INDEX image_result ON image(result_id);";
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4};
+/* Version 5: a result that somebody asked for by name can be set aside (at most once, for good). It stands no more, and what it
+ * took the place of stands again. */
+static const char version_5[] =
+    "CREATE TABLE set_aside (result_id TEXT NOT NULL PRIMARY KEY REFERENCES result(id), user_id TEXT NOT NULL REFERENCES user(id),"
+    " reason TEXT NOT NULL, created_at TEXT NOT NULL) STRICT;" IMMUTABLE("set_aside")
+    ERASABLE("set_aside", "SELECT 1 FROM erasing_result r WHERE r.id = OLD.result_id")
+    "CREATE VIEW kept AS SELECT r.id, r.image_id, r.task, r.asked FROM result r WHERE NOT EXISTS (SELECT 1 FROM"
+    " set_aside a WHERE a.result_id = r.id);"
+    "DROP VIEW standing; CREATE VIEW standing AS SELECT r.image_id, r.id AS result_id, r.task, r.asked FROM kept r WHERE NOT EXISTS"
+    " (SELECT 1 FROM kept n WHERE n.image_id = r.image_id AND n.id > r.id AND (n.task = r.task OR (n.asked = 0 AND r.asked = 0)));";
+
+static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5};
 
 int reha_schema_count(void)
 {

@@ -35,6 +35,10 @@
     "asked AS \"asked:bool\", input_digest, model, model_version, model_hash, software, accepted AS \"accepted:bool\", headline, " \
     "analysis AS \"analysis:json\", (SELECT json_group_array(name) FROM result_picture WHERE result_id = " \
     "result.id) AS \"pictures:json\" "
+#define SET_ASIDE \
+    "SELECT a.result_id, r.task, r.created_at AS analysed_at, a.user_id, u.display_name AS user_name, " \
+    OPEN("a.reason", "a.result_id", "set_aside.reason") " AS reason, a.created_at FROM set_aside a JOIN result r ON r.id = " \
+    "a.result_id JOIN user u ON u.id = a.user_id "
 #define REVIEW \
     "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, " \
     OPEN("v.reason", "v.id", "review.reason") " AS reason, v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
@@ -183,7 +187,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "t.image_id = i.id WHERE i.study_id = ?1 GROUP BY t.task ORDER BY MIN(t.result_id))), headline = COALESCE((SELECT "
         "r.headline FROM image i JOIN standing t ON t.image_id = i.id JOIN result r ON r.id = t.result_id WHERE "
         "i.study_id = ?1 ORDER BY r.accepted DESC, r.id LIMIT 1), (SELECT j.text FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 "
-        "AND j.state = 'failed' ORDER BY j.id DESC LIMIT 1)), status = CASE WHEN signed_at IS NOT NULL THEN "
+        "AND j.state = 'failed' ORDER BY j.id DESC LIMIT 1), (SELECT 'no result stands: what was asked for was set aside' "
+        "FROM image i JOIN result r ON r.image_id = i.id JOIN set_aside a ON a.result_id = r.id WHERE i.study_id = ?1 LIMIT 1)), status = CASE WHEN signed_at IS NOT NULL THEN "
         "'signed' WHEN EXISTS (SELECT 1 FROM image i JOIN job j ON j.image_id = i.id WHERE i.study_id = ?1 AND "
         "j.state IN ('queued', 'running')) THEN 'waiting' WHEN NOT EXISTS (SELECT 1 FROM image i JOIN "
         "result r ON r.image_id = i.id WHERE i.study_id = ?1) THEN 'failed' ELSE 'to-review' END WHERE id = ?1",
@@ -244,6 +249,12 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_REVIEW_ADD] =
         "INSERT INTO review (id, result_id, region, finding, decision, value, software_value, reason, user_id, "
         "created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, " SEAL("?8", "?1", "review.reason") ", ?9, ?10)",
+    [REHA_SQL_SET_ASIDE] =
+        SET_ASIDE "WHERE a.result_id = ?1",
+    [REHA_SQL_SET_ASIDES] =
+        SET_ASIDE "WHERE r.image_id = ?1 ORDER BY a.created_at, a.result_id",
+    [REHA_SQL_SET_ASIDE_ADD] =
+        "INSERT INTO set_aside (result_id, user_id, reason, created_at) VALUES (?1, ?2, " SEAL("?3", "?1", "set_aside.reason") ", ?4)",
     [REHA_SQL_SIGNATURES] =
         "SELECT g.id, g.study_id, g.user_id, u.display_name AS user_name, g.role, g.signed_at, "
         OPEN("g.comment", "g.id", "signature.comment") " AS comment, g.content_hash, w.created_at AS withdrawn_at, (SELECT display_name FROM user WHERE id = w.user_id) AS "
@@ -311,6 +322,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "DELETE FROM signature WHERE study_id IN (SELECT id FROM erasing_study)",
     [REHA_SQL_ERASE_REVIEWS] =
         "DELETE FROM review WHERE result_id IN (SELECT id FROM erasing_result)",
+    [REHA_SQL_ERASE_SET_ASIDES] =
+        "DELETE FROM set_aside WHERE result_id IN (SELECT id FROM erasing_result)",
     [REHA_SQL_ERASE_MEASUREMENTS] =
         "DELETE FROM measurement WHERE result_id IN (SELECT id FROM erasing_result)",
     [REHA_SQL_ERASE_PICTURES] =

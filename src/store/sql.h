@@ -72,6 +72,9 @@ typedef enum reha_sql {
     REHA_SQL_MEASUREMENT_ADD, /* result, region, key, label, side, value, unit, error */
     REHA_SQL_REVIEWS, /* result: the newest decision on each finding */
     REHA_SQL_REVIEW_ADD, /* id, result, region, finding, decision, value, software value, reason, user, time */
+    REHA_SQL_SET_ASIDE, /* result */
+    REHA_SQL_SET_ASIDES, /* image: its results that were set aside */
+    REHA_SQL_SET_ASIDE_ADD, /* result, user, reason, time */
     REHA_SQL_SIGNATURES, /* study */
     REHA_SQL_SIGNATURE_ADD, /* id, study, user, role, time, comment, content, hash */
     REHA_SQL_SIGNATURE_WITHDRAW, /* signature, user, reason, time */
@@ -95,6 +98,7 @@ typedef enum reha_sql {
     REHA_SQL_ERASE_WITHDRAWALS,
     REHA_SQL_ERASE_SIGNATURES,
     REHA_SQL_ERASE_REVIEWS,
+    REHA_SQL_ERASE_SET_ASIDES,
     REHA_SQL_ERASE_MEASUREMENTS,
     REHA_SQL_ERASE_PICTURES,
     REHA_SQL_ERASE_UPLOADS,

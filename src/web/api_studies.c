@@ -95,6 +95,13 @@ reha_status reha_web_review(reha_call *call, reha_error *err)
     return reha_call_json(call, 200, study, err);
 }
 
+reha_status reha_web_set_aside(reha_call *call, reha_error *err)
+{
+    json_t *study = NULL;
+    REHA_TRY(reha_clinic_set_aside(call->clinic, &call->actor, ID, call->if_version, call->in, &study, err));
+    return reha_call_json(call, 200, study, err);
+}
+
 reha_status reha_web_sign(reha_call *call, reha_error *err)
 {
     json_t *study = NULL;

@@ -77,6 +77,7 @@ REHA_HANDLER(reha_web_result);
 REHA_HANDLER(reha_web_result_picture);
 REHA_HANDLER(reha_web_result_frames);
 REHA_HANDLER(reha_web_review);
+REHA_HANDLER(reha_web_set_aside);
 REHA_HANDLER(reha_web_job);
 REHA_HANDLER(reha_web_events);   /* events.c */
 REHA_HANDLER(reha_web_patients); /* api_patients.c */

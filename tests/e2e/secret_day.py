@@ -29,6 +29,15 @@ def day(address, images):
                               episode_id=episode["id"], image_date=f"202{number}-01-31", mm_per_px=0.45)
         study = answer["items"][0]["study_id"]
         petra.wait(study)
+    image = petra.get("/studies/" + study)["images"][0]["id"]
+    petra.ask("POST", f"/images/{image}/analysis", {"task": "fracture"})
+    seen = petra.wait(study)
+    chosen, asked = [f"/results/{result['id']}/set-aside" for result in seen["images"][0]["results"]]
+    petra.ask("POST", chosen, {"reason": f"aside {WORD}"}, version=seen["version"], expect=409)
+    petra.ask("POST", asked, {"reason": f"aside {WORD}"}, version=seen["version"] - 1, expect=412)
+    petra.ask("POST", asked, {"reason": WORD * 40}, version=seen["version"], expect=400)
+    petra.ask("POST", asked, {"reason": f"aside {WORD}"}, version=seen["version"])
+    petra.ask("POST", asked, {"reason": f"aside {WORD}"}, version=seen["version"])  # once more: done once
     seen = petra.review_all(petra.get("/studies/" + study), f"reason {WORD}")
     seen = petra.ask("POST", f"/studies/{study}/signature", {"comment": f"comment {WORD}"}, version=seen["version"])
     petra.ask("POST", f"/studies/{study}/reopen", {"reason": f"reopened {WORD}"}, version=seen["version"])

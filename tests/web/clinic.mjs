@@ -141,6 +141,37 @@ async function uploadForATask(page, file) {
   check((await page.locator(".study-row", { hasText: "Knee osteoarthritis · Fractures" }).count()) === 1, "the worklist does not tell which tasks gave results");
 }
 
+// Asked by mistake: by keyboard alone, with a reason; page and report tell of it where its findings were.
+async function setAside(page) {
+  await page.locator(".study-row", { hasText: "Muscle architecture" }).first().getByRole("link").first().click();
+  const open = page.getByRole("button", { name: "Asked by mistake" });
+  await open.press("Enter");
+  const box = page.getByRole("dialog", { name: "Set this result aside: Muscle architecture" });
+  await box.waitFor();
+  await judge(page, "set-aside");
+  await page.keyboard.press("Escape");
+  await box.waitFor({ state: "detached" });
+  check(await open.evaluate((b) => b === document.activeElement), "the focus does not come back from the dialog of what was asked by mistake");
+  await open.press("Enter");
+  await box.getByRole("button", { name: "Set aside" }).press("Enter"); // without a reason: the browser refuses
+  check(await box.isVisible(), "a result was set aside without a reason");
+  await box.getByLabel("Reason").focus();
+  await page.keyboard.type("A film, <b>not</b> ultrasound");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab"); // past Cancel
+  await page.keyboard.press("Enter");
+  const line = page.locator(".set-aside");
+  await line.waitFor();
+  check(await line.innerText().then((t) => /^Muscle architecture: asked for by name, .*; set aside by Petra Physio, .*A film, <b>not<\/b> ultrasound/.test(t)), `the line of what was set aside: ${await line.innerText()}`);
+  check(await line.evaluate((p) => p === document.activeElement), "the focus is lost after setting aside");
+  await page.getByText("No result stands").waitFor();
+  check((await open.count()) === 0 && (await page.getByRole("button", { name: "Analyse again with" }).count()) === 1, "what can be done after setting aside");
+  await judge(page, "study-set-aside");
+  const [pdf] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Report (PDF)" }).first().click()]);
+  check(readFileSync(await pdf.path()).subarray(0, 5).toString() === "%PDF-", "the report with what was set aside is no PDF");
+  if (shots) await pdf.saveAs(join(shots, "set-aside.pdf"));
+}
+
 async function acceptAll(page) {
   for (let left = await page.locator(".finding.undecided").count(); left > 0; left--) {
     await page.keyboard.press("a");
@@ -441,6 +472,7 @@ try {
   await askByName(page);
   await review(page);
   await uploadForATask(page, files[2]);
+  await setAside(page);
   await page.goto(patient);
   await page.getByRole("button", { name: "Edit patient" }).waitFor(); // the worklist has a place for files too
   await uploadAndOpen(page, files[1]);

@@ -1,4 +1,4 @@
-/* kill -9 at random instants of upload, analysis, review, signature and migration, many times: whatever was acknowledged is
+/* kill -9 at random instants of upload, analysis, review, setting aside, signature and migration, many times: whatever was acknowledged is
  * there afterwards, nothing is half there, the chain verifies, and no clear text of a former version stays. */
 #include "clinic_support.h"
 #include "former_home.h"
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 12, MAKING_ROUNDS = 16, MIGRATION_ROUNDS = 5, MIGRATION_COPIES = 400, PROMISES_MAX = 5, KILL_AFTER_MS_MAX = 40, IMAGES_MAX = 4000, LINE_BYTES = 96, SLOW_S = 120 };
+enum { ROUNDS = 12, MAKING_ROUNDS = 16, MIGRATION_ROUNDS = 5, MIGRATION_COPIES = 400, PROMISES_MAX = 5, KILL_AFTER_MS_MAX = 40, IMAGES_MAX = 4000, LINE_BYTES = 96, SLOW_S = 120, ASKED = 8 };
 
 /* REHA_CRASH_ROUNDS=300 for a long test: as many kills of the work, and a quarter of that of making and of migrating a home. */
 static uint64_t rounds(int usual, long share)
@@ -116,6 +116,27 @@ static void review_one(reha_clinic *clinic, const reha_actor *actor, const char 
     json_decref(study);
 }
 
+/* Sets aside what was asked for last; a former one of the task stands then, until there is none. */
+static void set_aside_one(reha_clinic *clinic, const reha_actor *actor, const char *study_id, int fd)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *study = NULL;
+    json_t *out = NULL;
+    json_t *in = json_pack("{s:s}", "reason", "asked by mistake");
+    if (reha_clinic_study(clinic, actor, study_id, &study, &err) == REHA_OK) {
+        const json_t *results = json_object_get(json_array_get(json_object_get(study, "images"), 0), "results");
+        const json_t *newest = json_array_get(results, json_array_size(results) - 1);
+        const char *id = reha_json_string(newest, "id", "");
+        if (json_is_true(json_object_get(newest, "asked")) &&
+            reha_clinic_set_aside(clinic, actor, id, version_of(study), in, &out, &err) == REHA_OK) {
+            promise(fd, "aside", id);
+        }
+    }
+    json_decref(in);
+    json_decref(out);
+    json_decref(study);
+}
+
 typedef struct scene { /* what all children work on */
     const char *home;
     reha_actor actor;
@@ -138,6 +159,7 @@ static void work_until_killed(const scene *at, uint64_t seed, uint64_t images, i
             upload_one(clinic, &at->actor, seed * IMAGES_MAX + i, fd);
             plan_one(clinic, &at->actor, at->patient_id, fd);
             review_one(clinic, &at->actor, at->study_id, seed * IMAGES_MAX + i, fd);
+            set_aside_one(clinic, &at->actor, at->study_id, fd);
         } else {
             (void)usleep(20000);
         }
@@ -160,7 +182,7 @@ static bool has_review(const json_t *study, const char *reason)
     return false;
 }
 
-enum { IMAGES_KEPT, PLANS_KEPT, SIGNED_KEPT, REVIEWS_KEPT, KINDS };
+enum { IMAGES_KEPT, PLANS_KEPT, SIGNED_KEPT, REVIEWS_KEPT, ASIDES_KEPT, KINDS };
 
 static void check_promises(reha_clinic *clinic, const scene *at, const char *path, int counts[KINDS])
 {
@@ -188,6 +210,10 @@ static void check_promises(reha_clinic *clinic, const scene *at, const char *pat
         } else if (strcmp(kind, "review") == 0) {
             assert_true(has_review(graded, id));
             counts[REVIEWS_KEPT]++;
+        } else if (strcmp(kind, "aside") == 0) {
+            assert_ok(reha_clinic_result(clinic, actor, id, &out, &err), &err);
+            assert_true(json_is_object(json_object_get(out, "set_aside")));
+            counts[ASIDES_KEPT]++;
         } else {
             assert_ok(reha_clinic_study(clinic, actor, id, &out, &err), &err);
             assert_string_equal(reha_json_string(out, "status", ""), "signed");
@@ -255,7 +281,7 @@ static void check_no_halves(reha_clinic *clinic, const reha_actor *actor)
     json_decref(list);
 }
 
-/* A patient, and a knee that was analysed: its findings are there to be decided on. */
+/* A patient, and a knee that was analysed, also for what nobody meant: its findings are there to be decided on. */
 static void set_scene(test_home *home, scene *at)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -278,6 +304,13 @@ static void set_scene(test_home *home, scene *at)
     json_decref(out);
     reha_free(png);
     assert_ok(reha_clinic_drain(home->clinic, &err), &err);
+    in = json_pack("{s:s}", "task", "fracture");
+    for (int i = 0; i < ASKED; i++) { /* one after the other is set aside later */
+        assert_ok(reha_clinic_analyse(home->clinic, &at->actor, at->image_id, in, NULL, &out, &err), &err);
+        json_decref(out);
+        assert_ok(reha_clinic_drain(home->clinic, &err), &err);
+    }
+    json_decref(in);
     reha_clinic_close(home->clinic);
     home->clinic = NULL;
 }
@@ -329,8 +362,8 @@ static void test_nothing_acknowledged_is_lost(void **state)
     for (int kind = 0; kind < KINDS; kind++) {
         assert_true(counts[kind] > 0);
     }
-    print_message("kept: %d images, %d plans, %d reviews, %d signatures over %d kills\n", counts[IMAGES_KEPT], counts[PLANS_KEPT],
-                  counts[REVIEWS_KEPT], counts[SIGNED_KEPT], (int)kills + 1);
+    print_message("kept: %d images, %d plans, %d reviews, %d set aside, %d signatures over %d kills\n", counts[IMAGES_KEPT],
+                  counts[PLANS_KEPT], counts[REVIEWS_KEPT], counts[ASIDES_KEPT], counts[SIGNED_KEPT], (int)kills + 1);
     check_no_halves(home.clinic, &at.actor);
     const reha_actor local = reha_actor_local();
     assert_ok(reha_clinic_audit_verify(home.clinic, &local, true, &out, &err), &err);

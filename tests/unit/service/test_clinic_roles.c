@@ -104,6 +104,8 @@ WRITE(do_prediction_make, json_pack("{s:s, s:{}}", "outcome", "knee-oa-progressi
       reha_clinic_prediction_make(f->clinic, actor, f->patient, in, &out, err))
 WRITE(do_review, json_pack("{s:i, s:s, s:s}", "region", 0, "finding", "oa", "decision", "accept"),
       reha_clinic_review(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
+WRITE(do_set_aside, json_pack("{s:s}", "reason", "asked by mistake"),
+      reha_clinic_set_aside(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_sign, json_object(), reha_clinic_sign(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_reopen, json_pack("{s:s}", "reason", "x"),
       reha_clinic_reopen(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
@@ -169,6 +171,7 @@ static const struct {
              {"prediction-form", do_prediction_form, REHA_MAY_CARE, REHA_OK},
              {"prediction-make", do_prediction_make, REHA_MAY_CARE, REHA_E_ARG},
              {"review", do_review, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
+             {"set-aside", do_set_aside, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
              {"sign", do_sign, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
              {"reopen", do_reopen, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
              {"users", do_users, REHA_MAY_USERS, REHA_OK},

@@ -1,6 +1,8 @@
 /* What is asked of an image by name: jobs with a task, results beside each other, what cannot be asked for. */
 #include "clinic_support.h"
 
+#include "base/sync.h"
+
 typedef struct stored { /* a knee in the records of a clinic with workers */
     test_home home;
     reha_actor clinician;
@@ -307,6 +309,328 @@ static void test_models_tell_what_is_offered(void **state)
     close_home(&home);
 }
 
+/* --- asked by mistake ------------------------------------------------------------------------------------------------ */
+
+static const char WHY[] = "<b>wrong</b>\nimage";
+
+static const json_t *asides_of(const json_t *study)
+{
+    return json_object_get(json_array_get(json_object_get(study, "images"), 0), "set_aside");
+}
+
+/* *study (json_decref'ed) becomes what it is afterwards; unchanged after a failure. */
+static reha_status set_aside(const stored *at, const reha_actor *actor, const char *result_id, const char *reason,
+                             json_t **study, reha_error *err)
+{
+    json_t *out = NULL;
+    json_t *in = json_pack("{s:s?}", "reason", reason);
+    const reha_status status =
+        reha_clinic_set_aside(at->home.clinic, actor, result_id, version_of(*study), in, &out, err);
+    json_decref(in);
+    if (status == REHA_OK) {
+        json_decref(*study);
+        *study = out;
+    } else {
+        assert_null(out);
+    }
+    return status;
+}
+
+static json_t *ask_and_read(const stored *at, const char *task, json_t *study)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *job = NULL;
+    assert_ok(ask(at, task, NULL, &job, &err), &err);
+    json_decref(job);
+    json_decref(study);
+    return read_study(at);
+}
+
+static json_t *accept_all(const stored *at, json_t *study)
+{
+    reha_error err = REHA_ERROR_INIT;
+    const json_t *result = first_result(study);
+    json_t *kept = json_deep_copy(json_object_get(json_object_get(result, "analysis"), "regions"));
+    char id[REHA_ID_BYTES];
+    size_t region = 0;
+    size_t k = 0;
+    json_t *one = NULL;
+    json_t *finding = NULL;
+    (void)snprintf(id, sizeof id, "%s", reha_json_string(result, "id", ""));
+    json_array_foreach(kept, region, one)
+    {
+        json_array_foreach(json_object_get(one, "findings"), k, finding)
+        {
+            json_t *out = NULL;
+            json_t *in = json_pack("{s:i, s:s, s:s}", "region", (int)region, "finding",
+                                   reha_json_string(finding, "key", ""), "decision", "accept");
+            if (reha_finding_needs_decision(finding)) {
+                assert_ok(reha_clinic_review(at->home.clinic, &at->clinician, id, version_of(study), in, &out, &err), &err);
+                json_decref(study);
+                study = out;
+            }
+            json_decref(in);
+        }
+    }
+    json_decref(kept);
+    return study;
+}
+
+static json_t *sign(const stored *at, json_t *study, bool again)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *out = NULL;
+    json_t *in = again ? json_pack("{s:s}", "reason", "more was asked") : json_object();
+    assert_ok(again ? reha_clinic_reopen(at->home.clinic, &at->clinician, at->study_id, version_of(study), in, &out, &err)
+                    : reha_clinic_sign(at->home.clinic, &at->clinician, at->study_id, version_of(study), in, &out, &err),
+              &err);
+    json_decref(in);
+    json_decref(study);
+    return out;
+}
+
+/* So many events of what was set aside, with the task and nothing that somebody typed. */
+static void expect_noted(const stored *at, size_t count)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *log = NULL;
+    const reha_actor local = reha_actor_local();
+    const reha_query query = {.action = "result.set-aside"};
+    assert_ok(reha_clinic_audit(at->home.clinic, &local, &query, &log, &err), &err);
+    const json_t *items = json_object_get(log, "items");
+    assert_int_equal(json_array_size(items), count);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *event = json_array_get(items, i);
+        const json_t *detail = json_object_get(event, "detail");
+        assert_string_equal(reha_json_string(event, "entity", ""), "result");
+        assert_string_equal(reha_json_string(event, "user_id", ""), at->clinician.user_id);
+        assert_int_equal(json_object_size(detail), 1);
+        assert_non_null(json_object_get(detail, "task"));
+    }
+    json_decref(log);
+}
+
+/* Who may not, what is missing or too much, another version, another state: nothing changes. */
+static void expect_refusals(const stored *at, json_t *study, const char *asked, const char *chosen)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *out = NULL;
+    char longest[302];
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    for (int role = REHA_ROLE_NONE; role < REHA_ROLE_COUNT; role++) {
+        const reha_actor actor = {.user_id = "x", .role = (reha_role)role};
+        if (!reha_role_may((reha_role)role, REHA_MAY_REVIEW)) {
+            assert_int_equal(set_aside(at, &actor, asked, "mistake", &study, &err),
+                             role == REHA_ROLE_NONE ? REHA_E_SIGNED_OUT : REHA_E_DENIED);
+        }
+    }
+    const struct {
+        const char *result, *reason, *says;
+        reha_status status;
+    } bad[] = {{asked, NULL, "'reason' is needed", REHA_E_ARG},
+               {asked, "", "'reason' is needed", REHA_E_ARG},
+               {asked, " \n\t", "blank", REHA_E_ARG},
+               {asked, "a\x01", "reason", REHA_E_ARG},
+               {asked, longest, "300", REHA_E_ARG},
+               {"none", "mistake", "no such result", REHA_E_NOT_FOUND},
+               {chosen, "mistake", "the program chose this task", REHA_E_CONFLICT}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(set_aside(at, &at->clinician, bad[i].result, bad[i].reason, &study, &err), bad[i].status);
+        if (strstr(err.text, bad[i].says) == NULL) {
+            fail_msg("%s: %s", bad[i].says, err.text);
+        }
+    }
+    const char *const bodies[] = {"{\"reason\": 3}", "{\"reason\": \"x\", \"finding\": \"oa\"}", "[]"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        json_t *in = json_loads(bodies[i], 0, NULL);
+        assert_int_equal(reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study), in, &out, &err),
+                         REHA_E_ARG);
+        json_decref(in);
+    }
+    json_t *in = json_pack("{s:s}", "reason", "mistake");
+    assert_int_equal(reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study) - 1, in, &out, &err),
+                     REHA_E_STALE);
+    json_decref(in);
+    assert_null(out);
+    json_t *same = read_study(at);
+    assert_int_equal(version_of(same), version_of(study));
+    assert_int_equal(json_array_size(asides_of(same)), 0);
+    json_decref(same);
+    expect_noted(at, 0);
+}
+
+typedef struct hasty { /* one of several who read the same study */
+    const stored *at;
+    reha_actor actor;
+    const char *result_id;
+    int64_t version;
+    reha_status status;
+} hasty;
+
+static void set_aside_at_once(void *context)
+{
+    hasty *one = context;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *out = NULL;
+    json_t *in = json_pack("{s:s}", "reason", "all saw it");
+    one->status = reha_clinic_set_aside(one->at->home.clinic, &one->actor, one->result_id, one->version, in, &out, &err);
+    json_decref(in);
+    json_decref(out);
+}
+
+/* One of those who read the same gets through, the others are told that somebody was first. */
+static void expect_one_of_many(const stored *at, const char *result_id, int64_t version)
+{
+    enum { MANY = 4 };
+    static const char *const names[MANY] = {"many-a", "many-b", "many-c", "many-d"};
+    reha_error err = REHA_ERROR_INIT;
+    hasty all[MANY];
+    reha_thread *threads[MANY];
+    int done = 0;
+    for (int i = 0; i < MANY; i++) {
+        all[i] = (hasty){at, add_user(at->home.clinic, names[i], REHA_ROLE_PHYSIOTHERAPIST), result_id, version, REHA_OK};
+    }
+    for (int i = 0; i < MANY; i++) {
+        assert_ok(reha_thread_start(set_aside_at_once, &all[i], &threads[i], &err), &err);
+    }
+    for (int i = 0; i < MANY; i++) {
+        reha_thread_join(threads[i]);
+        done += all[i].status == REHA_OK ? 1 : 0;
+        assert_true(all[i].status == REHA_OK || all[i].status == REHA_E_STALE);
+    }
+    assert_int_equal(done, 1);
+}
+
+static void test_what_was_asked_by_mistake_is_set_aside(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    stored at;
+    json_t *out = NULL;
+    char chosen[REHA_ID_BYTES], fracture[REHA_ID_BYTES], knee[REHA_ID_BYTES], id[REHA_ID_BYTES];
+    store_knee(&at, true, NULL);
+    json_t *study = read_study(&at);
+    expect_result(study, 0, "knee-oa", false, chosen);
+    study = ask_and_read(&at, "fracture", study);
+    study = ask_and_read(&at, "knee-oa", study);
+    expect_result(study, 0, "fracture", true, fracture);
+    expect_result(study, 1, "knee-oa", true, knee);
+    expect_refusals(&at, study, knee, chosen);
+
+    /* What it took the place of stands again, undecided; what was decided on it is history. */
+    assert_ok(reject_grade(&at, study, knee, &err), &err);
+    json_decref(study);
+    study = read_study(&at);
+    const int64_t before = version_of(study);
+    assert_ok(set_aside(&at, &at.clinician, knee, WHY, &study, &err), &err);
+    assert_int_equal(version_of(study), before + 1);
+    assert_int_equal(json_array_size(results_of(study)), 2);
+    expect_result(study, 0, "knee-oa", false, id);
+    assert_string_equal(id, chosen);
+    expect_result(study, 1, "fracture", true, id);
+    assert_int_equal(json_integer_value(json_object_get(study, "reviewed")), 0);
+    assert_true(json_integer_value(json_object_get(study, "to_review")) >= 3);
+    assert_int_equal(reject_grade(&at, study, knee, &err), REHA_E_CONFLICT);
+    assert_non_null(strstr(err.text, "was set aside"));
+    assert_int_equal(count_measures(&at, study, knee), 0);
+    json_decref(study);
+    study = read_study(&at);
+    assert_true(count_measures(&at, study, chosen) >= 3);
+
+    /* It is told: in the study, beside the result (which is whole), in the report, by an event. */
+    assert_int_equal(json_array_size(asides_of(study)), 1);
+    const json_t *aside = json_array_get(asides_of(study), 0);
+    assert_string_equal(reha_json_string(aside, "result_id", ""), knee);
+    assert_string_equal(reha_json_string(aside, "task", ""), "knee-oa");
+    assert_string_equal(reha_json_string(aside, "user_name", ""), "clinician");
+    assert_string_equal(reha_json_string(aside, "user_id", ""), at.clinician.user_id);
+    assert_string_equal(reha_json_string(aside, "reason", ""), WHY);
+    assert_true(strlen(reha_json_string(aside, "analysed_at", "")) == 24 && strlen(reha_json_string(aside, "created_at", "")) == 24);
+    assert_ok(reha_clinic_result(at.home.clinic, &at.clinician, knee, &out, &err), &err);
+    assert_string_equal(reha_json_string(json_object_get(out, "set_aside"), "reason", ""), WHY);
+    assert_int_equal(json_array_size(json_object_get(out, "reviews")), 1);
+    assert_true(json_array_size(json_object_get(json_object_get(out, "analysis"), "regions")) > 0);
+    json_decref(out);
+    assert_true(report_says(&at, "(knee-oa): asked for by name, analysed 20"));
+    assert_true(report_says(&at, "set aside by clinician on 20") && report_says(&at, ": &lt;b&gt;wrong&lt;/b&gt; image</p>"));
+    expect_noted(&at, 1);
+
+    /* The same request again, also with the version of before, does nothing twice; another reason or person is told who was first. */
+    json_decref(study);
+    study = read_study(&at);
+    json_t *in = json_pack("{s:s}", "reason", WHY);
+    assert_ok(reha_clinic_set_aside(at.home.clinic, &at.clinician, knee, before, in, &out, &err), &err);
+    assert_int_equal(version_of(out), version_of(study));
+    json_decref(in);
+    json_decref(out);
+    const reha_actor second = add_user(at.home.clinic, "second", REHA_ROLE_REVIEWER);
+    assert_int_equal(set_aside(&at, &at.clinician, knee, "another", &study, &err), REHA_E_CONFLICT);
+    assert_int_equal(set_aside(&at, &second, knee, WHY, &study, &err), REHA_E_CONFLICT);
+    assert_non_null(strstr(err.text, "clinician has set this result aside already"));
+    expect_noted(&at, 1);
+
+    /* A signed study stays as it was signed; reopened, it goes on. */
+    study = sign(&at, accept_all(&at, study), false);
+    assert_int_equal(set_aside(&at, &at.clinician, fracture, "not this one", &study, &err), REHA_E_CONFLICT);
+    assert_non_null(strstr(err.text, "signed: reopen it first"));
+    study = sign(&at, study, true);
+    assert_ok(set_aside(&at, &at.clinician, fracture, "not this one", &study, &err), &err);
+    assert_int_equal(json_array_size(results_of(study)), 1);
+    assert_int_equal(json_array_size(asides_of(study)), 2);
+    study = sign(&at, study, false); /* the decisions on the other one were kept */
+    study = sign(&at, study, true);
+    expect_noted(&at, 2);
+
+    /* Asked for again, a new result stands; of two, only the one that stands can be set aside. */
+    study = ask_and_read(&at, "fracture", study);
+    expect_result(study, 1, "fracture", true, id);
+    assert_string_not_equal(id, fracture);
+    study = ask_and_read(&at, "fracture", study);
+    assert_int_equal(set_aside(&at, &at.clinician, id, "the older one", &study, &err), REHA_E_CONFLICT);
+    assert_non_null(strstr(err.text, "a newer result"));
+    assert_int_equal(json_array_size(asides_of(study)), 2);
+    expect_result(study, 1, "fracture", true, knee);
+    expect_one_of_many(&at, knee, version_of(study));
+    json_decref(study);
+    study = read_study(&at);
+    assert_int_equal(json_array_size(asides_of(study)), 3);
+    expect_result(study, 1, "fracture", true, knee);
+    assert_string_equal(knee, id); /* the older of the two */
+    json_decref(study);
+    close_home(&at.home);
+}
+
+/* An image whose only task was a mistake: nothing stands, everybody is told, and the study can be signed as that. */
+static void test_nothing_is_left_to_stand(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    stored at;
+    json_t *out = NULL;
+    char id[REHA_ID_BYTES], newer[REHA_ID_BYTES];
+    store_knee(&at, true, "fracture");
+    json_t *study = read_study(&at);
+    expect_result(study, 0, "fracture", true, id);
+    assert_ok(set_aside(&at, &at.clinician, id, "meant the knee", &study, &err), &err);
+    assert_int_equal(json_array_size(results_of(study)), 0);
+    assert_int_equal(json_array_size(json_object_get(study, "tasks")), 0);
+    assert_string_equal(reha_json_string(study, "status", ""), "to-review");
+    assert_string_equal(reha_json_string(study, "headline", ""), "no result stands: what was asked for was set aside");
+    assert_true(report_says(&at, "No result stands") && report_says(&at, "meant the knee"));
+    const reha_clinic_comparing how = {0};
+    assert_int_equal(reha_clinic_compare(at.home.clinic, &at.clinician, at.image_id, "another", &how, &out, &err),
+                     REHA_E_CONFLICT);
+    assert_non_null(strstr(err.text, "without a result that stands"));
+    study = sign(&at, study, false);
+    study = sign(&at, study, true);
+    study = ask_and_read(&at, NULL, study);
+    expect_result(study, 0, "knee-oa", false, newer);
+    assert_int_equal(json_array_size(asides_of(study)), 1);
+    json_decref(study);
+    close_home(&at.home);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -315,6 +639,8 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_results_of_tasks_stand_beside_each_other),
                                        cmocka_unit_test(test_one_job_for_each_task), cmocka_unit_test(test_what_cannot_be_asked_for),
-                                       cmocka_unit_test(test_models_tell_what_is_offered)};
+                                       cmocka_unit_test(test_models_tell_what_is_offered),
+                                       cmocka_unit_test(test_what_was_asked_by_mistake_is_set_aside),
+                                       cmocka_unit_test(test_nothing_is_left_to_stand)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@
 
 static const char PATIENT[] =
     "01m8n4h5j7zf6mtff6n338ez6v"; /* of golden/home-v1: with records of every kind */
+static const char RESULT[] = "01m8n4hjjkvy5x84cravvhnaat";
+static const char USER[] = "01m8n4h4xdgen28frgpvfp0qa8";
 static char folder[64];
 
 typedef struct home { /* golden/home-v1 with a second patient (PATIENT and "0"), brought forward */
@@ -48,6 +50,12 @@ static void make_home(home *h)
     assert_int_equal(mkdir(h->path, 0700), 0);
     make_former_home(h->path, 1, 1);
     open_home(h);
+    assert_ok(
+        reha_store_do(h->store, REHA_SQL_SET_ASIDE_ADD,
+                      REHA_BIND(reha_of_text(RESULT), reha_of_text(USER), reha_of_text("aside ZZSECRET"),
+                                reha_of_text("2026-12-01T00:00:00.000Z")),
+                      NULL, &err),
+        &err);
     assert_ok(reha_store_sweep(h->store, &err),
               &err); /* of the migration: what is found afterwards is ours */
 }
@@ -125,7 +133,8 @@ static void test_everything_of_a_patient_goes(void **state)
             "for _ in names:\n"
             " tables |= {n for n in names if any(f[2] in tables for f in d.execute('PRAGMA "
             "foreign_key_list(%s)' % n))}\n"
-            "assert {'result_picture', 'withdrawal', 'plan_version', 'measurement', 'job', 'erasing'} < "
+            "assert {'result_picture', 'withdrawal', 'plan_version', 'measurement', 'job', 'set_aside', "
+            "'erasing'} < "
             "tables, tables\n"
             "left = {n: d.execute('SELECT COUNT(*) FROM ' + n).fetchone()[0] for n in tables}\n"
             "assert left.pop('patient') == 1 and not any(left.values()), left\n"
@@ -226,7 +235,7 @@ static void test_what_is_immutable_stays_so(void **state)
     make_home(&h);
     char code[1600];
     (void)snprintf(code, sizeof code,
-                   "tables = ('result', 'result_picture', 'measurement', 'review', 'signature', "
+                   "tables = ('result', 'result_picture', 'measurement', 'review', 'set_aside', 'signature', "
                    "'withdrawal', 'plan_version', 'prediction', 'audit')\n"
                    "def refused(change):\n"
                    " try:\n"
@@ -241,7 +250,8 @@ static void test_what_is_immutable_stays_so(void **state)
                    "assert all(refused('DELETE FROM ' + t) for t in tables)\n"
                    "d.execute(\\\"UPDATE erasing SET patient_id = '%s'\\\")\n"
                    "assert refused('DELETE FROM audit')\n"
-                   "for t, c in (('result', 'headline'), ('review', 'decision'), ('signature', 'role'), "
+                   "for t, c in (('result', 'headline'), ('review', 'decision'), ('set_aside', 'reason'), "
+                   "('signature', 'role'), "
                    "('audit', 'action')):\n"
                    " try:\n"
                    "  d.execute('UPDATE %%s SET %%s = %%s' %% (t, c, c))\n"

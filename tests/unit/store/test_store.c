@@ -338,6 +338,95 @@ static void test_results_of_former_versions_stand(void **state)
     }
 }
 
+#define FORMER_STUDY_4 "01m8p0tms9bhsvcst986wahb9w" /* of golden/home-v4 */
+#define FORMER_IMAGE_4 "01m8p0tms9zybh11tc713efzxr"
+#define FORMER_PETRA_4 "01m8p0th00ka15em6mhjdf1d83"
+static const char CHOSEN_4[] = "01m8p0tthnrewqrjaxq155g8w7"; /* by the program, as a knee */
+static const char BROKEN_4[] = "01m8p0tw8nm9vfhhkb92yf1r3m"; /* for fractures, by name */
+static const char NAMED_4[] = "01m8p0tzf7r23f5qydp8yhnenv";  /* as a knee, by name */
+
+/* These stand, and the study counts the findings of no others. */
+static void expect_standing(reha_store *store, const char *first, const char *second, int64_t findings)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *rows = NULL;
+    const char *const wanted[] = {first, second};
+    assert_ok(reha_store_do(store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(FORMER_STUDY_4)), NULL, &err), &err);
+    assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err), &err);
+    assert_int_equal(json_array_size(rows), (first != NULL ? 1 : 0) + (second != NULL ? 1 : 0));
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        assert_string_equal(reha_json_string(json_array_get(rows, i), "result_id", ""), wanted[i]);
+    }
+    const size_t count = json_array_size(rows);
+    json_decref(rows);
+    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)), &rows, &err), &err);
+    assert_int_equal(json_array_size(json_object_get(rows, "tasks")), count);
+    assert_int_equal(json_integer_value(json_object_get(rows, "reviewed")) + json_integer_value(json_object_get(rows, "to_review")),
+                     findings);
+    json_decref(rows);
+}
+
+static reha_status set_aside(reha_store *store, const char *result, reha_error *err)
+{
+    return reha_store_do(store, REHA_SQL_SET_ASIDE_ADD,
+                         REHA_BIND(reha_of_text(result), reha_of_text(FORMER_PETRA_4), reha_of_text("aside ZZSECRET"),
+                                   reha_of_text("2026-12-01T00:00:00.000Z")),
+                         NULL, err);
+}
+
+/* A former home knows nothing that was set aside. What is set aside then lets stand again what it had taken the place of; once,
+ * for good, with its reason sealed. */
+static void test_what_is_set_aside_stands_no_more(void **state)
+{
+    (void)state;
+    enum { FINDINGS = 6 };
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    reha_keys former;
+    json_t *rows = NULL;
+    char home[64];
+    char command[700];
+    (void)snprintf(home, sizeof home, "%s/aside", folder);
+    assert_int_equal(mkdir(home, 0700), 0);
+    make_former_home(home, 4, 0);
+    load_former_keys(home, &former);
+    (void)snprintf(path, sizeof path, "%s/records.db", home);
+    assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+    assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+    expect_standing(store, BROKEN_4, NAMED_4, FINDINGS);
+    assert_ok(set_aside(store, NAMED_4, &err), &err);
+    expect_standing(store, CHOSEN_4, BROKEN_4, FINDINGS);
+    assert_ok(set_aside(store, BROKEN_4, &err), &err);
+    expect_standing(store, CHOSEN_4, NULL, FINDINGS);
+    assert_int_equal(set_aside(store, BROKEN_4, &err), REHA_E_CONFLICT);
+    assert_int_equal(set_aside(store, "no-result", &err), REHA_E_NOT_FOUND);
+
+    assert_ok(reha_store_rows(store, REHA_SQL_SET_ASIDES, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err), &err);
+    assert_int_equal(json_array_size(rows), 2);
+    assert_string_equal(reha_json_string(json_array_get(rows, 0), "task", ""), "fracture");
+    json_decref(rows);
+    assert_ok(reha_store_row(store, REHA_SQL_SET_ASIDE, REHA_BIND(reha_of_text(NAMED_4)), &rows, &err), &err);
+    assert_string_equal(reha_json_string(rows, "reason", ""), "aside ZZSECRET");
+    assert_string_equal(reha_json_string(rows, "user_name", ""), "Petra P.");
+    json_decref(rows);
+    expect_no_clear_text("ZZSECRET");
+
+    /* If nothing is left to stand, the study says so instead of showing a headline of what does not count. */
+    assert_ok(set_aside(store, CHOSEN_4, &err), &err); /* what the tables allow; the clinic does not */
+    expect_standing(store, NULL, NULL, 0);
+    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)), &rows, &err), &err);
+    assert_non_null(strstr(reha_json_string(rows, "headline", ""), "set aside"));
+    json_decref(rows);
+    assert_ok(reha_store_check(store, &err), &err);
+    reha_store_close(store);
+    (void)snprintf(command, sizeof command,
+                   "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+                   "for change in ('DELETE FROM set_aside', 'UPDATE set_aside SET reason = reason'):\n"
+                   " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
+                   " else:\n  raise SystemExit(1)\"", path);
+    assert_int_equal(system(command), 0);
+}
+
 /* What is immutable stays so after its records were sealed. */
 static void test_sealed_records_are_immutable(void **state)
 {
@@ -549,7 +638,8 @@ int main(void)
         cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
         cmocka_unit_test(test_transactions), cmocka_unit_test(test_another_process_comes_and_goes), cmocka_unit_test(test_owner_only),
         cmocka_unit_test(test_seals_the_records_of_the_first_version),
-                                       cmocka_unit_test(test_results_of_former_versions_stand), cmocka_unit_test(test_sealed_records_are_immutable),
+                                       cmocka_unit_test(test_results_of_former_versions_stand), cmocka_unit_test(test_what_is_set_aside_stands_no_more),
+        cmocka_unit_test(test_sealed_records_are_immutable),
         cmocka_unit_test(test_sealed_values_stay_where_they_are), cmocka_unit_test(test_another_key_opens_nothing), cmocka_unit_test(test_refuses_what_it_does_not_know),
         cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
         cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};

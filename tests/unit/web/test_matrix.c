@@ -84,6 +84,7 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_GET, "/api/v1/patients/x/prediction-form", "p"},
                  {REHA_HTTP_POST, "/api/v1/patients/x/predictions/made", "p"},
                  {REHA_HTTP_POST, "/api/v1/results/x/reviews", "pr"},
+                 {REHA_HTTP_POST, "/api/v1/results/x/set-aside", "pr"},
                  {REHA_HTTP_POST, "/api/v1/studies/x/signature", "pr"},
                  {REHA_HTTP_POST, "/api/v1/studies/x/reopen", "pr"},
                  {REHA_HTTP_GET, "/api/v1/users", "a"},

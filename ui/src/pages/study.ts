@@ -98,6 +98,30 @@ export async function studyPage(id: string): Promise<Page> {
         async (v) => { await analyse(one, v["task"] ?? "", `${key}-${v["task"]}`); close(true); }, h("button", { type: "button", onclick: () => close(null) }, t("cancel")))]);
   }
 
+  async function setAside(one: StudyImage, result: Result): Promise<void> {
+    const answer = await dialog<Study>(t("aside.title", { task: taskName(result.task) }), (close) => [h("p", {}, t("aside.text")),
+      form(field({ name: "reason", label: t("reason"), type: "textarea", required: true }), t("aside.button"), async (v) =>
+        close(await api<Study>("POST", `/results/${result.id}/set-aside`, { reason: v["reason"] }, study.version)),
+      h("button", { type: "button", onclick: () => close(null) }, t("cancel")))]);
+    if (answer === null) return side.querySelector<HTMLElement>("[data-aside]")?.focus(); // made anew while the dialog stood
+    chosen.delete(one.id);
+    setStudy(answer);
+    focusAside(); // the button is gone
+  }
+
+  const focusAside = (): void => [...side.querySelectorAll<HTMLElement>(".set-aside")].at(-1)?.focus();
+
+  // What was set aside stays told where its findings were.
+  function asidesOf(one: StudyImage): Child {
+    return one.set_aside.map((a) => h("p", { class: "note set-aside", tabindex: "-1" }, t("aside.line", { task: taskName(a.task), analysed: moment(a.analysed_at), who: a.user_name, at: moment(a.created_at) }), " ", h("q", {}, a.reason), study.signature === null && h("small", {}, ` ${t("aside.again")}`)));
+  }
+
+  const againButton = (one: StudyImage): Child => may("upload") && study.signature === null && h("button", { type: "button", class: "small", onclick: () => void askAgain(one) }, t("again"));
+
+  function noResult(one: StudyImage): Child {
+    return one.job?.state === "done" ? h("div", { class: "results" }, h("p", {}, t("results.none")), h("span", { class: "space" }), againButton(one)) : jobText(one);
+  }
+
   function choose(one: StudyImage, result: Result): void {
     chosen.set(one.id, result.task);
     setStudy(study);
@@ -110,17 +134,19 @@ export async function studyPage(id: string): Promise<Page> {
     const research = isResearch(tasks.find((m) => m.task === shown.task));
     return h("div", { class: "results" },
       one.results.length > 1 ? h("div", { class: "tabs", role: "group", "aria-label": t("results") }, one.results.map((r) => h("button", { type: "button", class: "small", "aria-pressed": String(r === shown), onclick: () => choose(one, r) }, taskName(r.task), undecided(r) > 0 && h("span", { class: "count" }, t("results.open", { n: undecided(r) }))))) : h("strong", {}, taskName(shown.task)),
-      h("small", {}, t(shown.asked ? "task.was-asked" : "task.was-chosen")), research && h("span", { class: "tag" }, t("research-only")), h("span", { class: "space" }),
-      may("upload") && study.signature === null && h("button", { type: "button", class: "small", onclick: () => void askAgain(one) }, t("again")));
+      h("small", {}, t(shown.asked ? "task.was-asked" : "task.was-chosen")), research && h("span", { class: "tag" }, t("research-only")),
+      shown.asked && may("review") && study.signature === null && h("button", { type: "button", class: "small quiet", "data-aside": shown.id, onclick: () => void setAside(one, shown) }, t("aside")), h("span", { class: "space" }), againButton(one));
   }
 
   function showSide(): void {
     const one = image();
     const key = document.activeElement?.closest<HTMLElement>(".finding")?.dataset["key"];
+    const isAside = document.activeElement?.matches(".set-aside") === true;
     const context = { study, onStudy: setStudy, onPoint: (finding: Finding | null) => view.point(finding) };
-    replace(side, one === undefined ? h("p", {}, t("no-image")) : one.result === null ? jobText(one)
-      : [resultsOf(one), view.frameNote !== null && one.result.pictures.includes("frames.json") && h("p", { class: "note" }, view.frameNote), one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
+    replace(side, one === undefined ? h("p", {}, t("no-image")) : one.result === null ? [noResult(one), asidesOf(one)]
+      : [resultsOf(one), asidesOf(one), view.frameNote !== null && one.result.pictures.includes("frames.json") && h("p", { class: "note" }, view.frameNote), one.job !== null && one.job.state !== "done" && jobText(one), findingsOf(context, one.result)]);
     if (key !== undefined) focusAfter(key);
+    if (isAside) focusAside();
   }
 
   // A decision was made on the finding in focus: go to the next undecided one, or stay.

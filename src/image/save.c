@@ -6,7 +6,6 @@
 #include <png.h>
 #include <setjmp.h>
 #include <string.h>
-#include <zlib.h>
 
 /* See png.c: what must survive a longjmp is not kept in local variables. */
 typedef struct job {
@@ -80,7 +79,7 @@ static void fill_row(const reha_gray *image, uint32_t y, unsigned bits, uint8_t 
     }
 }
 
-static void write_all(job *work, const reha_gray *image, unsigned bits, bool is_fast)
+static void write_all(job *work, const reha_gray *image, unsigned bits)
 {
     if (setjmp(png_jmpbuf(work->png))) {
         return;
@@ -88,13 +87,7 @@ static void write_all(job *work, const reha_gray *image, unsigned bits, bool is_
     png_set_write_fn(work->png, work, on_write, on_flush);
     png_set_IHDR(work->png, work->info, image->width_px, image->height_px, (int)bits, PNG_COLOR_TYPE_GRAY,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_compression_level(work->png, is_fast ? 1 : 6);
-    if (is_fast) {
-        /* The noise of a film never repeats: looking for repetitions costs half of the time and finds none. Runs, of the black
-         * beside it, are all there is. */
-        png_set_filter(work->png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
-        png_set_compression_strategy(work->png, Z_RLE);
-    }
+    png_set_compression_level(work->png, 6);
     png_write_info(work->png, work->info);
     for (uint32_t y = 0; y < image->height_px; y++) {
         fill_row(image, y, bits, work->row);
@@ -104,8 +97,8 @@ static void write_all(job *work, const reha_gray *image, unsigned bits, bool is_
     work->is_done = true;
 }
 
-static reha_status encode(const reha_gray *image, unsigned bits, bool is_fast, uint8_t **out, size_t *out_bytes,
-                          reha_error *err)
+reha_status reha_image_encode_png(const reha_gray *image, unsigned bits, uint8_t **out, size_t *out_bytes,
+                                  reha_error *err)
 {
     *out = NULL;
     *out_bytes = 0;
@@ -118,7 +111,7 @@ static reha_status encode(const reha_gray *image, unsigned bits, bool is_fast, u
     work.info = work.png != NULL ? png_create_info_struct(work.png) : NULL;
     work.row = reha_alloc((size_t)image->width_px * (bits / 8));
     if (work.info != NULL && work.row != NULL) {
-        write_all(&work, image, bits, is_fast);
+        write_all(&work, image, bits);
     }
     png_destroy_write_struct(&work.png, &work.info);
     reha_free(work.row);
@@ -129,18 +122,6 @@ static reha_status encode(const reha_gray *image, unsigned bits, bool is_fast, u
     *out = work.bytes;
     *out_bytes = work.length;
     return REHA_OK;
-}
-
-reha_status reha_image_encode_png(const reha_gray *image, unsigned bits, uint8_t **out, size_t *out_bytes,
-                                  reha_error *err)
-{
-    return encode(image, bits, false, out, out_bytes, err);
-}
-
-reha_status reha_image_encode_png_fast(const reha_gray *image, unsigned bits, uint8_t **out, size_t *out_bytes,
-                                       reha_error *err)
-{
-    return encode(image, bits, true, out, out_bytes, err);
 }
 
 reha_status reha_image_save_png(const reha_gray *image, unsigned bits, const char *path, reha_error *err)

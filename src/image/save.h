@@ -12,9 +12,6 @@
  * for such a file goes back exactly. Spacing is not stored (see load.h). *out: reha_free. */
 REHA_MUST_USE reha_status reha_image_encode_png(const reha_gray *image, unsigned bits, uint8_t **out,
                                                 size_t *out_bytes, reha_error *err);
-/* The same picture, some twenty times as fast and a little larger: for one reader close by, not for keeping. */
-REHA_MUST_USE reha_status reha_image_encode_png_fast(const reha_gray *image, unsigned bits, uint8_t **out,
-                                                     size_t *out_bytes, reha_error *err);
 REHA_MUST_USE reha_status reha_image_save_png(const reha_gray *image, unsigned bits, const char *path,
                                               reha_error *err);
 

@@ -238,14 +238,24 @@ typedef struct reha_view {
     uint32_t frame_idx;
     uint32_t frames;                    /* 0: one; else so many from frame_idx on, below each other in one picture */
     double window_center, window_width; /* width 0: the file's own window, else the span of its values */
-    bool modality_values;               /* PNG (8 or 16 bits) of the values for windowing in the page: value = slope * grey +
-                                         * intercept, both in image.display of the study's JSON; window ignored */
-    uint32_t side_max_px;               /* 0: full size; else scaled down to fit (thumbnails) */
+    bool modality_values; /* grey values for windowing in the page (docs/formats/values.md), not a PNG; window
+                           * ignored */
+    uint32_t side_max_px; /* 0: full size; else reduced by area to fit (thumbnails, what is shown first) */
 } reha_view;
-/* PNG of one frame, decoded in a sandbox. *out: reha_free. `etag` (may be NULL): names the content. */
-REHA_MUST_USE reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
-                                                const reha_view *view, uint8_t **out, size_t *out_bytes,
-                                                char etag[REHA_TOKEN_BYTES + 2], reha_error *err);
+/* One frame as a PNG or as values, decoded in a sandbox. *out: reha_free. `etag` (may be NULL): names the
+ * content. */
+REHA_MUST_USE reha_status reha_clinic_image_view(reha_clinic *clinic, const reha_actor *actor,
+                                                 const char *image_id, const reha_view *view, uint8_t **out,
+                                                 size_t *out_bytes, char etag[REHA_TOKEN_BYTES + 2],
+                                                 reha_error *err);
+/* The PNG of a small view and, from the same opening of the file, what a page asks for when the image is
+ * opened: the values of a copy that fits into REHA_REDUCED_SIDE_PX. *values stays NULL for images that open
+ * fast as they are: below 2 million pixels and of one frame. Both: reha_free. */
+enum { REHA_REDUCED_SIDE_PX = 1024 };
+REHA_MUST_USE reha_status reha_clinic_image_thumbnail(reha_clinic *clinic, const reha_actor *actor,
+                                                      const char *image_id, const reha_view *view,
+                                                      uint8_t **png, size_t *png_bytes, uint8_t **values,
+                                                      size_t *values_bytes, reha_error *err);
 /* Whether it is (still) there: for whoever keeps copies of pictures. */
 bool reha_clinic_has_image(reha_clinic *clinic, const char *image_id);
 /* The stored DICOM file as it came (pictures: as wrapped). REHA_MAY_EXPORT, audited. *out: reha_free. */

@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PICTURE_BYTES_MAX = 64 << 20, SIDE_MAX_PX = 20000, STRIP_PIXELS_MAX = 16 << 20 };
+enum {
+    PICTURE_BYTES_MAX = 64 << 20,
+    SIDE_MAX_PX = 20000,
+    STRIP_PIXELS_MAX = 16 << 20,
+    LARGE_PIXELS = 2 << 20
+};
 static const char FRAMES_PART[] = "frames.json";
 
 static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t **row, uint8_t **bytes, size_t *count,
@@ -25,13 +30,15 @@ static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t 
     return REHA_OK;
 }
 
-static json_t *render_request(const json_t *row, const reha_view *view)
+static json_t *render_request(const json_t *row, const reha_view *view, uint32_t values_side_px)
 {
     const json_t *display = json_object_get(json_object_get(row, "facts"), "display");
-    return json_pack("{s:s, s:i, s:i, s:f, s:f, s:b, s:f, s:f, s:i}", "op", "render", "frame", (int)view->frame_idx,
-                     "frames", view->frames > 0 ? (int)view->frames : 1, "center", view->window_center, "width", view->window_width, "modality_values", view->modality_values ? 1 : 0,
-                     "slope", reha_json_number(display, "slope", 1.0), "intercept",
-                     reha_json_number(display, "intercept", 0.0), "side_max_px", (int)view->side_max_px);
+    return json_pack("{s:s, s:i, s:i, s:f, s:f, s:b, s:f, s:f, s:i, s:i}", "op", "render", "frame",
+                     (int)view->frame_idx, "frames", view->frames > 0 ? (int)view->frames : 1, "center",
+                     view->window_center, "width", view->window_width, "modality_values",
+                     view->modality_values ? 1 : 0, "slope", reha_json_number(display, "slope", 1.0),
+                     "intercept", reha_json_number(display, "intercept", 0.0), "side_max_px",
+                     (int)view->side_max_px, "values_side_max_px", (int)values_side_px);
 }
 
 /* The same request on the same content is the same picture, by any version that says so here. */
@@ -39,9 +46,10 @@ static void make_etag(const json_t *row, const reha_view *view, char etag[REHA_T
 {
     char text[256];
     char digest[REHA_DIGEST_TEXT_BYTES];
-    const int length = snprintf(text, sizeof text, "2|%s|%u|%u|%.9g|%.9g|%d|%u",
-                                reha_json_string(row, "digest", ""), view->frame_idx, view->frames, view->window_center, view->window_width, view->modality_values ? 1 : 0,
-                                view->side_max_px);
+    const int length =
+        snprintf(text, sizeof text, "3|%s|%u|%u|%.9g|%.9g|%d|%u", reha_json_string(row, "digest", ""),
+                 view->frame_idx, view->frames, view->window_center, view->window_width,
+                 view->modality_values ? 1 : 0, view->side_max_px);
     reha_digest_bytes(text, (size_t)length, digest);
     (void)snprintf(etag, REHA_TOKEN_BYTES + 2, "\"%.40s\"", digest);
 }
@@ -62,43 +70,88 @@ static reha_status check_strip(const json_t *row, const reha_view *view, reha_er
                            view->frames, STRIP_PIXELS_MAX);
 }
 
-reha_status reha_clinic_image_png(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
-                                  const reha_view *view, uint8_t **out, size_t *out_bytes, char etag[REHA_TOKEN_BYTES + 2],
-                                  reha_error *err)
+/* Many pixels, or one frame out of a file of many: what would keep a reader waiting. */
+static bool is_slow_to_open(const json_t *row)
+{
+    const json_t *facts = json_object_get(row, "facts");
+    return reha_json_number(facts, "width_px", 0.0) * reha_json_number(facts, "height_px", 0.0) >=
+               LARGE_PIXELS ||
+           reha_json_number(facts, "frame_count", 1.0) > 1.0;
+}
+
+/* with_reduced: a second part where it would be slow to open. */
+static reha_status look_at(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                           const reha_view *view, bool with_reduced, reha_sandbox_answer *answer,
+                           char etag[REHA_TOKEN_BYTES + 2], reha_error *err)
 {
     json_t *row = NULL;
     uint8_t *bytes = NULL;
     size_t count = 0;
-    reha_sandbox_answer answer = {.json = NULL};
+    json_t *request = NULL;
     reha_status status = REHA_OK;
-    *out = NULL;
-    *out_bytes = 0;
+    *answer = (reha_sandbox_answer){.json = NULL};
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     if (view->side_max_px > SIDE_MAX_PX || !(view->window_width >= 0.0)) {
         return reha_fail(err, REHA_E_ARG, "the window's width and the size must not be negative, the size at most %d px",
                          SIDE_MAX_PX);
     }
     REHA_TRY(load_image(clinic, image_id, &row, &bytes, &count, err));
-    json_t *request = render_request(row, view);
+    const size_t parts = with_reduced && is_slow_to_open(row) ? 2 : 1;
     REHA_CHECK(check_strip(row, view, err));
+    request = render_request(row, view, parts == 2 ? REHA_REDUCED_SIDE_PX : 0);
     REHA_CHECK(clinic_saw(clinic, actor, "image.see", "image", image_id, err));
-    REHA_CHECK(clinic_view(clinic, request, bytes, count, &answer, err));
-    if (answer.part_count != 1) {
+    REHA_CHECK(clinic_view(clinic, request, bytes, count, answer, err));
+    if (answer->part_count != parts) {
         status = reha_fail(err, REHA_E_INTERNAL, "the worker gave no picture");
         goto done;
     }
-    *out = answer.parts[0].bytes;
-    *out_bytes = answer.parts[0].count;
-    answer.parts[0].bytes = NULL;
     if (etag != NULL) {
         make_etag(row, view, etag);
     }
 done:
-    reha_sandbox_answer_clear(&answer);
+    if (status != REHA_OK) {
+        reha_sandbox_answer_clear(answer);
+    }
     json_decref(request);
     json_decref(row);
     reha_free(bytes);
     return status;
+}
+
+static void take_part(reha_sandbox_answer *answer, size_t part, uint8_t **out, size_t *out_bytes)
+{
+    *out = answer->parts[part].bytes;
+    *out_bytes = answer->parts[part].count;
+    answer->parts[part].bytes = NULL;
+}
+
+reha_status reha_clinic_image_view(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                   const reha_view *view, uint8_t **out, size_t *out_bytes,
+                                   char etag[REHA_TOKEN_BYTES + 2], reha_error *err)
+{
+    reha_sandbox_answer answer;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(look_at(clinic, actor, image_id, view, false, &answer, etag, err));
+    take_part(&answer, 0, out, out_bytes);
+    reha_sandbox_answer_clear(&answer);
+    return REHA_OK;
+}
+
+reha_status reha_clinic_image_thumbnail(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                        const reha_view *view, uint8_t **png, size_t *png_bytes,
+                                        uint8_t **values, size_t *values_bytes, reha_error *err)
+{
+    reha_sandbox_answer answer;
+    *png = *values = NULL;
+    *png_bytes = *values_bytes = 0;
+    REHA_TRY(look_at(clinic, actor, image_id, view, true, &answer, NULL, err));
+    take_part(&answer, 0, png, png_bytes);
+    if (answer.part_count > 1) {
+        take_part(&answer, 1, values, values_bytes);
+    }
+    reha_sandbox_answer_clear(&answer);
+    return REHA_OK;
 }
 
 reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id, uint8_t **out,

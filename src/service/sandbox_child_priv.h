@@ -23,7 +23,9 @@ REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas *
 /* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file: {"kind":"dicom"|"wrapped"|"archive","facts","study_uid",
  * "sop_uid","patient_id"?,"image_date"}; part "dicom" where a picture was wrapped. */
 REHA_MUST_USE reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, reha_error *err);
-/* {"frame","frames","center","width","modality_values","slope","intercept","side_max_px"} and a DICOM file: part "png". */
+/* {"frame","frames","center","width","modality_values","slope","intercept","side_max_px","values_side_max_px"?}
+ * and a DICOM file: part "values" (docs/formats/values.md) where modality_values is true, else "png";
+ * values_side_max_px: a part "values" of the (first) frame, so reduced, beside the "png". */
 REHA_MUST_USE reha_status sandbox_render(const wire_message *request, sandbox_reply *reply, reha_error *err);
 /* {"before_bytes","analyses":[2],"pairs":[{"before","after"}],"by_intensity"} and two DICOM files, one after the other:
  * the joints of both laid over each other; done: {"joints":[registration, docs/formats/comparison.md]}. */

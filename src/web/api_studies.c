@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/digest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -131,21 +132,20 @@ reha_status reha_web_report(reha_call *call, reha_error *err)
     return REHA_OK;
 }
 
-static reha_status read_view(const reha_call *call, reha_view *view, reha_error *err)
+static reha_status read_view(const reha_call *call, bool as_values, reha_view *view, reha_error *err)
 {
     int64_t frame = 0;
     int64_t frames = 0;
     int64_t side = 0;
-    const char *values = reha_call_query(call, "values");
     const char *center = reha_call_query(call, "window_center");
     const char *width = reha_call_query(call, "window_width");
     REHA_TRY(reha_http_query_integer(call->request, "frame", 1, 1000000, 1, &frame, err));
     REHA_TRY(reha_http_query_integer(call->request, "frames", 1, 64, 1, &frames, err));
     REHA_TRY(reha_http_query_integer(call->request, "side_max_px", 16, 20000, 0, &side, err));
     *view = (reha_view){.frame_idx = (uint32_t)(frame - 1),
-                         .frames = (uint32_t)frames,
+                        .frames = (uint32_t)frames,
                         .side_max_px = (uint32_t)side,
-                        .modality_values = values != NULL && strcmp(values, "1") == 0};
+                        .modality_values = as_values};
     if (center != NULL && !reha_parse_double(center, true, &view->window_center)) {
         return reha_fail(err, REHA_E_ARG, "'window_center' must be a number");
     }
@@ -156,10 +156,20 @@ static reha_status read_view(const reha_call *call, reha_view *view, reha_error 
     return REHA_OK;
 }
 
-static bool is_thumbnail(const reha_view *view)
+/* What is kept for a while: thumbnails, and the reduced copy that the viewer begins with. */
+static bool is_kept(const reha_view *view)
 {
-    return view->frames <= 1 && view->side_max_px > 0 && view->side_max_px <= REHA_THUMB_SIDE_MAX_PX &&
-           view->window_width <= 0.0 && !view->modality_values;
+    const bool is_thumbnail = !view->modality_values && view->window_width <= 0.0 && view->side_max_px > 0 &&
+                              view->side_max_px <= REHA_THUMB_SIDE_MAX_PX;
+    const bool is_reduced = view->modality_values && view->side_max_px == REHA_REDUCED_SIDE_PX;
+    return view->frames <= 1 && (is_thumbnail || is_reduced);
+}
+
+enum { KEPT_KEY_BYTES = REHA_PARAM_BYTES + 40 };
+static void kept_key(const reha_call *call, const reha_view *view, bool is_values, char key[KEPT_KEY_BYTES])
+{
+    (void)snprintf(key, KEPT_KEY_BYTES, "%s/%u/%s%u", ID, view->frame_idx, is_values ? "v" : "",
+                   is_values ? (uint32_t)REHA_REDUCED_SIDE_PX : view->side_max_px);
 }
 
 static void seen_key(const reha_call *call, char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16])
@@ -184,61 +194,99 @@ static reha_status note_seen(reha_call *call, reha_error *err)
     return REHA_OK;
 }
 
-static reha_status make_thumbnail(reha_call *call, const reha_view *view, const char *key, uint8_t **out,
-                                  size_t *count, reha_error *err)
+/* The file is opened once for a thumbnail and for the copy that is asked for when somebody opens the image
+ * from the list. */
+static reha_status make_kept(reha_call *call, const reha_view *view, uint8_t **out, size_t *count,
+                             reha_error *err)
 {
     reha_thumbs *thumbs = call->web->thumbs;
+    char key[KEPT_KEY_BYTES];
     char seen[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
-    reha_status status = REHA_OK;
-    reha_thumbs_make_begin(thumbs, key);
-    if (!reha_thumbs_get(thumbs, key, out, count)) {
-        status = reha_clinic_image_png(call->clinic, &call->actor, ID, view, out, count, NULL, err);
-        if (status == REHA_OK) {
-            seen_key(call, seen);
-            reha_thumbs_put(thumbs, key, *out, *count);
-            reha_thumbs_put(thumbs, seen, (const uint8_t *)"1", 1);
-        }
+    uint8_t *values = NULL;
+    size_t value_count = 0;
+    if (view->modality_values) {
+        REHA_TRY(reha_clinic_image_view(call->clinic, &call->actor, ID, view, out, count, NULL, err));
+    } else {
+        REHA_TRY(reha_clinic_image_thumbnail(call->clinic, &call->actor, ID, view, out, count, &values,
+                                             &value_count, err));
     }
-    reha_thumbs_make_end(thumbs, key);
+    kept_key(call, view, view->modality_values, key);
+    reha_thumbs_put(thumbs, key, *out, *count);
+    if (values != NULL) {
+        kept_key(call, view, true, key);
+        reha_thumbs_put(thumbs, key, values, value_count);
+        reha_free(values);
+    }
+    seen_key(call, seen);
+    reha_thumbs_put(thumbs, seen, (const uint8_t *)"1", 1);
+    return REHA_OK;
+}
+
+static reha_status find_kept(reha_call *call, const reha_view *view, uint8_t **out, size_t *count,
+                             reha_error *err)
+{
+    reha_thumbs *thumbs = call->web->thumbs;
+    char key[KEPT_KEY_BYTES];
+    reha_status status = REHA_OK;
+    kept_key(call, view, view->modality_values, key);
+    if (reha_thumbs_get(thumbs, key, out, count)) {
+        return REHA_OK;
+    }
+    reha_thumbs_make_begin(thumbs, ID); /* by image: a thumbnail in the making brings the copy with it */
+    if (!reha_thumbs_get(thumbs, key, out, count)) {
+        status = make_kept(call, view, out, count, err);
+    }
+    reha_thumbs_make_end(thumbs, ID);
     return status;
 }
 
 /* Whoever may read may see every image (the route has checked it), so that one answer serves all. */
-static reha_status answer_thumbnail(reha_call *call, const reha_view *view, reha_error *err)
+static reha_status answer_kept(reha_call *call, const reha_view *view, reha_error *err)
 {
-    char key[REHA_PARAM_BYTES + 32];
     uint8_t *bytes = NULL;
     size_t count = 0;
-    (void)snprintf(key, sizeof key, "%s/%u/%u", ID, view->frame_idx, view->side_max_px);
+    char digest[REHA_DIGEST_TEXT_BYTES];
     if (!reha_clinic_has_image(call->clinic, ID)) { /* erased, perhaps by another process: no copy may outlive it */
         reha_thumbs_clear(call->web->thumbs);
         return reha_fail(err, REHA_E_NOT_FOUND, "no such image");
     }
-    if (!reha_thumbs_get(call->web->thumbs, key, &bytes, &count)) {
-        REHA_TRY(make_thumbnail(call, view, key, &bytes, &count, err));
-    }
-    reha_call_bytes(call, "image/png", bytes, count);
+    REHA_TRY(find_kept(call, view, &bytes, &count, err));
+    reha_call_bytes(call, call->match.route->answer, bytes, count);
     REHA_TRY(note_seen(call, err));
+    reha_digest_bytes(bytes, count, digest);
+    (void)snprintf(call->response.etag, sizeof call->response.etag, "\"%.40s\"", digest);
     call->response.cache = "private, max-age=86400, immutable";
     return REHA_OK;
 }
 
-reha_status reha_web_image(reha_call *call, reha_error *err)
+static reha_status answer_view(reha_call *call, const reha_view *view, reha_error *err)
 {
-    reha_view view;
     uint8_t *bytes = NULL;
     size_t count = 0;
     char etag[REHA_TOKEN_BYTES + 2] = "";
-    REHA_TRY(read_view(call, &view, err));
-    if (is_thumbnail(&view)) {
-        return answer_thumbnail(call, &view, err);
-    }
-    REHA_TRY(reha_clinic_image_png(call->clinic, &call->actor, ID, &view, &bytes, &count, etag, err));
-    reha_call_bytes(call, "image/png", bytes, count);
+    REHA_TRY(reha_clinic_image_view(call->clinic, &call->actor, ID, view, &bytes, &count, etag, err));
+    reha_call_bytes(call, call->match.route->answer, bytes, count);
     (void)snprintf(call->response.etag, sizeof call->response.etag, etag[0] == '"' ? "%s" : "\"%s\"", etag);
     /* A stored image never changes; "private" keeps it out of caches that others share. */
     call->response.cache = "private, max-age=3600, immutable";
     return REHA_OK;
+}
+
+static reha_status answer_image(reha_call *call, bool as_values, reha_error *err)
+{
+    reha_view view;
+    REHA_TRY(read_view(call, as_values, &view, err));
+    return is_kept(&view) ? answer_kept(call, &view, err) : answer_view(call, &view, err);
+}
+
+reha_status reha_web_image(reha_call *call, reha_error *err)
+{
+    return answer_image(call, false, err);
+}
+
+reha_status reha_web_image_values(reha_call *call, reha_error *err)
+{
+    return answer_image(call, true, err);
 }
 
 reha_status reha_web_image_dicom(reha_call *call, reha_error *err)

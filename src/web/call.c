@@ -21,7 +21,7 @@ reha_status reha_web_new(const reha_web_options *options, reha_web **out, reha_e
     o->streams_max = o->streams_max != 0 ? o->streams_max : 200;
     o->sign_ins_max = o->sign_ins_max != 0 ? o->sign_ins_max : 3;
     web->routes = reha_routes(&web->route_count);
-    const reha_status status = reha_thumbs_new((size_t)16 << 20, &web->thumbs, err);
+    const reha_status status = reha_thumbs_new((size_t)64 << 20, &web->thumbs, err);
     if (status != REHA_OK) {
         reha_free(web);
         return status;

@@ -70,6 +70,7 @@ REHA_HANDLER(reha_web_sign);
 REHA_HANDLER(reha_web_reopen);
 REHA_HANDLER(reha_web_report);
 REHA_HANDLER(reha_web_image);
+REHA_HANDLER(reha_web_image_values);
 REHA_HANDLER(reha_web_image_dicom);
 REHA_HANDLER(reha_web_analyse);
 REHA_HANDLER(reha_web_compare);

@@ -32,8 +32,8 @@ study = petra.upload(open(image, "rb").read(), "other.dcm", patient_id=other["id
 petra.wait(study)
 found = admin.get("/patients/" + patient)
 films = admin.get("/studies?patient_id=" + patient)["items"]
-picture = f"/images/{films[0]['first_image_id']}/picture.png?side_max_px=96"
-assert admin.raw("GET", picture)[0] == 200
+pictures = [f"/images/{films[0]['first_image_id']}/{part}" for part in ("picture.png?side_max_px=96", "values?side_max_px=1024", "values")]
+assert all(admin.raw("GET", picture)[0] == 200 for picture in pictures)
 here, yes = "/patients/" + patient, {"pseudonym": found["pseudonym"], "reason": "request"}
 petra.ask("DELETE", here, yes, version=found["version"], expect=403)
 admin.ask("DELETE", here, yes, expect=428)
@@ -46,7 +46,7 @@ shutil.copytree(home, before)
 report = admin.ask("DELETE", here, yes, version=found["version"])
 assert report["studies"] == len(films) and report["images"] == len(films) and report["wiped"], report
 admin.ask("DELETE", here, yes, version=found["version"], expect=404)
-assert admin.raw("GET", picture)[0] == 404
+assert all(admin.raw("GET", picture)[0] == 404 for picture in pictures)
 for path in (here, here + "/series", "/studies/" + films[0]["id"], f"/images/{films[0]['first_image_id']}/file.dcm"):
     code, _, body = admin.raw("GET", path)
     assert code == 404 or body.count(b"[]") >= 2, (path, code, body)

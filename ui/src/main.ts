@@ -4,7 +4,7 @@ import { accountPage, setupPage, signInPage } from "./pages/signin";
 import { problem, setClinicName, show, type Page } from "./shell";
 import { t } from "./text";
 import { applyTheme } from "./theme";
-import type { Session, State } from "./types";
+import type { Session, State, Study } from "./types";
 import { worklistPage } from "./pages/worklist";
 
 let state: State;
@@ -15,7 +15,10 @@ async function find(path: string[], parameters: URLSearchParams): Promise<Page> 
   const [name = "", id = ""] = path;
   switch (name) {
     case "": return worklistPage(parameters);
-    case "studies": return (await import("./pages/study")).studyPage(id);
+    case "studies": {
+      const [pages, study] = await Promise.all([import("./pages/study"), get<Study>(`/studies/${id}`)]); // one does not wait for the other
+      return pages.studyPage(study);
+    }
     case "compare": return (await import("./pages/compare")).comparePage(id, parameters);
     case "patients": {
       return id === "" ? (await import("./pages/patients")).patientsPage() : (await import("./pages/patient")).patientPage(id, path.slice(2));

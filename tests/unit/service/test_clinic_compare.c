@@ -1,5 +1,6 @@
 /* Two visits compared in the records; the frames of a sequence measured and shown; stacks told apart. */
 #include "clinic_support.h"
+#include "values.h"
 
 #include "../recognition/muscle_picture.h"
 #include "dicom/write.h"
@@ -277,15 +278,16 @@ static void add_sequence(bool is_muscle, char image_id[REHA_ID_BYTES], char stud
     reha_gray_free(muscle);
 }
 
-static reha_status picture_of(const char *image_id, const reha_view *view, reha_gray **out, reha_error *err)
+static reha_status values_of(const char *image_id, const reha_view *view, reha_gray **out, reha_error *err)
 {
-    uint8_t *png = NULL;
+    uint8_t *bytes = NULL;
     size_t count = 0;
     *out = NULL;
-    REHA_TRY(reha_clinic_image_png(f.home.clinic, &f.physio, image_id, view, &png, &count, NULL, err));
-    const reha_status status = reha_image_decode(png, count, NULL, out, NULL, err);
-    reha_free(png);
-    return status;
+    REHA_TRY(reha_clinic_image_view(f.home.clinic, &f.physio, image_id, view, &bytes, &count, NULL, err));
+    values_head head;
+    *out = read_values(bytes, count, &head);
+    reha_free(bytes);
+    return REHA_OK;
 }
 
 static void frames_come_one_by_one_and_as_a_strip(void **state)
@@ -307,10 +309,10 @@ static void frames_come_one_by_one_and_as_a_strip(void **state)
     assert_int_equal(strlen(reha_json_string(json_object_get(image, "stack"), "key", "")), 12);
     /* Brighter than anything in the first frame, which made the scale: not cut off. */
     const reha_view last = {.frame_idx = FRAMES - 1, .modality_values = true};
-    assert_ok(picture_of(image_id, &last, &one, &err), &err);
+    assert_ok(values_of(image_id, &last, &one, &err), &err);
     assert_true(fabs(slope * one->pixels[0] + intercept - 40.0 * (FRAMES - 1)) < 1.5);
     const reha_view middle = {.frame_idx = 1, .frames = 3, .modality_values = true};
-    assert_ok(picture_of(image_id, &middle, &strip, &err), &err);
+    assert_ok(values_of(image_id, &middle, &strip, &err), &err);
     assert_int_equal(strip->width_px, SIDE_PX);
     assert_int_equal(strip->height_px, 3 * SIDE_PX);
     for (size_t i = 0; i < 3; i++) {
@@ -321,12 +323,12 @@ static void frames_come_one_by_one_and_as_a_strip(void **state)
     reha_gray_free(strip);
     json_decref(study);
     /* What is not there is told, whichever way it is asked for. */
-    const reha_view beyond = {.frame_idx = FRAMES};
-    const reha_view across = {.frame_idx = FRAMES - 1, .frames = 2};
-    const reha_view more = {.frame_idx = 0, .frames = 64};
-    assert_int_equal(picture_of(image_id, &beyond, &one, &err), REHA_E_NOT_FOUND);
-    assert_int_equal(picture_of(image_id, &across, &one, &err), REHA_E_NOT_FOUND);
-    assert_int_equal(picture_of(image_id, &more, &one, &err), REHA_E_NOT_FOUND);
+    const reha_view beyond = {.frame_idx = FRAMES, .modality_values = true};
+    const reha_view across = {.frame_idx = FRAMES - 1, .frames = 2, .modality_values = true};
+    const reha_view more = {.frame_idx = 0, .frames = 64, .modality_values = true};
+    assert_int_equal(values_of(image_id, &beyond, &one, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(values_of(image_id, &across, &one, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(values_of(image_id, &more, &one, &err), REHA_E_NOT_FOUND);
 }
 
 static void every_frame_of_a_muscle_is_measured(void **state)

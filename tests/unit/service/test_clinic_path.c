@@ -1,5 +1,6 @@
 /* The whole path of one image: upload, sandboxed analysis, review, signature, report. */
 #include "clinic_support.h"
+#include "values.h"
 
 #include "image/load.h"
 
@@ -221,9 +222,11 @@ static void test_views(void **state)
     reha_gray *before = NULL;
     reha_gray *after = NULL;
     reha_view view = {.modality_values = true};
-    assert_ok(reha_clinic_image_png(home.clinic, &clinician, image_id, &view, &bytes, &count, etag, &err), &err);
+    assert_ok(reha_clinic_image_view(home.clinic, &clinician, image_id, &view, &bytes, &count, etag, &err),
+              &err);
     assert_ok(reha_image_decode(png, png_bytes, NULL, &before, NULL, &err), &err);
-    assert_ok(reha_image_decode(bytes, count, NULL, &after, NULL, &err), &err);
+    values_head head;
+    after = read_values(bytes, count, &head);
     const json_t *display = json_object_get(json_array_get(json_object_get(study, "images"), 0), "display");
     const double slope = reha_json_number(display, "slope", 0.0);
     const double intercept = reha_json_number(display, "intercept", -1.0);
@@ -233,15 +236,17 @@ static void test_views(void **state)
     }
     reha_free(bytes);
     view = (reha_view){.window_center = 100.0, .window_width = 50.0, .side_max_px = 64};
-    assert_ok(reha_clinic_image_png(home.clinic, &clinician, image_id, &view, &bytes, &count, other, &err), &err);
+    assert_ok(reha_clinic_image_view(home.clinic, &clinician, image_id, &view, &bytes, &count, other, &err),
+              &err);
     assert_string_not_equal(etag, other);
     reha_gray_free(after);
     assert_ok(reha_image_decode(bytes, count, NULL, &after, NULL, &err), &err);
     assert_int_equal(after->width_px > after->height_px ? after->width_px : after->height_px, 64);
     reha_free(bytes);
     view = (reha_view){.frame_idx = 7};
-    assert_int_equal(reha_clinic_image_png(home.clinic, &clinician, image_id, &view, &bytes, &count, NULL, &err),
-                     REHA_E_NOT_FOUND);
+    assert_int_equal(
+        reha_clinic_image_view(home.clinic, &clinician, image_id, &view, &bytes, &count, NULL, &err),
+        REHA_E_NOT_FOUND);
     assert_null(bytes);
     assert_ok(reha_clinic_image_dicom(home.clinic, &clinician, image_id, &bytes, &count, &err), &err);
     assert_memory_equal(bytes + 128, "DICM", 4);

@@ -67,11 +67,24 @@ READ(do_verify, reha_clinic_audit_verify(f->clinic, actor, false, &out, err))
 READ(do_result, reha_clinic_result(f->clinic, actor, "none", &out, err))
 READ(do_compare, reha_clinic_compare(f->clinic, actor, "none", f->image, &(reha_clinic_comparing){0}, &out, err))
 READ(do_job, reha_clinic_job(f->clinic, actor, "none", &out, err))
-BYTES(do_png, reha_clinic_image_png(f->clinic, actor, f->image, &view, &bytes, &count, NULL, err))
+BYTES(do_view, reha_clinic_image_view(f->clinic, actor, f->image, &view, &bytes, &count, NULL, err))
 BYTES(do_picture, reha_clinic_result_picture(f->clinic, actor, "none", "overlay", &bytes, &count, err))
 BYTES(do_frames, reha_clinic_result_frames(f->clinic, actor, "none", &bytes, &count, err))
 BYTES(do_report, reha_clinic_report(f->clinic, actor, f->study, REHA_REPORT_JSON, &bytes, &count, err))
 BYTES(do_audit_export, reha_clinic_audit_export(f->clinic, actor, &bytes, &count, err))
+static reha_status do_thumbnail(const fixture *f, const reha_actor *actor, reha_error *err)
+{
+    const reha_view view = {.side_max_px = 16};
+    uint8_t *png = NULL;
+    uint8_t *values = NULL;
+    size_t count = 0;
+    size_t value_count = 0;
+    const reha_status status =
+        reha_clinic_image_thumbnail(f->clinic, actor, f->image, &view, &png, &count, &values, &value_count, err);
+    assert_null(values); /* a picture that is small as it is */
+    reha_free(png);
+    return status;
+}
 WRITE(do_patient_add, json_object(), reha_clinic_patient_add(f->clinic, actor, in, &out, err))
 WRITE(do_patient_change, json_pack("{s:s}", "note", "x"),
       reha_clinic_patient_change(f->clinic, actor, f->patient, REHA_ANY_VERSION, in, &out, err))
@@ -146,7 +159,8 @@ static const struct {
              {"settings", do_settings, REHA_MAY_READ, REHA_OK},
              {"result", do_result, REHA_MAY_READ, REHA_E_NOT_FOUND},
              {"job", do_job, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"png", do_png, REHA_MAY_READ, REHA_OK},
+             {"view", do_view, REHA_MAY_READ, REHA_OK},
+             {"thumbnail", do_thumbnail, REHA_MAY_READ, REHA_OK},
              {"picture", do_picture, REHA_MAY_READ, REHA_E_NOT_FOUND},
              {"compare", do_compare, REHA_MAY_READ, REHA_E_NOT_FOUND},
              {"frames", do_frames, REHA_MAY_READ, REHA_E_NOT_FOUND},

@@ -63,6 +63,7 @@ static void test_the_table_says_what_roles_are_for(void **state)
     } known[] = {{REHA_HTTP_GET, "/api/v1/studies", "praco"},
                  {REHA_HTTP_GET, "/api/v1/patients/x", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/picture.png", "praco"},
+                 {REHA_HTTP_GET, "/api/v1/images/x/values", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/comparison", "praco"},
                  {REHA_HTTP_GET, "/api/v1/results/x/frames", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/file.dcm", "pra"},

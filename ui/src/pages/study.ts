@@ -11,8 +11,7 @@ import { findingsOf, reviewKey, undecided } from "./findings";
 import { StudyView } from "./study_view";
 import { statusBadge } from "./worklist";
 
-export async function studyPage(id: string): Promise<Page> {
-  const found = await get<Study>(`/studies/${id}`);
+export function studyPage(found: Study): Page {
   let tasks: ModelEntry[] = []; // told a moment later: nobody waits for them
   const chosen = new Map<string, string>(); // the task whose result the reader looks at, by image
   let study = withShown(found);
@@ -164,9 +163,9 @@ export async function studyPage(id: string): Promise<Page> {
     showSide();
   }
 
-  const reload = async (): Promise<void> => setStudy(await get<Study>(`/studies/${id}`));
+  const reload = async (): Promise<void> => setStudy(await get<Study>(`/studies/${found.id}`));
   const stop = onChanges((changes, lost) => {
-    if (lost || changes.some((c) => c.study_id === id)) void reload().catch((e: Error) => toast(e.message, true));
+    if (lost || changes.some((c) => c.study_id === found.id)) void reload().catch((e: Error) => toast(e.message, true));
   });
   showHead();
   showSide();

@@ -8,6 +8,7 @@ import { Controls, keyButton, pressKey } from "../viewer/controls";
 import { FramePlot } from "../viewer/frame_plot";
 import { displayOf, loadMaps } from "../viewer/show";
 import { StackLoader, stacksOf, type Slice, type Stack } from "../viewer/stack";
+import type { Gray } from "../viewer/values";
 import { Viewer } from "../viewer/viewer";
 import { regionName } from "./findings";
 import { thumbnail } from "./worklist";
@@ -122,7 +123,7 @@ export class StudyView {
     // A series is looked at from its middle, a film from its beginning.
     const start = stack.isSequence ? 0 : Math.floor((stack.slices.length - 1) / 2);
     if (start > 0) this.cine.go(start);
-    else void this.show(0, 1, true);
+    else void this.show(0, 1, true).catch(() => undefined); // told already
     void this.loadFrames();
   }
 
@@ -132,28 +133,46 @@ export class StudyView {
       thumbnail(stack.slices[0]!.image.id, 64), stack.slices.length > 1 && h("span", { class: "count", "aria-hidden": "true" }, `×${stack.slices.length}`))));
   }
 
+  // Resolves when the full picture is on the screen, or another one was asked for meanwhile.
   private async show(at: number, step: number, isFirst = false): Promise<void> {
     const mine = ++this.shown;
-    const slice: Slice = this.stack.slices[at]!;
     const loader = this.loader;
+    const isLate = (): boolean => mine < this.painted || loader !== this.loader; // a later one is on the screen already
     try {
+      // A film that plays waits for its frames as they are: copies of them would come no faster than the eye leaves them.
+      const coming = isFirst || !this.stack.isSequence ? loader.early(at) : null;
+      const early = await coming;
+      if (early !== null) {
+        if (isLate()) return;
+        this.put(early, at, mine, isFirst);
+        await new Promise(requestAnimationFrame); // drawn before the large answer keeps the machine busy
+        if (mine !== this.shown) return;
+      }
       const gray = await loader.get(at);
-      if (mine < this.painted || loader !== this.loader) return; // a later one is on the screen already
-      this.painted = mine;
-      const isOther = this.stack.slices[this.at]?.image.id !== slice.image.id;
-      this.at = at;
-      const display = displayOf(slice.image, gray);
-      if (isFirst) this.viewer.setImage(gray, display, slice.image.spacing);
-      else this.viewer.setSlice(gray, display, slice.image.spacing);
-      this.viewer.element.dataset["place"] = String(at + 1);
-      this.plot.setFrame(slice.frame);
-      void this.showAnalysis();
-      if (isOther || isFirst) this.onImage();
+      if (isLate()) return;
+      if (early === null) this.put(gray, at, mine, isFirst);
+      else if (gray !== early) this.viewer.setFull(gray);
       loader.ahead(at, step);
     } catch (error) {
+      if (loader === this.loader) this.viewer.tellFullFailed();
       toast(t("viewer.failed", { why: (error as Error).message }), true);
       throw error;
     }
+  }
+
+  private put(gray: Gray, at: number, mine: number, isFirst: boolean): void {
+    const slice: Slice = this.stack.slices[at]!;
+    this.painted = mine;
+    const isOther = this.stack.slices[this.at]?.image.id !== slice.image.id;
+    this.at = at;
+    const display = displayOf(slice.image, gray);
+    const size = { width: slice.image.width_px, height: slice.image.height_px };
+    if (isFirst) this.viewer.setImage(gray, display, slice.image.spacing, size);
+    else this.viewer.setSlice(gray, display, slice.image.spacing, size);
+    this.viewer.element.dataset["place"] = String(at + 1);
+    this.plot.setFrame(slice.frame);
+    void this.showAnalysis();
+    if (isOther || isFirst) this.onImage();
   }
 
   private async loadFrames(): Promise<void> {

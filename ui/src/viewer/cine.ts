@@ -15,7 +15,7 @@ export class Cine {
   private timer = 0;
   private isPlaying = false;
 
-  // `show` resolves when the picture is on the screen: a slow line slows the film down and skips nothing.
+  // `show` resolves when the picture is on the screen: a slow line slows the film down and skips nothing. It tells its faults.
   constructor(private readonly show: (at: number, step: number) => Promise<void>) {
     this.button = h("button", { type: "button", "data-key": " ", "aria-keyshortcuts": "Space", "aria-pressed": "false", onclick: () => this.toggle() }, t("stack.play"), h("kbd", {}, t("key.space")));
     this.rate = h("select", { class: "rate", "aria-label": t("stack.rate") }, RATES.map((r) => h("option", { value: r, selected: r === 10 }, t("stack.per-second", { n: r }))));
@@ -44,7 +44,7 @@ export class Cine {
     const step = Math.sign(at - this.at);
     this.at = at;
     this.tell();
-    void this.show(at, step);
+    void this.show(at, step).catch(() => undefined);
   }
 
   stop(): void {

@@ -2,7 +2,7 @@
 // the later one are fitted to the earlier one by mean and spread around the joint, as the server does for its reports.
 import type { Box } from "../types";
 import { apply, type Affine } from "./affine";
-import type { Gray } from "./png";
+import type { Gray } from "./values";
 
 export interface Source { gray: Gray; isInverted: boolean }
 export interface Difference { gray: Gray; toFrame: Affine } // toFrame: its pixels to those of the earlier image
@@ -58,5 +58,5 @@ export function difference(before: Source, after: Source, map: Affine, joint: Bo
     const change = (second[i]! - b.mean) / b.sd - (first[i]! - a.mean) / a.sd;
     out[i] = Number.isNaN(change) ? 128 : Math.max(0, Math.min(255, Math.round(128 + (255 / SPAN) * change)));
   }
-  return { gray: { width, height, max: 255, values: out }, toFrame: [step, 0, offset, 0, step, offset] };
+  return { gray: { width, height, max: 255, low: 0, high: 255, values: out }, toFrame: [step, 0, offset, 0, step, offset] };
 }

@@ -3,7 +3,6 @@
 import { measureText, percent } from "../format";
 import { t } from "../text";
 import type { Analysis, Box, Finding, Region } from "../types";
-import type { Gray } from "./png";
 
 export type Layer = "heat" | "landmarks" | "joint" | "muscle" | "boxes";
 export interface Pen { context: CanvasRenderingContext2D; scale: number } // scale: screen pixels per image pixel
@@ -206,15 +205,19 @@ function fractures(pen: Pen, region: Region): void {
 // --- heat map ---
 
 // A grey map as red (speaks for the grade) over the image; weak places stay clear.
-export function heatPicture(map: Gray): HTMLCanvasElement {
+export async function heatPicture(url: string): Promise<HTMLCanvasElement> {
+  const response = await fetch(url, { credentials: "same-origin" });
+  if (!response.ok) throw new Error(`${response.status}`);
+  const map = await createImageBitmap(await response.blob());
   const canvas = document.createElement("canvas");
   canvas.width = map.width;
   canvas.height = map.height;
-  const context = canvas.getContext("2d")!;
-  const picture = context.createImageData(map.width, map.height);
-  for (let i = 0; i < map.values.length; i++) {
-    const v = map.values[i]! / map.max;
-    picture.data.set([255, Math.round(210 * (1 - v)), 30, Math.round(190 * Math.min(1, v * 1.2))], 4 * i);
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.drawImage(map, 0, 0);
+  const picture = context.getImageData(0, 0, map.width, map.height);
+  for (let i = 0; i < picture.data.length; i += 4) {
+    const v = picture.data[i]! / 255;
+    picture.data.set([255, Math.round(210 * (1 - v)), 30, Math.round(190 * Math.min(1, v * 1.2))], i);
   }
   context.putImageData(picture, 0, 0);
   return canvas;

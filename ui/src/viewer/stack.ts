@@ -1,12 +1,14 @@
 // Pictures that belong behind each other: the frames of one file, or the files of one series. Loaded ahead of where the
 // reader is going, and no more of them kept than fits.
+import { query } from "../api";
 import type { StudyImage } from "../types";
-import { loadGray } from "./load";
-import type { Gray } from "./png";
+import { fetchGray, type Gray } from "./values";
 
 export interface Slice { image: StudyImage; frame: number } // frames count from 1
 export interface Stack { slices: Slice[]; isSequence: boolean } // a sequence: the frames of one file
 
+const REDUCED_SIDE_PX = 1024;
+const LARGE_PIXELS = 2 << 20; // below it a reduced copy would not be there much earlier
 const STRIP_PIXELS = 4 << 20;
 const STRIP_MAX = 16;
 const KEPT_BYTES = 256 << 20;
@@ -33,8 +35,8 @@ export function stacksOf(images: StudyImage[]): Stack[] {
   });
 }
 
-const address = (slice: Slice, frames: number): string =>
-  `/api/v1/images/${slice.image.id}/picture.png?values=1${slice.frame > 1 || frames > 1 ? `&frame=${slice.frame}` : ""}${frames > 1 ? `&frames=${frames}` : ""}`;
+export const valuesOf = (image: StudyImage, view: { frame?: number; frames?: number; side_max_px?: number } = {}): string =>
+  `/api/v1/images/${image.id}/values${query({ frame: view.frame === 1 && (view.frames ?? 1) === 1 ? null : view.frame, frames: view.frames === 1 ? null : view.frames, side_max_px: view.side_max_px })}`;
 
 export class StackLoader {
   private readonly kept = new Map<string, Promise<Gray[]>>(); // by address, the longest unused first
@@ -54,15 +56,20 @@ export class StackLoader {
     return { start, count: Math.min(count, this.stack.slices.length - start) };
   }
 
+  private address(start: number, count: number): string {
+    const { image, frame } = this.stack.slices[start]!;
+    return valuesOf(image, { frame, frames: count });
+  }
+
   private fetch(start: number, count: number): Promise<Gray[]> {
-    const url = address(this.stack.slices[start]!, count);
+    const url = this.address(start, count);
     const known = this.kept.get(url);
     if (known !== undefined) {
       this.kept.delete(url);
       this.kept.set(url, known); // the latest used goes to the end
       return known;
     }
-    const coming = loadGray(url).then((gray) => {
+    const coming = fetchGray(url).then((gray) => {
       const frames = cut(gray, count);
       if (this.kept.has(url)) this.keep(url, gray.values.byteLength);
       return frames;
@@ -81,6 +88,23 @@ export class StackLoader {
       this.sizes.delete(old);
       this.kept.delete(old);
     }
+  }
+
+  // What is there long before the picture itself, because the server made it with the thumbnail: a reduced copy, or the first
+  // frame of a file of many, mostly small enough to be the picture itself. null where the picture is at hand or as fast.
+  early(at: number): Promise<Gray> | null {
+    const { image, frame } = this.stack.slices[at]!;
+    const { start, count } = this.strip(at);
+    const url = this.address(start, count);
+    const isSlow = image.width_px * image.height_px >= LARGE_PIXELS || (this.stack.isSequence && at === 0);
+    if (!isSlow || this.sizes.has(url)) return null;
+    return fetchGray(valuesOf(image, { frame, side_max_px: REDUCED_SIDE_PX })).then((gray) => {
+      if (count === 1 && gray.width === image.width_px && gray.height === image.height_px && !this.kept.has(url)) {
+        this.kept.set(url, Promise.resolve([gray]));
+        this.keep(url, gray.values.byteLength);
+      }
+      return gray;
+    });
   }
 
   async get(at: number): Promise<Gray> {
@@ -104,5 +128,5 @@ export class StackLoader {
 function cut(gray: Gray, count: number): Gray[] {
   const height = gray.height / count;
   const size = gray.width * height;
-  return Array.from({ length: count }, (_, i) => ({ width: gray.width, height, max: gray.max, values: gray.values.subarray(i * size, (i + 1) * size) }));
+  return Array.from({ length: count }, (_, i) => ({ ...gray, height, values: gray.values.subarray(i * size, (i + 1) * size) }));
 }

@@ -1,16 +1,19 @@
 // The image viewer: a canvas of our own (docs/adr/0008-own-viewer.md). Grey values stay 16 bits deep; windowing is a
-// table of up to 65,536 entries; overlays are drawn over the image in its own coordinates.
+// table of up to 65,536 entries; overlays are drawn over the image in its own coordinates. A reduced copy may stand in for
+// a large picture (docs/adr/0023-values-and-a-reduced-copy.md): it is drawn in the place and size of the full one, all
+// coordinates are the full one's, and a note stays over it until that one is there.
 import { h } from "../dom";
 import { number } from "../format";
 import { t } from "../text";
 import type { Analysis, Box, Region } from "../types";
 import { apply, IDENTITY, invert, scaleOf, type Affine, type Point } from "./affine";
 import { drawAnalysis, drawPointed, text, type Layer } from "./overlay";
-import type { Gray } from "./png";
+import type { Gray } from "./values";
 
 export type Tool = "window" | "pan" | "zoom" | "measure";
 export interface Scale { x_mm: number | null; y_mm: number | null; source: string | null }
 export interface Display { slope: number; intercept: number; center: number; width: number }
+export interface Size { width: number; height: number }
 export interface View { x: number; y: number; zoom: number } // of the frame's points on the screen
 interface Line { x0: number; y0: number; x1: number; y1: number }
 
@@ -25,10 +28,13 @@ export class Viewer {
   private readonly canvas = h("canvas", { class: "viewer-canvas", tabindex: "0", role: "img" });
   private readonly info = h("div", { class: "viewer-info", "aria-hidden": "true" });
   private readonly mark = h("div", { class: "viewer-mark", hidden: true });
+  private readonly note = h("div", { class: "viewer-note", role: "status", hidden: true });
+  private readonly measured = h("p", { class: "visually-hidden viewer-measured" }); // what the canvas shows, for those who do not see it
   private readonly context = this.canvas.getContext("2d", { alpha: false })!;
   private readonly picture = document.createElement("canvas");
   private developed: ImageData | null = null; // used again while the window is drawn: millions of new values each time cost more than their filling
   private gray: Gray | null = null;
+  private size: Size = { width: 0, height: 0 }; // of the full picture
   private display: Display = { slope: 1, intercept: 0, center: 127.5, width: 255 };
   private center = 127.5;
   private width = 255;
@@ -45,14 +51,14 @@ export class Viewer {
   private pointers = new Map<number, { x: number; y: number }>();
   private frame = 0;
   private toFrame: Affine = IDENTITY;
-  private frameSize: { width: number; height: number } | null = null;
+  private frameSize: Size | null = null;
   private pointed: Box | null = null;
   private wheeled = 0;
   private isStale = false;
 
   constructor(label: string) {
     this.canvas.setAttribute("aria-label", label);
-    this.element = h("div", { class: "viewer" }, this.canvas, this.info, this.mark);
+    this.element = h("div", { class: "viewer" }, this.canvas, this.info, this.mark, this.note, this.measured);
     new ResizeObserver(() => this.resize()).observe(this.element);
     this.canvas.addEventListener("pointerdown", (e) => this.down(e));
     this.canvas.addEventListener("pointermove", (e) => this.move(e));
@@ -63,34 +69,53 @@ export class Viewer {
     this.canvas.addEventListener("keydown", (e) => this.key(e));
   }
 
-  setImage(gray: Gray, display: Display, scale: Scale): void {
+  // `size`: of the full picture, where `gray` is a reduced copy of it.
+  setImage(gray: Gray, display: Display, scale: Scale, size: Size = gray): void {
     this.display = display;
     this.scale = scale;
     this.lines = [];
-    this.take(gray);
+    this.take(gray, size);
     this.reset();
   }
 
   // Another picture of the same stack: window, place and enlargement stay, measured lines do not fit any more.
-  setSlice(gray: Gray, display: Display, scale: Scale): void {
-    if (this.gray === null || gray.width !== this.gray.width || gray.height !== this.gray.height) return this.setImage(gray, display, scale);
+  setSlice(gray: Gray, display: Display, scale: Scale, size: Size = gray): void {
+    if (this.gray === null || size.width !== this.size.width || size.height !== this.size.height) return this.setImage(gray, display, scale, size);
     this.display = { ...display, center: this.display.center, width: this.display.width };
     this.scale = scale;
     this.lines = [];
-    this.take(gray);
+    this.take(gray, size);
     this.develop();
     this.paint();
   }
 
-  private take(gray: Gray): void {
+  // The full picture in the place of its reduced copy: all else stays as it is, measured lines too.
+  setFull(gray: Gray): void {
+    this.take(gray, gray);
+    this.develop();
+    this.paint();
+  }
+
+  // The full picture does not come: the note over its copy says so.
+  tellFullFailed(): void {
+    if (this.isReduced) this.note.textContent = t("viewer.reduced-failed");
+  }
+
+  private get isReduced(): boolean {
+    return this.gray !== null && (this.gray.width !== this.size.width || this.gray.height !== this.size.height);
+  }
+
+  private take(gray: Gray, size: Size): void {
     this.gray = gray;
+    this.size = { width: size.width, height: size.height };
     this.picture.width = gray.width;
     this.picture.height = gray.height;
-    this.canvas.dataset["loaded"] = "1";
+    this.note.hidden = !this.isReduced;
+    this.note.textContent = this.isReduced ? t("viewer.reduced") : "";
   }
 
   // Lays this image over another one: `map` takes its pixels to those of the other, whose size is given.
-  setFrame(map: Affine, size: { width: number; height: number } | null): void {
+  setFrame(map: Affine, size: Size | null): void {
     this.toFrame = map;
     this.frameSize = size;
     this.fit();
@@ -163,7 +188,7 @@ export class Viewer {
     this.isFitted = true;
     if (this.gray === null) return;
     const { width, height } = this.element.getBoundingClientRect();
-    const size = this.frameSize ?? this.gray;
+    const size = this.frameSize ?? this.size;
     this.zoom = Math.min(width / size.width, height / size.height) || 1;
     this.x = (width - size.width * this.zoom) / 2;
     this.y = (height - size.height * this.zoom) / 2;
@@ -200,20 +225,18 @@ export class Viewer {
     this.isStale = false;
     if (this.gray === null) return;
     const { slope, intercept } = this.display;
-    const table = new Uint8ClampedArray(this.gray.max + 1);
+    const table = new Uint32Array(this.gray.high + 1); // what a value looks like: one step for each of millions of pixels
     for (let v = 0; v < table.length; v++) {
       const share = (v * slope + intercept - (this.center - this.width / 2)) / this.width;
-      table[v] = 255 * (this.inverted ? 1 - share : share);
+      const g = Math.max(0, Math.min(255, Math.round(255 * (this.inverted ? 1 - share : share))));
+      table[v] = 0xff000000 | (g << 16) | (g << 8) | g;
     }
     const context = this.picture.getContext("2d")!;
     if (this.developed?.width !== this.gray.width || this.developed.height !== this.gray.height) this.developed = context.createImageData(this.gray.width, this.gray.height);
     const out = this.developed;
     const pixels = new Uint32Array(out.data.buffer);
     const values = this.gray.values;
-    for (let i = 0; i < values.length; i++) {
-      const g = table[values[i]!]!;
-      pixels[i] = 0xff000000 | (g << 16) | (g << 8) | g;
-    }
+    for (let i = 0; i < values.length; i++) pixels[i] = table[values[i]!]!;
     context.putImageData(out, 0, 0);
   }
 
@@ -245,13 +268,17 @@ export class Viewer {
     // Points are the centres of pixels, the picture begins at an edge.
     c.translate(0.5, 0.5);
     c.transform(m[0], m[3], m[1], m[4], m[2], m[5]);
-    c.imageSmoothingEnabled = grown * ratio < 4;
+    // Where the squares of a picture's own pixels show, a copy's are no finding: it stays soft.
+    c.imageSmoothingEnabled = this.isReduced || grown * ratio < 4;
     c.imageSmoothingQuality = "high";
-    c.drawImage(this.picture, -0.5, -0.5);
+    c.drawImage(this.picture, -0.5, -0.5, this.size.width, this.size.height);
+    this.canvas.dataset["loaded"] = this.isReduced ? "reduced" : "full";
     const pen = { context: c, scale: grown };
     if (this.analysis !== null) drawAnalysis(pen, this.analysis, this.layers, this.maps, this.names);
     if (this.pointed !== null) drawPointed(pen, this.pointed);
     for (const line of this.lines) this.drawMeasure(pen, line);
+    const measured = this.lines.length === 0 ? "" : t("viewer.measured", { what: this.lines.map((line) => this.lengthText(line)).join(", ") });
+    if (this.measured.textContent !== measured) this.measured.textContent = measured;
     this.info.textContent = `${Math.round(this.zoom * 100)} %   W ${number(this.width, 0)}  L ${number(this.center, 0)}${this.inverted ? `   ${t("viewer.inverted")}` : ""}`;
   }
 

@@ -240,13 +240,15 @@ export class Viewer {
     context.putImageData(out, 0, 0);
   }
 
+  // A canvas of another size is empty: drawn at once, or it would be on the screen like that for one frame.
   private resize(): void {
     const { width, height } = this.element.getBoundingClientRect();
     const ratio = window.devicePixelRatio || 1;
     this.canvas.width = Math.max(1, Math.round(width * ratio));
     this.canvas.height = Math.max(1, Math.round(height * ratio));
     if (this.isFitted) this.fit();
-    else this.paint();
+    cancelAnimationFrame(this.frame);
+    this.draw();
   }
 
   private paint(): void {

@@ -61,6 +61,20 @@ reha_scene_kind reha_scene_verdict(const reha_scene *scene)
     return (reha_scene_kind)best;
 }
 
+double reha_scene_modality_share(const reha_scene *scene, reha_scene_kind kind)
+{
+    switch (kind) {
+    case REHA_SCENE_KNEE:
+    case REHA_SCENE_LIMB:
+        return scene->kinds[REHA_SCENE_KNEE] + scene->kinds[REHA_SCENE_LIMB];
+    case REHA_SCENE_MUSCLE:
+    case REHA_SCENE_ECHO:
+        return scene->kinds[REHA_SCENE_MUSCLE] + scene->kinds[REHA_SCENE_ECHO];
+    default:
+        return scene->kinds[kind];
+    }
+}
+
 /* ---- the network ---- */
 
 static bool fits(const reha_graph *graph)

@@ -58,6 +58,9 @@ const char *reha_scene_text(reha_scene_kind kind);
 const char *reha_scene_flaw_name(reha_scene_flaw flaw);
 /* Most probable kind. */
 reha_scene_kind reha_scene_verdict(const reha_scene *scene);
+/* Probability that the picture is of the same modality as `kind`: any radiograph, any ultrasound; the kind
+ * itself for others. A foot may look half a knee, and is a radiograph all the same. */
+double reha_scene_modality_share(const reha_scene *scene, reha_scene_kind kind);
 
 extern const reha_recogniser reha_recogniser_gate;
 

@@ -144,7 +144,10 @@ const char *reha_scene_fault(const reha_scene_card *card, reha_scene_kind kind, 
     if (scene->kinds[kind] < limits->share_min) {
         return "uncertain";
     }
-    const char *fault = fault_of_quality(limits, scene);
+    const char *fault = fault_of_quality(limits, scene); /* first: it can be mended */
+    if (fault == NULL && reha_scene_modality_share(scene, kind) < limits->modality_min) {
+        fault = "uncertain";
+    }
     if (fault == NULL && isfinite(scene->distances[kind]) && scene->distances[kind] > limits->distance_max) {
         fault = "unlike-training";
     }

@@ -37,9 +37,10 @@ static reha_status read_kind_limits(const json_t *from, reha_scene_limits *out, 
         double *to;
         double low, high;
     } numbers[] = {
-        {"share_min", &out->share_min, 0.0, 1.0},         {"distance_max", &out->distance_max, 0.0, 1e9},
-        {"contrast_min", &out->contrast_min, 0.0, 255.0}, {"shorter_px_min", &out->shorter_px_min, 0.0, 1e5},
-        {"inverted_max", &out->inverted_max, 0.0, 1.0},   {"turned_max", &out->turned_max, 0.0, 1.0}};
+        {"share_min", &out->share_min, 0.0, 1.0},           {"modality_min", &out->modality_min, 0.0, 1.0},
+        {"distance_max", &out->distance_max, 0.0, 1e9},     {"contrast_min", &out->contrast_min, 0.0, 255.0},
+        {"shorter_px_min", &out->shorter_px_min, 0.0, 1e5}, {"inverted_max", &out->inverted_max, 0.0, 1.0},
+        {"turned_max", &out->turned_max, 0.0, 1.0}};
     const json_t *flaws = json_object_get(from, "flaw_max");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         REHA_TRY(reha_json_need_number(from, numbers[i].key, numbers[i].to, err));
@@ -176,11 +177,11 @@ static json_t *limits_of(const reha_scene_limits *limits)
         (void)json_object_set_new(flaws, reha_scene_flaw_name((reha_scene_flaw)f),
                                   rounded(limits->flaw_max[f]));
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "share_min", rounded(limits->share_min),
-                     "distance_max", rounded(limits->distance_max), "contrast_min",
-                     rounded(limits->contrast_min), "shorter_px_min", rounded(limits->shorter_px_min),
-                     "inverted_max", rounded(limits->inverted_max), "turned_max", rounded(limits->turned_max),
-                     "flaw_max", flaws);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "share_min", rounded(limits->share_min), "modality_min",
+        rounded(limits->modality_min), "distance_max", rounded(limits->distance_max), "contrast_min",
+        rounded(limits->contrast_min), "shorter_px_min", rounded(limits->shorter_px_min), "inverted_max",
+        rounded(limits->inverted_max), "turned_max", rounded(limits->turned_max), "flaw_max", flaws);
 }
 
 reha_status reha_scene_card_numbers(const reha_scene_card *card, json_t **features, json_t **limits,

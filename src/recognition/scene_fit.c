@@ -7,13 +7,25 @@
 #include <math.h>
 #include <string.h>
 
-enum { TRAIN_VIEWS = 2, CAL_VIEWS = 4, STATISTICS = 7 }; /* of each picture: as it is, and mild variations */
-static const double SHRINK = 0.02;                       /* of the mean variance, added to the covariance */
-static const double KEPT_PERCENT = 99.7;                 /* of good pictures, by each limit */
-static const double DISTANCE_MARGIN = 1.25;              /* few pictures show less than there is */
-static const double CONTRAST_SHARE = 0.5; /* of the least contrast that a training picture has */
-static const double SIZE_SHARE = 0.4;         /* of the smallest training picture: previews, not small exports */
+enum { TRAIN_VIEWS = 2, CAL_VIEWS = 4 };    /* of each picture: as it is, and mild variations */
+static const double SHRINK = 0.02;          /* of the mean variance, added to the covariance */
+static const double KEPT_PERCENT = 99.7;    /* of good pictures, by each limit */
+static const double DISTANCE_MARGIN = 1.25; /* few pictures show less than there is */
+static const double CONTRAST_SHARE = 0.5;   /* of the least contrast that a training picture has */
+static const double SIZE_SHARE = 0.4; /* of the smallest training picture: previews, not small exports */
 static const double CONTRAST_MOST = 40.0;
+static const double MODALITY_MOST = 0.9; /* few pictures are surer of themselves than others will be */
+
+/* What limits bound from above. */
+typedef enum statistic {
+    BY_SHARE,
+    BY_MODALITY,
+    BY_DISTANCE,
+    BY_INVERSION,
+    BY_TURN,
+    BY_FLAW, /* and one for each further flaw */
+    STATISTICS = BY_FLAW + REHA_SCENE_FLAWS - 1
+} statistic;
 
 typedef struct looks { /* one row per look */
     size_t count;
@@ -149,22 +161,23 @@ static double within(double value, double low, double high)
     return fmin(high, fmax(low, value));
 }
 
-/* Which statistic of a look a limit bounds from above. */
-static double statistic(const reha_scene_card *card, const looks *of, size_t i, reha_scene_kind kind,
-                        int which)
+static double statistic_of(const reha_scene_card *card, const looks *of, size_t i, reha_scene_kind kind,
+                           statistic which)
 {
     const reha_scene *scene = &of->scenes[i];
     switch (which) {
-    case 0:
+    case BY_SHARE:
         return 1.0 - scene->kinds[kind];
-    case 1:
+    case BY_MODALITY:
+        return 1.0 - reha_scene_modality_share(scene, kind);
+    case BY_DISTANCE:
         return reha_scene_distance(card, kind, of->features[i]);
-    case 2:
+    case BY_INVERSION:
         return scene->inverted;
-    case 3:
+    case BY_TURN:
         return 1.0 - scene->turns[REHA_SCENE_UPRIGHT];
     default:
-        return scene->flaws[which - 3]; /* 4: blurred, ... */
+        return scene->flaws[REHA_SCENE_CLEAR + 1 + (which - BY_FLAW)];
     }
 }
 
@@ -172,17 +185,17 @@ static reha_status fit_kind(const reha_scene_data *train, const looks *cal, reha
                             reha_scene_card *card, reha_error *err)
 {
     reha_scene_limits *limits = &card->limits[kind];
-    double found[STATISTICS + 1];
+    double found[STATISTICS];
     double *values = reha_alloc((cal->count + 1) * sizeof *values);
     if (values == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the gate's limits");
     }
     size_t count = 0;
-    for (int s = 0; s < STATISTICS + 1; s++) {
+    for (int s = 0; s < STATISTICS; s++) {
         count = 0;
         for (size_t i = 0; i < cal->count; i++) {
             if (cal->kinds[i] == kind) {
-                values[count++] = statistic(card, cal, i, kind, s);
+                values[count++] = statistic_of(card, cal, i, kind, (statistic)s);
             }
         }
         found[s] = count > 0 ? percentile(values, count, KEPT_PERCENT) : (double)NAN;
@@ -199,16 +212,18 @@ static reha_status fit_kind(const reha_scene_data *train, const looks *cal, reha
             shorter = fmin(shorter, train->items[i].shorter_px);
         }
     }
-    *limits = (reha_scene_limits){.is_present = true,
-                                  .share_min = within(1.0 - found[0], 0.02, 0.5),
-                                  .distance_max = DISTANCE_MARGIN * found[1],
-                                  .contrast_min = fmin(CONTRAST_MOST, CONTRAST_SHARE * contrast),
-                                  .shorter_px_min = SIZE_SHARE * shorter,
-                                  .inverted_max = within(found[2], 0.5, 0.99),
-                                  .turned_max = kind == REHA_SCENE_LIMB ? 1.0 : within(found[3], 0.5, 0.99)};
+    *limits =
+        (reha_scene_limits){.is_present = true,
+                            .share_min = within(1.0 - found[BY_SHARE], 0.02, 0.5),
+                            .modality_min = within(1.0 - found[BY_MODALITY], 0.5, MODALITY_MOST),
+                            .distance_max = DISTANCE_MARGIN * found[BY_DISTANCE],
+                            .contrast_min = fmin(CONTRAST_MOST, CONTRAST_SHARE * contrast),
+                            .shorter_px_min = SIZE_SHARE * shorter,
+                            .inverted_max = within(found[BY_INVERSION], 0.5, 0.99),
+                            .turned_max = kind == REHA_SCENE_LIMB ? 1.0 : within(found[BY_TURN], 0.5, 0.99)};
     limits->flaw_max[REHA_SCENE_CLEAR] = 1.0;
     for (int f = REHA_SCENE_CLEAR + 1; f < REHA_SCENE_FLAWS; f++) {
-        limits->flaw_max[f] = within(found[3 + f], 0.5, 0.995);
+        limits->flaw_max[f] = within(found[BY_FLAW + f - (REHA_SCENE_CLEAR + 1)], 0.5, 0.995);
     }
     return REHA_OK;
 }

@@ -46,6 +46,7 @@ static void save_card(void)
     for (size_t i = 0; i < 3; i++) {
         card->limits[kinds[i]] = (reha_scene_limits){.is_present = true,
                                                      .share_min = 0.1,
+                                                     .modality_min = 0.7,
                                                      .distance_max = 100.0,
                                                      .contrast_min = 20.0,
                                                      .shorter_px_min = 100.0,
@@ -176,9 +177,35 @@ static void what_is_more_likely_no_medical_image_is_refused(void **state)
     assert_true(answer.is_refused);
     assert_string_equal(answer.code, "not-a-radiograph");
     assert_non_null(strstr(answer.text, reha_scene_text(REHA_SCENE_PHOTO)));
-    scene.kinds[REHA_SCENE_LIMB] = 0.54;
-    scene.kinds[REHA_SCENE_PHOTO] = 0.23;
+    scene.kinds[REHA_SCENE_LIMB] = 0.74;
+    scene.kinds[REHA_SCENE_PHOTO] = 0.13;
+    scene.kinds[REHA_SCENE_PAGE] = 0.10;
     assert_false(reha_scene_admit(gate, "fracture", &scene, &facts).is_refused);
+    reha_recogniser_gate.close(gate);
+}
+
+/* An ankle may look half a knee; what may be no radiograph at all is not taken, though a limb is the
+ * likeliest. */
+static void what_may_be_no_radiograph_is_refused_as_uncertain(void **state)
+{
+    (void)state;
+    reha_model *gate = open_gate();
+    const reha_acquisition facts = reha_acquisition_unknown();
+    reha_scene scene = clear_scene(REHA_SCENE_LIMB);
+    scene.kinds[REHA_SCENE_LIMB] = 0.40;
+    scene.kinds[REHA_SCENE_KNEE] = 0.57;
+    assert_true(reha_scene_modality_share(&scene, REHA_SCENE_LIMB) > 0.96);
+    assert_false(reha_scene_admit(gate, "fracture", &scene, &facts).is_refused);
+    scene.kinds[REHA_SCENE_LIMB] = 0.60;
+    scene.kinds[REHA_SCENE_KNEE] = 0.05;
+    scene.kinds[REHA_SCENE_PHOTO] = 0.32;
+    const reha_scene_admission answer = reha_scene_admit(gate, "fracture", &scene, &facts);
+    assert_true(answer.is_refused);
+    assert_string_equal(answer.code, "uncertain");
+    scene.kinds[REHA_SCENE_MUSCLE] = 0.2;
+    scene.kinds[REHA_SCENE_ECHO] = 0.1;
+    assert_true(fabs(reha_scene_modality_share(&scene, REHA_SCENE_MUSCLE) - 0.3) < 1e-12);
+    assert_true(fabs(reha_scene_modality_share(&scene, REHA_SCENE_PHOTO) - 0.32) < 1e-12);
     reha_recogniser_gate.close(gate);
 }
 
@@ -629,6 +656,7 @@ int main(void)
         cmocka_unit_test(every_kind_has_a_name_that_leads_back),
         cmocka_unit_test(each_recogniser_gets_its_kind_and_no_other),
         cmocka_unit_test(what_is_more_likely_no_medical_image_is_refused),
+        cmocka_unit_test(what_may_be_no_radiograph_is_refused_as_uncertain),
         cmocka_unit_test(without_a_task_the_kind_chooses),
         cmocka_unit_test(a_file_that_contradicts_its_picture_is_told),
         cmocka_unit_test(faults_have_their_names),

@@ -111,6 +111,46 @@ static void test_saved_file_loads(void **state)
     unlink(path);
 }
 
+/* Lossy, and the more so the lower the quality; greys beyond 0..255 are cut. */
+static void test_jpeg(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_gray *image = NULL;
+    double sums[2] = {0.0, 0.0};
+    size_t sizes[2] = {0, 0};
+    static const int qualities[2] = {95, 10};
+    assert_ok(reha_gray_new(97, 61, &image, &err), &err);
+    for (uint32_t i = 0; i < 97 * 61; i++) {
+        image->pixels[i] = 120.0F + 100.0F * sinf((float)(i % 97) / 9.0F) * cosf((float)(i / 97) / 7.0F);
+    }
+    image->pixels[0] = -40.0F;
+    for (int q = 0; q < 2; q++) {
+        uint8_t *bytes = NULL;
+        reha_gray *back = NULL;
+        reha_acquisition facts;
+        assert_ok(reha_image_encode_jpeg(image, qualities[q], &bytes, &sizes[q], &err), &err);
+        assert_string_equal(reha_image_detect(bytes, sizes[q]), "jpeg");
+        assert_ok(reha_image_decode(bytes, sizes[q], NULL, &back, &facts, &err), &err);
+        assert_true(back->width_px == 97 && back->height_px == 61 && facts.is_lossy);
+        for (uint32_t i = 1; i < 97 * 61; i++) {
+            sums[q] += fabs((double)(back->pixels[i] - image->pixels[i])) / (97.0 * 61.0);
+        }
+        reha_free(bytes);
+        reha_gray_free(back);
+    }
+    assert_true(sums[0] < 2.0 && sums[1] > 1.5 * sums[0] && sizes[1] < sizes[0]);
+    static const int bad[] = {0, -1, 101};
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t *bytes = (uint8_t *)1;
+        size_t count = 1;
+        assert_int_equal(reha_image_encode_jpeg(image, bad[i], &bytes, &count, &err), REHA_E_ARG);
+        assert_null(bytes);
+        assert_int_equal(count, 0);
+    }
+    reha_gray_free(image);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -136,7 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_values_are_rounded_and_cut),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_saved_file_loads),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_jpeg),          cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

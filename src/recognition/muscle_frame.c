@@ -11,11 +11,15 @@
 enum {
     WORK_SIDE_PX = 512,  /* pictures are looked at at about this size */
     CELL_PX = 8,
+    SHORTER_MIN_PX = 96, /* smaller pictures are not made smaller still */
     TONE_SAMPLES = 20000
 };
 static const double STEP_MIN = 0.008;     /* of the grey range: less is compression, not speckle */
 static const double ACTIVE_SHARE = 0.45;  /* of the pixels of a cell that must differ from a neighbour */
 static const double EDGE_SHARE = 0.20;    /* of the full rows' (columns') tissue where the box ends */
+static const double SPECKLE_LOW = 0.6;    /* of the box's cells: with less, the picture is looked at once more */
+static const double LINE_SHARE = 0.05;    /* of a line's pixels that must differ from the next one along it: else it is drawn */
+static const double BRIGHTER = 0.3;       /* of the grey range: by how much a page beside the tissue is brighter than it */
 static const double FULL_QUANTILE = 0.80; /* a "full" row has as much tissue as this quantile of all rows */
 static const double TONE_PERCENTILES[2] = {1.0, 99.5};
 
@@ -149,6 +153,62 @@ static reha_status find_box(const cells *grid, reha_box_px *box, reha_error *err
     return REHA_OK;
 }
 
+/* ---- Edges within a cell ---- */
+
+typedef struct side { /* of a box in pixels of the reduced picture */
+    bool is_column;
+    int step; /* inwards: 1 or -1 */
+} side;
+
+/* Of the box's line at `at` along one of its sides. */
+static void look_at_line(const reha_gray *image, const int *box, bool is_column, int at, double step, double *mean,
+                         double *share)
+{
+    const int from = box[is_column ? 1 : 0];
+    const int to = box[is_column ? 3 : 2];
+    double sum = 0.0;
+    int differing = 0;
+    for (int i = from; i < to; i++) {
+        const int x = is_column ? at : i;
+        const int y = is_column ? i : at;
+        const int next_x = is_column ? x : i + 1 < to ? i + 1 : i;
+        const int next_y = is_column ? (i + 1 < to ? i + 1 : i) : y;
+        const double here = (double)reha_gray_at(image, (uint32_t)x, (uint32_t)y);
+        sum += here;
+        differing += fabs(here - (double)reha_gray_at(image, (uint32_t)next_x, (uint32_t)next_y)) > step ? 1 : 0;
+    }
+    *mean = sum / (to - from);
+    *share = (double)differing / (to - from);
+}
+
+/* A cell at the edge may hold a piece of the page or menu beside the tissue: the box shrinks to the lines of speckle. One
+ * more line goes where that page is bright, as it mixes into the tissue's first line. box: x0, y0, x1, y1. */
+static void trim_box(const reha_gray *image, double range, int *box)
+{
+    static const side sides[4] = {{true, 1}, {false, 1}, {true, -1}, {false, -1}};
+    for (int k = 0; k < 4; k++) {
+        const bool is_column = sides[k].is_column;
+        const int limit = is_column ? (int)image->width_px : (int)image->height_px;
+        double mean = 0.0;
+        double share = 0.0;
+        double outside = 0.0;
+        for (int moved = 0; moved <= CELL_PX && box[2] - box[0] > 4 * CELL_PX && box[3] - box[1] > 4 * CELL_PX; moved++) {
+            const int at = sides[k].step > 0 ? box[k] : box[k] - 1;
+            const int before = at - sides[k].step;
+            look_at_line(image, box, is_column, at, STEP_MIN * range, &mean, &share);
+            outside = mean;
+            if (before >= 0 && before < limit) {
+                double unused = 0.0;
+                look_at_line(image, box, is_column, before, STEP_MIN * range, &outside, &unused);
+            }
+            if (share >= LINE_SHARE && outside - mean < BRIGHTER * range) {
+                break;
+            }
+            box[k] += sides[k].step;
+        }
+    }
+}
+
 static reha_status look_at_cells(const reha_gray *image, reha_muscle_frame *out, reha_error *err)
 {
     cells grid = {.width = (int)image->width_px / CELL_PX, .height = (int)image->height_px / CELL_PX};
@@ -184,7 +244,10 @@ static reha_status look_at_cells(const reha_gray *image, reha_muscle_frame *out,
         }
     }
     out->speckle = inside / (found.width_px * found.height_px);
-    out->box = (reha_box_px){found.x_px * CELL_PX, found.y_px * CELL_PX, found.width_px * CELL_PX, found.height_px * CELL_PX};
+    int edges[4] = {(int)found.x_px * CELL_PX, (int)found.y_px * CELL_PX, (int)(found.x_px + found.width_px) * CELL_PX,
+                    (int)(found.y_px + found.height_px) * CELL_PX};
+    trim_box(image, range, edges);
+    out->box = (reha_box_px){edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]};
 done:
     reha_free(grid.active);
     reha_free(grid.queue);
@@ -217,26 +280,36 @@ static reha_status measure_tone(const reha_gray *image, reha_muscle_frame *out, 
     return REHA_OK;
 }
 
+/* At the size that is `factor` times smaller. */
+static reha_status look_reduced(const reha_gray *image, uint32_t factor, reha_muscle_frame *out, reha_error *err)
+{
+    reha_gray *reduced = NULL;
+    *out = (reha_muscle_frame){.box = {0, 0, image->width_px, image->height_px}};
+    if (factor > 1) {
+        REHA_TRY(reha_sample_reduce(image, factor, &reduced, err));
+    }
+    const reha_status status = look_at_cells(reduced != NULL ? reduced : image, out, err);
+    reha_gray_free(reduced);
+    if (factor > 1) {
+        out->box = (reha_box_px){out->box.x_px * factor, out->box.y_px * factor, out->box.width_px * factor,
+                                 out->box.height_px * factor};
+    }
+    return status;
+}
+
 reha_status reha_muscle_frame_find(const reha_gray *image, reha_muscle_frame *out, reha_error *err)
 {
     const uint32_t longer = image->width_px > image->height_px ? image->width_px : image->height_px;
     const uint32_t shorter = image->width_px > image->height_px ? image->height_px : image->width_px;
     uint32_t factor = (longer + WORK_SIDE_PX / 2) / WORK_SIDE_PX;
     factor = factor < 1 ? 1 : factor > shorter ? shorter : factor;
-    reha_gray *reduced = NULL;
-    reha_status status = REHA_OK;
-    *out = (reha_muscle_frame){.box = {0, 0, image->width_px, image->height_px}};
-    if (factor > 1) {
-        REHA_CHECK(reha_sample_reduce(image, factor, &reduced, err));
-    }
-    REHA_CHECK(look_at_cells(reduced != NULL ? reduced : image, out, err));
-    if (factor > 1) {
-        out->box = (reha_box_px){out->box.x_px * factor, out->box.y_px * factor, out->box.width_px * factor,
-                                 out->box.height_px * factor};
+    REHA_TRY(look_reduced(image, factor, out, err));
+    if (out->speckle < SPECKLE_LOW && shorter / factor > 2 * SHORTER_MIN_PX) {
+        /* Smoothed by the scanner, or dark: neighbours differ more at half the size. */
+        reha_muscle_frame half;
+        REHA_TRY(look_reduced(image, 2 * factor, &half, err));
+        *out = half.speckle > out->speckle ? half : *out;
     }
     out->cover = out->box.width_px * out->box.height_px / ((double)image->width_px * image->height_px);
-    REHA_CHECK(measure_tone(image, out, err));
-done:
-    reha_gray_free(reduced);
-    return status;
+    return measure_tone(image, out, err);
 }

@@ -1,12 +1,13 @@
 /* The path of one image, readable from the bottom of this file upwards:
  *
- *   facts of the file -> tissue frame -> network (picture and mirror image) -> aponeuroses, thickness, direction,
+ *   facts of the file -> square pixels -> tissue frame -> network (two framings, each mirrored too) -> aponeuroses, thickness, direction,
  *   length, echo -> millimetres where the scale is known -> findings.
  *
  * A picture without tissue is refused; whatever else is wrong is flagged, and what can be measured is told. */
 #include "recognition/muscle_us.h"
 
 #include "base/clock.h"
+#include "image/resample.h"
 #include "recognition/muscle_ruler.h"
 #include "recognition/muscle_train.h"
 #include "recognition/muscle_us_priv.h"
@@ -28,6 +29,7 @@ static const double PROBE_DEPTH = 0.02;   /* of the tissue's height: skin and ge
 static const double TEXTURE_DIFFERS_DEG = 10.0;
 static const double OUTSIDE_WARN = 0.25;
 static const double SQUARE_TOLERANCE = 0.02;
+static const double VIEWS_DIFFER_RATIO = 0.05, VIEWS_DIFFER_DEG = 3.0; /* SD over the views */
 static const double Z95 = 1.96;
 
 const char *const reha_muscle_measurement_names[] = {"fascicle_angle_deg",
@@ -43,17 +45,6 @@ const char *const reha_muscle_measurement_names[] = {"fascicle_angle_deg",
                                                      "fascicle_length_extrapolated",
                                                      "echo_intensity",
                                                      NULL};
-
-typedef struct muscle_case {
-    reha_model *model;
-    const reha_gray *image;
-    reha_muscle_frame frame;
-    reha_muscle_maps maps;
-    reha_muscle_measurement main;
-    reha_muscle_measurement views[REHA_MUSCLE_VIEWS];
-    double mm_per_px;      /* NaN: unknown */
-    char scale_source[96]; /* or why there is none */
-} muscle_case;
 
 /* ---- Gate ----------------------------------------------------------------------------------------- */
 
@@ -89,7 +80,7 @@ static bool is_refused_by_frame(const reha_muscle_frame *frame, reha_analysis *a
 /* ---- Certainty ------------------------------------------------------------------------------------ */
 
 /* Highest probability near a point of the curve: the curve runs along the band's edge. */
-static double probability_near(const muscle_case *work, double x, double y, int direction)
+static double probability_near(const reha_muscle_case *work, double x, double y, int direction)
 {
     double most = 0.0;
     const reha_box_px *box = &work->frame.box;
@@ -104,7 +95,7 @@ static double probability_near(const muscle_case *work, double x, double y, int 
     return most;
 }
 
-static double certainty_of(const muscle_case *work)
+static double certainty_of(const reha_muscle_case *work)
 {
     double sum = 0.0;
     int count = 0;
@@ -131,12 +122,21 @@ static double deep_of(const reha_muscle_measurement *m) { return m->deep_angle_d
 static double pennation_of(const reha_muscle_measurement *m) { return m->pennation_deg; }
 static double thickness_of(const reha_muscle_measurement *m) { return m->thickness_px; }
 
-/* Half the difference of the two views, as a standard deviation of their mean. */
-static double view_sd(const muscle_case *work, value_of *value)
+/* Standard deviation over the views of the network: how little they agree. */
+static double view_sd(const reha_muscle_case *work, value_of *value)
 {
-    const double a = value(&work->views[0]);
-    const double b = value(&work->views[1]);
-    return isfinite(a) && isfinite(b) ? 0.5 * fabs(a - b) : 0.0;
+    double sum = 0.0;
+    double squares = 0.0;
+    int count = 0;
+    for (int v = 0; v < REHA_MUSCLE_VIEWS; v++) {
+        const double off = value(&work->views[v]) - value(&work->main);
+        if (isfinite(off)) {
+            sum += off;
+            squares += off * off;
+            count++;
+        }
+    }
+    return count > 1 ? sqrt(fmax(0.0, squares / count - sum / count * (sum / count))) : 0.0;
 }
 
 /* The larger of what held-out pictures showed and what this picture shows. */
@@ -164,7 +164,7 @@ static reha_finding *add(reha_region *region, const char *key, const char *label
 }
 
 /* A length twice: in millimetres, where there are any, and in pixels. */
-static void add_length(const muscle_case *work, reha_region *region, const char *key, const char *label, double px,
+static void add_length(const reha_muscle_case *work, reha_region *region, const char *key, const char *label, double px,
                        double error_px, const char *error_source)
 {
     char px_key[40];
@@ -179,15 +179,15 @@ static void add_length(const muscle_case *work, reha_region *region, const char 
 }
 
 /* A picture with three clear pieces says far less of the direction than one with thirty. */
-static double known_fascicle_error(const muscle_case *work)
+static double known_fascicle_error(const reha_muscle_case *work)
 {
     const reha_muscle_errors *known = &work->model->errors;
     return hypot(known->fascicle_angle_deg, known->fascicle_pieces_deg / fmax(1.0, work->main.segment_count));
 }
 
-static void add_angles(const muscle_case *work, reha_region *region)
+static void add_angles(const reha_muscle_case *work, reha_region *region)
 {
-    static const char source[] = "held-out pictures by pieces seen, their spread, mirror image";
+    static const char source[] = "held-out pictures by pieces seen, their spread, four views";
     const reha_muscle_measurement *m = &work->main;
     const reha_muscle_errors *known = &work->model->errors;
     reha_finding *finding = add(region, "fascicle-angle", "Fascicle angle against the horizontal", "deg",
@@ -215,13 +215,13 @@ static void add_angles(const muscle_case *work, reha_region *region)
               error_of(both, m->fascicle_error_deg, view_sd(work, pennation_of)), source);
 }
 
-static void add_lengths(const muscle_case *work, reha_region *region)
+static void add_lengths(const reha_muscle_case *work, reha_region *region)
 {
     const reha_muscle_measurement *m = &work->main;
     const double thickness_error = error_of(work->model->errors.thickness_ratio * m->thickness_px, 0.0,
                                             view_sd(work, thickness_of));
     add_length(work, region, "thickness", "Muscle thickness", m->thickness_px, thickness_error,
-               "held-out pictures, mirror image");
+               "held-out pictures, four views");
     const reha_finding *pennation = reha_region_find(region, "pennation");
     /* L = T / sin(p): relative errors of thickness and of the sine add in squares. */
     const double radians = m->pennation_deg * 3.14159265358979323846 / 180.0;
@@ -242,7 +242,7 @@ static void add_lengths(const muscle_case *work, reha_region *region)
     }
 }
 
-static void set_points(const muscle_case *work, reha_region *region)
+static void set_points(const reha_muscle_case *work, reha_region *region)
 {
     const reha_muscle_measurement *m = &work->main;
     if (!m->has_superficial || !m->has_deep) {
@@ -270,7 +270,7 @@ static void set_points(const muscle_case *work, reha_region *region)
     }
 }
 
-static void set_profile(const muscle_case *work, reha_region *region)
+static void set_profile(const reha_muscle_case *work, reha_region *region)
 {
     const bool is_mm = isfinite(work->mm_per_px);
     if (!isfinite(work->main.thickness_px)) {
@@ -287,7 +287,7 @@ static void set_profile(const muscle_case *work, reha_region *region)
 
 /* ---- Warnings ------------------------------------------------------------------------------------- */
 
-static void warn_about_lines(const muscle_case *work, reha_region *region)
+static void warn_about_lines(const reha_muscle_case *work, reha_region *region)
 {
     const reha_muscle_measurement *m = &work->main;
     if (!m->has_superficial || !m->has_deep) {
@@ -308,6 +308,14 @@ static void warn_about_lines(const muscle_case *work, reha_region *region)
         reha_region_note(region, REHA_NOTE_WARNING, "at-probe",
                          "The superficial line lies at the probe's face, not on an aponeurosis: check it on the picture.");
     }
+    const double thickness_sd = view_sd(work, thickness_of) / m->thickness_px;
+    const double pennation_sd = view_sd(work, pennation_of);
+    if (thickness_sd > VIEWS_DIFFER_RATIO || pennation_sd > VIEWS_DIFFER_DEG) {
+        reha_region_note(region, REHA_NOTE_WARNING, "views-differ",
+                         "Seen mirrored and in two framings, the picture gives thicknesses that differ by %.0f %% and pennations "
+                         "by %.1f deg (SD): check the lines on the picture.",
+                         100.0 * (isfinite(thickness_sd) ? thickness_sd : 0.0), pennation_sd);
+    }
     if (region->certainty < CERTAINTY_WARN) {
         reha_region_note(region, REHA_NOTE_WARNING, "uncertain",
                          "The network is unsure of these lines (%.2f of 1): check them on the picture before use.",
@@ -315,7 +323,7 @@ static void warn_about_lines(const muscle_case *work, reha_region *region)
     }
 }
 
-static void warn_about_fascicles(const muscle_case *work, reha_region *region)
+static void warn_about_fascicles(const reha_muscle_case *work, reha_region *region)
 {
     const reha_muscle_measurement *m = &work->main;
     if (m->direction_source == REHA_MUSCLE_DIRECTION_NONE) {
@@ -351,17 +359,18 @@ static void warn_about_fascicles(const muscle_case *work, reha_region *region)
 
 /* ---- Scale ---------------------------------------------------------------------------------------- */
 
-static reha_status find_scale(muscle_case *work, reha_analysis *analysis, reha_error *err)
+static reha_status find_scale(reha_muscle_case *work, reha_analysis *analysis, reha_error *err)
 {
     const reha_spacing *known = &work->image->spacing;
     work->mm_per_px = (double)NAN;
     if (reha_spacing_is_known(*known)) {
-        work->mm_per_px = sqrt(known->x_mm * known->y_mm);
+        work->mm_per_px = work->squared != NULL ? fmin(known->x_mm, known->y_mm) : sqrt(known->x_mm * known->y_mm);
         (void)snprintf(work->scale_source, sizeof work->scale_source, "%s", reha_spacing_source_text(known->source));
-        if (fabs(known->x_mm / known->y_mm - 1.0) > SQUARE_TOLERANCE) {
-            reha_analysis_note(analysis, REHA_NOTE_WARNING, "not-square",
-                               "The pixels are not square (%.4f x %.4f mm): angles and lengths are distorted.", known->x_mm,
-                               known->y_mm);
+        if (work->squared != NULL) {
+            reha_analysis_note(analysis, REHA_NOTE_REPAIRED, "not-square",
+                               "The pixels are not square (%.4f x %.4f mm): measured in a copy with pixels of %.4f mm, to "
+                               "which lengths in pixels refer.",
+                               known->x_mm, known->y_mm, work->mm_per_px);
         }
         return REHA_OK;
     }
@@ -384,14 +393,45 @@ static reha_status find_scale(muscle_case *work, reha_analysis *analysis, reha_e
     return REHA_OK;
 }
 
+/* ---- Square pixels ---- */
+
+const reha_gray *reha_muscle_case_seen(const reha_muscle_case *work)
+{
+    return work->squared != NULL ? work->squared : work->image;
+}
+
+/* Angles are true only where a pixel is as high as it is wide: the coarser axis is enlarged. */
+static reha_status square_up(reha_muscle_case *work, reha_error *err)
+{
+    const reha_spacing *known = &work->image->spacing;
+    if (!reha_spacing_is_known(*known) || fabs(known->x_mm / known->y_mm - 1.0) <= SQUARE_TOLERANCE) {
+        return REHA_OK;
+    }
+    const double side_mm = fmin(known->x_mm, known->y_mm);
+    const double width = fmax(1.0, round(work->image->width_px * known->x_mm / side_mm));
+    const double height = fmax(1.0, round(work->image->height_px * known->y_mm / side_mm));
+    REHA_TRY(reha_image_check_size((uint64_t)fmin(width, 1e9), (uint64_t)fmin(height, 1e9), NULL, err));
+    return reha_gray_resize(work->image, (uint32_t)width, (uint32_t)height, REHA_FILTER_LINEAR, &work->squared, err);
+}
+
+/* From the picture that was measured to the image that was given. */
+static reha_point_px given_point(const reha_muscle_case *work, reha_point_px at)
+{
+    if (work->squared == NULL) {
+        return at;
+    }
+    return (reha_point_px){(at.x_px + 0.5) * work->image->width_px / work->squared->width_px - 0.5,
+                           (at.y_px + 0.5) * work->image->height_px / work->squared->height_px - 0.5};
+}
+
 /* ---- The path ------------------------------------------------------------------------------------- */
 
-static reha_status measure_all(muscle_case *work, reha_error *err)
+static reha_status measure_all(reha_muscle_case *work, reha_error *err)
 {
+    const reha_gray *seen = reha_muscle_case_seen(work);
     float *const *mean = work->maps.mean;
-    REHA_TRY(reha_muscle_model_run(work->model, work->image, &work->frame, &work->maps, err));
-    mean = work->maps.mean;
-    REHA_TRY(reha_muscle_measure(work->image, &work->frame, mean[REHA_MUSCLE_APONEUROSIS], mean[REHA_MUSCLE_FASCICLE],
+    REHA_TRY(reha_muscle_model_run(work->model, seen, &work->frame, &work->maps, err));
+    REHA_TRY(reha_muscle_measure(seen, &work->frame, mean[REHA_MUSCLE_APONEUROSIS], mean[REHA_MUSCLE_FASCICLE],
                                  &work->main, err));
     for (int v = 0; v < REHA_MUSCLE_VIEWS; v++) {
         float *const *view = work->maps.view[v];
@@ -401,14 +441,17 @@ static reha_status measure_all(muscle_case *work, reha_error *err)
     return REHA_OK;
 }
 
-static void add_region(const muscle_case *work, double certainty, reha_analysis *analysis)
+static void add_region(const reha_muscle_case *work, double certainty, reha_analysis *analysis)
 {
     reha_region *region = &analysis->regions[analysis->region_count++];
     region->side = analysis->acquisition.side;
     (void)snprintf(region->side_source, sizeof region->side_source, "%s",
                    region->side != REHA_SIDE_UNKNOWN ? "DICOM" : "unknown");
-    region->box = (reha_box_px){work->frame.box.x_px - 0.5, work->frame.box.y_px - 0.5, work->frame.box.width_px,
-                                work->frame.box.height_px};
+    const reha_box_px *box = &work->frame.box;
+    const reha_point_px corner = given_point(work, (reha_point_px){box->x_px - 0.5, box->y_px - 0.5});
+    const reha_point_px end =
+        given_point(work, (reha_point_px){box->x_px + box->width_px - 0.5, box->y_px + box->height_px - 0.5});
+    region->box = (reha_box_px){corner.x_px, corner.y_px, end.x_px - corner.x_px, end.y_px - corner.y_px};
     region->certainty = certainty;
     region->is_accepted = true;
     analysis->is_accepted = true;
@@ -417,15 +460,19 @@ static void add_region(const muscle_case *work, double certainty, reha_analysis 
     add_angles(work, region);
     add_lengths(work, region);
     set_points(work, region);
+    for (int i = 0; i < region->point_count; i++) {
+        region->points[i] = given_point(work, region->points[i]);
+    }
     set_profile(work, region);
 }
 
-static reha_status run_path(muscle_case *work, reha_analysis *analysis, reha_error *err)
+static reha_status run_path(reha_muscle_case *work, reha_analysis *analysis, reha_error *err)
 {
     if (is_refused_by_facts(&analysis->acquisition, analysis)) {
         return REHA_OK;
     }
-    REHA_TRY(reha_muscle_frame_find(work->image, &work->frame, err));
+    REHA_TRY(square_up(work, err));
+    REHA_TRY(reha_muscle_frame_find(reha_muscle_case_seen(work), &work->frame, err));
     if (is_refused_by_frame(&work->frame, analysis)) {
         return REHA_OK;
     }
@@ -454,20 +501,42 @@ static reha_status run_path(muscle_case *work, reha_analysis *analysis, reha_err
     return REHA_OK;
 }
 
-static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,
-                           const reha_analyse_options *options, reha_analysis **out, reha_error *err)
+reha_status reha_muscle_case_read(reha_muscle_case *work, reha_error *err)
+{
+    REHA_TRY(square_up(work, err));
+    REHA_TRY(reha_muscle_frame_find(reha_muscle_case_seen(work), &work->frame, err));
+    return measure_all(work, err);
+}
+
+void reha_muscle_case_clear(reha_muscle_case *work)
+{
+    reha_muscle_maps_clear(&work->maps);
+    reha_gray_free(work->squared);
+    work->squared = NULL;
+}
+
+reha_status reha_muscle_case_analyse(reha_muscle_case *work, const reha_acquisition *acquisition,
+                                     const reha_analyse_options *options, reha_analysis **out, reha_error *err)
 {
     const double start_ms = reha_clock_ms();
     reha_analysis *analysis = NULL;
     *out = NULL;
-    REHA_TRY(reha_analysis_begin("muscle-us", reha_json_string(model->card, "name", ""), reha_json_string(model->card, "version", ""), image, acquisition, &analysis, err));
+    const json_t *facts = work->model->card;
+    REHA_TRY(reha_analysis_begin("muscle-us", reha_json_string(facts, "name", ""), reha_json_string(facts, "version", ""),
+                                 work->image, acquisition, &analysis, err));
     if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
         analysis->acquisition.side = options->side_hint;
     }
-    muscle_case work = {.model = model, .image = image};
-    const reha_status status = run_path(&work, analysis, err);
-    reha_muscle_maps_clear(&work.maps);
-    return reha_analysis_end(status, start_ms, analysis, out);
+    return reha_analysis_end(run_path(work, analysis, err), start_ms, analysis, out);
+}
+
+static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,
+                           const reha_analyse_options *options, reha_analysis **out, reha_error *err)
+{
+    reha_muscle_case work = {.model = model, .image = image};
+    const reha_status status = reha_muscle_case_analyse(&work, acquisition, options, out, err);
+    reha_muscle_case_clear(&work);
+    return status;
 }
 
 /* ---- The table entry ------------------------------------------------------------------------------ */

@@ -6,7 +6,11 @@
 #include "recognition/muscle_measure.h"
 #include "recognition/recogniser.h"
 
-enum { REHA_MUSCLE_VIEWS = 2 }; /* the picture and its mirror image */
+enum {
+    REHA_MUSCLE_FRAMINGS = 2, /* the tissue's box, and one a tenth wider */
+    REHA_MUSCLE_SIDES = 2,    /* the picture and its mirror image, in one batch */
+    REHA_MUSCLE_VIEWS = REHA_MUSCLE_FRAMINGS * REHA_MUSCLE_SIDES
+};
 
 typedef struct reha_muscle_errors { /* 95 % half widths on held-out pictures, from the card; NaN: not measured */
     double fascicle_angle_deg, aponeurosis_angle_deg, thickness_ratio;
@@ -16,13 +20,14 @@ typedef struct reha_muscle_errors { /* 95 % half widths on held-out pictures, fr
 struct reha_model {
     json_t *card;
     reha_session *session;
-    float *input;  /* REHA_MUSCLE_VIEWS squares */
-    float *output; /* REHA_MUSCLE_VIEWS x REHA_MUSCLE_MAPS maps */
+    float *input;  /* REHA_MUSCLE_SIDES squares */
+    float *output; /* REHA_MUSCLE_SIDES x REHA_MUSCLE_MAPS maps */
     reha_muscle_errors errors;
+    char *models_folder; /* where other models lie; NULL: not told */
 };
 
 typedef struct reha_muscle_maps { /* probabilities, REHA_MUSCLE_MAP_PX squared each; owned */
-    float *view[REHA_MUSCLE_VIEWS][REHA_MUSCLE_MAPS]; /* turned back to the picture's own orientation */
+    float *view[REHA_MUSCLE_VIEWS][REHA_MUSCLE_MAPS]; /* over the frame's box, in the picture's orientation */
     float *mean[REHA_MUSCLE_MAPS];
 } reha_muscle_maps;
 
@@ -33,6 +38,29 @@ void reha_muscle_model_close(reha_model *model); /* NULL is fine */
 REHA_MUST_USE reha_status reha_muscle_model_run(reha_model *model, const reha_gray *image,
                                                 const reha_muscle_frame *frame, reha_muscle_maps *out, reha_error *err);
 void reha_muscle_maps_clear(reha_muscle_maps *maps);
+
+typedef struct reha_muscle_case { /* one picture on its way; begin with {.model, .image}, borrowed */
+    reha_model *model;
+    const reha_gray *image;
+    reha_gray *squared;       /* a copy with square pixels, where the image's are not; owned. What is measured is in its
+                               * pixels then */
+    reha_muscle_frame frame;
+    reha_muscle_maps maps;
+    reha_muscle_measurement main;
+    reha_muscle_measurement views[REHA_MUSCLE_VIEWS];
+    double mm_per_px;      /* NaN: unknown */
+    char scale_source[96]; /* or why there is none */
+} reha_muscle_case;
+
+/* Frame, maps and measurements; whether to believe them is not asked. Clear the case, also after a failure. */
+REHA_MUST_USE reha_status reha_muscle_case_read(reha_muscle_case *work, reha_error *err);
+/* The same and everything that a result tells of it; maps stay empty where the picture was refused before. */
+REHA_MUST_USE reha_status reha_muscle_case_analyse(reha_muscle_case *work, const reha_acquisition *acquisition,
+                                                   const reha_analyse_options *options, reha_analysis **out,
+                                                   reha_error *err);
+void reha_muscle_case_clear(reha_muscle_case *work);
+/* The picture that was measured: the image or its copy with square pixels. Borrowed. */
+const reha_gray *reha_muscle_case_seen(const reha_muscle_case *work);
 
 /* `evaluate muscle-us` (muscle_evaluate.c). */
 REHA_MUST_USE reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options *options,

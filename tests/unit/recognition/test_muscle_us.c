@@ -3,6 +3,7 @@
 #include "muscle_picture.h"
 
 #include "base/memory.h"
+#include "image/resample.h"
 #include "recognition/muscle_us.h"
 
 #include <string.h>
@@ -113,6 +114,80 @@ static void a_stated_scale_goes_before_the_ruler(void **state)
     reha_gray_free(image);
 }
 
+static bool region_has_note(const reha_analysis *analysis, const char *code)
+{
+    bool found = false;
+    for (int i = 0; i < analysis->regions[0].note_count; i++) {
+        found = found || strcmp(analysis->regions[0].notes[i].code, code) == 0;
+    }
+    return found;
+}
+
+/* Pixels that are not square are made so before anything is measured; what is drawn lies on the given picture. */
+static void pixels_that_are_not_square_are_made_square(void **state)
+{
+    NEED_MODEL();
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    static const double ratios[2][2] = {{0.7, 1.0}, {1.0, 0.7}};
+    const muscle_picture spec = muscle_picture_default();
+    reha_gray *image = muscle_picture_draw(&spec);
+    image->spacing = (reha_spacing){0.1, 0.1, REHA_SPACING_CALIBRATED};
+    reha_analysis *square = analyse(image, NULL);
+    assert_false(has_note(square, "not-square"));
+    for (int i = 0; i < 2; i++) {
+        reha_gray *uneven = NULL;
+        assert_ok(reha_gray_resize(image, (uint32_t)(ratios[i][0] * PICTURE_W), (uint32_t)(ratios[i][1] * PICTURE_H),
+                                   REHA_FILTER_LINEAR, &uneven, &err),
+                  &err);
+        reha_analysis *analysis = analyse(uneven, NULL);
+        assert_true(has_note(analysis, "not-square"));
+        assert_near(value(analysis, "thickness"), value(square, "thickness"), 0.5);
+        assert_near(value(analysis, "deep-aponeurosis-angle"), value(square, "deep-aponeurosis-angle"), 0.7);
+        assert_near(value(analysis, "pennation"), value(square, "pennation"), 3.0);
+        const reha_region *region = &analysis->regions[0];
+        for (int p = 0; p < REHA_MUSCLE_POINTS_FASCICLES; p += 5) {
+            assert_near(region->points[p].x_px / ratios[i][0], square->regions[0].points[p].x_px, 12.0);
+            assert_near(region->points[p].y_px / ratios[i][1], square->regions[0].points[p].y_px, 6.0);
+        }
+        assert_true(region->box.x_px + region->box.width_px <= uneven->width_px);
+        reha_analysis_free(analysis);
+        reha_gray_free(uneven);
+    }
+    reha_analysis_free(square);
+    reha_gray_free(image);
+}
+
+/* White paper, up to the very edge of the tissue, is no tissue and no line. */
+static void a_page_around_the_tissue_changes_nothing(void **state)
+{
+    NEED_MODEL();
+    (void)state;
+    muscle_picture spec = muscle_picture_default();
+    spec.tick_step_px = 0.0;
+    reha_gray *image = muscle_picture_draw(&spec);
+    reha_analysis *plain = analyse(image, NULL);
+    for (int i = 0; i < PICTURE_W * PICTURE_H; i++) {
+        const int x = i % PICTURE_W;
+        const int y = i / PICTURE_W;
+        if (x < TISSUE_X || x >= TISSUE_X + TISSUE_W || y < TISSUE_Y || y >= TISSUE_Y + TISSUE_H) {
+            image->pixels[i] = 255.0F;
+        }
+    }
+    reha_analysis *paged = analyse(image, NULL);
+    const reha_box_px *box = &paged->regions[0].box;
+    assert_near(box->x_px + 0.5, TISSUE_X, 2.0);
+    assert_near(box->y_px + 0.5, TISSUE_Y, 2.0);
+    assert_near(box->width_px, TISSUE_W, 4.0);
+    assert_near(value(paged, "thickness-px"), value(plain, "thickness-px"), 4.0);
+    assert_near(value(paged, "deep-aponeurosis-angle"), value(plain, "deep-aponeurosis-angle"), 0.7);
+    assert_near(value(paged, "pennation"), value(plain, "pennation"), 3.0);
+    assert_false(region_has_note(paged, "views-differ"));
+    reha_analysis_free(plain);
+    reha_analysis_free(paged);
+    reha_gray_free(image);
+}
+
 static void no_ruler_no_millimetres(void **state)
 {
     NEED_MODEL();
@@ -181,6 +256,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drawn_muscle_is_measured),
         cmocka_unit_test(a_stated_scale_goes_before_the_ruler),
+        cmocka_unit_test(pixels_that_are_not_square_are_made_square),
+        cmocka_unit_test(a_page_around_the_tissue_changes_nothing),
         cmocka_unit_test(no_ruler_no_millimetres),
         cmocka_unit_test(what_is_no_ultrasound_is_refused),
     };

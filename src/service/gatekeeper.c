@@ -5,11 +5,14 @@
 #include "image/statistics.h"
 #include "recognition/scene.h"
 #include "recognition/scene_admit.h"
+#include "recognition/scene_tissue.h"
 #include "service/analyse.h"
 #include "service/model_hash.h"
 
 #include <stdio.h>
 #include <string.h>
+
+static const char MUSCLE_TASK[] = "muscle-us";
 
 struct reha_gatekeeper {
     reha_model *gate;
@@ -103,6 +106,25 @@ static reha_status turn_over(reha_gatekeeper *keeper, const reha_gray *image, co
     return REHA_OK;
 }
 
+/* What was refused may be the screen around a muscle: the tissue alone is looked at, where muscle-us may be
+ * meant. */
+static reha_status look_inside(reha_gatekeeper *keeper, const reha_gray *image, const reha_acquisition *facts,
+                               const char *task, reha_ruling *out, reha_error *err)
+{
+    bool is_muscle = false;
+    if (!out->is_refused || (task != NULL && strcmp(task, MUSCLE_TASK) != 0)) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_scene_look_at_tissue(keeper->gate, image, facts, &is_muscle, err));
+    if (is_muscle) {
+        *out = (reha_ruling){.task = MUSCLE_TASK};
+        note(out, REHA_NOTE_REPAIRED, "screen-around", "",
+             "Beside the ultrasound image the picture shows a screen or page; only the tissue was judged and "
+             "measured.");
+    }
+    return REHA_OK;
+}
+
 reha_status reha_gatekeeper_ask(reha_gatekeeper *keeper, const reha_gray *image,
                                 const reha_acquisition *facts, const char *task, reha_ruling *out,
                                 reha_error *err)
@@ -114,11 +136,15 @@ reha_status reha_gatekeeper_ask(reha_gatekeeper *keeper, const reha_gray *image,
         out->task = reha_scene_task(&scene, facts);
     }
     const reha_scene_admission admission = reha_scene_admit(keeper->gate, out->task, &scene, facts);
-    if (!admission.turns_over) {
+    reha_status status = REHA_OK;
+    if (admission.turns_over) {
+        status = turn_over(keeper, image, facts, out, err);
+    } else {
         apply(&admission, out);
-        return REHA_OK;
     }
-    const reha_status status = turn_over(keeper, image, facts, out, err);
+    if (status == REHA_OK) {
+        status = look_inside(keeper, image, facts, task, out, err);
+    }
     if (status != REHA_OK) {
         reha_ruling_clear(out);
     }

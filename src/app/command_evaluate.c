@@ -20,6 +20,8 @@ typedef struct evaluate_arguments {
     bool json;
     bool explain;
     bool save_card;
+    const char *changes;
+    const char *sheet;
 } evaluate_arguments;
 
 static const app_option evaluate_options[] = {
@@ -34,6 +36,8 @@ static const app_option evaluate_options[] = {
     {"explain", APP_FLAG, NULL, "measure the explanations too: insertion, deletion, pointing, shuffled weights", offsetof(evaluate_arguments, explain), 0, 0},
     {"explain-images", APP_INTEGER, "N", "on so many images, drawn at random (default 200; 0: all)", offsetof(evaluate_arguments, explain_images), 0, 1000000},
     {"save-card", APP_FLAG, NULL, "with --explain: write these figures and the subgroups into the model's card", offsetof(evaluate_arguments, save_card), 0, 0},
+    {"changes", APP_TEXT, "KINDS", "muscle-us: measure the same images as other scanners would show them too: all, or names like screen,gain-low", offsetof(evaluate_arguments, changes), 0, 0},
+    {"sheet", APP_TEXT, "FILE", "with --changes: the first image in all of its looks, as a PNG", offsetof(evaluate_arguments, sheet), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static void print_estimate(const json_t *metrics, const char *key, const char *label)
@@ -124,6 +128,48 @@ static void print_explanation(const json_t *explanation)
                  reha_json_string(explanation, "why", ""));
 }
 
+/* A row per kind of change: means, and the shares as percentages. */
+static void print_changes(const json_t *rows)
+{
+    static const struct {
+        const char *key, *head;
+        double factor;
+        int decimals;
+    } columns[] = {{"dice_aponeurosis", "Dice", 1.0, 2},
+                   {"thickness_change_ratio", "thick%", 100.0, 1},
+                   {"aponeurosis_change_deg", "apon", 1.0, 1},
+                   {"fascicle_change_deg", "fasc", 1.0, 1},
+                   {"pennation_change_deg", "penn", 1.0, 1},
+                   {"thickness_error_ratio", "thick%", 100.0, 1},
+                   {"aponeurosis_error_deg", "apon", 1.0, 1},
+                   {"fascicle_error_deg", "fasc", 1.0, 1},
+                   {"measured", "meas%", 100.0, 0},
+                   {"gate_refused", "gate%", 100.0, 0},
+                   {"refused", "ref%", 100.0, 0},
+                   {"flagged", "flag%", 100.0, 0},
+                   {"thickness_outside", "outT%", 100.0, 0},
+                   {"pennation_outside", "outP%", 100.0, 0},
+                   {"silent", "silent%", 100.0, 0}};
+    size_t i = 0;
+    json_t *row = NULL;
+    (void)printf("  changed images: mean change from the image's own result, then mean error against the masks (degrees, %%);\n"
+                 "  shares measured, refused, flagged, changed beyond both stated errors, misleading without a warning\n"
+                 "  %-14s", "");
+    for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+        (void)printf(" %7s", columns[c].head);
+    }
+    (void)printf("\n");
+    json_array_foreach(rows, i, row)
+    {
+        (void)printf("  %-14s", reha_json_string(row, "name", ""));
+        for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
+            const double value = reha_json_number(json_object_get(row, columns[c].key), "value", (double)NAN);
+            (void)printf(" %7.*f", columns[c].decimals, columns[c].factor * value);
+        }
+        (void)printf("\n");
+    }
+}
+
 static void print_report(const json_t *report)
 {
     static const char *const figures[][2] = {{"accuracy", "accuracy"},
@@ -139,6 +185,9 @@ static void print_report(const json_t *report)
     const json_t *coverage = json_object_get(metrics, "coverage_by_grade");
     if (recall == NULL) {
         print_figures(report);
+        if (json_is_array(json_object_get(report, "changes"))) {
+            print_changes(json_object_get(report, "changes"));
+        }
         if (json_is_array(json_object_get(report, "subgroups"))) {
             print_subgroups(json_object_get(report, "subgroups"));
         }
@@ -209,6 +258,13 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                       command->name);
         return EXIT_USAGE;
     }
+    if ((is_calibration && given.changes != NULL) || (given.sheet != NULL && given.changes == NULL)) {
+        (void)fprintf(stderr, "rehascope %s: %s\nSee: rehascope %s --help\n", command->name,
+                      is_calibration ? "changed images are measured by 'rehascope evaluate'"
+                                     : "--sheet shows what --changes measures: give both",
+                      command->name);
+        return EXIT_USAGE;
+    }
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
     }
@@ -227,6 +283,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         status = reha_fail(&err, REHA_E_UNSUPPORTED,
                            "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations", words[0]);
     }
+    if (status == REHA_OK && given.changes != NULL && !reha_analyser_recogniser(analyser)->changes) {
+        status = reha_fail(&err, REHA_E_UNSUPPORTED, "task '%.40s' has no changed images to be measured on; muscle-us has",
+                           words[0]);
+    }
     if (status == REHA_OK && is_calibration && reha_analyser_recogniser(analyser)->calibrate == NULL) {
         status = reha_fail(&err, REHA_E_UNSUPPORTED, "the limits of task '%s' are set by its training: use 'rehascope train %s'",
                            words[0], words[0]);
@@ -241,6 +301,8 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         how.explain = given.explain;
         how.explain_max = given.explain_images >= 0 ? (size_t)given.explain_images : how.explain_max;
         how.save_card = given.save_card;
+        how.changes = given.changes;
+        how.sheet_path = given.sheet;
         const reha_progress progress = app_progress();
         const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
         status = is_calibration ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,

@@ -550,6 +550,7 @@ const reha_recogniser reha_recogniser_muscle_us = {
     .name = "muscle-us",
     .title = "Muscle architecture: thickness, pennation and fascicle length on B-mode ultrasound",
     .accepts = "longitudinal B-mode ultrasound images of skeletal muscle with its aponeuroses",
+    .changes = true,
     .open = reha_muscle_model_open,
     .close = reha_muscle_model_close,
     .analyse = analyse,

@@ -75,6 +75,9 @@ typedef struct reha_evaluate_options {
     bool explain;                   /* measure the explanations too */
     size_t explain_max;             /* on this many images, drawn with `seed`: 200; 0: all */
     bool save_card;                 /* with `explain`: write explanation and subgroups into the model's card */
+    const char *changes;            /* measure the same images as other scanners would show them too: "all", or names of
+                                     * kinds with commas; NULL: do not */
+    const char *sheet_path;         /* with `changes`: one image in all of its looks, PNG; NULL: none */
 } reha_evaluate_options;
 reha_evaluate_options reha_evaluate_options_default(void);
 
@@ -83,6 +86,7 @@ typedef struct reha_recogniser {
     const char *title;    /* one line */
     const char *accepts;  /* what images, for people */
     bool explains;        /* its evaluate measures explanations when asked (options->explain) */
+    bool changes;         /* and changed images (options->changes) */
     REHA_MUST_USE reha_status (*open)(const reha_model_options *options, reha_model **out, reha_error *err);
     void (*close)(reha_model *model);
     /* A refusal is a result (is_accepted false, notes), not an error. Errors are faults only. */

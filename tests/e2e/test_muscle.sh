@@ -87,6 +87,34 @@ run 1 evaluate muscle-us --data "$work/set" --split none --threads 1
 run 0 audit-data muscle-us --data "$work/set"
 says out 'images of [0-9]+ groups'
 
+# The same pictures as other scanners would show them: every kind is measured, none is dropped, and what a screen writes
+# over or around the tissue moves nothing beyond the stated errors.
+{ head -n 1 "$data/index.csv"; tr -d '\r' <"$data/index.csv" | awk -F, 'NR > 1 && NR % 60 == 0'; } >"$work/set/index.csv"
+run 0 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 20 --changes all --sheet "$work/sheet.png" --json
+head -c 8 "$work/sheet.png" | grep -q PNG || fail "the sheet of looks is no PNG"
+python3 - "$work/out" <<'EOF' || fail "changed images"
+import json, sys
+report = json.load(open(sys.argv[1]))
+rows = {row["name"]: row for row in report["changes"]}
+value = lambda name, key: rows[name][key]["value"]
+assert len(rows) == len(report["changes"]) >= 30
+assert value("none", "thickness_change_ratio") == 0 and value("none", "pennation_change_deg") == 0
+for name in ("mirror", "size-double", "pixels-wide", "pixels-tall"):
+    assert value(name, "pennation_change_deg") < 3 and value(name, "thickness_change_ratio") < 0.05, name
+for name in ("text-over", "ruler-over", "callipers", "screen", "desktop", "margin-black", "margin-white"):
+    assert value(name, "measured") == 1 and value(name, "gate_refused") == 0, name
+    assert value(name, "thickness_outside") == 0 and value(name, "pennation_outside") == 0, name
+assert value("upside-down", "flagged") == 1
+EOF
+run 0 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 0
+grep -q 'changed images' "$work/out" && fail "changed images are measured unasked"
+run 1 evaluate fracture --data "$work/set" --changes all
+says err 'no changed images'
+run 1 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 0 --changes gain-low,gain-lower
+says err "no look is called 'gain-lower'"
+run 2 evaluate muscle-us --data "$work/set" --sheet "$work/none.png"
+run 2 calibrate muscle-us --data "$work/set" --model "$work/none" --changes all
+
 # Training writes a model that runs, and goes on where it stopped.
 { head -n 1 "$data/index.csv"; tr -d '\r' <"$data/index.csv" | awk -F, 'NR > 1 && NR % 40 == 0'; } >"$work/set/index.csv"
 run 0 train muscle-us --data "$work/set" --out "$work/model" --epochs 1 --threads 1 --seed 3

@@ -11,7 +11,7 @@
 typedef struct reha_scene_limits {
     bool is_present;
     double share_min;    /* probability of the kind: below, it is something else */
-    double modality_min; /* reha_scene_modality_share: below, it may be no radiograph (ultrasound) at all */
+    double modality_min; /* reha_scene_modality_share: below, it may be no radiograph at all; 0: not asked */
     double distance_max; /* squared Mahalanobis distance */
     double contrast_min;
     double shorter_px_min;

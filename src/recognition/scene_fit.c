@@ -215,7 +215,11 @@ static reha_status fit_kind(const reha_scene_data *train, const looks *cal, reha
     *limits =
         (reha_scene_limits){.is_present = true,
                             .share_min = within(1.0 - found[BY_SHARE], 0.02, 0.5),
-                            .modality_min = within(1.0 - found[BY_MODALITY], 0.5, MODALITY_MOST),
+                            /* A limb's recogniser takes what the gate lets in; a muscle's and a knee's look once more
+                             * themselves, and drawn muscle films, sure for them, came out below such a limit. */
+                            .modality_min = kind == REHA_SCENE_LIMB
+                                                ? within(1.0 - found[BY_MODALITY], 0.5, MODALITY_MOST)
+                                                : 0.0,
                             .distance_max = DISTANCE_MARGIN * found[BY_DISTANCE],
                             .contrast_min = fmin(CONTRAST_MOST, CONTRAST_SHARE * contrast),
                             .shorter_px_min = SIZE_SHARE * shorter,

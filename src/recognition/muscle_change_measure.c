@@ -71,11 +71,6 @@ typedef struct changes {
     reha_muscle_sheet *sheet;       /* NULL: none is asked for */
 } changes;
 
-static double angle_between(double a, double b)
-{
-    return fabs(reha_muscle_wrap(a - b));
-}
-
 /* Warnings about the fascicle length say nothing of the lines. */
 static bool is_about_lines(const reha_note *note)
 {
@@ -139,9 +134,10 @@ static outcome expected_of(const outcome *own, const reha_muscle_change *change)
 static void compare_outcomes(const outcome *wanted, const outcome *got, bool gate_refused, double *row)
 {
     row[THICKNESS_CHANGE] = fabs(got->thickness_mm / wanted->thickness_mm - 1.0);
-    row[APONEUROSIS_CHANGE] = 0.5 * (angle_between(got->superficial_deg, wanted->superficial_deg) +
-                                     angle_between(got->deep_deg, wanted->deep_deg));
-    row[FASCICLE_CHANGE] = angle_between(got->fascicle_deg, wanted->fascicle_deg);
+    row[APONEUROSIS_CHANGE] =
+        0.5 * (reha_muscle_angle_between(got->superficial_deg, wanted->superficial_deg) +
+               reha_muscle_angle_between(got->deep_deg, wanted->deep_deg));
+    row[FASCICLE_CHANGE] = reha_muscle_angle_between(got->fascicle_deg, wanted->fascicle_deg);
     row[PENNATION_CHANGE] = fabs(got->pennation_deg - wanted->pennation_deg);
     const bool has_thickness = isfinite(row[THICKNESS_CHANGE]);
     const bool has_pennation = isfinite(row[PENNATION_CHANGE]);
@@ -247,13 +243,7 @@ static reha_status load_pair(const changes *run, const reha_muscle_item *item, r
                              reha_gray **mask, reha_error *err)
 {
     const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
-    reha_acquisition facts;
-    REHA_TRY(load(item->image_path, image, &facts, err));
-    REHA_TRY(load(item->mask_path, mask, &facts, err));
-    if ((*mask)->width_px != (*image)->width_px || (*mask)->height_px != (*image)->height_px) {
-        return reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", (*mask)->width_px,
-                         (*mask)->height_px, (*image)->width_px, (*image)->height_px);
-    }
+    REHA_TRY(reha_muscle_item_open(item, load, image, mask, err));
     if (!reha_spacing_is_known((*image)->spacing)) {
         (*image)->spacing = (reha_spacing){1.0, 1.0, REHA_SPACING_USER};
     }

@@ -143,3 +143,24 @@ void reha_muscle_data_clear(reha_muscle_data *data)
     reha_free(data->items);
     *data = (reha_muscle_data){0};
 }
+
+reha_status reha_muscle_item_open(const reha_muscle_item *item, reha_load_function load, reha_gray **image,
+                                  reha_gray **mask, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_acquisition facts;
+    *image = *mask = NULL;
+    REHA_CHECK(load(item->image_path, image, &facts, err));
+    REHA_CHECK(load(item->mask_path, mask, &facts, err));
+    if ((*mask)->width_px != (*image)->width_px || (*mask)->height_px != (*image)->height_px) {
+        status = reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", (*mask)->width_px,
+                           (*mask)->height_px, (*image)->width_px, (*image)->height_px);
+    }
+done:
+    if (status != REHA_OK) {
+        reha_gray_free(*image);
+        reha_gray_free(*mask);
+        *image = *mask = NULL;
+    }
+    return status;
+}

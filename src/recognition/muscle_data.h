@@ -5,6 +5,7 @@
 #define REHA_RECOGNITION_MUSCLE_DATA_H
 
 #include "recognition/muscle_net.h"
+#include "recognition/recogniser.h"
 
 typedef struct reha_muscle_item {
     char *image;         /* as in the table; owned */
@@ -26,5 +27,9 @@ typedef struct reha_muscle_data {
 REHA_MUST_USE reha_status reha_muscle_data_load(const char *folder, const char *split, reha_muscle_data *out,
                                                 reha_error *err);
 void reha_muscle_data_clear(reha_muscle_data *data);
+
+/* The picture of a row and its mask, of one size: else REHA_E_FORMAT. Both NULL on failure; the caller frees them. */
+REHA_MUST_USE reha_status reha_muscle_item_open(const reha_muscle_item *item, reha_load_function load,
+                                                reha_gray **image, reha_gray **mask, reha_error *err);
 
 #endif

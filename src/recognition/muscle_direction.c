@@ -42,6 +42,11 @@ double reha_muscle_wrap(double angle_deg)
     return angle_deg - 180.0 * floor((angle_deg + 90.0) / 180.0);
 }
 
+double reha_muscle_angle_between(double a_deg, double b_deg)
+{
+    return fabs(reha_muscle_wrap(a_deg - b_deg));
+}
+
 /* Mean direction over the doubled angle, then the weighted median of the differences from it. */
 double reha_muscle_median_angle(const reha_muscle_segment *segments, int count, double *spread_deg)
 {

@@ -84,14 +84,7 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     reha_status status = REHA_OK;
     reha_gray *image = NULL;
     reha_gray *mask = NULL;
-    reha_acquisition facts;
-    REHA_CHECK(load(item->image_path, &image, &facts, err));
-    REHA_CHECK(load(item->mask_path, &mask, &facts, err));
-    if (mask->width_px != image->width_px || mask->height_px != image->height_px) {
-        status = reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", mask->width_px,
-                           mask->height_px, image->width_px, image->height_px);
-        goto done;
-    }
+    REHA_CHECK(reha_muscle_item_open(item, load, &image, &mask, err));
     run->sizes[index][0] = image->width_px;
     run->sizes[index][1] = image->height_px;
     status = measure_one(run, item, image, mask, values, err);

@@ -58,6 +58,8 @@ double reha_muscle_median_angle(const reha_muscle_segment *segments, int count, 
 
 /* The angle into -90..90: directions have no head. */
 double reha_muscle_wrap(double angle_deg);
+/* Between two directions, 0 to 90 degrees. */
+double reha_muscle_angle_between(double a_deg, double b_deg);
 
 /* Fills what `out` says of direction and pennation from the fascicle map, and `segments` (room for
  * REHA_MUSCLE_SEGMENTS_MAX) with out->segment_count pieces; the aponeuroses must stand in `out`. image NULL: no

@@ -70,12 +70,6 @@ static void compare_cells(const float *truth, const float *map, double *dice, do
     overlap(both, sum, dice, iou);
 }
 
-static double angle_between(double a, double b)
-{
-    const double d = a - b;
-    return fabs(d - 180.0 * floor((d + 90.0) / 180.0));
-}
-
 static const reha_muscle_band *nearest_band(const reha_muscle_band *bands, int count,
                                             const reha_muscle_curve *curve, reha_muscle_edge edge,
                                             double within)
@@ -142,8 +136,8 @@ static reha_status compare_fascicles(const reha_gray *mask, const reha_muscle_me
         reha_muscle_find_segments(&grid, 0.5, DRAWN_LENGTH_MIN_PX, segments, &count, err);
     if (status == REHA_OK && count > 0) {
         const double drawn = reha_muscle_median_angle(segments, count, &spread);
-        values[REHA_MUSCLE_FASCICLE_ANGLE] = angle_between(drawn, m->fascicle_angle_deg);
-        values[REHA_MUSCLE_TEXTURE_ANGLE] = angle_between(drawn, m->texture_angle_deg);
+        values[REHA_MUSCLE_FASCICLE_ANGLE] = reha_muscle_angle_between(drawn, m->fascicle_angle_deg);
+        values[REHA_MUSCLE_TEXTURE_ANGLE] = reha_muscle_angle_between(drawn, m->texture_angle_deg);
     }
     reha_free(segments);
     return status;

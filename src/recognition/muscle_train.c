@@ -73,20 +73,13 @@ static reha_status prepare_one(void *context, size_t index, size_t thread_idx, r
     reha_status status = REHA_OK;
     reha_gray *image = NULL;
     reha_gray *mask = NULL;
-    reha_acquisition facts;
     reha_muscle_frame frame;
     (void)thread_idx;
     float *work = reha_alloc(STORE_COUNT * sizeof *work);
     if (work == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a picture");
     }
-    REHA_CHECK(job->load(item->image_path, &image, &facts, err));
-    REHA_CHECK(job->load(item->mask_path, &mask, &facts, err));
-    if (mask->width_px != image->width_px || mask->height_px != image->height_px) {
-        status = reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", mask->width_px,
-                           mask->height_px, image->width_px, image->height_px);
-        goto done;
-    }
+    REHA_CHECK(reha_muscle_item_open(item, job->load, &image, &mask, err));
     REHA_CHECK(reha_muscle_frame_find(image, &frame, err));
     const double side = 1.0 + 2.0 * REHA_MUSCLE_STORE_MARGIN;
     const reha_box_px wide = {frame.box.x_px - REHA_MUSCLE_STORE_MARGIN * frame.box.width_px,

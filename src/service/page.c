@@ -56,8 +56,6 @@ void reha_page_close(reha_text *html)
 reha_status reha_page_save(reha_text *html, const char *path, reha_error *err)
 {
     reha_page_close(html);
-    const reha_status status = html->failed ? reha_fail(err, REHA_E_NOMEM, "out of memory for %s", path)
-                                            : reha_file_save(path, html->data, html->length, err);
-    reha_text_clear(html);
-    return status;
+    return html->failed ? reha_fail(err, REHA_E_NOMEM, "out of memory for %s", path)
+                        : reha_file_save(path, html->data, html->length, err);
 }

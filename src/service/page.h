@@ -18,7 +18,7 @@ void reha_page_add_picture(reha_text *html, const char *alt, const char *attribu
                            size_t png_bytes);
 /* </body></html> */
 void reha_page_close(reha_text *html);
-/* Closes, writes the file and clears `html`, whatever happens. REHA_E_IO, REHA_E_NOMEM. */
+/* Closes and writes the file; the caller clears `html`. REHA_E_IO, REHA_E_NOMEM. */
 REHA_MUST_USE reha_status reha_page_save(reha_text *html, const char *path, reha_error *err);
 
 #endif

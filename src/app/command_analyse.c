@@ -299,4 +299,5 @@ const app_command app_analyse = {.name = "analyse",
                                  .options = analyse_options,
                                  .words_min = 1,
                                  .words_max = APP_PATHS_MAX,
+                                 .is_large = true,
                                  .run = run_analyse};

@@ -234,4 +234,5 @@ const app_command app_compare = {
     .options = compare_options,
     .words_min = 2,
     .words_max = 2,
+    .is_large = true,
     .run = run_compare};

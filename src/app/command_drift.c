@@ -165,4 +165,5 @@ const app_command app_drift = {.name = "drift",
                                .summary = "do new images still look like those the model is known to read well?",
                                .example = "rehascope drift --reference results-2025.json --new incoming",
                                .options = drift_options,
+                               .is_large = true,
                                .run = run_drift};

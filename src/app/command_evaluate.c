@@ -331,6 +331,7 @@ const app_command app_evaluate = {.name = "evaluate",
                                   .options = evaluate_options,
                                   .words_min = 1,
                                   .words_max = 1,
+                                  .is_large = true,
                                   .run = run_evaluate};
 
 const app_command app_calibrate = {.name = "calibrate",
@@ -340,4 +341,5 @@ const app_command app_calibrate = {.name = "calibrate",
                                    .options = evaluate_options,
                                    .words_min = 1,
                                    .words_max = 1,
+                                   .is_large = true,
                                    .run = run_evaluate};

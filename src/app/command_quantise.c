@@ -96,4 +96,5 @@ const app_command app_quantise = {.name = "quantise",
                                   .options = quantise_options,
                                   .words_min = 1,
                                   .words_max = 1,
+                                  .is_large = true,
                                   .run = run_quantise};

@@ -175,4 +175,5 @@ const app_command app_t2_map = {.name = "t2-map",
                                 .options = t2_options,
                                 .words_min = 1,
                                 .words_max = 1,
+                                .is_large = true,
                                 .run = run_t2};

@@ -127,4 +127,5 @@ const app_command app_train = {.name = "train",
                                .options = train_options,
                                .words_min = 1,
                                .words_max = 1,
+                               .is_large = true,
                                .run = run_train};

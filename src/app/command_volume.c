@@ -165,4 +165,5 @@ const app_command app_volume = {.name = "volume",
                                 .options = volume_options,
                                 .words_min = 1,
                                 .words_max = 1,
+                                .is_large = true,
                                 .run = run_volume};

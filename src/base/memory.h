@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What GLIBC_TUNABLES must say when a process begins, for memory in large pages
+ * where the system lends them on request. */
+#define REHA_LARGE_PAGES "glibc.malloc.hugetlb=1"
+
 /* All return NULL when memory is out (or a test asked for it). Size 0 gives a unique block.
  * Every block, from any of these, ends with reha_free. Any thread. */
 void *reha_alloc(size_t size_bytes);

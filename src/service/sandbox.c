@@ -108,7 +108,7 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     char cpu[TEXT_BYTES];
     char threads[] = "OMP_NUM_THREADS=1"; /* a process with threads could not make children */
     /* Every request has a fresh process, whose images come page by page: large pages, where the system lends them. */
-    char pages[] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
+    char pages[] = "GLIBC_TUNABLES=" REHA_LARGE_PAGES;
     char *environment[PASSED_MAX];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;

@@ -165,7 +165,9 @@ static reha_status write_predictions(const reha_model *model, const reha_knee_mr
     char *table = NULL;
     reha_text_add(&text, "id,split");
     for (int k = 0; k < REHA_KNEE_MRI_LABELS; k++) {
-        reha_text_addf(&text, model->labels[k] ? ",%s" : "", reha_knee_mri_labels[k]);
+        if (model->labels[k]) {
+            reha_text_addf(&text, ",%s", reha_knee_mri_labels[k]);
+        }
     }
     for (size_t i = 0; i < data->count; i++) {
         if (!use[i]) {
@@ -175,8 +177,9 @@ static reha_status write_predictions(const reha_model *model, const reha_knee_mr
         reha_csv_add_field(&text, data->exams[i].id);
         reha_text_add(&text, data->exams[i].is_validation ? ",valid" : ",train");
         for (size_t k = 0; k < REHA_KNEE_MRI_LABELS; k++) {
-            reha_text_addf(&text, model->labels[k] ? ",%.6f" : "",
-                           probabilities[i * REHA_KNEE_MRI_LABELS + k]);
+            if (model->labels[k]) {
+                reha_text_addf(&text, ",%.6f", probabilities[i * REHA_KNEE_MRI_LABELS + k]);
+            }
         }
     }
     reha_text_add(&text, "\n");

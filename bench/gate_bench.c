@@ -1,14 +1,15 @@
-/* Do the gate and a recogniser's own admission keep wrong and spoilt images away, and let good ones in? Makes 1,500 to
- * 2,900 images from the shared data, always the same ones, and sends each through the gate and, if let in, through the
- * whole analysis, as `analyse --task TASK` does.
+/* Do the gate and a recogniser's own admission keep wrong and spoilt images away, and let good ones in? Makes
+ * 1,500 to 2,900 images from the shared data, always the same ones, and sends each through the gate and, if
+ * let in, through the whole analysis, as `analyse --task TASK` does.
  *
  *     gate_bench TASK MODELS_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST [PHOTOS [ONLY]]]]]
  *
- * TASK: knee-oa, muscle-us or fracture. SPLIT: val (default) or train, on which thresholds are chosen. EVERY: only each
- * n-th image, for a quick look. LIST: which files of the other data sets belong to which split
- * (research/knee-oa/gate/held_out.csv, from the root of the source tree). PHOTOS: a folder of photographs, "" for none.
- * ONLY: kinds with this in their name. Makes no claim about detection of real implants: the metal is drawn. Intervals are
- * Wilson's, of images taken as independent. Exits 0 unless something could not be run. */
+ * TASK: knee-oa, muscle-us or fracture. SPLIT: val (default) or train, on which thresholds are chosen. EVERY:
+ * only each n-th image, for a quick look. LIST: which files of the other data sets belong to which split
+ * (research/knee-oa/gate/held_out.csv, from the root of the source tree). PHOTOS: a folder of photographs, ""
+ * for none. ONLY: kinds with this in their name. Makes no claim about detection of real implants: the metal
+ * is drawn. Intervals are Wilson's, of images taken as independent. Exits 0 unless something could not be
+ * run. */
 #include "base/clock.h"
 #include "base/csv.h"
 #include "base/memory.h"
@@ -28,7 +29,12 @@
 enum { KINDS_MAX = 64, REASONS_MAX = 16 };
 
 /* EXPECT_NOTHING: told, not counted, where there is no right answer. */
-typedef enum expectation { EXPECT_ACCEPTED, EXPECT_REFUSED, EXPECT_REFUSED_OR_CORRECTED, EXPECT_NOTHING } expectation;
+typedef enum expectation {
+    EXPECT_ACCEPTED,
+    EXPECT_REFUSED,
+    EXPECT_REFUSED_OR_CORRECTED,
+    EXPECT_NOTHING
+} expectation;
 
 typedef struct reason {
     char code[32];
@@ -584,18 +590,19 @@ static void print_report(const bench *b)
     double low = 0.0;
     double high = 0.0;
     wilson(stopped, wrong > 0 ? wrong : 1, &low, &high);
-    (void)printf("%s: wrong or spoilt: %d of %d refused or corrected (%.2f %%, %.2f to %.2f; target 99)\n", b->task, stopped,
-                 wrong, 100.0 * stopped / (wrong > 0 ? wrong : 1), low, high);
+    (void)printf("%s: wrong or spoilt: %d of %d refused or corrected (%.2f %%, %.2f to %.2f; target 99)\n",
+                 b->task, stopped, wrong, 100.0 * stopped / (wrong > 0 ? wrong : 1), low, high);
     wilson(good - let_in, good > 0 ? good : 1, &low, &high);
-    (void)printf("%s: good: %d of %d refused (%.2f %%, %.2f to %.2f; target 2)\n", b->task, good - let_in, good,
-                 100.0 * (good - let_in) / (good > 0 ? good : 1), low, high);
+    (void)printf("%s: good: %d of %d refused (%.2f %%, %.2f to %.2f; target 2)\n", b->task, good - let_in,
+                 good, 100.0 * (good - let_in) / (good > 0 ? good : 1), low, high);
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 4 || argc > 9) {
-        (void)fprintf(stderr,
-                      "usage: gate_bench TASK MODELS_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST [PHOTOS [ONLY]]]]]\n");
+        (void)fprintf(
+            stderr,
+            "usage: gate_bench TASK MODELS_FOLDER DATA_FOLDER [SPLIT [EVERY [LIST [PHOTOS [ONLY]]]]]\n");
         return 2;
     }
     reha_error err = REHA_ERROR_INIT;

@@ -24,17 +24,18 @@ static int compare(const void *a, const void *b)
 static void quote(const char *what, double *times_ms, int count, double limit_ms)
 {
     qsort(times_ms, (size_t)count, sizeof *times_ms, compare);
-    (void)printf("%-64s median %7.1f ms  (min %.1f, max %.1f)  target %.0f\n", what, times_ms[count / 2], times_ms[0],
-                 times_ms[count - 1], limit_ms);
+    (void)printf("%-64s median %7.1f ms  (min %.1f, max %.1f)  target %.0f\n", what, times_ms[count / 2],
+                 times_ms[0], times_ms[count - 1], limit_ms);
 }
 
-static int time_path(const char *what, const char *models, const char *path, bool with_explanation, int threads,
-                     double limit_ms)
+static int time_path(const char *what, const char *models, const char *path, bool with_explanation,
+                     int threads, double limit_ms)
 {
     double times_ms[RUNS];
     reha_error err = REHA_ERROR_INIT;
     reha_analyser *analyser = NULL;
-    const reha_analyser_options how = {.models_folder = models, .with_explanation = with_explanation, .threads = threads};
+    const reha_analyser_options how = {
+        .models_folder = models, .with_explanation = with_explanation, .threads = threads};
     if (reha_analyser_open(&how, &analyser, &err) != REHA_OK) {
         (void)fprintf(stderr, "path_bench: %s\n", err.text);
         return 1;
@@ -68,7 +69,8 @@ static int time_start(const char *program, const char *models, const char *path)
             _exit(127);
         }
         int status = 0;
-        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) > 1) {
+        if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+            WEXITSTATUS(status) > 1) {
             (void)fprintf(stderr, "path_bench: %s could not be run\n", program);
             return 1;
         }
@@ -77,7 +79,8 @@ static int time_start(const char *program, const char *models, const char *path)
     struct rusage usage;
     (void)getrusage(RUSAGE_CHILDREN, &usage);
     quote("start of the program to its first result, film with explanation", times_ms, STARTS, 1000.0);
-    (void)printf("%-64s %7.0f MiB  target 512\n", "peak resident memory of the program", usage.ru_maxrss / 1024.0);
+    (void)printf("%-64s %7.0f MiB  target 512\n", "peak resident memory of the program",
+                 usage.ru_maxrss / 1024.0);
     return 0;
 }
 
@@ -91,16 +94,22 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: path_bench PROGRAM MODELS_FOLDER\n");
         return 2;
     }
-    const reha_phantoms_options film = {.count = 1, .seed = 1, .films = true, .dicom = true, .mm_per_px = 0.172};
+    const reha_phantoms_options film = {
+        .count = 1, .seed = 1, .films = true, .dicom = true, .mm_per_px = 0.172};
     const reha_phantoms_options crop = {.count = 1, .seed = 1};
-    int failed = reha_phantoms_write(folder, &film, &err) != REHA_OK || reha_phantoms_write(folder, &crop, &err) != REHA_OK;
+    int failed = reha_phantoms_write(folder, &film, &err) != REHA_OK ||
+                 reha_phantoms_write(folder, &crop, &err) != REHA_OK;
     (void)snprintf(path, sizeof path, "%s/knee-000.dcm", folder);
-    failed = failed || time_path("2500 x 2035 DICOM, two knees, with explanation, all processors", argv[2], path, true, 0, 300.0);
+    failed = failed || time_path("2500 x 2035 DICOM, two knees, with explanation, all processors", argv[2],
+                                 path, true, 0, 300.0);
     failed = failed || time_start(argv[1], argv[2], path);
     (void)snprintf(path, sizeof path, "%s/knee-000R.png", folder);
-    failed = failed || time_path("224 px crop, without explanation, all processors", argv[2], path, false, 0, 100.0);
-    failed = failed || time_path("224 px crop, without explanation, one thread", argv[2], path, false, 1, 100.0);
-    failed = failed || time_path("224 px crop, with explanation, all processors", argv[2], path, true, 0, 300.0);
+    failed = failed ||
+             time_path("224 px crop, without explanation, all processors", argv[2], path, false, 0, 100.0);
+    failed =
+        failed || time_path("224 px crop, without explanation, one thread", argv[2], path, false, 1, 100.0);
+    failed =
+        failed || time_path("224 px crop, with explanation, all processors", argv[2], path, true, 0, 300.0);
     (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command) != 0 || failed ? 1 : 0;
 }

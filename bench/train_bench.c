@@ -38,8 +38,8 @@ static const char *name_of(net *n, const char *what)
 
 static reha_value_id conv(net *n, reha_value_id in, int out, int kernel, int stride, int groups)
 {
-    must(reha_graph_add_conv(n->graph, name_of(n, "conv"), in, out, reha_window_square(kernel, stride, kernel / 2),
-                             groups, false, &in, &n->err),
+    must(reha_graph_add_conv(n->graph, name_of(n, "conv"), in, out,
+                             reha_window_square(kernel, stride, kernel / 2), groups, false, &in, &n->err),
          &n->err);
     must(reha_graph_add_batch_norm(n->graph, name_of(n, "bn"), in, 1e-5F, &in, &n->err), &n->err);
     return in;
@@ -82,7 +82,7 @@ static reha_value_id resnet18(net *n, reha_value_id v)
 
 static reha_value_id mobilenet(net *n, reha_value_id v)
 {
-    static const int rows[7][4] = {{1, 16, 1, 1},  {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+    static const int rows[7][4] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                                    {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
     int width = 32;
     v = unary(n, conv(n, v, 32, 3, 2, 1), REHA_OP_RELU6);
@@ -114,20 +114,21 @@ static reha_value_id unet(net *n, reha_value_id v)
     reha_value_id skips[LEVELS];
     for (int i = 0; i < LEVELS; i++) {
         skips[i] = v = double_conv(n, v, WIDTH << i);
-        must(reha_graph_add_pool(n->graph, name_of(n, "pool"), REHA_OP_MAX_POOL, v, reha_window_square(2, 2, 0),
-                                 &v, &n->err),
+        must(reha_graph_add_pool(n->graph, name_of(n, "pool"), REHA_OP_MAX_POOL, v,
+                                 reha_window_square(2, 2, 0), &v, &n->err),
              &n->err);
     }
     v = double_conv(n, v, WIDTH << LEVELS);
     for (int i = LEVELS - 1; i >= 0; i--) {
-        must(reha_graph_add_conv_transpose(n->graph, name_of(n, "up"), v, WIDTH << i, reha_window_square(2, 2, 0),
-                                           true, &v, &n->err),
+        must(reha_graph_add_conv_transpose(n->graph, name_of(n, "up"), v, WIDTH << i,
+                                           reha_window_square(2, 2, 0), true, &v, &n->err),
              &n->err);
         const reha_value_id both[2] = {skips[i], v};
         must(reha_graph_add_concat(n->graph, name_of(n, "cat"), both, 2, &v, &n->err), &n->err);
         v = double_conv(n, v, WIDTH << i);
     }
-    must(reha_graph_add_conv(n->graph, "mask", v, 1, reha_window_square(1, 1, 0), 1, true, &v, &n->err), &n->err);
+    must(reha_graph_add_conv(n->graph, "mask", v, 1, reha_window_square(1, 1, 0), 1, true, &v, &n->err),
+         &n->err);
     return v;
 }
 
@@ -186,12 +187,14 @@ static void measure(const model *m, const settings *s, reha_trainer *trainer, co
         }
     }
     qsort(times_s, (size_t)s->steps, sizeof *times_s, by_value);
-    printf("{\"engine\":\"rehascope\",\"graph\":\"%s\",\"precision\":\"%s\",\"batch\":%d,\"threads\":%d,"
-           "\"images_per_s\":%.1f,\"best_images_per_s\":%.1f,\"images_per_cpu_s\":%.1f,\"create_ms\":%.0f,\"memory_mib\":%.0f,"
-           "\"rss_mib\":%.0f,\"loss\":%.4f}\n",
-           m->name, reha_precision_name(s->precision), s->batch, s->threads, s->batch / times_s[s->steps / 2],
-           s->batch / times_s[0], s->batch * s->steps / used_s, ready_s * 1e3, (double)reha_trainer_memory_bytes(trainer) / 1048576.0,
-           (double)reha_mem_peak_rss_bytes() / 1048576.0, loss);
+    printf(
+        "{\"engine\":\"rehascope\",\"graph\":\"%s\",\"precision\":\"%s\",\"batch\":%d,\"threads\":%d,"
+        "\"images_per_s\":%.1f,\"best_images_per_s\":%.1f,\"images_per_cpu_s\":%.1f,\"create_ms\":%.0f,\"memory_mib\":%.0f,"
+        "\"rss_mib\":%.0f,\"loss\":%.4f}\n",
+        m->name, reha_precision_name(s->precision), s->batch, s->threads, s->batch / times_s[s->steps / 2],
+        s->batch / times_s[0], s->batch * s->steps / used_s, ready_s * 1e3,
+        (double)reha_trainer_memory_bytes(trainer) / 1048576.0, (double)reha_mem_peak_rss_bytes() / 1048576.0,
+        loss);
     fflush(stdout);
     reha_free(times_s);
 }

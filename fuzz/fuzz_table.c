@@ -34,7 +34,8 @@ static void try_table(const char *text, size_t length)
     }
     /* One column of empty fields is an empty line: the only table that writing cannot repeat. */
     if (reha_text_take(&written, &copy, NULL) == REHA_OK && columns > 1) {
-        if (reha_csv_parse(copy, strlen(copy), &again, NULL) != REHA_OK || reha_csv_rows(again) != reha_csv_rows(csv)) {
+        if (reha_csv_parse(copy, strlen(copy), &again, NULL) != REHA_OK ||
+            reha_csv_rows(again) != reha_csv_rows(csv)) {
             abort();
         }
     }

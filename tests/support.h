@@ -24,20 +24,20 @@ static inline const char *test_data_dir(void)
     return stat(dir, &info) == 0 ? dir : NULL;
 }
 
-#define TEST_NEED_DATA()                                                                           \
-    do {                                                                                           \
-        if (test_data_dir() == NULL) {                                                             \
-            print_message("skipped: the data folder is absent (set REHA_DATA)\n");                 \
-            skip();                                                                                \
-        }                                                                                          \
+#define TEST_NEED_DATA()                                                                                     \
+    do {                                                                                                     \
+        if (test_data_dir() == NULL) {                                                                       \
+            print_message("skipped: the data folder is absent (set REHA_DATA)\n");                           \
+            skip();                                                                                          \
+        }                                                                                                    \
     } while (0)
 
-#define assert_ok(call, err)                                                                       \
-    do {                                                                                           \
-        const reha_status assert_ok_status_ = (call);                                              \
-        if (assert_ok_status_ != REHA_OK) {                                                        \
-            fail_msg("%s: %s: %s", #call, reha_status_name(assert_ok_status_), (err)->text);       \
-        }                                                                                          \
+#define assert_ok(call, err)                                                                                 \
+    do {                                                                                                     \
+        const reha_status assert_ok_status_ = (call);                                                        \
+        if (assert_ok_status_ != REHA_OK) {                                                                  \
+            fail_msg("%s: %s: %s", #call, reha_status_name(assert_ok_status_), (err)->text);                 \
+        }                                                                                                    \
     } while (0)
 
 #endif

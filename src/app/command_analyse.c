@@ -29,19 +29,33 @@ typedef struct analyse_arguments {
 } analyse_arguments;
 
 static const app_option analyse_options[] = {
-    {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the image is)", offsetof(analyse_arguments, task), 0, 0},
-    {"json", APP_FLAG, NULL, "all results as JSON on standard output (docs/formats/analysis.md)", offsetof(analyse_arguments, json), 0, 0},
-    {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both", offsetof(analyse_arguments, report), 0, 0},
-    {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)", offsetof(analyse_arguments, overlay), 0, 0},
-    {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)", offsetof(analyse_arguments, table), 0, 0},
-    {"plot", APP_TEXT, "FILE.png", "draw a muscle ultrasound sequence over its frames", offsetof(analyse_arguments, plot), 0, 0},
-    {"switched-off", APP_FLAG, NULL, "run a research recogniser that its own card switches off (bone-density)", offsetof(analyse_arguments, switched_off), 0, 0},
-    {"outline", APP_TEXT, "FILE.json", "measure the area inside this border of a transverse muscle image (one image only)", offsetof(analyse_arguments, outline), 0, 0},
-    {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)", offsetof(analyse_arguments, no_explanation), 0, 0},
-    {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px), 0.001, 10},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(analyse_arguments, models), 0, 0},
+    {"task", APP_TEXT, "TASK", "the recogniser to use (default: by what the image is)",
+     offsetof(analyse_arguments, task), 0, 0},
+    {"json", APP_FLAG, NULL, "all results as JSON on standard output (docs/formats/analysis.md)",
+     offsetof(analyse_arguments, json), 0, 0},
+    {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both",
+     offsetof(analyse_arguments, report), 0, 0},
+    {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)",
+     offsetof(analyse_arguments, overlay), 0, 0},
+    {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)",
+     offsetof(analyse_arguments, table), 0, 0},
+    {"plot", APP_TEXT, "FILE.png", "draw a muscle ultrasound sequence over its frames",
+     offsetof(analyse_arguments, plot), 0, 0},
+    {"switched-off", APP_FLAG, NULL,
+     "run a research recogniser that its own card switches off (bone-density)",
+     offsetof(analyse_arguments, switched_off), 0, 0},
+    {"outline", APP_TEXT, "FILE.json",
+     "measure the area inside this border of a transverse muscle image (one image only)",
+     offsetof(analyse_arguments, outline), 0, 0},
+    {"no-explanation", APP_FLAG, NULL, "leave out the explanation map (faster)",
+     offsetof(analyse_arguments, no_explanation), 0, 0},
+    {"mm-per-px", APP_NUMBER, "X", "scale of files that have none", offsetof(analyse_arguments, mm_per_px),
+     0.001, 10},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(analyse_arguments, models), 0, 0},
     {"model", APP_TEXT, "DIR", "exactly this model", offsetof(analyse_arguments, model), 0, 0},
-    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(analyse_arguments, threads), 1, 256},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(analyse_arguments, threads), 1,
+     256},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static bool names_folder(const char *path)
@@ -51,18 +65,22 @@ static bool names_folder(const char *path)
 
 static int check_targets(const analyse_arguments *given, size_t path_count)
 {
-    if (given->report != NULL && !names_folder(given->report) && !reha_str_ends_nocase(given->report, ".html") &&
-        !reha_str_ends_nocase(given->report, ".pdf")) {
-        (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf, or be a folder: %s\n", given->report);
+    if (given->report != NULL && !names_folder(given->report) &&
+        !reha_str_ends_nocase(given->report, ".html") && !reha_str_ends_nocase(given->report, ".pdf")) {
+        (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf, or be a folder: %s\n",
+                      given->report);
         return EXIT_USAGE;
     }
     if (given->overlay != NULL && path_count != 1) {
-        (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n", path_count);
+        (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n",
+                      path_count);
         return EXIT_USAGE;
     }
     if (given->outline != NULL && path_count != 1) {
-        (void)fprintf(stderr, "rehascope analyse: --outline is for one image, not %zu: a border belongs to one picture\n",
-                      path_count);
+        (void)fprintf(
+            stderr,
+            "rehascope analyse: --outline is for one image, not %zu: a border belongs to one picture\n",
+            path_count);
         return EXIT_USAGE;
     }
     return -1;
@@ -99,7 +117,8 @@ static reha_status write_overlay(const reha_case *result, const char *path, reha
     return status;
 }
 
-static reha_status write_outputs(const analyse_arguments *given, const reha_case *cases, size_t count, reha_error *err)
+static reha_status write_outputs(const analyse_arguments *given, const reha_case *cases, size_t count,
+                                 reha_error *err)
 {
     if (given->report != NULL) {
         const bool is_pdf = reha_str_ends_nocase(given->report, ".pdf");
@@ -116,7 +135,8 @@ static reha_status write_outputs(const analyse_arguments *given, const reha_case
     return given->plot != NULL ? reha_sequence_plot(cases, count, given->plot, err) : REHA_OK;
 }
 
-static reha_status print_all(const reha_analyser *analyser, const reha_case *cases, size_t count, reha_error *err)
+static reha_status print_all(const reha_analyser *analyser, const reha_case *cases, size_t count,
+                             reha_error *err)
 {
     json_t *results = json_array();
     reha_status status = REHA_OK;
@@ -126,8 +146,8 @@ static reha_status print_all(const reha_analyser *analyser, const reha_case *cas
         (void)json_array_append_new(results, one);
     }
     json_t *document = json_pack("{s:s, s:s, s:s, s:O}", "schema", "rehascope/results/1", "software",
-                                 "rehascope " REHA_VERSION, "model_sha256", reha_analyser_model_hash(analyser),
-                                 "results", results);
+                                 "rehascope " REHA_VERSION, "model_sha256",
+                                 reha_analyser_model_hash(analyser), "results", results);
     if (document == NULL || app_print_json(document) != EXIT_DONE) {
         status = reha_fail(err, REHA_E_IO, "the results could not be written");
     }
@@ -184,7 +204,8 @@ static reha_status analyse_path(reha_analyser *analyser, const analyse_arguments
         REHA_TRY(reha_outline_load(given->outline, &outline, err));
     }
     uint32_t frames = 1;
-    for (uint32_t frame = 0; frame < frames && (frame == 0 || !progress->should_stop(progress->context)); frame++) {
+    for (uint32_t frame = 0; frame < frames && (frame == 0 || !progress->should_stop(progress->context));
+         frame++) {
         reha_case *one = add_case(list);
         if (one == NULL) {
             return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu results", list->count + 1);
@@ -196,15 +217,16 @@ static reha_status analyse_path(reha_analyser *analyser, const analyse_arguments
         if (!given->json) {
             app_print_case(one);
         }
-        if (frame == 0 && given->overlay == NULL && given->outline == NULL && reha_case_has_more_frames(one)) {
+        if (frame == 0 && given->overlay == NULL && given->outline == NULL &&
+            reha_case_has_more_frames(one)) {
             frames = one->frame_count;
         }
     }
     return REHA_OK;
 }
 
-static reha_status analyse_each(reha_analyser *analyser, const analyse_arguments *given, const reha_paths *paths,
-                                case_list *list, size_t *done, reha_error *err)
+static reha_status analyse_each(reha_analyser *analyser, const analyse_arguments *given,
+                                const reha_paths *paths, case_list *list, size_t *done, reha_error *err)
 {
     const reha_progress progress = app_progress();
     const double start_ms = reha_clock_ms();
@@ -271,11 +293,13 @@ static int run_analyse(const app_command *command, int argc, char **argv)
             goto done;
         }
         /* A model given by its folder may still need another one from beside the program. */
-        status = given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
+        status =
+            given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
         status = given.model != NULL ? REHA_OK : status;
     }
     if (status == REHA_OK) {
-        const reha_analyser_options how = {.task = given.task == NULL && given.outline != NULL ? "muscle-us" : given.task,
+        const reha_analyser_options how = {.task = given.task == NULL && given.outline != NULL ? "muscle-us"
+                                                                                               : given.task,
                                            .models_folder = given.models != NULL ? given.models : models,
                                            .model_folder = given.model,
                                            .threads = given.threads,

@@ -20,7 +20,8 @@ static void print_report(const json_t *report)
     const char *name = NULL;
     json_t *split = NULL;
     const json_t *problems = json_object_get(report, "problems");
-    const bool has_groups = json_object_get(report, "groups") != NULL; /* images that belong together, not patients */
+    const bool has_groups =
+        json_object_get(report, "groups") != NULL; /* images that belong together, not patients */
     (void)printf("%s: %lld images of %lld %s\n", reha_json_string(report, "data", ""),
                  (long long)reha_json_number(report, "n", 0.0),
                  (long long)reha_json_number(report, has_groups ? "groups" : "patients", 0.0),
@@ -36,7 +37,8 @@ static void print_report(const json_t *report)
                      (long long)reha_json_number(split, "left", 0.0));
     }
     if (json_object_get(report, "brightness_auc") != NULL) {
-        (void)printf("  brightness alone against disease: AUC %.3f\n", reha_json_number(report, "brightness_auc", 0.5));
+        (void)printf("  brightness alone against disease: AUC %.3f\n",
+                     reha_json_number(report, "brightness_auc", 0.5));
     }
     for (size_t i = 0; i < json_array_size(problems); i++) {
         const json_t *one = json_array_get(problems, i);
@@ -67,7 +69,8 @@ static int run_audit(const app_command *command, int argc, char **argv)
     }
     const reha_recogniser *recogniser = reha_recogniser_find(words[0]);
     if (recogniser == NULL || recogniser->audit == NULL) {
-        return app_fail(reha_fail(&err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", words[0]), &err);
+        return app_fail(
+            reha_fail(&err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", words[0]), &err);
     }
     const reha_progress progress = app_progress();
     const reha_status status = recogniser->audit(given.data, reha_input_load_gray, &progress, &report, &err);

@@ -19,36 +19,41 @@ typedef struct drift_arguments {
 } drift_arguments;
 
 static const app_option drift_options[] = {
-    {"reference", APP_TEXT, "A", "images the model is known to read well: a folder, or a document of 'analyse --json'",
+    {"reference", APP_TEXT, "A",
+     "images the model is known to read well: a folder, or a document of 'analyse --json'",
      offsetof(drift_arguments, reference), 0, 0},
     {"new", APP_TEXT, "B", "the images to compare, likewise", offsetof(drift_arguments, fresh), 0, 0},
     {"false-alarms", APP_NUMBER, "P", "chance of an alarm where nothing changed (default 0.01)",
      offsetof(drift_arguments, false_alarm_rate), 0.0005, 0.5},
     {"task", APP_TEXT, "TASK", "the recogniser to use for images", offsetof(drift_arguments, task), 0, 0},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(drift_arguments, models), 0, 0},
-    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(drift_arguments, threads), 1, 256},
-    {"json", APP_FLAG, NULL, "the comparison as JSON on standard output", offsetof(drift_arguments, json), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(drift_arguments, models), 0, 0},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(drift_arguments, threads), 1,
+     256},
+    {"json", APP_FLAG, NULL, "the comparison as JSON on standard output", offsetof(drift_arguments, json), 0,
+     0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-static int print_json(const drift_arguments *given, const reha_drift_table *reference, const reha_drift_table *fresh,
-                      const reha_drift_report *report, size_t left_out)
+static int print_json(const drift_arguments *given, const reha_drift_table *reference,
+                      const reha_drift_table *fresh, const reha_drift_report *report, size_t left_out)
 {
     json_t *columns = json_array();
     for (size_t c = 0; c < report->column_count; c++) {
         const reha_drift_column *one = &report->columns[c];
         (void)json_array_append_new(
-            columns, json_pack("{s:o, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "name",
-                               reha_json_text(reference->names[c]), "is_share", reference->is_share[c], "n_reference",
-                               (json_int_t)one->reference_count, "n_new", (json_int_t)one->fresh_count,
-                               "middle_reference", reha_json_real(one->reference_middle), "middle_new",
-                               reha_json_real(one->fresh_middle), "distance", reha_json_real(one->distance), "p",
-                               reha_json_real(one->p), "changed", one->is_changed));
+            columns,
+            json_pack("{s:o, s:b, s:I, s:I, s:o, s:o, s:o, s:o, s:b}", "name",
+                      reha_json_text(reference->names[c]), "is_share", reference->is_share[c], "n_reference",
+                      (json_int_t)one->reference_count, "n_new", (json_int_t)one->fresh_count,
+                      "middle_reference", reha_json_real(one->reference_middle), "middle_new",
+                      reha_json_real(one->fresh_middle), "distance", reha_json_real(one->distance), "p",
+                      reha_json_real(one->p), "changed", one->is_changed));
     }
-    json_t *document = json_pack("{s:s, s:I, s:I, s:f, s:b, s:f, s:I, s:o}", "schema", "rehascope/drift/1",
-                                 "n_reference", (json_int_t)reference->row_count, "n_new",
-                                 (json_int_t)fresh->row_count, "false_alarm_rate", given->false_alarm_rate, "alarm",
-                                 report->is_alarm, "p", report->p, "columns_left_out", (json_int_t)left_out, "columns",
-                                 columns);
+    json_t *document =
+        json_pack("{s:s, s:I, s:I, s:f, s:b, s:f, s:I, s:o}", "schema", "rehascope/drift/1", "n_reference",
+                  (json_int_t)reference->row_count, "n_new", (json_int_t)fresh->row_count, "false_alarm_rate",
+                  given->false_alarm_rate, "alarm", report->is_alarm, "p", report->p, "columns_left_out",
+                  (json_int_t)left_out, "columns", columns);
     const int code = app_print_json(document);
     json_decref(document);
     return code;
@@ -81,13 +86,15 @@ static void print_report(const drift_arguments *given, const reha_drift_table *r
             (void)printf(" %9.3f %9.4f%s\n", one->distance, one->p, one->is_changed ? "  CHANGED" : "");
         }
     }
-    (void)printf(report->is_alarm
-                     ? "\nALARM: these images do not look like the reference. Do not trust the model's figures here"
-                       " before it was evaluated on labelled images of this kind ('rehascope evaluate').\n"
-                     : "\nNo change seen. A change too small for this number of images may be there all the same.\n");
-    (void)printf("Where nothing changed, an alarm comes in %g %% of comparisons (several images of one person: more"
-                 " often, unless their names differ in the side alone).\n",
-                 100.0 * given->false_alarm_rate);
+    (void)printf(
+        report->is_alarm
+            ? "\nALARM: these images do not look like the reference. Do not trust the model's figures here"
+              " before it was evaluated on labelled images of this kind ('rehascope evaluate').\n"
+            : "\nNo change seen. A change too small for this number of images may be there all the same.\n");
+    (void)printf(
+        "Where nothing changed, an alarm comes in %g %% of comparisons (several images of one person: more"
+        " often, unless their names differ in the side alone).\n",
+        100.0 * given->false_alarm_rate);
 }
 
 static reha_status open_analyser(const drift_arguments *given, reha_analyser **out, reha_error *err)
@@ -153,7 +160,8 @@ static int run_drift(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.reference == NULL || given.fresh == NULL) {
-        (void)fprintf(stderr, "rehascope drift: --reference and --new are needed\nSee: rehascope drift --help\n");
+        (void)fprintf(stderr,
+                      "rehascope drift: --reference and --new are needed\nSee: rehascope drift --help\n");
         return EXIT_USAGE;
     }
     const reha_status status = compare(&given, &code, &err);
@@ -162,7 +170,8 @@ static int run_drift(const app_command *command, int argc, char **argv)
 
 const app_command app_drift = {.name = "drift",
                                .arguments = "--reference A --new B",
-                               .summary = "do new images still look like those the model is known to read well?",
+                               .summary =
+                                   "do new images still look like those the model is known to read well?",
                                .example = "rehascope drift --reference results-2025.json --new incoming",
                                .options = drift_options,
                                .is_large = true,

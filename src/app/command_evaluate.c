@@ -25,19 +25,35 @@ typedef struct evaluate_arguments {
 } evaluate_arguments;
 
 static const app_option evaluate_options[] = {
-    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv: path,knee_id,patient_id,side,split,kl); of an outcome: CSV, zip or folder", offsetof(evaluate_arguments, data), 0, 0},
-    {"split", APP_TEXT, "NAME", "only rows of this split (default: all)", offsetof(evaluate_arguments, split), 0, 0},
-    {"predictions", APP_TEXT, "FILE", "write a CSV row per image", offsetof(evaluate_arguments, predictions), 0, 0},
-    {"json", APP_FLAG, NULL, "the report as JSON on standard output", offsetof(evaluate_arguments, json), 0, 0},
+    {"data", APP_TEXT, "DIR",
+     "labelled folder (labels.csv: path,knee_id,patient_id,side,split,kl); of an outcome: CSV, zip or folder",
+     offsetof(evaluate_arguments, data), 0, 0},
+    {"split", APP_TEXT, "NAME", "only rows of this split (default: all)", offsetof(evaluate_arguments, split),
+     0, 0},
+    {"predictions", APP_TEXT, "FILE", "write a CSV row per image", offsetof(evaluate_arguments, predictions),
+     0, 0},
+    {"json", APP_FLAG, NULL, "the report as JSON on standard output", offsetof(evaluate_arguments, json), 0,
+     0},
     {"model", APP_TEXT, "DIR", "exactly this model", offsetof(evaluate_arguments, model), 0, 0},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(evaluate_arguments, models), 0, 0},
-    {"rounds", APP_INTEGER, "N", "bootstrap rounds for the intervals (default 1000)", offsetof(evaluate_arguments, rounds), 0, 100000},
-    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(evaluate_arguments, threads), 1, 256},
-    {"explain", APP_FLAG, NULL, "measure the explanations too: insertion, deletion, pointing, shuffled weights", offsetof(evaluate_arguments, explain), 0, 0},
-    {"explain-images", APP_INTEGER, "N", "on so many images, drawn at random (default 200; 0: all)", offsetof(evaluate_arguments, explain_images), 0, 1000000},
-    {"save-card", APP_FLAG, NULL, "with --explain: write these figures and the subgroups into the model's card", offsetof(evaluate_arguments, save_card), 0, 0},
-    {"changes", APP_TEXT, "KINDS", "muscle-us: measure the same images as other scanners would show them too: all, or names like screen,gain-low", offsetof(evaluate_arguments, changes), 0, 0},
-    {"sheet", APP_TEXT, "FILE", "with --changes: the first image in all of its looks, as a PNG", offsetof(evaluate_arguments, sheet), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(evaluate_arguments, models), 0, 0},
+    {"rounds", APP_INTEGER, "N", "bootstrap rounds for the intervals (default 1000)",
+     offsetof(evaluate_arguments, rounds), 0, 100000},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(evaluate_arguments, threads),
+     1, 256},
+    {"explain", APP_FLAG, NULL,
+     "measure the explanations too: insertion, deletion, pointing, shuffled weights",
+     offsetof(evaluate_arguments, explain), 0, 0},
+    {"explain-images", APP_INTEGER, "N", "on so many images, drawn at random (default 200; 0: all)",
+     offsetof(evaluate_arguments, explain_images), 0, 1000000},
+    {"save-card", APP_FLAG, NULL,
+     "with --explain: write these figures and the subgroups into the model's card",
+     offsetof(evaluate_arguments, save_card), 0, 0},
+    {"changes", APP_TEXT, "KINDS",
+     "muscle-us: measure the same images as other scanners would show them too: all, or names like screen,gain-low",
+     offsetof(evaluate_arguments, changes), 0, 0},
+    {"sheet", APP_TEXT, "FILE", "with --changes: the first image in all of its looks, as a PNG",
+     offsetof(evaluate_arguments, sheet), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static void print_estimate(const json_t *metrics, const char *key, const char *label)
@@ -81,7 +97,8 @@ static void print_subgroups(const json_t *rows)
             (void)printf("  by %s\n", by);
         }
         (void)printf("    %-14s n %5lld  refused %lld", reha_json_string(row, "group", ""),
-                     (long long)reha_json_number(row, "n", 0.0), (long long)reha_json_number(row, "refused", 0.0));
+                     (long long)reha_json_number(row, "n", 0.0),
+                     (long long)reha_json_number(row, "refused", 0.0));
         static const char *const keys[] = {"accuracy", "kappa", "coverage"};
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
             const json_t *one = json_object_get(row, keys[k]);
@@ -89,9 +106,11 @@ static void print_subgroups(const json_t *rows)
                 continue;
             }
             (void)printf("  %s %.2f (%.2f to %.2f)", keys[k], reha_json_number(one, "value", (double)NAN),
-                         reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
+                         reha_json_number(one, "low", (double)NAN),
+                         reha_json_number(one, "high", (double)NAN));
         }
-        (void)printf("%s\n", json_is_true(json_object_get(row, "few")) ? "  few: do not conclude from it" : "");
+        (void)printf("%s\n",
+                     json_is_true(json_object_get(row, "few")) ? "  few: do not conclude from it" : "");
     }
 }
 
@@ -110,8 +129,8 @@ static void print_explanation(const json_t *explanation)
     (void)printf("explanations of %lld images (95 %% intervals); target is %.0f %% of the picture\n"
                  "  %-21s %17s %18s %18s %18s %18s  left when shuffled\n",
                  (long long)reha_json_number(explanation, "n", 0.0),
-                 100.0 * reha_json_number(explanation, "target_share", (double)NAN), "", "insertion", "deletion", "gain",
-                 "points at target", "mass in target");
+                 100.0 * reha_json_number(explanation, "target_share", (double)NAN), "", "insertion",
+                 "deletion", "gain", "points at target", "mass in target");
     json_array_foreach(json_object_get(explanation, "methods"), i, one)
     {
         (void)printf("  %-21s", reha_json_string(one, "name", ""));
@@ -152,9 +171,11 @@ static void print_changes(const json_t *rows)
                    {"silent", "silent%", 100.0, 0}};
     size_t i = 0;
     json_t *row = NULL;
-    (void)printf("  changed images: mean change from the image's own result, then mean error against the masks (degrees, %%);\n"
-                 "  shares measured, refused, flagged, changed beyond both stated errors, misleading without a warning\n"
-                 "  %-14s", "");
+    (void)printf(
+        "  changed images: mean change from the image's own result, then mean error against the masks (degrees, %%);\n"
+        "  shares measured, refused, flagged, changed beyond both stated errors, misleading without a warning\n"
+        "  %-14s",
+        "");
     for (size_t c = 0; c < sizeof columns / sizeof columns[0]; c++) {
         (void)printf(" %7s", columns[c].head);
     }
@@ -193,8 +214,9 @@ static void print_report(const json_t *report)
         }
         return;
     }
-    (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n", reha_json_string(report, "data", ""),
-                 reha_json_string(report, "split", ""), (long long)reha_json_number(metrics, "n", 0.0),
+    (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n",
+                 reha_json_string(report, "data", ""), reha_json_string(report, "split", ""),
+                 (long long)reha_json_number(metrics, "n", 0.0),
                  (long long)reha_json_number(metrics, "patients", 0.0),
                  (long long)reha_json_number(metrics, "refused", 0.0));
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
@@ -219,17 +241,19 @@ static void print_report(const json_t *report)
 static int evaluate_outcome(const evaluate_arguments *given, const char *task)
 {
     if (given->split != NULL) {
-        (void)fprintf(stderr, "rehascope evaluate: --split is for images; the table of an outcome is measured whole\n"
-                              "See: rehascope evaluate --help\n");
+        (void)fprintf(stderr,
+                      "rehascope evaluate: --split is for images; the table of an outcome is measured whole\n"
+                      "See: rehascope evaluate --help\n");
         return EXIT_USAGE;
     }
-    return app_outcome_evaluate(&(app_outcome_arguments){.task = task,
-                                                         .data = given->data,
-                                                         .predictions = given->predictions,
-                                                         .models = given->models,
-                                                         .model = given->model,
-                                                         .bootstrap_rounds = given->rounds >= 0 ? given->rounds : 1000,
-                                                         .json = given->json});
+    return app_outcome_evaluate(
+        &(app_outcome_arguments){.task = task,
+                                 .data = given->data,
+                                 .predictions = given->predictions,
+                                 .models = given->models,
+                                 .model = given->model,
+                                 .bootstrap_rounds = given->rounds >= 0 ? given->rounds : 1000,
+                                 .json = given->json});
 }
 
 static int run_evaluate(const app_command *command, int argc, char **argv)
@@ -268,8 +292,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
     }
-    /* A model given by its folder may still need another one from beside the program (muscle-injury: muscle-us). */
-    reha_status status = given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
+    /* A model given by its folder may still need another one from beside the program (muscle-injury:
+     * muscle-us). */
+    reha_status status =
+        given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
     status = given.model != NULL ? REHA_OK : status;
     if (status == REHA_OK) {
         const reha_analyser_options how = {.task = words[0],
@@ -281,14 +307,16 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     }
     if (status == REHA_OK && given.explain && !reha_analyser_recogniser(analyser)->explains) {
         status = reha_fail(&err, REHA_E_UNSUPPORTED,
-                           "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations", words[0]);
-    }
-    if (status == REHA_OK && given.changes != NULL && !reha_analyser_recogniser(analyser)->changes) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED, "task '%.40s' has no changed images to be measured on; muscle-us has",
+                           "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations",
                            words[0]);
     }
+    if (status == REHA_OK && given.changes != NULL && !reha_analyser_recogniser(analyser)->changes) {
+        status = reha_fail(&err, REHA_E_UNSUPPORTED,
+                           "task '%.40s' has no changed images to be measured on; muscle-us has", words[0]);
+    }
     if (status == REHA_OK && is_calibration && reha_analyser_recogniser(analyser)->calibrate == NULL) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED, "the limits of task '%s' are set by its training: use 'rehascope train %s'",
+        status = reha_fail(&err, REHA_E_UNSUPPORTED,
+                           "the limits of task '%s' are set by its training: use 'rehascope train %s'",
                            words[0], words[0]);
     }
     if (status == REHA_OK) {
@@ -305,9 +333,10 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         how.sheet_path = given.sheet;
         const reha_progress progress = app_progress();
         const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
-        status = is_calibration ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,
-                                                        &report, &err)
-                                : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
+        status = is_calibration
+                     ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,
+                                             &report, &err)
+                     : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
         app_progress_end();
     }
     if (status != REHA_OK) {
@@ -334,12 +363,13 @@ const app_command app_evaluate = {.name = "evaluate",
                                   .is_large = true,
                                   .run = run_evaluate};
 
-const app_command app_calibrate = {.name = "calibrate",
-                                   .arguments = "TASK --data DIR --model DIR",
-                                   .summary = "fit a model's probabilities and sets to your own labelled images",
-                                   .example = "rehascope calibrate knee-oa --data knees --split val --model my-model",
-                                   .options = evaluate_options,
-                                   .words_min = 1,
-                                   .words_max = 1,
-                                   .is_large = true,
-                                   .run = run_evaluate};
+const app_command app_calibrate = {
+    .name = "calibrate",
+    .arguments = "TASK --data DIR --model DIR",
+    .summary = "fit a model's probabilities and sets to your own labelled images",
+    .example = "rehascope calibrate knee-oa --data knees --split val --model my-model",
+    .options = evaluate_options,
+    .words_min = 1,
+    .words_max = 1,
+    .is_large = true,
+    .run = run_evaluate};

@@ -18,9 +18,12 @@ typedef struct import_arguments {
 
 static const app_option import_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(import_arguments, home), 0, 0},
-    {"patient", APP_TEXT, "ID", "file them under this patient (default: by the DICOM patient number)", offsetof(import_arguments, patient), 0, 0},
-    {"date", APP_TEXT, "DATE", "date of pictures, 2026-01-31 (default: today)", offsetof(import_arguments, date), 0, 0},
-    {"task", APP_TEXT, "TASK", "the recogniser to ask (default: by what the image is)", offsetof(import_arguments, task), 0, 0},
+    {"patient", APP_TEXT, "ID", "file them under this patient (default: by the DICOM patient number)",
+     offsetof(import_arguments, patient), 0, 0},
+    {"date", APP_TEXT, "DATE", "date of pictures, 2026-01-31 (default: today)",
+     offsetof(import_arguments, date), 0, 0},
+    {"task", APP_TEXT, "TASK", "the recogniser to ask (default: by what the image is)",
+     offsetof(import_arguments, task), 0, 0},
     {"mm-per-px", APP_NUMBER, "X", "scale of pictures", offsetof(import_arguments, mm_per_px), 0.001, 10},
     {"json", APP_FLAG, NULL, "the answer as JSON on standard output", offsetof(import_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
@@ -32,8 +35,9 @@ static int print_answer(const json_t *answer)
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *item = json_array_get(items, i);
         const char *fault = reha_json_string(json_object_get(item, "error"), "text", NULL);
-        (void)printf("%s: %s%s%s\n", reha_json_string(item, "name", ""), reha_json_string(item, "outcome", ""),
-                     fault != NULL ? ": " : "", fault != NULL ? fault : "");
+        (void)printf("%s: %s%s%s\n", reha_json_string(item, "name", ""),
+                     reha_json_string(item, "outcome", ""), fault != NULL ? ": " : "",
+                     fault != NULL ? fault : "");
         refused += fault != NULL ? 1 : 0;
     }
     if (json_array_size(items) == 0) {
@@ -47,7 +51,8 @@ static bool has_refused(const json_t *answer)
     const json_t *items = json_object_get(answer, "items");
     bool refused = json_array_size(items) == 0;
     for (size_t i = 0; i < json_array_size(items); i++) {
-        refused = refused || strcmp(reha_json_string(json_array_get(items, i), "outcome", ""), "refused") == 0;
+        refused =
+            refused || strcmp(reha_json_string(json_array_get(items, i), "outcome", ""), "refused") == 0;
     }
     return refused;
 }
@@ -65,8 +70,10 @@ static int run_import(const app_command *command, int argc, char **argv)
         return code;
     }
     const reha_actor actor = reha_actor_local();
-    const reha_upload_options options = {
-        .patient_id = given.patient, .image_date = given.date, .mm_per_px = given.mm_per_px, .task = given.task};
+    const reha_upload_options options = {.patient_id = given.patient,
+                                         .image_date = given.date,
+                                         .mm_per_px = given.mm_per_px,
+                                         .task = given.task};
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);
     if (status == REHA_OK) {
         status = reha_clinic_import(clinic, &actor, words, (size_t)word_count, &options, &answer, &err);

@@ -13,7 +13,8 @@ typedef struct model_arguments {
 } model_arguments;
 
 static const app_option model_options[] = {
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(model_arguments, models), 0, 0},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(model_arguments, models), 0, 0},
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(model_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
@@ -21,8 +22,8 @@ static void print_list(const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
-        (void)printf("%-27s %-10s %s\n", reha_json_string(entry, "task", ""), reha_json_string(entry, "version", "none"),
-                     reha_json_string(entry, "title", ""));
+        (void)printf("%-27s %-10s %s\n", reha_json_string(entry, "task", ""),
+                     reha_json_string(entry, "version", "none"), reha_json_string(entry, "title", ""));
         const char *fault = reha_json_string(entry, "fault", NULL);
         if (fault != NULL) {
             (void)printf("%-27s %s\n", "", fault);
@@ -50,7 +51,8 @@ static int run_model(const app_command *command, int argc, char **argv)
     reha_status status = given.models != NULL ? REHA_OK : reha_models_folder(&models, &err);
     if (status == REHA_OK) {
         const char *folder = given.models != NULL ? given.models : models;
-        status = is_list ? reha_models_list(folder, &found, &err) : reha_models_card(folder, words[1], &found, &err);
+        status = is_list ? reha_models_list(folder, &found, &err)
+                         : reha_models_card(folder, words[1], &found, &err);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);

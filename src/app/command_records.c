@@ -18,8 +18,10 @@ typedef struct records_arguments {
 
 static const app_option audit_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(records_arguments, home), 0, 0},
-    {"out", APP_TEXT, "FILE", "export: where to (default: standard output)", offsetof(records_arguments, out), 0, 0},
-    {"no-files", APP_FLAG, NULL, "verify: the chain and the database only, not every stored file", offsetof(records_arguments, no_files), 0, 0},
+    {"out", APP_TEXT, "FILE", "export: where to (default: standard output)", offsetof(records_arguments, out),
+     0, 0},
+    {"no-files", APP_FLAG, NULL, "verify: the chain and the database only, not every stored file",
+     offsetof(records_arguments, no_files), 0, 0},
     {"json", APP_FLAG, NULL, "verify: the report as JSON", offsetof(records_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
@@ -47,7 +49,8 @@ static int verify(reha_clinic *clinic, const records_arguments *given, reha_erro
         const int printed = app_print_json(report);
         code = printed != EXIT_DONE ? printed : code;
     } else if (is_ok) {
-        (void)printf("whole: %lld audit records, %lld files\n", number_of(report, "events"), number_of(report, "blobs"));
+        (void)printf("whole: %lld audit records, %lld files\n", number_of(report, "events"),
+                     number_of(report, "blobs"));
     } else {
         (void)printf("ALTERED: %s (%lld of %lld files are bad)\n", reha_json_string(report, "fault", ""),
                      number_of(report, "blobs_bad"), number_of(report, "blobs"));
@@ -148,8 +151,8 @@ static int run_restore(const app_command *command, int argc, char **argv)
     } else if (given.json) {
         code = app_print_json(report);
     } else {
-        (void)printf("%s: restored; %lld audit records and %lld files are whole\n", home, number_of(report, "events"),
-                     number_of(report, "blobs"));
+        (void)printf("%s: restored; %lld audit records and %lld files are whole\n", home,
+                     number_of(report, "events"), number_of(report, "blobs"));
         code = EXIT_DONE;
     }
     json_decref(report);
@@ -159,7 +162,8 @@ static int run_restore(const app_command *command, int argc, char **argv)
 
 const app_command app_audit = {.name = "audit",
                                .arguments = "verify | export",
-                               .summary = "check that nothing in a clinic's records was altered; export the log",
+                               .summary =
+                                   "check that nothing in a clinic's records was altered; export the log",
                                .example = "rehascope audit verify --home clinic",
                                .options = audit_options,
                                .words_min = 1,

@@ -46,9 +46,11 @@ static const app_option serve_options[] = {
      offsetof(serve_arguments, models), 0, 0},
     {"backups", APP_TEXT, "DIR", "where backups from the pages go (default: HOME/backups)",
      offsetof(serve_arguments, backups), 0, 0},
-    {"inbox", APP_TEXT, "DIR", "watched folder: files that rest in it are stored and removed (default: HOME/inbox, if it is there)",
+    {"inbox", APP_TEXT, "DIR",
+     "watched folder: files that rest in it are stored and removed (default: HOME/inbox, if it is there)",
      offsetof(serve_arguments, inbox), 0, 0},
-    {"inbox-task", APP_TEXT, "TASK", "the recogniser that files of the watched folder are given to (default: by what the image is)",
+    {"inbox-task", APP_TEXT, "TASK",
+     "the recogniser that files of the watched folder are given to (default: by what the image is)",
      offsetof(serve_arguments, inbox_task), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
@@ -77,7 +79,8 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN; /* a reader that left is an error of its write, not our end */
     (void)sigaction(SIGPIPE, &action, NULL);
-    action.sa_handler = on_nothing; /* a file beyond the limit of its size is a failed write; workers start with the default */
+    action.sa_handler = on_nothing; /* a file beyond the limit of its size is a failed write; workers start
+                                       with the default */
     (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
@@ -214,8 +217,11 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     bool must_fill = false;
     const reha_server_options where = {
         .address = given->address, .port = given->port, .certificate = given->certificate, .key = given->key};
-    const reha_clinic_options what = {
-        .home = home, .models_folder = given->models, .inbox = given->inbox, .inbox_task = given->inbox_task, .with_workers = true};
+    const reha_clinic_options what = {.home = home,
+                                      .models_folder = given->models,
+                                      .inbox = given->inbox,
+                                      .inbox_task = given->inbox_task,
+                                      .with_workers = true};
     REHA_CHECK(reha_clinic_open(&what, &clinic, err));
     if (given->demo) {
         REHA_CHECK(begin_demo(clinic, &where, &must_fill, err));

@@ -23,16 +23,25 @@ typedef struct train_arguments {
 } train_arguments;
 
 static const app_option train_options[] = {
-    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv); of an outcome: CSV, zip or folder", offsetof(train_arguments, data), 0, 0},
+    {"data", APP_TEXT, "DIR", "labelled folder (labels.csv); of an outcome: CSV, zip or folder",
+     offsetof(train_arguments, data), 0, 0},
     {"out", APP_TEXT, "DIR", "where the model and its card go", offsetof(train_arguments, out), 0, 0},
-    {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)", offsetof(train_arguments, backbone), 0, 0},
-    {"base", APP_TEXT, "DIR", "model to take the other networks from (default: the installed one)", offsetof(train_arguments, base), 0, 0},
-    {"network", APP_TEXT, "NAME", "knee-oa: resnet50 (default) or mobilenetv2", offsetof(train_arguments, network), 0, 0},
-    {"target", APP_TEXT, "COLUMN", "outcome: the column of your own table to predict", offsetof(train_arguments, target), 0, 0},
-    {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)", offsetof(train_arguments, epochs), 1, 1000},
-    {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer", offsetof(train_arguments, minutes), 0.01, 100000},
-    {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)", offsetof(train_arguments, seed), 0, 2147483647},
-    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(train_arguments, threads), 1, 256},
+    {"backbone", APP_TEXT, "DIR", "pre-trained weights to start from (.npy files)",
+     offsetof(train_arguments, backbone), 0, 0},
+    {"base", APP_TEXT, "DIR", "model to take the other networks from (default: the installed one)",
+     offsetof(train_arguments, base), 0, 0},
+    {"network", APP_TEXT, "NAME", "knee-oa: resnet50 (default) or mobilenetv2",
+     offsetof(train_arguments, network), 0, 0},
+    {"target", APP_TEXT, "COLUMN", "outcome: the column of your own table to predict",
+     offsetof(train_arguments, target), 0, 0},
+    {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)",
+     offsetof(train_arguments, epochs), 1, 1000},
+    {"minutes", APP_NUMBER, "M", "fewer epochs if the recipe's would take longer",
+     offsetof(train_arguments, minutes), 0.01, 100000},
+    {"seed", APP_INTEGER, "N", "same seed, same threads, same weights (default 1)",
+     offsetof(train_arguments, seed), 0, 2147483647},
+    {"threads", APP_INTEGER, "N", "processors to use (default: all)", offsetof(train_arguments, threads), 1,
+     256},
     {"f32", APP_FLAG, NULL, "single precision even where bf16 is fast", offsetof(train_arguments, f32), 0, 0},
     {"resume", APP_FLAG, NULL, "go on from the checkpoint in --out", offsetof(train_arguments, resume), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
@@ -81,7 +90,8 @@ static int run_train(const app_command *command, int argc, char **argv)
     }
     const reha_recogniser *recogniser = reha_recogniser_find(words[0]);
     if (recogniser == NULL || recogniser->train == NULL) {
-        return app_fail(reha_fail(&err, REHA_E_NOT_FOUND, "no task '%.40s' to train; see 'rehascope model list'", words[0]),
+        return app_fail(reha_fail(&err, REHA_E_NOT_FOUND,
+                                  "no task '%.40s' to train; see 'rehascope model list'", words[0]),
                         &err);
     }
     if (given.data == NULL || given.out == NULL) {
@@ -120,12 +130,13 @@ static int run_train(const app_command *command, int argc, char **argv)
     return EXIT_DONE;
 }
 
-const app_command app_train = {.name = "train",
-                               .arguments = "TASK --data DIR --out DIR",
-                               .summary = "train a recogniser on your own labelled images",
-                               .example = "rehascope train knee-oa --data knees --out my-model --backbone resnet50v2/weights",
-                               .options = train_options,
-                               .words_min = 1,
-                               .words_max = 1,
-                               .is_large = true,
-                               .run = run_train};
+const app_command app_train = {
+    .name = "train",
+    .arguments = "TASK --data DIR --out DIR",
+    .summary = "train a recogniser on your own labelled images",
+    .example = "rehascope train knee-oa --data knees --out my-model --backbone resnet50v2/weights",
+    .options = train_options,
+    .words_min = 1,
+    .words_max = 1,
+    .is_large = true,
+    .run = run_train};

@@ -18,8 +18,10 @@ typedef struct user_arguments {
 
 static const app_option user_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(user_arguments, home), 0, 0},
-    {"role", APP_TEXT, "ROLE", "physiotherapist, reviewer, administrator, researcher or read-only", offsetof(user_arguments, role), 0, 0},
-    {"display-name", APP_TEXT, "TEXT", "how reports name the user", offsetof(user_arguments, display_name), 0, 0},
+    {"role", APP_TEXT, "ROLE", "physiotherapist, reviewer, administrator, researcher or read-only",
+     offsetof(user_arguments, role), 0, 0},
+    {"display-name", APP_TEXT, "TEXT", "how reports name the user", offsetof(user_arguments, display_name), 0,
+     0},
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(user_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
@@ -31,12 +33,14 @@ static int wrong_use(const char *text)
 
 static void print_user(const json_t *user)
 {
-    (void)printf("%-20s %-16s %-8s %s\n", reha_json_string(user, "name", ""), reha_json_string(user, "role", ""),
-                 json_is_true(json_object_get(user, "active")) ? "active" : "off", reha_json_string(user, "display_name", ""));
+    (void)printf("%-20s %-16s %-8s %s\n", reha_json_string(user, "name", ""),
+                 reha_json_string(user, "role", ""),
+                 json_is_true(json_object_get(user, "active")) ? "active" : "off",
+                 reha_json_string(user, "display_name", ""));
 }
 
-static reha_status add(reha_clinic *clinic, const reha_actor *actor, const char *name, const user_arguments *given,
-                       json_t **out, reha_error *err)
+static reha_status add(reha_clinic *clinic, const reha_actor *actor, const char *name,
+                       const user_arguments *given, json_t **out, reha_error *err)
 {
     char password[PASSWORD_BYTES];
     json_t *state = NULL;
@@ -44,28 +48,31 @@ static reha_status add(reha_clinic *clinic, const reha_actor *actor, const char 
     const bool is_first = json_is_true(json_object_get(state, "setup_needed"));
     json_decref(state);
     if (is_first && strcmp(given->role, "administrator") != 0) {
-        return reha_fail(err, REHA_E_ARG, "the first account must be an administrator (--role administrator)");
+        return reha_fail(err, REHA_E_ARG,
+                         "the first account must be an administrator (--role administrator)");
     }
     REHA_TRY(app_read_password(password, sizeof password, err));
-    json_t *in = json_pack("{s:s, s:s?, s:s, s:s}", "name", name, "display_name", given->display_name, "password", password,
-                           "role", given->role);
-    const reha_status status = in != NULL ? reha_clinic_user_add(clinic, actor, in, out, err)
-                                          : reha_fail(err, REHA_E_ARG, "name and password must be UTF-8 text");
+    json_t *in = json_pack("{s:s, s:s?, s:s, s:s}", "name", name, "display_name", given->display_name,
+                           "password", password, "role", given->role);
+    const reha_status status = in != NULL
+                                   ? reha_clinic_user_add(clinic, actor, in, out, err)
+                                   : reha_fail(err, REHA_E_ARG, "name and password must be UTF-8 text");
     json_decref(in);
     return status;
 }
 
-static reha_status change(reha_clinic *clinic, const reha_actor *actor, const char *name, json_t *in, json_t **out,
-                          reha_error *err)
+static reha_status change(reha_clinic *clinic, const reha_actor *actor, const char *name, json_t *in,
+                          json_t **out, reha_error *err)
 {
-    const reha_status status = in != NULL ? reha_clinic_user_change(clinic, actor, name, REHA_ANY_VERSION, in, out, err)
-                                          : reha_fail(err, REHA_E_ARG, "the value must be UTF-8 text");
+    const reha_status status =
+        in != NULL ? reha_clinic_user_change(clinic, actor, name, REHA_ANY_VERSION, in, out, err)
+                   : reha_fail(err, REHA_E_ARG, "the value must be UTF-8 text");
     json_decref(in);
     return status;
 }
 
-static reha_status change_password(reha_clinic *clinic, const reha_actor *actor, const char *name, json_t **out,
-                                   reha_error *err)
+static reha_status change_password(reha_clinic *clinic, const reha_actor *actor, const char *name,
+                                   json_t **out, reha_error *err)
 {
     char password[PASSWORD_BYTES];
     REHA_TRY(app_read_password(password, sizeof password, err));
@@ -102,8 +109,8 @@ static int run_user(const app_command *command, int argc, char **argv)
     const bool is_list = strcmp(words[0], "list") == 0;
     const bool is_add = strcmp(words[0], "add") == 0;
     const bool is_role = strcmp(words[0], "role") == 0;
-    const bool is_known = is_list || is_add || is_role || strcmp(words[0], "password") == 0 || strcmp(words[0], "off") == 0 ||
-                          strcmp(words[0], "on") == 0;
+    const bool is_known = is_list || is_add || is_role || strcmp(words[0], "password") == 0 ||
+                          strcmp(words[0], "off") == 0 || strcmp(words[0], "on") == 0;
     if (!is_known || is_list != (word_count == 1)) {
         return wrong_use("say list, or add, role, password, off or on with a NAME");
     }
@@ -115,10 +122,12 @@ static int run_user(const app_command *command, int argc, char **argv)
     if (status == REHA_OK) {
         status = is_list  ? reha_clinic_users(clinic, &actor, &out, &err)
                  : is_add ? add(clinic, &actor, words[1], &given, &out, &err)
-                 : is_role ? change(clinic, &actor, words[1], json_pack("{s:s}", "role", given.role), &out, &err)
+                 : is_role
+                     ? change(clinic, &actor, words[1], json_pack("{s:s}", "role", given.role), &out, &err)
                  : strcmp(words[0], "password") == 0
                      ? change_password(clinic, &actor, words[1], &out, &err)
-                     : change(clinic, &actor, words[1], json_pack("{s:b}", "active", strcmp(words[0], "on") == 0), &out, &err);
+                     : change(clinic, &actor, words[1],
+                              json_pack("{s:b}", "active", strcmp(words[0], "on") == 0), &out, &err);
     }
     code = status == REHA_OK ? print_result(out, &given) : app_fail(status, &err);
     json_decref(out);

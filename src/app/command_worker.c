@@ -1,5 +1,5 @@
-/* `rehascope worker`: analyses the waiting images of a clinic without its pages; and, with --sandbox, the process that
- * touches foreign bytes. */
+/* `rehascope worker`: analyses the waiting images of a clinic without its pages; and, with --sandbox, the
+ * process that touches foreign bytes. */
 #include "app/commands.h"
 #include "app/home.h"
 #include "app/terminal.h"
@@ -25,11 +25,16 @@ typedef struct worker_arguments {
 static const app_option worker_options[] = {
     {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(worker_arguments, home), 0, 0},
     {"once", APP_FLAG, NULL, "end when nothing waits any more", offsetof(worker_arguments, once), 0, 0},
-    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)", offsetof(worker_arguments, models), 0, 0},
-    {"task", APP_TEXT, "TASK", "internal: the recogniser of a locked-in process", offsetof(worker_arguments, task), 0, 0},
-    {"sandbox", APP_FLAG, NULL, "internal: serve requests on standard input, locked in", offsetof(worker_arguments, sandbox), 0, 0},
-    {"memory-mib", APP_INTEGER, "N", "internal: memory of a locked-in process", offsetof(worker_arguments, memory_mib), 256, 1048576},
-    {"cpu-s", APP_INTEGER, "N", "internal: processor time for one image", offsetof(worker_arguments, cpu_s), 1, 3600},
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(worker_arguments, models), 0, 0},
+    {"task", APP_TEXT, "TASK", "internal: the recogniser of a locked-in process",
+     offsetof(worker_arguments, task), 0, 0},
+    {"sandbox", APP_FLAG, NULL, "internal: serve requests on standard input, locked in",
+     offsetof(worker_arguments, sandbox), 0, 0},
+    {"memory-mib", APP_INTEGER, "N", "internal: memory of a locked-in process",
+     offsetof(worker_arguments, memory_mib), 256, 1048576},
+    {"cpu-s", APP_INTEGER, "N", "internal: processor time for one image", offsetof(worker_arguments, cpu_s),
+     1, 3600},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static volatile sig_atomic_t must_stop;
@@ -72,7 +77,8 @@ static int run_worker(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.sandbox) {
-        return reha_sandbox_main(given.models, given.task, (size_t)given.memory_mib << 20, (double)given.cpu_s);
+        return reha_sandbox_main(given.models, given.task, (size_t)given.memory_mib << 20,
+                                 (double)given.cpu_s);
     }
     const reha_status status = work(&given, &err);
     return status == REHA_OK ? EXIT_DONE : app_fail(status, &err);

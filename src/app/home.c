@@ -22,8 +22,8 @@ reha_status app_home(const char *given, char **out, reha_error *err)
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
 }
 
-reha_status app_open_clinic(const char *home, const char *models, bool must_exist, bool with_workers, reha_clinic **out,
-                            reha_error *err)
+reha_status app_open_clinic(const char *home, const char *models, bool must_exist, bool with_workers,
+                            reha_clinic **out, reha_error *err)
 {
     char *path = NULL;
     *out = NULL;

@@ -8,8 +8,8 @@
 /* `given`, else $REHASCOPE_HOME, else ~/.local/share/rehascope; reha_free. */
 REHA_MUST_USE reha_status app_home(const char *given, char **out, reha_error *err);
 /* Opens the records with owner-only files. `must_exist`: a misspelt --home makes no new clinic. */
-REHA_MUST_USE reha_status app_open_clinic(const char *home, const char *models, bool must_exist, bool with_workers,
-                                          reha_clinic **out, reha_error *err);
+REHA_MUST_USE reha_status app_open_clinic(const char *home, const char *models, bool must_exist,
+                                          bool with_workers, reha_clinic **out, reha_error *err);
 /* From standard input: one line; typed twice without an echo where it is a terminal. */
 REHA_MUST_USE reha_status app_read_password(char *out, size_t out_bytes, reha_error *err);
 

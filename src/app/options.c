@@ -67,7 +67,8 @@ static const app_option *find(const app_command *command, const char *name, size
     return NULL;
 }
 
-int app_parse(const app_command *command, int argc, char **argv, void *target, const char **words, int *word_count)
+int app_parse(const app_command *command, int argc, char **argv, void *target, const char **words,
+              int *word_count)
 {
     bool only_words = false;
     *word_count = 0;
@@ -91,7 +92,8 @@ int app_parse(const app_command *command, int argc, char **argv, void *target, c
         const char *name = argument[1] == '-' ? argument + 2 : argument + 1;
         const char *equals = strchr(name, '=');
         const app_option *option =
-            argument[1] == '-' ? find(command, name, equals != NULL ? (size_t)(equals - name) : strlen(name)) : NULL;
+            argument[1] == '-' ? find(command, name, equals != NULL ? (size_t)(equals - name) : strlen(name))
+                               : NULL;
         if (option == NULL) {
             return wrong(command, "no such option: ", argument);
         }

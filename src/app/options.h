@@ -13,12 +13,12 @@ enum { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_OURS = 3 };
 typedef enum app_option_kind { APP_FLAG, APP_TEXT, APP_INTEGER, APP_NUMBER } app_option_kind;
 
 typedef struct app_option {
-    const char *name;    /* "threads": --threads N or --threads=N */
+    const char *name; /* "threads": --threads N or --threads=N */
     app_option_kind kind;
-    const char *value;   /* "N", for the help; NULL for flags */
+    const char *value; /* "N", for the help; NULL for flags */
     const char *help;
-    size_t offset;       /* of the member of the command's struct: bool, const char *, int, double */
-    double low, high;    /* allowed range of numbers */
+    size_t offset;    /* of the member of the command's struct: bool, const char *, int, double */
+    double low, high; /* allowed range of numbers */
 } app_option;
 
 enum { APP_PATHS_MAX = 4096 };
@@ -30,13 +30,15 @@ typedef struct app_command {
     const char *example;
     const app_option *options; /* ends with a NULL name; may be NULL */
     int words_min, words_max;  /* of the plain arguments */
-    bool is_large; /* opens models or volumes: worth the 70 ms of beginning once more with memory in large pages */
+    bool is_large; /* opens models or volumes: worth the 70 ms of beginning once more with memory in large
+                      pages */
     int (*run)(const struct app_command *command, int argc, char **argv);
 } app_command;
 
 /* Fills the struct at `target` and `words` (room for words_max). Returns -1 to go on, else the exit code
  * (help was shown, or the usage was wrong and told on stderr). */
-int app_parse(const app_command *command, int argc, char **argv, void *target, const char **words, int *word_count);
+int app_parse(const app_command *command, int argc, char **argv, void *target, const char **words,
+              int *word_count);
 void app_command_help(const app_command *command);
 
 #endif

@@ -7,14 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const app_command *const commands[] = {&app_serve,   &app_analyse, &app_compare, &app_scores, &app_train,   &app_evaluate, &app_calibrate, &app_quantise, &app_audit_data,
-                                              &app_predict, &app_drift,   &app_model,   &app_plan,    &app_t2_map,  &app_volume, &app_phantom, &app_doctor,   &app_version,
-                                              &app_worker,  &app_import,  &app_user,    &app_audit,   &app_backup,   &app_restore, &app_erase};
+static const app_command *const commands[] = {
+    &app_serve,    &app_analyse,    &app_compare, &app_scores,  &app_train,  &app_evaluate, &app_calibrate,
+    &app_quantise, &app_audit_data, &app_predict, &app_drift,   &app_model,  &app_plan,     &app_t2_map,
+    &app_volume,   &app_phantom,    &app_doctor,  &app_version, &app_worker, &app_import,   &app_user,
+    &app_audit,    &app_backup,     &app_restore, &app_erase};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void help(FILE *to)
 {
-    (void)fprintf(to, "rehascope %s: image recognition for physiotherapy rehabilitation\n\nCommands:\n", REHA_VERSION);
+    (void)fprintf(to, "rehascope %s: image recognition for physiotherapy rehabilitation\n\nCommands:\n",
+                  REHA_VERSION);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         (void)fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     }
@@ -22,9 +25,10 @@ static void help(FILE *to)
                       "Findings support a clinician's decision and make none.\n");
 }
 
-/* Opening the knee's model touches 47,000 small pages, which in a virtual machine costs a third of the time to the first
- * result. The C library takes the wish for large ones from its environment when a program begins, and only then: the
- * program begins once more, with it. Whoever sets GLIBC_TUNABLES, to whatever, is not interfered with. */
+/* Opening the knee's model touches 47,000 small pages, which in a virtual machine costs a third of the time
+ * to the first result. The C library takes the wish for large ones from its environment when a program
+ * begins, and only then: the program begins once more, with it. Whoever sets GLIBC_TUNABLES, to whatever, is
+ * not interfered with. */
 static void begin_in_large_pages(char **argv)
 {
     if (getenv("GLIBC_TUNABLES") == NULL && setenv("GLIBC_TUNABLES", REHA_LARGE_PAGES, 0) == 0) {

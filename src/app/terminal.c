@@ -51,8 +51,8 @@ static void update(void *context, double done, double total, const char *unit, d
     }
     bar[BAR_CELLS] = '\0';
     format_left(left_s, left, sizeof left);
-    (void)fprintf(stderr, "\r[%s] %3.0f %%  %.1f %s/s  %s  %s\033[K", bar, total > 0.0 ? 100.0 * done / total : 0.0,
-                  rate, unit, left, text != NULL ? text : "");
+    (void)fprintf(stderr, "\r[%s] %3.0f %%  %.1f %s/s  %s  %s\033[K", bar,
+                  total > 0.0 ? 100.0 * done / total : 0.0, rate, unit, left, text != NULL ? text : "");
     (void)fflush(stderr);
     bar_shown = true;
 }

@@ -66,8 +66,8 @@ bool reha_bytes_u32be(reha_bytes *in, uint32_t *out)
     if (!reha_bytes_take(in, 4, &part)) {
         return false;
     }
-    *out = (uint32_t)part.data[0] << 24 | (uint32_t)part.data[1] << 16 |
-           (uint32_t)part.data[2] << 8 | (uint32_t)part.data[3];
+    *out = (uint32_t)part.data[0] << 24 | (uint32_t)part.data[1] << 16 | (uint32_t)part.data[2] << 8 |
+           (uint32_t)part.data[3];
     return true;
 }
 

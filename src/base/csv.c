@@ -9,8 +9,8 @@
 enum { CSV_BYTES_MAX = 1 << 30 };
 
 struct reha_csv {
-    char *text;         /* fields, each NUL-terminated, one after the other */
-    size_t *offsets;    /* of field i in text; row 0 is the header */
+    char *text;      /* fields, each NUL-terminated, one after the other */
+    size_t *offsets; /* of field i in text; row 0 is the header */
     size_t field_count;
     size_t column_count;
 };
@@ -48,7 +48,8 @@ static reha_status parse_field(csv_parser *parser, reha_error *err)
     } else {
         while (parser->in < parser->end && *parser->in != ',' && *parser->in != '\n' && *parser->in != '\r') {
             if (*parser->in == '\0') {
-                return reha_fail(err, REHA_E_FORMAT, "line %zu: a zero byte: not a text file", parser->line_no);
+                return reha_fail(err, REHA_E_FORMAT, "line %zu: a zero byte: not a text file",
+                                 parser->line_no);
             }
             *parser->out++ = *parser->in++;
         }
@@ -95,8 +96,8 @@ static reha_status parse_row(reha_csv *csv, csv_parser *parser, reha_error *err)
     if (csv->column_count == 0) {
         csv->column_count = width;
     } else if (width != csv->column_count) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: %zu fields where the header has %zu", line_no,
-                         width, csv->column_count);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: %zu fields where the header has %zu", line_no, width,
+                         csv->column_count);
     }
     return REHA_OK;
 }

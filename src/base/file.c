@@ -118,8 +118,8 @@ reha_status reha_file_save(const char *path, const void *data, size_t size_bytes
     fd = mkstemp(temporary);
     if (fd < 0) {
         const bool has_no_folder = errno == ENOENT || errno == ENOTDIR;
-        status = reha_fail(err, has_no_folder ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be created: %s", path,
-                           has_no_folder ? "its folder does not exist" : strerror(errno));
+        status = reha_fail(err, has_no_folder ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be created: %s",
+                           path, has_no_folder ? "its folder does not exist" : strerror(errno));
         reha_free(temporary);
         return status;
     }
@@ -142,7 +142,8 @@ done:
     return status;
 }
 
-static reha_status copy_pieces(int in, int out, const char *from, const char *to, int64_t *bytes_done, reha_error *err)
+static reha_status copy_pieces(int in, int out, const char *from, const char *to, int64_t *bytes_done,
+                               reha_error *err)
 {
     reha_status status = REHA_OK;
     uint8_t *piece = reha_alloc(COPY_BYTES);
@@ -187,7 +188,8 @@ reha_status reha_file_copy(const char *from, const char *to, int64_t *bytes_done
     }
     const int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (out < 0) {
-        status = reha_fail(err, errno == EEXIST ? REHA_E_CONFLICT : REHA_E_IO, "%s: cannot be made: %s", to, strerror(errno));
+        status = reha_fail(err, errno == EEXIST ? REHA_E_CONFLICT : REHA_E_IO, "%s: cannot be made: %s", to,
+                           strerror(errno));
         (void)close(in);
         return status;
     }
@@ -274,8 +276,8 @@ static reha_status list_into(const char *folder, size_t limit, int depth, reha_p
     reha_status status = REHA_OK;
     DIR *dir = opendir(folder);
     if (dir == NULL) {
-        return reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO,
-                         "%s: cannot be opened: %s", folder, strerror(errno));
+        return reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be opened: %s",
+                         folder, strerror(errno));
     }
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
         struct stat info;
@@ -383,7 +385,8 @@ reha_status reha_folder_beside_program(const char *variable, const char *name, c
         reha_text_clear(&path);
     }
     reha_free(program);
-    return *out != NULL ? REHA_OK
-                        : reha_fail(err, REHA_E_NOT_FOUND, "no %s folder beside the program: set %s or give --%s DIR",
-                                    name, variable, name);
+    return *out != NULL
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOT_FOUND, "no %s folder beside the program: set %s or give --%s DIR",
+                           name, variable, name);
 }

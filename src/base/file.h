@@ -18,9 +18,10 @@ REHA_MUST_USE reha_status reha_file_load(const char *path, size_t limit_bytes, u
 REHA_MUST_USE reha_status reha_file_save(const char *path, const void *data, size_t size_bytes,
                                          reha_error *err);
 
-/* A new file of mode 0600 with the same bytes, on disk when it returns; in pieces, so of any size. REHA_E_CONFLICT if `to` is
- * there; after a fault it is not. `bytes_done` (may be NULL) grows by its size. */
-REHA_MUST_USE reha_status reha_file_copy(const char *from, const char *to, int64_t *bytes_done, reha_error *err);
+/* A new file of mode 0600 with the same bytes, on disk when it returns; in pieces, so of any size.
+ * REHA_E_CONFLICT if `to` is there; after a fault it is not. `bytes_done` (may be NULL) grows by its size. */
+REHA_MUST_USE reha_status reha_file_copy(const char *from, const char *to, int64_t *bytes_done,
+                                         reha_error *err);
 
 bool reha_path_is_file(const char *path);
 bool reha_path_is_folder(const char *path);
@@ -33,8 +34,7 @@ typedef struct reha_paths {
     char **items; /* each owned */
     size_t count;
 } reha_paths;
-REHA_MUST_USE reha_status reha_folder_list(const char *path, size_t limit, reha_paths *out,
-                                           reha_error *err);
+REHA_MUST_USE reha_status reha_folder_list(const char *path, size_t limit, reha_paths *out, reha_error *err);
 void reha_paths_clear(reha_paths *paths);
 
 /* "a" + "b" -> "a/b" (an absolute b gives b); free with reha_free, NULL if memory is out. */

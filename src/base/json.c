@@ -37,7 +37,8 @@ reha_status reha_json_load(const char *path, json_t **out, reha_error *err)
 reha_status reha_json_format(const json_t *value, char **out, reha_error *err)
 {
     *out = NULL;
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(SIGNIFICANT_DIGITS));
+    char *text =
+        json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(SIGNIFICANT_DIGITS));
     if (text == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory while writing JSON");
     }

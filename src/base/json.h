@@ -11,24 +11,23 @@
 
 /* New reference in *out (json_decref). Syntax errors name line and column; duplicate keys are
  * refused. reha_json_load refuses files over 64 MiB. */
-REHA_MUST_USE reha_status reha_json_parse(const char *text, size_t length, json_t **out,
-                                          reha_error *err);
+REHA_MUST_USE reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_json_load(const char *path, json_t **out, reha_error *err);
 /* Indented text, sorted keys off, numbers with up to 9 significant digits; reha_free it. */
 REHA_MUST_USE reha_status reha_json_format(const json_t *value, char **out, reha_error *err);
 REHA_MUST_USE reha_status reha_json_save(const char *path, const json_t *value, reha_error *err);
 
 /* Required members of an object; a missing or wrongly typed one is REHA_E_FORMAT with its name. */
-REHA_MUST_USE reha_status reha_json_need_string(const json_t *object, const char *key,
-                                                const char **out, reha_error *err); /* borrowed */
+REHA_MUST_USE reha_status reha_json_need_string(const json_t *object, const char *key, const char **out,
+                                                reha_error *err); /* borrowed */
 REHA_MUST_USE reha_status reha_json_need_number(const json_t *object, const char *key, double *out,
                                                 reha_error *err);
 REHA_MUST_USE reha_status reha_json_need_array(const json_t *object, const char *key, size_t count,
                                                const json_t **out,
                                                reha_error *err); /* count 0: any; borrowed */
 /* Number of an array of numbers into out[count]. */
-REHA_MUST_USE reha_status reha_json_need_numbers(const json_t *object, const char *key,
-                                                 size_t count, double *out, reha_error *err);
+REHA_MUST_USE reha_status reha_json_need_numbers(const json_t *object, const char *key, size_t count,
+                                                 double *out, reha_error *err);
 /* Optional members: the fallback if absent or of another type. */
 double reha_json_number(const json_t *object, const char *key, double fallback);
 const char *reha_json_string(const json_t *object, const char *key, const char *fallback);

@@ -6,8 +6,7 @@
 #include "base/status.h"
 
 typedef enum reha_log_level { REHA_LOG_DEBUG, REHA_LOG_INFO, REHA_LOG_WARN, REHA_LOG_ERROR } reha_log_level;
-typedef void (*reha_log_sink)(void *context, reha_log_level level, const char *event,
-                              const char *fields);
+typedef void (*reha_log_sink)(void *context, reha_log_level level, const char *event, const char *fields);
 
 /* Until called, nothing is logged. Not thread safe: call before threads start. */
 void reha_log_set_sink(reha_log_sink sink, void *context, reha_log_level least);

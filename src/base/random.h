@@ -16,7 +16,7 @@ uint32_t reha_random_u32(reha_random *random);
 uint32_t reha_random_below(reha_random *random, uint32_t bound); /* [0, bound), bound > 0 */
 double reha_random_unit(reha_random *random);                    /* [0, 1) */
 double reha_random_range(reha_random *random, double low, double high);
-double reha_random_normal(reha_random *random);                  /* mean 0, SD 1 */
+double reha_random_normal(reha_random *random); /* mean 0, SD 1 */
 void reha_random_shuffle(reha_random *random, size_t *items, size_t count);
 
 #endif

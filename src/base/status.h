@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #if defined(__GNUC__)
-#define REHA_MUST_USE __attribute__((warn_unused_result))
+#define REHA_MUST_USE                    __attribute__((warn_unused_result))
 #define REHA_PRINTF(format_no, first_no) __attribute__((format(printf, format_no, first_no)))
 #else
 #define REHA_MUST_USE
@@ -28,14 +28,14 @@ typedef enum reha_status {
     REHA_E_NOT_FOUND,   /* no such file, record, model or task */
     REHA_E_REFUSED,     /* readable, but must not be analysed (wrong view, quality, ...) */
     REHA_E_CONFLICT,    /* it exists already, or its state does not allow this */
-    REHA_E_STALE,       /* somebody changed it first: what the caller read is not the newest version any more */
-    REHA_E_DENIED,      /* not allowed for this user */
-    REHA_E_SIGNED_OUT,  /* nobody is signed in, the session ended, or name and password do not match */
-    REHA_E_BUSY,        /* too many tries or too much at once: later again */
-    REHA_E_TAMPERED,    /* stored data do not match their seal: altered, cut off, or of another key */
-    REHA_E_CANCELLED,   /* stopped on request */
-    REHA_E_NOMEM,       /* out of memory */
-    REHA_E_INTERNAL,    /* our own fault */
+    REHA_E_STALE,  /* somebody changed it first: what the caller read is not the newest version any more */
+    REHA_E_DENIED, /* not allowed for this user */
+    REHA_E_SIGNED_OUT, /* nobody is signed in, the session ended, or name and password do not match */
+    REHA_E_BUSY,       /* too many tries or too much at once: later again */
+    REHA_E_TAMPERED,   /* stored data do not match their seal: altered, cut off, or of another key */
+    REHA_E_CANCELLED,  /* stopped on request */
+    REHA_E_NOMEM,      /* out of memory */
+    REHA_E_INTERNAL,   /* our own fault */
     REHA_STATUS_COUNT
 } reha_status;
 
@@ -47,12 +47,13 @@ typedef struct reha_error {
     char text[REHA_ERROR_TEXT_BYTES];
 } reha_error;
 
-#define REHA_ERROR_INIT                                                                            \
-    { REHA_OK, "" }
+#define REHA_ERROR_INIT                                                                                      \
+    {                                                                                                        \
+        REHA_OK, ""                                                                                          \
+    }
 
 /* Writes status and text into *err (if not NULL; too long a text is cut) and returns `status`. */
-reha_status reha_fail(reha_error *err, reha_status status, const char *format, ...)
-    REHA_PRINTF(3, 4);
+reha_status reha_fail(reha_error *err, reha_status status, const char *format, ...) REHA_PRINTF(3, 4);
 
 /* Puts "prefix: " before the text already in *err: for callers that know the place (a file name)
  * which the finder of the fault could not know. */
@@ -65,21 +66,21 @@ const char *reha_status_name(reha_status status);
 int reha_status_is_input_fault(reha_status status);
 
 /* Returns early with the status of `call` if it failed. For functions that have nothing to undo. */
-#define REHA_TRY(call)                                                                             \
-    do {                                                                                           \
-        const reha_status reha_try_status_ = (call);                                               \
-        if (reha_try_status_ != REHA_OK) {                                                         \
-            return reha_try_status_;                                                               \
-        }                                                                                          \
+#define REHA_TRY(call)                                                                                       \
+    do {                                                                                                     \
+        const reha_status reha_try_status_ = (call);                                                         \
+        if (reha_try_status_ != REHA_OK) {                                                                   \
+            return reha_try_status_;                                                                         \
+        }                                                                                                    \
     } while (0)
 
 /* Jumps to the label `done` if `call` failed; needs a local `reha_status status`. */
-#define REHA_CHECK(call)                                                                           \
-    do {                                                                                           \
-        status = (call);                                                                           \
-        if (status != REHA_OK) {                                                                   \
-            goto done;                                                                             \
-        }                                                                                          \
+#define REHA_CHECK(call)                                                                                     \
+    do {                                                                                                     \
+        status = (call);                                                                                     \
+        if (status != REHA_OK) {                                                                             \
+            goto done;                                                                                       \
+        }                                                                                                    \
     } while (0)
 
 #endif

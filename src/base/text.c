@@ -15,8 +15,7 @@ enum { FIRST_CAPACITY = 256 };
 static bool reserve(reha_text *text, size_t extra)
 {
     size_t needed;
-    if (text->failed || !reha_add_size(text->length, extra, &needed) ||
-        !reha_add_size(needed, 1, &needed)) {
+    if (text->failed || !reha_add_size(text->length, extra, &needed) || !reha_add_size(needed, 1, &needed)) {
         text->failed = true;
         return false;
     }

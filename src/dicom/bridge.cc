@@ -2,10 +2,10 @@
 
 #include "dcmtk/config/osconfig.h"
 
-#include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmdata/dcpixel.h"
 #include "dcmtk/dcmdata/dcpixseq.h"
 #include "dcmtk/dcmdata/dcpxitem.h"
+#include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmjpeg/djdecode.h"
 #include "dcmtk/dcmjpls/djdecode.h"
 #include "dcmtk/oflog/appender.h"
@@ -16,7 +16,8 @@
 #include <mutex>
 #include <new>
 
-namespace {
+namespace
+{
 
 namespace log4cplus = dcmtk::log4cplus;
 
@@ -25,12 +26,18 @@ namespace log4cplus = dcmtk::log4cplus;
 // caught here: it is the only place where the damage shows.
 thread_local int jpeg_faults;
 
-class JpegFaults : public log4cplus::Appender {
-public:
-    ~JpegFaults() override { destructorImpl(); }
-    void close() override {}
+class JpegFaults : public log4cplus::Appender
+{
+  public:
+    ~JpegFaults() override
+    {
+        destructorImpl();
+    }
+    void close() override
+    {
+    }
 
-protected:
+  protected:
     void append(const log4cplus::spi::InternalLoggingEvent &event) override
     {
         const log4cplus::tstring &text = event.getMessage();

@@ -35,7 +35,8 @@ typedef struct reha_bridge_frame {
 
 /* Writes rows * columns * samples interleaved samples in host byte order into out; colours are
  * left as the stream has them. `out_bytes` must be exactly that many bytes. */
-reha_status reha_bridge_decode(const reha_bridge_frame *frame, uint8_t *out, size_t out_bytes, reha_error *err);
+reha_status reha_bridge_decode(const reha_bridge_frame *frame, uint8_t *out, size_t out_bytes,
+                               reha_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,8 @@
 
 enum {
     PREAMBLE_BYTES = 128,
-    DEPTH_MAX = 64,               /* real structured reports stay below 25 */
-    NODES_MAX = 2 * 1024 * 1024,  /* an enhanced series of 2000 frames has about 500,000 */
+    DEPTH_MAX = 64,              /* real structured reports stay below 25 */
+    NODES_MAX = 2 * 1024 * 1024, /* an enhanced series of 2000 frames has about 500,000 */
     FRAGMENTS_MAX = 1024 * 1024,
     FIRST_NODES = 256
 };
@@ -59,8 +59,8 @@ static uint32_t read_u32(const uint8_t *p, bool big)
 static uint16_t known_vr(uint32_t tag)
 {
     switch (tag) {
-#define KNOWN_VR(name, value, a, b)                                                                \
-    case value:                                                                                    \
+#define KNOWN_VR(name, value, a, b)                                                                          \
+    case value:                                                                                              \
         return REHA_VR(a, b);
         REHA_DICOM_TAGS(KNOWN_VR)
 #undef KNOWN_VR
@@ -125,8 +125,8 @@ static reha_status add_fragment(reha_dcm_dataset *set, reha_dcm_span span, reha_
 }
 
 /* Reads one element or item header below `end`; the position moves only on success. */
-static reha_status read_header(const reha_dcm_dataset *set, size_t *at, size_t end, bool explicit_vr, bool big,
-                               header *out, reha_error *err)
+static reha_status read_header(const reha_dcm_dataset *set, size_t *at, size_t end, bool explicit_vr,
+                               bool big, header *out, reha_error *err)
 {
     const uint8_t *p = set->bytes + *at;
     const size_t left = end - *at;
@@ -144,8 +144,8 @@ static reha_status read_header(const reha_dcm_dataset *set, size_t *at, size_t e
         return REHA_OK;
     }
     if (!is_vr_letters(p + 4)) {
-        return reha_fail(err, REHA_E_FORMAT, "element (%04x,%04x) at byte %zu: no value representation", group,
-                         (unsigned)(out->tag & 0xFFFF), *at);
+        return reha_fail(err, REHA_E_FORMAT, "element (%04x,%04x) at byte %zu: no value representation",
+                         group, (unsigned)(out->tag & 0xFFFF), *at);
     }
     out->vr = REHA_VR(p[4], p[5]);
     if (has_short_length(out->vr)) {
@@ -154,8 +154,8 @@ static reha_status read_header(const reha_dcm_dataset *set, size_t *at, size_t e
         return REHA_OK;
     }
     if (left < 12) {
-        return reha_fail(err, REHA_E_FORMAT, "element at byte %zu: %zu bytes are left, a header needs 12", *at,
-                         left);
+        return reha_fail(err, REHA_E_FORMAT, "element at byte %zu: %zu bytes are left, a header needs 12",
+                         *at, left);
     }
     out->length = read_u32(p + 8, big);
     *at += 12;
@@ -175,8 +175,8 @@ static reha_status need(const header *head, size_t at, size_t end, reha_error *e
 static reha_status push(parser *p, level next, reha_error *err)
 {
     if (p->depth == DEPTH_MAX) {
-        return reha_fail(err, REHA_E_LIMIT, "sequences are nested deeper than %d levels (byte %zu)", DEPTH_MAX,
-                         p->at);
+        return reha_fail(err, REHA_E_LIMIT, "sequences are nested deeper than %d levels (byte %zu)",
+                         DEPTH_MAX, p->at);
     }
     p->levels[p->depth++] = next;
     return REHA_OK;
@@ -247,7 +247,8 @@ static reha_status read_element(parser *p, const level *top, reha_error *err)
         return REHA_OK;
     }
     if (head.tag >> 16 == 0xFFFE) {
-        return reha_fail(err, REHA_E_FORMAT, "a delimiter stands where an element should (byte %zu)", p->at - 8);
+        return reha_fail(err, REHA_E_FORMAT, "a delimiter stands where an element should (byte %zu)",
+                         p->at - 8);
     }
     const bool undefined = head.length == UNDEFINED_LENGTH;
     const bool is_unknown = head.vr == REHA_VR('U', 'N');
@@ -381,8 +382,8 @@ static reha_status parse(reha_dcm_dataset *set, reha_error *err)
         set->bytes = set->inflated;
     }
     parser p = {.set = set, .at = at};
-    p.levels[p.depth++] = (level){
-        .end = set->size_bytes, .explicit_vr = set->explicit_vr, .big_endian = set->big_endian};
+    p.levels[p.depth++] =
+        (level){.end = set->size_bytes, .explicit_vr = set->explicit_vr, .big_endian = set->big_endian};
     const reha_status status = walk(&p, err);
     if (status == REHA_E_FORMAT && p.pixels_end_idx > 0) {
         /* Everything up to and with the pixel data was sound: what follows (padding, the rest of a

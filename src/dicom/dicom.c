@@ -27,7 +27,8 @@ const reha_dcm_node *reha_dcm_frame_find(const reha_dicom *dicom, uint32_t frame
     if (reha_dcm_item(set, reha_dcm_find(set, root, TAG_PER_FRAME_FUNCTIONAL_GROUPS), frame_idx, &group)) {
         node = reha_dcm_find_in_group(set, group, tag);
     }
-    if (node == NULL && reha_dcm_item(set, reha_dcm_find(set, root, TAG_SHARED_FUNCTIONAL_GROUPS), 0, &group)) {
+    if (node == NULL &&
+        reha_dcm_item(set, reha_dcm_find(set, root, TAG_SHARED_FUNCTIONAL_GROUPS), 0, &group)) {
         node = reha_dcm_find_in_group(set, group, tag);
     }
     return node != NULL ? node : reha_dcm_find(set, root, tag);
@@ -36,8 +37,9 @@ const reha_dcm_node *reha_dcm_frame_find(const reha_dicom *dicom, uint32_t frame
 /* Things that are legal to read past but that the reader of a result should know. */
 static void find_oddities(reha_dicom *dicom)
 {
-    static const uint32_t single[] = {TAG_ROWS,         TAG_COLUMNS,       TAG_PIXEL_SPACING, TAG_IMAGER_PIXEL_SPACING,
-                                      TAG_RESCALE_SLOPE, TAG_BITS_STORED, TAG_IMAGE_LATERALITY};
+    static const uint32_t single[] = {
+        TAG_ROWS,          TAG_COLUMNS,     TAG_PIXEL_SPACING,   TAG_IMAGER_PIXEL_SPACING,
+        TAG_RESCALE_SLOPE, TAG_BITS_STORED, TAG_IMAGE_LATERALITY};
     const reha_dcm_dataset *set = &dicom->set;
     for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
         const reha_dcm_node *node = reha_dcm_find(set, reha_dcm_root(set), single[i]);
@@ -81,8 +83,8 @@ static double read_aspect(reha_dicom *dicom, reha_spacing spacing)
     return by_spacing;
 }
 
-static reha_status open_bytes(const uint8_t *bytes, size_t count, const reha_image_limits *limits, uint8_t *file,
-                              reha_dicom **out, reha_error *err)
+static reha_status open_bytes(const uint8_t *bytes, size_t count, const reha_image_limits *limits,
+                              uint8_t *file, reha_dicom **out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     const reha_image_limits *used = limits != NULL ? limits : &defaults;
@@ -116,14 +118,15 @@ bool reha_dicom_detect(const void *bytes, size_t count)
     return reha_dcm_detect(bytes, count);
 }
 
-reha_status reha_dicom_open(const void *bytes, size_t count, const reha_image_limits *limits, reha_dicom **out,
-                            reha_error *err)
+reha_status reha_dicom_open(const void *bytes, size_t count, const reha_image_limits *limits,
+                            reha_dicom **out, reha_error *err)
 {
     *out = NULL;
     return open_bytes(bytes, count, limits, NULL, out, err);
 }
 
-reha_status reha_dicom_load(const char *path, const reha_image_limits *limits, reha_dicom **out, reha_error *err)
+reha_status reha_dicom_load(const char *path, const reha_image_limits *limits, reha_dicom **out,
+                            reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     uint8_t *bytes = NULL;

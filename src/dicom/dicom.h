@@ -92,7 +92,8 @@ typedef struct reha_window { /* in modality values before MONOCHROME1 is turned 
 /* The eye's view: 0 (black) to 1 (white). `window` NULL: the file's VOI LUT, else its first window,
  * else the span of the frame's values. */
 REHA_MUST_USE reha_status reha_dicom_read_display(const reha_dicom *dicom, uint32_t frame_idx,
-                                                  const reha_window *window, reha_gray **out, reha_error *err);
+                                                  const reha_window *window, reha_gray **out,
+                                                  reha_error *err);
 /* The file's first usable window for this frame; false if there is none. */
 bool reha_dicom_window(const reha_dicom *dicom, uint32_t frame_idx, reha_window *out);
 

@@ -48,8 +48,8 @@ typedef struct reha_dcm_raw {
     reha_dcm_colour colour;
 } reha_dcm_raw;
 
-typedef reha_status (*reha_dcm_decoder)(const reha_dcm_layout *layout, const uint8_t *stream, size_t size_bytes,
-                                        reha_dcm_raw *out, reha_error *err);
+typedef reha_status (*reha_dcm_decoder)(const reha_dcm_layout *layout, const uint8_t *stream,
+                                        size_t size_bytes, reha_dcm_raw *out, reha_error *err);
 
 typedef struct reha_dcm_syntax {
     const char *uid;

@@ -100,8 +100,8 @@ reha_status reha_dcm_assign_fragments(const reha_dcm_dataset *set, uint32_t fram
 {
     *out = NULL;
     if (set->fragment_count < frames) {
-        return reha_fail(err, REHA_E_FORMAT, "%u frames are declared, the pixel data has %zu fragments", frames,
-                         set->fragment_count);
+        return reha_fail(err, REHA_E_FORMAT, "%u frames are declared, the pixel data has %zu fragments",
+                         frames, set->fragment_count);
     }
     size_t *first = reha_alloc_zero((size_t)frames + 1, sizeof(*first));
     if (first == NULL) {
@@ -112,8 +112,8 @@ reha_status reha_dcm_assign_fragments(const reha_dcm_dataset *set, uint32_t fram
         for (uint32_t i = 0; i < frames; i++) {
             first[i] = i;
         }
-    } else if (frames > 1 && (is_rle || !(assign_by_table(set, frames, first) ||
-                                          assign_by_marks(set, frames, first)))) {
+    } else if (frames > 1 &&
+               (is_rle || !(assign_by_table(set, frames, first) || assign_by_marks(set, frames, first)))) {
         reha_free(first);
         return reha_fail(err, REHA_E_FORMAT, "%zu fragments cannot be told apart into %u frames",
                          set->fragment_count, frames);
@@ -160,7 +160,8 @@ static reha_status read_encapsulated(const reha_dicom *dicom, uint32_t frame_idx
         total += set->fragments[f].length; /* together less than the file */
     }
     if (to == from + 1) {
-        return dicom->syntax->decode(&dicom->layout, set->bytes + set->fragments[from].offset, total, out, err);
+        return dicom->syntax->decode(&dicom->layout, set->bytes + set->fragments[from].offset, total, out,
+                                     err);
     }
     uint8_t *joined = reha_alloc(total);
     if (joined == NULL) {

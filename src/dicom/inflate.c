@@ -37,7 +37,8 @@ static reha_status count_inflated(const uint8_t *bytes, size_t count, size_t *ou
                          INFLATED_MAX_BYTES / (1024 * 1024));
     }
     if (result != Z_STREAM_END || total == 0) {
-        return reha_fail(err, REHA_E_FORMAT, "the deflated data set is damaged or cut after %zu bytes", total);
+        return reha_fail(err, REHA_E_FORMAT, "the deflated data set is damaged or cut after %zu bytes",
+                         total);
     }
     *out = total;
     return REHA_OK;

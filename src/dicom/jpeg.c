@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* The stream must be what the data set promised: nothing is allocated by the stream's word. */
-static reha_status check_header(const reha_dcm_layout *layout, const reha_jpeg_header *header, reha_error *err)
+static reha_status check_header(const reha_dcm_layout *layout, const reha_jpeg_header *header,
+                                reha_error *err)
 {
     if (header->rows != layout->rows || header->columns != layout->columns) {
         return reha_fail(err, REHA_E_FORMAT, "the compressed frame is %u x %u pixels, the file says %u x %u",
@@ -38,8 +39,8 @@ static reha_status choose_codec(const reha_jpeg_header *header, reha_bridge_code
         *out = REHA_BRIDGE_JPEG_LOSSLESS;
         return REHA_OK;
     default:
-        return reha_fail(err, REHA_E_UNSUPPORTED, "JPEG process FF%02X (hierarchical or arithmetic) is not read",
-                         header->sof);
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "JPEG process FF%02X (hierarchical or arithmetic) is not read", header->sof);
     }
     if (!is_8_or_12) {
         return reha_fail(err, REHA_E_FORMAT, "a lossy JPEG frame of %u bits: the standard has 8 and 12",
@@ -98,7 +99,8 @@ reha_status reha_dcm_decode_jpeg_ls(const reha_dcm_layout *layout, const uint8_t
     reha_jpeg_header header;
     REHA_TRY(reha_jpeg_read_header(stream, size_bytes, &header, err));
     if (header.sof != 0xF7) {
-        return reha_fail(err, REHA_E_FORMAT, "the compressed frame is no JPEG-LS stream (FF%02X)", header.sof);
+        return reha_fail(err, REHA_E_FORMAT, "the compressed frame is no JPEG-LS stream (FF%02X)",
+                         header.sof);
     }
     REHA_TRY(check_header(layout, &header, err));
     return decode(layout, REHA_BRIDGE_JPEG_LS, header.precision, stream, size_bytes, out, err);

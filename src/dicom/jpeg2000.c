@@ -74,7 +74,8 @@ static reha_status read_siz(reha_bytes body, main_header *out, reha_error *err)
 }
 
 /* The coding style of COD and COC: levels, code block size, flags, precinct sizes. */
-static reha_status check_style(reha_bytes style, bool has_precincts, const main_header *header, reha_error *err)
+static reha_status check_style(reha_bytes style, bool has_precincts, const main_header *header,
+                               reha_error *err)
 {
     if (style.left < 5) {
         return broken(err, "coding style");
@@ -82,8 +83,8 @@ static reha_status check_style(reha_bytes style, bool has_precincts, const main_
     const uint32_t levels = style.data[0];
     const uint32_t block_width_log = (style.data[1] & 15u) + 2;
     const uint32_t block_height_log = (style.data[2] & 15u) + 2;
-    if (levels > 32 || block_width_log > 10 || block_height_log > 10 || block_width_log + block_height_log > 12 ||
-        (has_precincts && style.left < 5 + levels + 1)) {
+    if (levels > 32 || block_width_log > 10 || block_height_log > 10 ||
+        block_width_log + block_height_log > 12 || (has_precincts && style.left < 5 + levels + 1)) {
         return broken(err, "coding style");
     }
     uint64_t blocks = 0;
@@ -133,7 +134,8 @@ static reha_status read_segment(uint16_t marker, reha_bytes body, main_header *h
     return REHA_OK;
 }
 
-static reha_status read_main_header(const uint8_t *stream, size_t size_bytes, main_header *out, reha_error *err)
+static reha_status read_main_header(const uint8_t *stream, size_t size_bytes, main_header *out,
+                                    reha_error *err)
 {
     reha_bytes in = {stream, size_bytes};
     uint16_t marker;

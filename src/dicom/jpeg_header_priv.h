@@ -14,14 +14,14 @@ typedef struct reha_jpeg_header {
     uint32_t columns;
     uint32_t components;
     uint32_t precision;
-    bool is_jfif;         /* APP0: three components are YCbCr */
-    int adobe_transform;  /* APP14; -1 if absent */
-    bool has_rgb_ids;     /* component ids 'R' 'G' 'B' */
+    bool is_jfif;        /* APP0: three components are YCbCr */
+    int adobe_transform; /* APP14; -1 if absent */
+    bool has_rgb_ids;    /* component ids 'R' 'G' 'B' */
 } reha_jpeg_header;
 
 /* Walks the markers up to the frame header, then counts the scans: a stream may ask a decoder to
  * pass over the whole image once per scan. REHA_E_FORMAT or REHA_E_LIMIT. */
-REHA_MUST_USE reha_status reha_jpeg_read_header(const uint8_t *stream, size_t size_bytes, reha_jpeg_header *out,
-                                                reha_error *err);
+REHA_MUST_USE reha_status reha_jpeg_read_header(const uint8_t *stream, size_t size_bytes,
+                                                reha_jpeg_header *out, reha_error *err);
 
 #endif

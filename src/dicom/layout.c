@@ -10,8 +10,8 @@ static const reha_dcm_node *root_find(const reha_dicom *dicom, uint32_t tag)
     return reha_dcm_find(&dicom->set, reha_dcm_root(&dicom->set), tag);
 }
 
-static reha_status need_u32(const reha_dicom *dicom, uint32_t tag, const char *name, uint32_t low, uint32_t high,
-                            uint32_t *out, reha_error *err)
+static reha_status need_u32(const reha_dicom *dicom, uint32_t tag, const char *name, uint32_t low,
+                            uint32_t high, uint32_t *out, reha_error *err)
 {
     const reha_dcm_node *node = root_find(dicom, tag);
     if (node == NULL) {
@@ -36,15 +36,17 @@ static reha_status read_colour(const reha_dicom *dicom, reha_dcm_layout *layout,
         uint32_t samples;
         reha_dcm_colour colour;
     } kinds[] = {
-        {"MONOCHROME1", 1, REHA_DCM_GREY},     {"MONOCHROME2", 1, REHA_DCM_GREY},
+        {"MONOCHROME1", 1, REHA_DCM_GREY},      {"MONOCHROME2", 1, REHA_DCM_GREY},
         {"PALETTE COLOR", 1, REHA_DCM_PALETTE}, {"RGB", 3, REHA_DCM_RGB},
-        {"YBR_FULL", 3, REHA_DCM_YBR},         {"YBR_FULL_422", 3, REHA_DCM_YBR_422},
+        {"YBR_FULL", 3, REHA_DCM_YBR},          {"YBR_FULL_422", 3, REHA_DCM_YBR_422},
         {"YBR_RCT", 3, REHA_DCM_RGB}, /* undone by the JPEG 2000 decoder */
         {"YBR_ICT", 3, REHA_DCM_RGB},
     };
     char name[33];
-    if (!reha_dcm_text(&dicom->set, root_find(dicom, TAG_PHOTOMETRIC_INTERPRETATION), 0, name, sizeof(name))) {
-        return reha_fail(err, REHA_E_FORMAT, "Photometric Interpretation (0028,0004) is missing or malformed");
+    if (!reha_dcm_text(&dicom->set, root_find(dicom, TAG_PHOTOMETRIC_INTERPRETATION), 0, name,
+                       sizeof(name))) {
+        return reha_fail(err, REHA_E_FORMAT,
+                         "Photometric Interpretation (0028,0004) is missing or malformed");
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].name, name) != 0) {
@@ -72,8 +74,8 @@ static reha_status read_bits(const reha_dicom *dicom, reha_dcm_layout *layout, r
     REHA_TRY(need_u32(dicom, TAG_BITS_STORED, "Bits Stored", 1, bits, &layout->bits_stored, err));
     layout->high_bit = layout->bits_stored - 1;
     if (root_find(dicom, TAG_HIGH_BIT) != NULL) {
-        REHA_TRY(need_u32(dicom, TAG_HIGH_BIT, "High Bit", layout->bits_stored - 1, bits - 1, &layout->high_bit,
-                          err));
+        REHA_TRY(need_u32(dicom, TAG_HIGH_BIT, "High Bit", layout->bits_stored - 1, bits - 1,
+                          &layout->high_bit, err));
     }
     if (root_find(dicom, TAG_PIXEL_REPRESENTATION) != NULL) {
         REHA_TRY(need_u32(dicom, TAG_PIXEL_REPRESENTATION, "Pixel Representation", 0, 1, &is_signed, err));
@@ -99,7 +101,8 @@ static void read_padding(const reha_dicom *dicom, reha_dcm_layout *layout)
 {
     const reha_dcm_node *value = root_find(dicom, TAG_PIXEL_PADDING_VALUE);
     const reha_dcm_node *limit = root_find(dicom, TAG_PIXEL_PADDING_LIMIT);
-    if (layout->colour != REHA_DCM_GREY || layout->bits_allocated > 16 || value == NULL || value->length != 2) {
+    if (layout->colour != REHA_DCM_GREY || layout->bits_allocated > 16 || value == NULL ||
+        value->length != 2) {
         return;
     }
     layout->has_padding = true;
@@ -117,7 +120,8 @@ static reha_status read_frames(const reha_dicom *dicom, reha_dcm_layout *layout,
     const reha_dcm_node *node = root_find(dicom, TAG_NUMBER_OF_FRAMES);
     double frames = 1.0;
     if (node != NULL && node->length > 0 &&
-        (!reha_dcm_number(&dicom->set, node, 0, &frames) || frames < 1.0 || frames != (double)(int64_t)frames)) {
+        (!reha_dcm_number(&dicom->set, node, 0, &frames) || frames < 1.0 ||
+         frames != (double)(int64_t)frames)) {
         return reha_fail(err, REHA_E_FORMAT, "Number of Frames (0028,0008) is not a whole number above 0");
     }
     if (frames > dicom->limits.frames_max) {
@@ -127,9 +131,9 @@ static reha_status read_frames(const reha_dicom *dicom, reha_dcm_layout *layout,
     layout->frames = (uint32_t)frames;
     const uint64_t all_bytes = (uint64_t)layout->rows * layout->columns * sizeof(float) * layout->frames;
     if (all_bytes > dicom->limits.decoded_bytes_max) {
-        return reha_fail(err, REHA_E_LIMIT, "%u frames of %u x %u pixels need %llu MiB decoded, the limit is %llu",
-                         layout->frames, layout->columns, layout->rows,
-                         (unsigned long long)(all_bytes >> 20),
+        return reha_fail(err, REHA_E_LIMIT,
+                         "%u frames of %u x %u pixels need %llu MiB decoded, the limit is %llu",
+                         layout->frames, layout->columns, layout->rows, (unsigned long long)(all_bytes >> 20),
                          (unsigned long long)(dicom->limits.decoded_bytes_max >> 20));
     }
     return REHA_OK;

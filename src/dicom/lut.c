@@ -1,7 +1,7 @@
 #include "dicom/lut_priv.h"
 
-bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descriptor, const reha_dcm_node *data,
-                       bool input_is_signed, reha_dcm_lut *out)
+bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descriptor,
+                       const reha_dcm_node *data, bool input_is_signed, reha_dcm_lut *out)
 {
     *out = (reha_dcm_lut){0};
     if (descriptor == NULL || data == NULL || descriptor->length != 6) {
@@ -11,7 +11,8 @@ bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descrip
     const uint16_t first = reha_dcm_u16_at(set, descriptor, 1);
     const uint16_t bits = reha_dcm_u16_at(set, descriptor, 2);
     out->count = count == 0 ? 65536 : count;
-    out->first = input_is_signed || descriptor->vr == REHA_VR('S', 'S') ? (int32_t)(int16_t)first : (int32_t)first;
+    out->first =
+        input_is_signed || descriptor->vr == REHA_VR('S', 'S') ? (int32_t)(int16_t)first : (int32_t)first;
     out->bits = bits;
     out->data = set->bytes + data->offset;
     out->is_little_endian = data->little_endian;
@@ -21,8 +22,8 @@ bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descrip
     /* 8-bit entries are packed two in a word by some writers, one in a word by others: the length
      * tells which. */
     out->is_bytes = bits <= 8 && data->length < out->count * 2;
-    out->swaps_bytes = out->is_bytes && !data->little_endian && data->vr == REHA_VR('O', 'W') &&
-                       data->length % 2 == 0;
+    out->swaps_bytes =
+        out->is_bytes && !data->little_endian && data->vr == REHA_VR('O', 'W') && data->length % 2 == 0;
     return data->length >= (out->is_bytes ? out->count : out->count * 2);
 }
 

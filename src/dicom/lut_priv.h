@@ -15,8 +15,8 @@ typedef struct reha_dcm_lut {
 } reha_dcm_lut;
 
 /* False if either element is absent, empty, inconsistent or shorter than it says. */
-bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descriptor, const reha_dcm_node *data,
-                       bool input_is_signed, reha_dcm_lut *out);
+bool reha_dcm_lut_read(const reha_dcm_dataset *set, const reha_dcm_node *descriptor,
+                       const reha_dcm_node *data, bool input_is_signed, reha_dcm_lut *out);
 /* The entry for an input value; the first and last one hold beyond the ends. */
 uint16_t reha_dcm_lut_at(const reha_dcm_lut *lut, int64_t input);
 uint16_t reha_dcm_lut_entry(const reha_dcm_lut *lut, uint32_t idx);

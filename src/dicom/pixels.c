@@ -203,7 +203,8 @@ static reha_status decode(const reha_dicom *dicom, uint32_t frame_idx, reha_gray
     return status;
 }
 
-reha_status reha_dicom_read_stored(const reha_dicom *dicom, uint32_t frame_idx, reha_gray **out, reha_error *err)
+reha_status reha_dicom_read_stored(const reha_dicom *dicom, uint32_t frame_idx, reha_gray **out,
+                                   reha_error *err)
 {
     double chroma;
     *out = NULL;
@@ -212,7 +213,8 @@ reha_status reha_dicom_read_stored(const reha_dicom *dicom, uint32_t frame_idx, 
 
 static bool is_padding(const reha_dcm_layout *layout, float stored)
 {
-    return layout->has_padding && stored >= (float)layout->padding_low && stored <= (float)layout->padding_high;
+    return layout->has_padding && stored >= (float)layout->padding_low &&
+           stored <= (float)layout->padding_high;
 }
 
 static void stored_range(const reha_dcm_layout *layout, double *low, double *high)

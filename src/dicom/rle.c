@@ -53,7 +53,8 @@ reha_status reha_dcm_decode_rle(const reha_dcm_layout *layout, const uint8_t *st
     REHA_TRY(reha_dcm_raw_new(layout, layout->bits_allocated, out, err));
     for (uint32_t s = 0; s < segments; s++) {
         const uint32_t from = read_u32le(stream + 4 + 4 * (size_t)s);
-        const uint32_t next = s + 1 < segments ? read_u32le(stream + 8 + 4 * (size_t)s) : (uint32_t)size_bytes;
+        const uint32_t next =
+            s + 1 < segments ? read_u32le(stream + 8 + 4 * (size_t)s) : (uint32_t)size_bytes;
         if (from < RLE_HEADER_BYTES || next < from || next > size_bytes) {
             return reha_fail(err, REHA_E_FORMAT, "RLE segment %u lies outside the frame", s + 1);
         }

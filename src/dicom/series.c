@@ -155,8 +155,9 @@ bool reha_series_place_of(const reha_dicom *dicom, uint32_t frame_idx, reha_seri
         out->along_mm = image.position[0] * (r[1] * c[2] - r[2] * c[1]) +
                         image.position[1] * (r[2] * c[0] - r[0] * c[2]) +
                         image.position[2] * (r[0] * c[1] - r[1] * c[0]);
-        (void)snprintf(out->group, sizeof out->group, "%s|%ux%u|%.2f %.2f %.2f %.2f %.2f %.2f|%.40s", image.series_uid,
-                       image.width_px, image.height_px, r[0], r[1], r[2], c[0], c[1], c[2], image.kind);
+        (void)snprintf(out->group, sizeof out->group, "%s|%ux%u|%.2f %.2f %.2f %.2f %.2f %.2f|%.40s",
+                       image.series_uid, image.width_px, image.height_px, r[0], r[1], r[2], c[0], c[1], c[2],
+                       image.kind);
     } else {
         (void)snprintf(out->group, sizeof out->group, "%s|%ux%u|%.40s", image.series_uid, image.width_px,
                        image.height_px, image.kind);

@@ -65,10 +65,11 @@ REHA_MUST_USE reha_status reha_series_load(const reha_series_set *set, size_t st
 const char *reha_series_file(const reha_series_set *set, size_t stack_idx, uint32_t echo_idx,
                              uint32_t slice_idx);
 
-/* Where one frame of an opened file stands among the others of its series: for those who have the files one by
- * one and not as a folder. */
+/* Where one frame of an opened file stands among the others of its series: for those who have the files one
+ * by one and not as a folder. */
 typedef struct reha_series_place {
-    char group[192]; /* equal for images of one stack: series, kind, matrix, direction; linkable, as series_uid */
+    char group[192]; /* equal for images of one stack: series, kind, matrix, direction; linkable, as
+                        series_uid */
     int64_t series_number, instance_number; /* -1: not stated */
     double along_mm;                        /* along the normal of the slices; NaN: no place in the patient */
     double echo_ms;                         /* NaN: not stated */

@@ -58,7 +58,7 @@ static double read_distance(const reha_dicom *dicom, uint32_t frame_idx, uint32_
 {
     double value;
     return reha_dcm_number(&dicom->set, reha_dcm_frame_find(dicom, frame_idx, tag), 0, &value) ? value
-                                                                                              : (double)NAN;
+                                                                                               : (double)NAN;
 }
 
 /* The magnification factor, or NaN. */
@@ -92,7 +92,8 @@ static reha_spacing from_detector(const reha_dicom *dicom, uint32_t frame_idx, r
     const double magnification = find_magnification(dicom, frame_idx, warn_to);
     if (isnan(magnification)) {
         at_detector.source = REHA_SPACING_AT_DETECTOR;
-        reha_dcm_warn(warn_to, "spacing is that of the detector, magnification unknown: lengths read too long");
+        reha_dcm_warn(warn_to,
+                      "spacing is that of the detector, magnification unknown: lengths read too long");
         return at_detector;
     }
     return (reha_spacing){.x_mm = at_detector.x_mm / magnification,
@@ -109,8 +110,8 @@ static reha_spacing projection_spacing(const reha_dicom *dicom, uint32_t frame_i
     const bool has_pixel = read_pair(dicom, frame_idx, TAG_PIXEL_SPACING, "Pixel Spacing", &pixel, warn_to);
     const bool has_plane =
         read_pair(dicom, frame_idx, TAG_IMAGER_PIXEL_SPACING, "Imager Pixel Spacing", &plane, warn_to) ||
-        read_pair(dicom, frame_idx, TAG_NOMINAL_SCANNED_PIXEL_SPACING, "Nominal Scanned Pixel Spacing", &plane,
-                  warn_to);
+        read_pair(dicom, frame_idx, TAG_NOMINAL_SCANNED_PIXEL_SPACING, "Nominal Scanned Pixel Spacing",
+                  &plane, warn_to);
     const reha_dcm_node *type_node = reha_dcm_frame_find(dicom, frame_idx, TAG_CALIBRATION_TYPE);
     const bool is_calibrated = reha_dcm_text(&dicom->set, type_node, 0, type, sizeof(type)) &&
                                (strcmp(type, "GEOMETRY") == 0 || strcmp(type, "FIDUCIAL") == 0);
@@ -122,8 +123,8 @@ static reha_spacing projection_spacing(const reha_dicom *dicom, uint32_t frame_i
         /* Calibrated by unstated means; only towards the source can an object lie. */
         const double ratio_x = plane.x_mm / pixel.x_mm;
         const double ratio_y = plane.y_mm / pixel.y_mm;
-        if (ratio_x >= 1.0 && ratio_y >= 1.0 && ratio_x <= MAGNIFICATION_MAX && ratio_y <= MAGNIFICATION_MAX &&
-            fabs(ratio_x / ratio_y - 1.0) < 0.02) {
+        if (ratio_x >= 1.0 && ratio_y >= 1.0 && ratio_x <= MAGNIFICATION_MAX &&
+            ratio_y <= MAGNIFICATION_MAX && fabs(ratio_x / ratio_y - 1.0) < 0.02) {
             pixel.source = REHA_SPACING_CALIBRATED;
             return pixel;
         }
@@ -137,7 +138,8 @@ static reha_spacing projection_spacing(const reha_dicom *dicom, uint32_t frame_i
         /* Without the detector's spacing beside it nobody can tell whether it was corrected, so a
          * magnification factor must not be applied to it either. */
         pixel.source = REHA_SPACING_AT_DETECTOR;
-        reha_dcm_warn(warn_to, "nothing says whether Pixel Spacing was calibrated: lengths may read too long");
+        reha_dcm_warn(warn_to,
+                      "nothing says whether Pixel Spacing was calibrated: lengths may read too long");
         return pixel;
     }
     return reha_spacing_unknown();
@@ -149,7 +151,8 @@ static double frame_u32(const reha_dicom *dicom, reha_dcm_scope item, uint32_t t
     return reha_dcm_number(&dicom->set, reha_dcm_find(&dicom->set, item, tag), 0, &value) ? value : -1.0;
 }
 
-static double region_delta_mm(const reha_dicom *dicom, reha_dcm_scope item, uint32_t unit_tag, uint32_t delta_tag)
+static double region_delta_mm(const reha_dicom *dicom, reha_dcm_scope item, uint32_t unit_tag,
+                              uint32_t delta_tag)
 {
     enum { UNIT_CM = 3 };
     double delta;
@@ -215,7 +218,8 @@ static reha_spacing ultrasound_spacing(const reha_dicom *dicom, uint32_t frame_i
         }
         if (regions_2d > 1 &&
             (differs(region.spacing.x_mm, found.x_mm) || differs(region.spacing.y_mm, found.y_mm))) {
-            reha_dcm_warn(warn_to, "the ultrasound regions have different scales: crop to one for millimetres");
+            reha_dcm_warn(warn_to,
+                          "the ultrasound regions have different scales: crop to one for millimetres");
             return reha_spacing_unknown();
         }
         found = region.spacing;

@@ -81,11 +81,11 @@ static const char *iconv_name(const char *dicom_name)
         const char *dicom;
         const char *iconv;
     } names[] = {
-        {"ISO_IR 100", "ISO-8859-1"},  {"ISO_IR 101", "ISO-8859-2"},  {"ISO_IR 109", "ISO-8859-3"},
-        {"ISO_IR 110", "ISO-8859-4"},  {"ISO_IR 144", "ISO-8859-5"},  {"ISO_IR 127", "ISO-8859-6"},
-        {"ISO_IR 126", "ISO-8859-7"},  {"ISO_IR 138", "ISO-8859-8"},  {"ISO_IR 148", "ISO-8859-9"},
-        {"ISO_IR 203", "ISO-8859-15"}, {"ISO_IR 166", "TIS-620"},     {"ISO_IR 13", "SHIFT_JIS"},
-        {"ISO_IR 192", "UTF-8"},       {"GB18030", "GB18030"},        {"GBK", "GBK"},
+        {"ISO_IR 100", "ISO-8859-1"},  {"ISO_IR 101", "ISO-8859-2"}, {"ISO_IR 109", "ISO-8859-3"},
+        {"ISO_IR 110", "ISO-8859-4"},  {"ISO_IR 144", "ISO-8859-5"}, {"ISO_IR 127", "ISO-8859-6"},
+        {"ISO_IR 126", "ISO-8859-7"},  {"ISO_IR 138", "ISO-8859-8"}, {"ISO_IR 148", "ISO-8859-9"},
+        {"ISO_IR 203", "ISO-8859-15"}, {"ISO_IR 166", "TIS-620"},    {"ISO_IR 13", "SHIFT_JIS"},
+        {"ISO_IR 192", "UTF-8"},       {"GB18030", "GB18030"},       {"GBK", "GBK"},
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i].dicom, dicom_name) == 0) {

@@ -6,7 +6,8 @@
 static double frame_number(const reha_dicom *dicom, uint32_t frame_idx, uint32_t tag, double fallback)
 {
     double value;
-    return reha_dcm_number(&dicom->set, reha_dcm_frame_find(dicom, frame_idx, tag), 0, &value) ? value : fallback;
+    return reha_dcm_number(&dicom->set, reha_dcm_frame_find(dicom, frame_idx, tag), 0, &value) ? value
+                                                                                               : fallback;
 }
 
 static bool sequence_lut(const reha_dicom *dicom, uint32_t frame_idx, uint32_t sequence_tag, bool is_signed,
@@ -22,8 +23,8 @@ static bool sequence_lut(const reha_dicom *dicom, uint32_t frame_idx, uint32_t s
 reha_dcm_modality reha_dcm_find_modality(const reha_dicom *dicom, uint32_t frame_idx)
 {
     reha_dcm_modality modality = {.slope = 1.0};
-    modality.has_lut = sequence_lut(dicom, frame_idx, TAG_MODALITY_LUT_SEQUENCE, dicom->layout.is_signed,
-                                    &modality.lut);
+    modality.has_lut =
+        sequence_lut(dicom, frame_idx, TAG_MODALITY_LUT_SEQUENCE, dicom->layout.is_signed, &modality.lut);
     if (!modality.has_lut) {
         const double slope = frame_number(dicom, frame_idx, TAG_RESCALE_SLOPE, 1.0);
         modality.intercept = frame_number(dicom, frame_idx, TAG_RESCALE_INTERCEPT, 0.0);
@@ -95,7 +96,8 @@ static void span_of(const reha_gray *image, double *low, double *high)
     }
 }
 
-void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_window *window, reha_gray *image)
+void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_window *window,
+                        reha_gray *image)
 {
     const size_t count = (size_t)image->width_px * image->height_px;
     reha_window own;
@@ -104,11 +106,13 @@ void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_
     double high;
     float *p = image->pixels;
     span_of(image, &low, &high);
-    if (window == NULL && low <= high && sequence_lut(dicom, frame_idx, TAG_VOI_LUT_SEQUENCE, low < 0.0, &lut)) {
+    if (window == NULL && low <= high &&
+        sequence_lut(dicom, frame_idx, TAG_VOI_LUT_SEQUENCE, low < 0.0, &lut)) {
         const double full_scale = ldexp(1.0, (int)lut.bits) - 1.0;
         for (size_t i = 0; i < count; i++) {
-            p[i] = isnan(p[i]) ? p[i]
-                               : (float)clamp01((double)reha_dcm_lut_at(&lut, llround((double)p[i])) / full_scale);
+            p[i] = isnan(p[i])
+                       ? p[i]
+                       : (float)clamp01((double)reha_dcm_lut_at(&lut, llround((double)p[i])) / full_scale);
         }
         return;
     }
@@ -120,6 +124,8 @@ void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_
         if (isnan(x)) {
             continue;
         }
-        p[i] = (float)(window != NULL ? window_value(window, x) : high > low ? (x - low) / (high - low) : 0.0);
+        p[i] = (float)(window != NULL ? window_value(window, x)
+                       : high > low   ? (x - low) / (high - low)
+                                      : 0.0);
     }
 }

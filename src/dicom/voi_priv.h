@@ -17,6 +17,7 @@ reha_dcm_modality reha_dcm_find_modality(const reha_dicom *dicom, uint32_t frame
 double reha_dcm_modality_value(const reha_dcm_modality *modality, double stored);
 
 /* Modality values to 0..1 in place; NaN stays NaN. */
-void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_window *window, reha_gray *image);
+void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_window *window,
+                        reha_gray *image);
 
 #endif

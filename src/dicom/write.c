@@ -202,8 +202,8 @@ static reha_status complete_ids(const reha_dicom_image *image, reha_dicom_ids *i
                        : strcmp(modality, "CR") == 0 ? CLASS_CR
                                                      : CLASS_SECONDARY_CAPTURE);
     }
-    if (!is_uid(ids->study_instance_uid) || !is_uid(ids->series_instance_uid) || !is_uid(ids->sop_instance_uid) ||
-        !is_uid(ids->sop_class_uid)) {
+    if (!is_uid(ids->study_instance_uid) || !is_uid(ids->series_instance_uid) ||
+        !is_uid(ids->sop_instance_uid) || !is_uid(ids->sop_class_uid)) {
         return reha_fail(err, REHA_E_ARG, "a UID holds more than 64 digits and dots, or something else");
     }
     return REHA_OK;
@@ -289,8 +289,10 @@ static void put_identification(writer *w, const reha_dicom_image *image, const r
     if (image->spacing.source == REHA_SPACING_MAGNIFICATION) {
         put_decimal(w, TAG_ESTIMATED_MAGNIFICATION, image->magnification, (double)NAN);
     }
-    if (image->spacing.source == REHA_SPACING_MAGNIFICATION || image->spacing.source == REHA_SPACING_AT_DETECTOR) {
-        const double factor = image->spacing.source == REHA_SPACING_MAGNIFICATION ? image->magnification : 1.0;
+    if (image->spacing.source == REHA_SPACING_MAGNIFICATION ||
+        image->spacing.source == REHA_SPACING_AT_DETECTOR) {
+        const double factor =
+            image->spacing.source == REHA_SPACING_MAGNIFICATION ? image->magnification : 1.0;
         put_decimal(w, TAG_IMAGER_PIXEL_SPACING, image->spacing.y_mm * factor, image->spacing.x_mm * factor);
     }
     put_checked(w, TAG_PATIENT_POSITION, "CS", facts->patient_position, 16);
@@ -386,8 +388,8 @@ static reha_status check(const reha_dicom_image *image, reha_error *err)
 {
     const reha_spacing_source source = image->spacing.source;
     const bool needs_mm = source != REHA_SPACING_UNKNOWN;
-    if (image->pixels == NULL || image->width_px < 1 || image->width_px > UINT16_MAX || image->height_px < 1 ||
-        image->height_px > UINT16_MAX) {
+    if (image->pixels == NULL || image->width_px < 1 || image->width_px > UINT16_MAX ||
+        image->height_px < 1 || image->height_px > UINT16_MAX) {
         return reha_fail(err, REHA_E_ARG, "a DICOM image has 1 to 65535 rows and columns, not %u x %u",
                          image->width_px, image->height_px);
     }
@@ -402,7 +404,8 @@ static reha_status check(const reha_dicom_image *image, reha_error *err)
     if (needs_mm && !reha_spacing_is_known(image->spacing)) {
         return reha_fail(err, REHA_E_ARG, "a spacing with a source needs two lengths above zero");
     }
-    if (source == REHA_SPACING_MAGNIFICATION && !(image->magnification > 1.0 && image->magnification <= 4.0)) {
+    if (source == REHA_SPACING_MAGNIFICATION &&
+        !(image->magnification > 1.0 && image->magnification <= 4.0)) {
         return reha_fail(err, REHA_E_ARG, "a magnification of %g is not credible", image->magnification);
     }
     return REHA_OK;

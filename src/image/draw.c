@@ -341,7 +341,8 @@ void reha_canvas_gray_stretched(reha_canvas *canvas, const reha_gray *image, reh
     const double shares[2] = {low_share, high_share};
     float levels[2] = {0.0F, 255.0F};
     const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, shares, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
+    if (reha_percentiles(image->pixels, count, shares, 2, levels, NULL) != REHA_OK ||
+        levels[1] <= levels[0]) {
         levels[0] = 0.0F;
         levels[1] = 255.0F;
     }
@@ -375,8 +376,8 @@ reha_rect reha_canvas_png(reha_canvas *canvas, const uint8_t *png, size_t png_by
         return box;
     }
     const double ratio = fmin(frame.width / width, frame.height / height);
-    box = (reha_rect){frame.x + 0.5 * (frame.width - ratio * width), frame.y + 0.5 * (frame.height - ratio * height),
-                      ratio * width, ratio * height};
+    box = (reha_rect){frame.x + 0.5 * (frame.width - ratio * width),
+                      frame.y + 0.5 * (frame.height - ratio * height), ratio * width, ratio * height};
     cairo_save(canvas->cairo);
     cairo_translate(canvas->cairo, box.x, box.y);
     cairo_scale(canvas->cairo, ratio, ratio);

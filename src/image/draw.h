@@ -90,8 +90,8 @@ void reha_canvas_gray(reha_canvas *canvas, const reha_gray *image, reha_rect box
 /* The same between two percentiles of the image, as shares in [0, 1]; 0 to 255 where they do not differ. */
 void reha_canvas_gray_stretched(reha_canvas *canvas, const reha_gray *image, reha_rect box, double low_share,
                                 double high_share);
-/* Draws a PNG picture, in its colours, as large as fits into the middle of `frame`; gives the box that it took (empty on a
- * failure). */
+/* Draws a PNG picture, in its colours, as large as fits into the middle of `frame`; gives the box that it
+ * took (empty on a failure). */
 reha_rect reha_canvas_png(reha_canvas *canvas, const uint8_t *png, size_t png_bytes, reha_rect frame);
 /* Lays a map of 0..1 over it in the colours of reha_heat_colour. Opacity grows with the value up to
  * `opacity`, so that where there is nothing to see the image stays as it was. */

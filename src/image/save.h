@@ -1,5 +1,5 @@
-/* Grey images to PNG and JPEG files: generated pictures, crops for reports, test input. Holds no text chunks and
- * no time, so the same image gives the same bytes. Any thread. */
+/* Grey images to PNG and JPEG files: generated pictures, crops for reports, test input. Holds no text chunks
+ * and no time, so the same image gives the same bytes. Any thread. */
 #ifndef REHA_IMAGE_SAVE_H
 #define REHA_IMAGE_SAVE_H
 
@@ -15,9 +15,9 @@ REHA_MUST_USE reha_status reha_image_encode_png(const reha_gray *image, unsigned
 REHA_MUST_USE reha_status reha_image_save_png(const reha_gray *image, unsigned bits, const char *path,
                                               reha_error *err);
 
-/* Grey baseline JPEG of 8 bits, quality 1 (worst) to 100 (REHA_E_ARG otherwise): what lossy storage does to a picture.
- * *out: reha_free. (jpeg_write.c) */
-REHA_MUST_USE reha_status reha_image_encode_jpeg(const reha_gray *image, int quality, uint8_t **out, size_t *out_bytes,
-                                                 reha_error *err);
+/* Grey baseline JPEG of 8 bits, quality 1 (worst) to 100 (REHA_E_ARG otherwise): what lossy storage does to a
+ * picture. *out: reha_free. (jpeg_write.c) */
+REHA_MUST_USE reha_status reha_image_encode_jpeg(const reha_gray *image, int quality, uint8_t **out,
+                                                 size_t *out_bytes, reha_error *err);
 
 #endif

@@ -71,9 +71,11 @@ reha_status reha_explainer_run(reha_explainer *explainer, const float *const *in
     return REHA_OK;
 }
 
-/* Weight of channel c in Grad-CAM++: its positive gradients, each weighed so that every place where the channel
- * speaks for the class counts, not only the largest patch. The derivatives of exp(score) are powers of the gradient. */
-static double plus_weight(const float *activation, const float *gradient, int64_t area, int64_t channels, int64_t c)
+/* Weight of channel c in Grad-CAM++: its positive gradients, each weighed so that every place where the
+ * channel speaks for the class counts, not only the largest patch. The derivatives of exp(score) are powers
+ * of the gradient. */
+static double plus_weight(const float *activation, const float *gradient, int64_t area, int64_t channels,
+                          int64_t c)
 {
     double mass = 0.0;
     for (int64_t p = 0; p < area; p++) {

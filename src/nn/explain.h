@@ -21,10 +21,10 @@ REHA_MUST_USE reha_status reha_explainer_run(reha_explainer *explainer, const fl
 
 /* Ways to turn activation and gradient of the last run into a map. */
 typedef enum reha_cam {
-    REHA_CAM_HIRES,   /* sum over channels of activation * gradient, place by place: what the run returned */
-    REHA_CAM_MEAN,    /* Grad-CAM: each channel weighed by its mean gradient; signed (the original cuts at 0) */
-    REHA_CAM_PLUS,    /* Grad-CAM++ (Chattopadhay et al. 2018) for the exponential of the score; not negative
-                       * where the activation is rectified */
+    REHA_CAM_HIRES, /* sum over channels of activation * gradient, place by place: what the run returned */
+    REHA_CAM_MEAN,  /* Grad-CAM: each channel weighed by its mean gradient; signed (the original cuts at 0) */
+    REHA_CAM_PLUS,  /* Grad-CAM++ (Chattopadhay et al. 2018) for the exponential of the score; not negative
+                     * where the activation is rectified */
     REHA_CAM_GRADIENT /* sum over channels of the gradient alone: for path integrals over an input */
 } reha_cam;
 

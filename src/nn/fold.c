@@ -5,20 +5,20 @@
 #include <math.h>
 #include <string.h>
 
-static reha_status add_same(reha_graph *graph, const reha_node *node, const reha_value_id *inputs, bool with_bias,
-                            reha_value_id *out, reha_error *err)
+static reha_status add_same(reha_graph *graph, const reha_node *node, const reha_value_id *inputs,
+                            bool with_bias, reha_value_id *out, reha_error *err)
 {
     const int channels = (int)node->shape.dims[1];
     switch (node->op) {
     case REHA_OP_INPUT:
-        return reha_graph_add_input(graph, node->name, channels, (int)node->shape.dims[2], (int)node->shape.dims[3],
-                                    out, err);
+        return reha_graph_add_input(graph, node->name, channels, (int)node->shape.dims[2],
+                                    (int)node->shape.dims[3], out, err);
     case REHA_OP_CONV:
-        return reha_graph_add_conv(graph, node->name, inputs[0], channels, node->window, node->groups, with_bias, out,
-                                   err);
+        return reha_graph_add_conv(graph, node->name, inputs[0], channels, node->window, node->groups,
+                                   with_bias, out, err);
     case REHA_OP_CONV_TRANSPOSE:
-        return reha_graph_add_conv_transpose(graph, node->name, inputs[0], channels, node->window, with_bias, out,
-                                             err);
+        return reha_graph_add_conv_transpose(graph, node->name, inputs[0], channels, node->window, with_bias,
+                                             out, err);
     case REHA_OP_BATCH_NORM:
         return reha_graph_add_batch_norm(graph, node->name, inputs[0], node->epsilon, out, err);
     case REHA_OP_ADD:
@@ -31,7 +31,8 @@ static reha_status add_same(reha_graph *graph, const reha_node *node, const reha
         return reha_graph_add_pool(graph, node->name, node->op, inputs[0], node->window, out, err);
     case REHA_OP_RESIZE_NEAREST:
     case REHA_OP_RESIZE_BILINEAR:
-        return reha_graph_add_resize(graph, node->name, node->op, inputs[0], node->scale_h, node->scale_w, out, err);
+        return reha_graph_add_resize(graph, node->name, node->op, inputs[0], node->scale_h, node->scale_w,
+                                     out, err);
     case REHA_OP_FULLY_CONNECTED:
         return reha_graph_add_fully_connected(graph, node->name, inputs[0], channels, out, err);
     case REHA_OP_DROPOUT:
@@ -53,8 +54,8 @@ static void copy_param(reha_graph *graph, int target, const reha_graph *from, in
 
 static bool has_bias(const reha_node *node)
 {
-    const bool may_have = node->op == REHA_OP_CONV || node->op == REHA_OP_CONV_TRANSPOSE ||
-                          node->op == REHA_OP_FULLY_CONNECTED;
+    const bool may_have =
+        node->op == REHA_OP_CONV || node->op == REHA_OP_CONV_TRANSPOSE || node->op == REHA_OP_FULLY_CONNECTED;
     return may_have && node->param_count > 1;
 }
 
@@ -80,8 +81,8 @@ static bool folds(const reha_graph *graph, const int *readers, const reha_node *
 }
 
 /* y = scale * (conv + bias - mean) / sqrt(variance + epsilon) + shift, as a convolution of its own. */
-static void fold_into(reha_graph *graph, const reha_node *folded, const reha_graph *from, const reha_node *layer,
-                      const reha_node *norm)
+static void fold_into(reha_graph *graph, const reha_node *folded, const reha_graph *from,
+                      const reha_node *layer, const reha_node *norm)
 {
     const float *scale = reha_graph_param(from, norm->params[0])->values;
     const float *shift = reha_graph_param(from, norm->params[1])->values;
@@ -95,14 +96,16 @@ static void fold_into(reha_graph *graph, const reha_node *folded, const reha_gra
     const float *old_bias = layer->param_count > 1 ? reha_graph_param(from, layer->params[1])->values : NULL;
     /* Transposed convolutions hold [in, out, ...]: the output channel is the second dimension. */
     const bool is_transposed = layer->op == REHA_OP_CONV_TRANSPOSE;
-    const size_t inner = is_transposed ? count / (size_t)(old->shape.dims[0] * old->shape.dims[1]) : count / channels;
+    const size_t inner =
+        is_transposed ? count / (size_t)(old->shape.dims[0] * old->shape.dims[1]) : count / channels;
     copy_param(graph, folded->params[0], from, layer->params[0]);
     for (size_t c = 0; c < channels; c++) {
         const double gain = (double)scale[c] / sqrt((double)variance[c] + (double)norm->epsilon);
         const double before = old_bias != NULL ? (double)old_bias[c] : 0.0;
         bias->values[c] = (float)((double)shift[c] + (before - (double)mean[c]) * gain);
         for (size_t i = 0; i < count / channels; i++) {
-            const size_t at = is_transposed ? ((i / inner) * channels + c) * inner + i % inner : c * inner + i;
+            const size_t at =
+                is_transposed ? ((i / inner) * channels + c) * inner + i % inner : c * inner + i;
             weight->values[at] = (float)((double)weight->values[at] * gain);
         }
     }
@@ -124,8 +127,8 @@ static void count_readers(const reha_graph *graph, int *readers)
     }
 }
 
-static reha_status fold_nodes(const reha_graph *graph, const int *readers, reha_value_id *renamed, reha_graph *made,
-                              reha_error *err)
+static reha_status fold_nodes(const reha_graph *graph, const int *readers, reha_value_id *renamed,
+                              reha_graph *made, reha_error *err)
 {
     for (int i = 0; i < reha_graph_node_count(graph); i++) {
         const reha_node *node = reha_graph_node(graph, i);
@@ -135,7 +138,8 @@ static reha_status fold_nodes(const reha_graph *graph, const int *readers, reha_
         }
         if (folds(graph, readers, node)) {
             renamed[i] = inputs[0];
-            fold_into(made, reha_graph_node(made, inputs[0]), graph, reha_graph_node(graph, node->inputs[0]), node);
+            fold_into(made, reha_graph_node(made, inputs[0]), graph, reha_graph_node(graph, node->inputs[0]),
+                      node);
             continue;
         }
         /* A layer that will take up a batch-norm gets its bias at once. */

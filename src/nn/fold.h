@@ -10,11 +10,13 @@
  * fully connected layer that nobody else reads and that is no output; the others are copied. Node and
  * parameter names of the kept nodes stay; a folded convolution gets a ".bias". is_trainable, decays and
  * learning_rate_ratio of the weights are kept; the new bias follows its weight. */
-REHA_MUST_USE reha_status reha_graph_fold_batch_norm(const reha_graph *graph, reha_graph **out, reha_error *err);
+REHA_MUST_USE reha_status reha_graph_fold_batch_norm(const reha_graph *graph, reha_graph **out,
+                                                     reha_error *err);
 
 /* Appends a copy of `node` (of graph `from`) with new inputs, its parameters copied with their values
  * and flags. For those who rewrite graphs. */
-REHA_MUST_USE reha_status reha_graph_add_copy(reha_graph *graph, const reha_graph *from, const reha_node *node,
-                                              const reha_value_id *inputs, reha_value_id *out, reha_error *err);
+REHA_MUST_USE reha_status reha_graph_add_copy(reha_graph *graph, const reha_graph *from,
+                                              const reha_node *node, const reha_value_id *inputs,
+                                              reha_value_id *out, reha_error *err);
 
 #endif

@@ -35,12 +35,12 @@ typedef enum reha_op {
     REHA_OP_RELU,
     REHA_OP_RELU6,
     REHA_OP_SIGMOID,
-    REHA_OP_SOFTMAX,        /* over axis 1 */
+    REHA_OP_SOFTMAX, /* over axis 1 */
     REHA_OP_ADD,
-    REHA_OP_MUL,            /* same shape, or [n,c,1,1] with [n,c,h,w] */
-    REHA_OP_CONCAT,         /* axis 1 */
+    REHA_OP_MUL,    /* same shape, or [n,c,1,1] with [n,c,h,w] */
+    REHA_OP_CONCAT, /* axis 1 */
     REHA_OP_MAX_POOL,
-    REHA_OP_AVERAGE_POOL,   /* padding not counted */
+    REHA_OP_AVERAGE_POOL,        /* padding not counted */
     REHA_OP_GLOBAL_AVERAGE_POOL, /* [n,c,h,w] -> [n,c,1,1] */
     REHA_OP_RESIZE_NEAREST,      /* asymmetric, floor, integer scale */
     REHA_OP_RESIZE_BILINEAR,     /* half-pixel centres, integer scale */
@@ -67,9 +67,9 @@ typedef struct reha_param {
     char name[REHA_NN_NAME_BYTES]; /* unique in the graph; the ONNX initialiser's name */
     reha_shape shape;              /* rank 1 to 4; dims[0] is no batch here */
     float *values;
-    bool is_trainable;             /* false for running statistics and frozen weights */
-    bool decays;                   /* weight decay applies (weights yes; bias, batch-norm no) */
-    float learning_rate_ratio;     /* multiplies the trainer's rate; 1 by default */
+    bool is_trainable;         /* false for running statistics and frozen weights */
+    bool decays;               /* weight decay applies (weights yes; bias, batch-norm no) */
+    float learning_rate_ratio; /* multiplies the trainer's rate; 1 by default */
 } reha_param;
 
 typedef int reha_value_id; /* the output of a node; also the node's index */
@@ -83,10 +83,10 @@ typedef struct reha_node {
     reha_window window;
     int groups;
     int param_count;
-    int params[4]; /* conv, fc: weight[, bias]; batch-norm: scale, shift, mean, variance */
-    float epsilon; /* batch-norm */
-    bool is_frozen; /* batch-norm: running statistics are used in training too */
-    float ratio;    /* dropout probability */
+    int params[4];        /* conv, fc: weight[, bias]; batch-norm: scale, shift, mean, variance */
+    float epsilon;        /* batch-norm */
+    bool is_frozen;       /* batch-norm: running statistics are used in training too */
+    float ratio;          /* dropout probability */
     int scale_h, scale_w; /* resize */
 } reha_node;
 
@@ -102,8 +102,8 @@ void reha_graph_free(reha_graph *graph);
 REHA_MUST_USE reha_status reha_graph_add_input(reha_graph *graph, const char *name, int channels, int height,
                                                int width, reha_value_id *out, reha_error *err);
 REHA_MUST_USE reha_status reha_graph_add_conv(reha_graph *graph, const char *name, reha_value_id input,
-                                              int out_channels, reha_window window, int groups, bool with_bias,
-                                              reha_value_id *out, reha_error *err);
+                                              int out_channels, reha_window window, int groups,
+                                              bool with_bias, reha_value_id *out, reha_error *err);
 REHA_MUST_USE reha_status reha_graph_add_conv_transpose(reha_graph *graph, const char *name,
                                                         reha_value_id input, int out_channels,
                                                         reha_window window, bool with_bias,

@@ -240,7 +240,8 @@ static double centre_focal(const image_loss *in)
             const double far = 1.0 - (double)in->target[i];
             const double weight = far * far * far * far;
             value -= weight * p * p * log_sigmoid(-z);
-            in->grad[i] += (float)(in->factor * weight * (p * p * p - 2.0 * p * p * (1.0 - p) * log_sigmoid(-z)));
+            in->grad[i] +=
+                (float)(in->factor * weight * (p * p * p - 2.0 * p * p * (1.0 - p) * log_sigmoid(-z)));
         }
     }
     return value;

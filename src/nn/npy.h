@@ -10,8 +10,8 @@ typedef struct reha_npy {
     float *values;    /* row major; owned */
 } reha_npy;
 
-/* Little-endian float32, float16, uint8, int16 or uint16 in C order, at most 4 dimensions; else REHA_E_UNSUPPORTED.
- * A length that differs from the shape is REHA_E_FORMAT. */
+/* Little-endian float32, float16, uint8, int16 or uint16 in C order, at most 4 dimensions; else
+ * REHA_E_UNSUPPORTED. A length that differs from the shape is REHA_E_FORMAT. */
 REHA_MUST_USE reha_status reha_npy_parse(const void *bytes, size_t count, reha_npy *out, reha_error *err);
 REHA_MUST_USE reha_status reha_npy_load(const char *path, reha_npy *out, reha_error *err);
 void reha_npy_clear(reha_npy *array);

@@ -20,9 +20,9 @@ REHA_MUST_USE reha_status reha_onnx_parse(const void *bytes, size_t count, const
                                           reha_graph **out, reha_error *err);
 
 typedef struct reha_onnx_save_options {
-    bool float16_weights;   /* convolution and fully connected weights as float16 (+ Cast): half the file */
-    const char *producer;   /* "rehascope 0.1.0" */
-    const char *doc;        /* free text, may be NULL */
+    bool float16_weights; /* convolution and fully connected weights as float16 (+ Cast): half the file */
+    const char *producer; /* "rehascope 0.1.0" */
+    const char *doc;      /* free text, may be NULL */
 } reha_onnx_save_options;
 
 /* Symbolic batch dimension "N". Opens in ONNX Runtime and Netron. Atomic replace of `path`. */

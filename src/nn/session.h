@@ -13,9 +13,9 @@ const char *reha_precision_name(reha_precision precision);
 const char *reha_nn_isa(void); /* for `doctor`: "avx512_bf16", "avx2", ... */
 
 typedef struct reha_session_options {
-    int batch_max;             /* 1; arrays of fewer images run with the compiled batch size sets */
-    int threads;               /* 0: all processors */
-    reha_precision precision;  /* falls back to F32 where not fast unless force_precision */
+    int batch_max;            /* 1; arrays of fewer images run with the compiled batch size sets */
+    int threads;              /* 0: all processors */
+    reha_precision precision; /* falls back to F32 where not fast unless force_precision */
     bool force_precision;
     const struct reha_calibration *calibration; /* INT8 only: see nn/quantize.h; borrowed during create */
 } reha_session_options;

@@ -22,13 +22,14 @@ typedef enum reha_loss_kind {
     REHA_LOSS_MSE,           /* any shape; target: same shape */
     REHA_LOSS_HUBER,         /* any shape; delta 1 */
     REHA_LOSS_BCE,           /* logits; target in [0,1], same shape */
-    REHA_LOSS_BCE_DICE,      /* logits [n,c,h,w]; target masks, soft or hard; a map whose first target is negative
-                              * is not labelled and is left out */
-    REHA_LOSS_HEATMAP,       /* logits [n,c,h,w]; target: non-negative maps, each summing to 1 (or all 0 =
-                              * ignored); softmax over h*w, cross-entropy */
-    REHA_LOSS_CENTRE_FOCAL,  /* logits, any shape; target in [0,1], 1 = the centre of an object, falling off around
-                              * it; penalty-reduced focal loss (Law and Deng 2018), sum / number of centres */
-    REHA_LOSS_HUBER_KNOWN    /* any shape; delta 1; NaN targets are not known and left out; mean of the others */
+    REHA_LOSS_BCE_DICE, /* logits [n,c,h,w]; target masks, soft or hard; a map whose first target is negative
+                         * is not labelled and is left out */
+    REHA_LOSS_HEATMAP,  /* logits [n,c,h,w]; target: non-negative maps, each summing to 1 (or all 0 =
+                         * ignored); softmax over h*w, cross-entropy */
+    REHA_LOSS_CENTRE_FOCAL, /* logits, any shape; target in [0,1], 1 = the centre of an object, falling off
+                             * around it; penalty-reduced focal loss (Law and Deng 2018), sum / number of
+                             * centres */
+    REHA_LOSS_HUBER_KNOWN /* any shape; delta 1; NaN targets are not known and left out; mean of the others */
 } reha_loss_kind;
 
 typedef struct reha_loss {
@@ -45,15 +46,15 @@ enum { REHA_LOSSES_MAX = 4 };
 
 typedef struct reha_trainer_options {
     int batch;
-    int threads;               /* 0: all processors */
-    reha_precision precision;  /* F32 or BF16; BF16 falls back to F32 where it is not fast */
+    int threads;              /* 0: all processors */
+    reha_precision precision; /* F32 or BF16; BF16 falls back to F32 where it is not fast */
     reha_optimizer optimizer;
     float beta1, beta2, epsilon; /* AdamW: 0.9, 0.999, 1e-8; SGD: momentum = beta1 */
-    float weight_decay;        /* decoupled, only parameters with `decays` */
-    float clip_norm;           /* global gradient norm; 0 = off */
-    float ema_decay;           /* weight average; 0 = off. Warmed up as min(decay, (1+t)/(10+t)) */
-    float batch_norm_momentum; /* running = (1-m)*running + m*batch; 0.1 */
-    uint64_t seed;             /* dropout */
+    float weight_decay;          /* decoupled, only parameters with `decays` */
+    float clip_norm;             /* global gradient norm; 0 = off */
+    float ema_decay;             /* weight average; 0 = off. Warmed up as min(decay, (1+t)/(10+t)) */
+    float batch_norm_momentum;   /* running = (1-m)*running + m*batch; 0.1 */
+    uint64_t seed;               /* dropout */
     int loss_count;
     reha_loss losses[REHA_LOSSES_MAX];
 } reha_trainer_options;
@@ -80,8 +81,8 @@ REHA_MUST_USE reha_status reha_trainer_read_output(reha_trainer *trainer, int ou
                                                    reha_error *err);
 REHA_MUST_USE reha_status reha_trainer_read_gradient(reha_trainer *trainer, int param, float *values,
                                                      reha_error *err);
-REHA_MUST_USE reha_status reha_trainer_read_params(const reha_trainer *trainer, reha_graph *graph, bool use_ema,
-                                                   reha_error *err);
+REHA_MUST_USE reha_status reha_trainer_read_params(const reha_trainer *trainer, reha_graph *graph,
+                                                   bool use_ema, reha_error *err);
 size_t reha_trainer_skipped(const reha_trainer *trainer);
 size_t reha_trainer_memory_bytes(const reha_trainer *trainer);
 

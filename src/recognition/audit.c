@@ -35,7 +35,7 @@ typedef struct audited {
     uint64_t content_hash; /* of the file's bytes */
     uint64_t look_hash;
     float thumb[THUMB_SIDE * THUMB_SIDE]; /* mean 0, norm 1 */
-    double mean_level;     /* of the picture, 0 to 1 of its own type's range */
+    double mean_level;                    /* of the picture, 0 to 1 of its own type's range */
 } audited;
 
 typedef struct audit {
@@ -119,7 +119,8 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
         status = run->load(item->full_path, &image, &facts, err);
     }
     if (status != REHA_OK) {
-        return reha_status_is_input_fault(status) ? REHA_OK : status; /* unreadable: a finding, no fault of ours */
+        return reha_status_is_input_fault(status) ? REHA_OK
+                                                  : status; /* unreadable: a finding, no fault of ours */
     }
     out->is_readable = true;
     out->is_small = image->width_px < SHORT_SIDE_MIN_PX || image->height_px < SHORT_SIDE_MIN_PX;
@@ -141,10 +142,12 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
 static void find_bad_images(audit *run)
 {
     reha_problem unreadable = reha_problem_new("unreadable", "error", "images that cannot be read",
-                                     "remove their rows or restore the files");
-    reha_problem blank = reha_problem_new("blank", "error", "images without any contrast", "remove their rows");
-    reha_problem inverted = reha_problem_new("inverted", "warning", "images that look photometrically inverted",
-                                   "none needed: training and analysis turn them over; check the examples");
+                                               "remove their rows or restore the files");
+    reha_problem blank =
+        reha_problem_new("blank", "error", "images without any contrast", "remove their rows");
+    reha_problem inverted =
+        reha_problem_new("inverted", "warning", "images that look photometrically inverted",
+                         "none needed: training and analysis turn them over; check the examples");
     reha_problem small = reha_problem_new("too-small", "warning", "images with a side below 64 pixels",
                                           "export them again in full size; the analysis refuses them");
     for (size_t i = 0; i < run->data.count; i++) {
@@ -180,17 +183,21 @@ static double correlation(const audited *a, const audited *b)
 static void find_copies(audit *run)
 {
     reha_problem exact = reha_problem_new("duplicate", "warning", "byte-identical images under several rows",
-                                "keep one row of each");
-    reha_problem near_copies = reha_problem_new("near-duplicate", "warning", "images that are almost the same picture",
-                                      "look at them; keep one row of each, or give them one patient_id");
+                                          "keep one row of each");
+    reha_problem near_copies =
+        reha_problem_new("near-duplicate", "warning", "images that are almost the same picture",
+                         "look at them; keep one row of each, or give them one patient_id");
     reha_problem conflict = reha_problem_new("label-conflict", "error", "copies with different grades",
-                                   "have a reader decide, or remove all copies");
-    reha_problem leak = reha_problem_new("copy-leak", "error", "copies that stand in two splits",
-                               "move all copies to one split: an evaluation would know its answers");
-    reha_problem near_leak = reha_problem_new("near-copy-leak", "warning", "almost equal images that stand in two splits",
-                                              "look at them: if they are one picture, move them to one split");
-    reha_problem near_conflict = reha_problem_new("near-label-conflict", "warning", "almost equal images with different grades",
-                                                  "look at them: if they are one picture, have a reader decide");
+                                             "have a reader decide, or remove all copies");
+    reha_problem leak =
+        reha_problem_new("copy-leak", "error", "copies that stand in two splits",
+                         "move all copies to one split: an evaluation would know its answers");
+    reha_problem near_leak =
+        reha_problem_new("near-copy-leak", "warning", "almost equal images that stand in two splits",
+                         "look at them: if they are one picture, move them to one split");
+    reha_problem near_conflict =
+        reha_problem_new("near-label-conflict", "warning", "almost equal images with different grades",
+                         "look at them: if they are one picture, have a reader decide");
     for (size_t i = 0; i < run->data.count; i++) {
         const audited *a = &run->items[i];
         for (size_t j = i + 1; j < run->data.count; j++) {
@@ -225,7 +232,7 @@ static void find_copies(audit *run)
 static reha_status find_patient_leaks(audit *run, reha_error *err)
 {
     reha_problem leak = reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
-                               "move all images of a patient to one split");
+                                         "move all images of a patient to one split");
     const char **split_of = reha_alloc_zero(run->data.patient_count, sizeof *split_of);
     bool *is_told = reha_alloc_zero(run->data.patient_count, sizeof *is_told);
     if (split_of == NULL || is_told == NULL) {
@@ -252,10 +259,11 @@ static reha_status find_patient_leaks(audit *run, reha_error *err)
 
 static void find_imbalance(audit *run, int class_count, json_t *splits)
 {
-    reha_problem rare = reha_problem_new("rare-grade", "warning", "grades that make up less than 5 % of a split",
-                               "weigh them in training; read their figures with their intervals");
-    reha_problem lopsided = reha_problem_new("side-imbalance", "info", "splits in which one side is below 40 %",
-                                   "check how images were chosen");
+    reha_problem rare =
+        reha_problem_new("rare-grade", "warning", "grades that make up less than 5 % of a split",
+                         "weigh them in training; read their figures with their intervals");
+    reha_problem lopsided = reha_problem_new(
+        "side-imbalance", "info", "splits in which one side is below 40 %", "check how images were chosen");
     for (size_t i = 0; i < run->data.count; i++) {
         const reha_labelled *item = &run->data.items[i];
         json_t *split = json_object_get(splits, item->split);
@@ -318,8 +326,9 @@ static reha_status find_shortcut(audit *run, int boundary, double *auc, reha_err
     }
     REHA_CHECK(reha_auc(scores, labels, count, auc, err));
     if (fmax(*auc, 1.0 - *auc) > SHORTCUT_AUC) {
-        reha_problem shortcut = reha_problem_new("exposure-shortcut", "warning", "the exposure alone tells the grade",
-                                       "normalise exposure; check whether ill and healthy come from different machines");
+        reha_problem shortcut = reha_problem_new(
+            "exposure-shortcut", "warning", "the exposure alone tells the grade",
+            "normalise exposure; check whether ill and healthy come from different machines");
         reha_problem_add(&shortcut, "mean brightness against disease", NULL);
         reha_problem_close(run->problems, &shortcut);
     }
@@ -353,7 +362,8 @@ static reha_status audit_chunks(audit *run, const reha_progress *progress, reha_
         chunk part = {run, first};
         REHA_TRY(reha_parallel_for(count, 0, audit_in_chunk, &part, err));
         if (reha_progress_is_stopped(progress)) {
-            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", first + count, run->data.count);
+            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", first + count,
+                             run->data.count);
         }
         reha_progress_tell(progress, first + count, run->data.count, "images", start_ms);
     }
@@ -361,7 +371,8 @@ static reha_status audit_chunks(audit *run, const reha_progress *progress, reha_
 }
 
 reha_status reha_audit_graded(const char *task, int class_count, int boundary, const char *data_folder,
-                              reha_load_function load, const reha_progress *progress, json_t **report, reha_error *err)
+                              reha_load_function load, const reha_progress *progress, json_t **report,
+                              reha_error *err)
 {
     reha_status status = REHA_OK;
     audit run = {.load = load != NULL ? load : reha_load_picture};
@@ -383,8 +394,9 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
     find_imbalance(&run, class_count, splits);
     reha_audit_groups(&run.data, boundary, run.problems, &groups);
     REHA_CHECK(find_shortcut(&run, boundary, &auc, err));
-    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:O, s:o, s:O}", "task", task, "data", reha_json_text(data_folder), "n",
-                        (json_int_t)run.data.count, "patients", (json_int_t)run.data.patient_count, "splits", splits, "subgroups", groups,
+    *report = json_pack("{s:s, s:o, s:I, s:I, s:O, s:O, s:o, s:O}", "task", task, "data",
+                        reha_json_text(data_folder), "n", (json_int_t)run.data.count, "patients",
+                        (json_int_t)run.data.patient_count, "splits", splits, "subgroups", groups,
                         "brightness_auc", reha_json_real(auc), "problems", run.problems);
     if (*report == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

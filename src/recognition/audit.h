@@ -9,9 +9,9 @@
 
 #include "recognition/recogniser.h"
 
-/* *report: {"task","data","n","splits":{..},"problems":[{"code","severity","count","what","do","examples":[..]}]};
- * new reference. `load` NULL: pictures only;
- * boundary: lowest grade that counts as disease. */
+/* *report:
+ * {"task","data","n","splits":{..},"problems":[{"code","severity","count","what","do","examples":[..]}]}; new
+ * reference. `load` NULL: pictures only; boundary: lowest grade that counts as disease. */
 REHA_MUST_USE reha_status reha_audit_graded(const char *task, int class_count, int boundary,
                                             const char *data_folder, reha_load_function load,
                                             const reha_progress *progress, json_t **report, reha_error *err);

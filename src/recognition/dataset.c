@@ -68,7 +68,7 @@ static reha_status read_row(const reha_csv *csv, size_t row, const columns *at, 
 }
 
 typedef struct patient_ref {
-    const char *id;   /* borrowed from the table */
+    const char *id; /* borrowed from the table */
     size_t item_idx;
 } patient_ref;
 
@@ -100,7 +100,8 @@ static void list_splits(const reha_csv *csv, int column, char *out, size_t out_b
         char quoted[REHA_SPLIT_BYTES + 3];
         (void)snprintf(quoted, sizeof quoted, "'%.20s'", split);
         if (strstr(out, quoted) == NULL && length + strlen(quoted) + 2 < out_bytes) {
-            length += (size_t)snprintf(out + length, out_bytes - length, "%s%s", length > 0 ? " " : "", quoted);
+            length +=
+                (size_t)snprintf(out + length, out_bytes - length, "%s%s", length > 0 ? " " : "", quoted);
         }
     }
 }
@@ -131,7 +132,8 @@ static reha_status fill(const reha_csv *csv, const char *folder, const char *spl
     if (out->count == 0) {
         char splits[120];
         list_splits(csv, at.split, splits, sizeof splits);
-        status = split != NULL ? reha_fail(err, REHA_E_NOT_FOUND, "no row has split '%.20s'; there are: %s", split, splits)
+        status = split != NULL ? reha_fail(err, REHA_E_NOT_FOUND, "no row has split '%.20s'; there are: %s",
+                                           split, splits)
                                : reha_fail(err, REHA_E_NOT_FOUND, "the table has no rows");
         goto done;
     }

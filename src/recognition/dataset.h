@@ -1,5 +1,6 @@
-/* A labelled folder: `labels.csv` with the columns path,knee_id,patient_id,side,split,kl, paths relative to the
- * folder. Columns that name a subgroup (sex, age, device, source, ...: dataset_groups.c) are kept, others ignored. */
+/* A labelled folder: `labels.csv` with the columns path,knee_id,patient_id,side,split,kl, paths relative to
+ * the folder. Columns that name a subgroup (sex, age, device, source, ...: dataset_groups.c) are kept, others
+ * ignored. */
 #ifndef REHA_RECOGNITION_DATASET_H
 #define REHA_RECOGNITION_DATASET_H
 
@@ -11,13 +12,13 @@
 enum { REHA_SPLIT_BYTES = 24, REHA_KNEE_ID_BYTES = 64, REHA_GROUPINGS_MAX = 6, REHA_GROUP_BYTES = 32 };
 
 typedef struct reha_labelled {
-    char *path;          /* as in the table; owned */
-    char *full_path;     /* owned */
+    char *path;      /* as in the table; owned */
+    char *full_path; /* owned */
     char knee_id[REHA_KNEE_ID_BYTES];
-    size_t patient_idx;  /* equal for one patient, in order of first appearance */
+    size_t patient_idx; /* equal for one patient, in order of first appearance */
     reha_side side;
     char split[REHA_SPLIT_BYTES];
-    int grade;           /* 0 to 4 */
+    int grade;                                         /* 0 to 4 */
     char groups[REHA_GROUPINGS_MAX][REHA_GROUP_BYTES]; /* of each grouping of the dataset; "": not stated */
 } reha_labelled;
 
@@ -34,8 +35,8 @@ typedef struct reha_dataset {
  * leaves the folder is refused; a split with no rows is REHA_E_NOT_FOUND and names those there are. */
 REHA_MUST_USE reha_status reha_dataset_load(const char *folder, const char *split, reha_dataset *out,
                                             reha_error *err);
-/* dataset_groups.c: which groupings the header of a table offers, and the groups of one row. Sexes are "female" and
- * "male"; ages become bands; a number that is no age is "implausible". */
+/* dataset_groups.c: which groupings the header of a table offers, and the groups of one row. Sexes are
+ * "female" and "male"; ages become bands; a number that is no age is "implausible". */
 struct reha_csv;
 void reha_dataset_find_groupings(const struct reha_csv *csv, reha_dataset *out);
 void reha_dataset_read_groups(const struct reha_csv *csv, size_t row, const reha_dataset *dataset,

@@ -185,7 +185,8 @@ static void test_columns(comparison *all, const reha_drift_options *options, reh
     size_t as_far[COLUMNS] = {0};
     reha_random random = reha_random_init(options->seed, 0x64726966);
     for (size_t c = 0; c < out->column_count; c++) {
-        observed[c] = isnan(out->columns[c].p) ? 0.0 : scaled(all, &all->columns[c], out->columns[c].distance);
+        observed[c] =
+            isnan(out->columns[c].p) ? 0.0 : scaled(all, &all->columns[c], out->columns[c].distance);
     }
     for (int round = 0; round < options->permutations; round++) {
         double most = 0.0;
@@ -251,7 +252,8 @@ static reha_status check(const reha_drift_table *reference, const reha_drift_tab
 {
     if (!(options->false_alarm_rate > 0.0 && options->false_alarm_rate < 1.0) || options->permutations < 19 ||
         options->permutations > PERMUTATIONS_MAX || options->rows_min < 2) {
-        return reha_fail(err, REHA_E_ARG, "a false alarm rate between 0 and 1 and 19 to %d permutations are needed",
+        return reha_fail(err, REHA_E_ARG,
+                         "a false alarm rate between 0 and 1 and 19 to %d permutations are needed",
                          PERMUTATIONS_MAX);
     }
     if (1.0 / (options->permutations + 1) > options->false_alarm_rate) {
@@ -267,8 +269,9 @@ static reha_status check(const reha_drift_table *reference, const reha_drift_tab
     }
     const size_t least = reference->row_count < fresh->row_count ? reference->row_count : fresh->row_count;
     if (least < options->rows_min) {
-        return reha_fail(err, REHA_E_ARG, "%zu images are too few to compare: at least %zu are needed on both sides",
-                         least, options->rows_min);
+        return reha_fail(err, REHA_E_ARG,
+                         "%zu images are too few to compare: at least %zu are needed on both sides", least,
+                         options->rows_min);
     }
     return REHA_OK;
 }

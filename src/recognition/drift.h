@@ -4,8 +4,8 @@
  * Per column the Kolmogorov-Smirnov distance of the two distributions; 0/1 columns (refused or not, a device
  * or another) give the difference of the shares. One permutation test for all columns together (Westfall and
  * Young 1993, max-T) holds the chance of any false alarm at the stated rate, however many
- * columns there are and however they hang together. Images of one group (a person) are shuffled together, since
- * they are alike: counted as independent they made 15 % false alarms where 5 % were promised.
+ * columns there are and however they hang together. Images of one group (a person) are shuffled together,
+ * since they are alike: counted as independent they made 15 % false alarms where 5 % were promised.
  *
  * Any thread, no state. */
 #ifndef REHA_RECOGNITION_DRIFT_H
@@ -42,11 +42,11 @@ typedef struct reha_drift_options {
 reha_drift_options reha_drift_options_default(void);
 
 typedef struct reha_drift_column {
-    size_t reference_count, fresh_count;    /* known values */
-    double reference_middle, fresh_middle;  /* median, or share of ones */
-    double distance;                        /* Kolmogorov-Smirnov, 0 to 1; NaN: too few values */
-    double p;                               /* for this column with all columns reckoned with; NaN likewise */
-    bool is_changed;                        /* p <= false_alarm_rate */
+    size_t reference_count, fresh_count;   /* known values */
+    double reference_middle, fresh_middle; /* median, or share of ones */
+    double distance;                       /* Kolmogorov-Smirnov, 0 to 1; NaN: too few values */
+    double p;                              /* for this column with all columns reckoned with; NaN likewise */
+    bool is_changed;                       /* p <= false_alarm_rate */
 } reha_drift_column;
 
 typedef struct reha_drift_report {

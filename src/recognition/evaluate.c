@@ -78,7 +78,8 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     reha_analysis *analysis = NULL;
     reha_acquisition facts = reha_acquisition_unknown();
     reha_error fault = REHA_ERROR_INIT;
-    *one = (reha_graded_case){.patient_idx = item->patient_idx, .grade = item->grade, .set_low = -1, .set_high = -1};
+    *one = (reha_graded_case){
+        .patient_idx = item->patient_idx, .grade = item->grade, .set_low = -1, .set_high = -1};
     const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     reha_status status = load(item->full_path, &image, &facts, &fault);
     if (status != REHA_OK && reha_status_is_input_fault(status)) {
@@ -97,7 +98,8 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
         run->facts[index].was_inverted = analysis->was_inverted;
         (void)snprintf(run->facts[index].device, sizeof run->facts[index].device, "%s", facts.device_model);
         const reha_region *region = main_region(analysis);
-        const reha_finding *finding = region != NULL ? reha_region_find(region, run->task->finding_key) : NULL;
+        const reha_finding *finding =
+            region != NULL ? reha_region_find(region, run->task->finding_key) : NULL;
         if (finding == NULL || finding->class_count != run->task->class_count) {
             refuse(run, index, refusal_code(analysis));
         } else {
@@ -117,7 +119,8 @@ static reha_status evaluate_all(evaluation *run, const reha_progress *progress, 
     for (size_t i = 0; i < run->data.count; i++) {
         REHA_TRY(evaluate_one(run, i, err));
         if (reha_progress_is_stopped(progress)) {
-            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1, run->data.count);
+            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1,
+                             run->data.count);
         }
         reha_progress_tell(progress, i + 1, run->data.count, "images", start_ms);
     }
@@ -174,8 +177,8 @@ static json_t *baseline_to_json(const evaluation *run)
     for (int k = 0; k < run->task->class_count; k++) {
         distance += (double)counts[k] * abs(k - best);
     }
-    return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "what", "always the most frequent grade", "grade", best,
-                     "accuracy", (double)counts[best] / (double)run->data.count, "mae",
+    return json_pack("{s:s, s:i, s:f, s:f, s:f, s:f}", "what", "always the most frequent grade", "grade",
+                     best, "accuracy", (double)counts[best] / (double)run->data.count, "mae",
                      distance / (double)run->data.count, "kappa", 0.0, "auc", 0.5);
 }
 
@@ -191,8 +194,8 @@ static json_t *refusals_to_json(const evaluation *run)
     return counts;
 }
 
-static reha_status metrics_of(const evaluation *run, const reha_graded_case *cases, size_t count, json_t **out,
-                              reha_error *err)
+static reha_status metrics_of(const evaluation *run, const reha_graded_case *cases, size_t count,
+                              json_t **out, reha_error *err)
 {
     reha_graded_metrics metrics;
     REHA_TRY(reha_graded_metrics_compute(cases, count, run->task->class_count, run->task->boundary,
@@ -215,12 +218,12 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
         return status;
     }
     const json_t *card = run->recogniser->card(run->model);
-    *out = json_pack("{s:s, s:s, s:o, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name,
-                     "model_version", reha_json_string(card, "version", ""), "data",
-                     reha_json_text(run->options->data_folder), "split", run->options->split != NULL ? run->options->split : "all", "unreadable",
-                     (int)run->unreadable_count, "mean_ms_per_image", run->total_ms / (double)run->data.count,
-                     "metrics", metrics, "baseline", baseline_to_json(run), "subgroups", subgroups, "refusals",
-                     refusals_to_json(run));
+    *out = json_pack(
+        "{s:s, s:s, s:o, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name, "model_version",
+        reha_json_string(card, "version", ""), "data", reha_json_text(run->options->data_folder), "split",
+        run->options->split != NULL ? run->options->split : "all", "unreadable", (int)run->unreadable_count,
+        "mean_ms_per_image", run->total_ms / (double)run->data.count, "metrics", metrics, "baseline",
+        baseline_to_json(run), "subgroups", subgroups, "refusals", refusals_to_json(run));
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 
@@ -261,9 +264,10 @@ done:
     return status;
 }
 
-reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *model, const reha_graded_task *task,
-                                const reha_evaluate_options *options, const reha_progress *progress,
-                                reha_graded_case **cases, size_t *count, reha_error *err)
+reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *model,
+                                const reha_graded_task *task, const reha_evaluate_options *options,
+                                const reha_progress *progress, reha_graded_case **cases, size_t *count,
+                                reha_error *err)
 {
     evaluation run = {.recogniser = recogniser, .model = model, .task = task, .options = options};
     *cases = NULL;

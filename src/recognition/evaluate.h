@@ -18,13 +18,16 @@ typedef struct reha_graded_task {
  * new reference. Writes options->predictions_path (CSV: path,kl,p0..,set_low,set_high,refused,reason; the
  * probabilities of a refused image are empty). An unreadable image counts as refused. */
 REHA_MUST_USE reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *model,
-                                               const reha_graded_task *task, const reha_evaluate_options *options,
-                                               const reha_progress *progress, json_t **report, reha_error *err);
+                                               const reha_graded_task *task,
+                                               const reha_evaluate_options *options,
+                                               const reha_progress *progress, json_t **report,
+                                               reha_error *err);
 
 /* The cases alone, for those who compute something else from them. One per image, in the table's order;
  * refused ones have no probabilities. *cases: reha_free. */
 REHA_MUST_USE reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *model,
-                                              const reha_graded_task *task, const reha_evaluate_options *options,
+                                              const reha_graded_task *task,
+                                              const reha_evaluate_options *options,
                                               const reha_progress *progress, struct reha_graded_case **cases,
                                               size_t *count, reha_error *err);
 

@@ -24,8 +24,8 @@ reha_status reha_analysis_new(const char *task, reha_analysis **out, reha_error 
 }
 
 reha_status reha_analysis_begin(const char *task, const char *model_name, const char *model_version,
-                                const reha_gray *image, const reha_acquisition *acquisition, reha_analysis **out,
-                                reha_error *err)
+                                const reha_gray *image, const reha_acquisition *acquisition,
+                                reha_analysis **out, reha_error *err)
 {
     REHA_TRY(reha_analysis_new(task, out, err));
     reha_analysis *analysis = *out;
@@ -40,7 +40,8 @@ reha_status reha_analysis_begin(const char *task, const char *model_name, const 
     return REHA_OK;
 }
 
-reha_status reha_analysis_end(reha_status status, double start_ms, reha_analysis *analysis, reha_analysis **out)
+reha_status reha_analysis_end(reha_status status, double start_ms, reha_analysis *analysis,
+                              reha_analysis **out)
 {
     *out = NULL;
     if (status != REHA_OK) {

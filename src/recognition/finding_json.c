@@ -229,7 +229,8 @@ static json_t *region_json(writer *w, const reha_region *region)
     return to;
 }
 
-/* "fascicle-angle" in degrees is fascicle_angle_deg; a key that ends with its unit, as thickness-px, keeps it. */
+/* "fascicle-angle" in degrees is fascicle_angle_deg; a key that ends with its unit, as thickness-px, keeps
+ * it. */
 static void measurement_name(const reha_finding *finding, char *name, size_t size)
 {
     static const char *const suffixes[] = {"mm", "px", "deg", "mm2", "px2"};
@@ -327,7 +328,8 @@ reha_status reha_analysis_to_json(const reha_analysis *analysis, json_t **out, r
     }
     put(&w, to, "regions", regions);
     const bool is_single = analysis->region_count == 1 && analysis->regions[0].is_accepted;
-    put(&w, to, "measurements", is_single ? measurements_json(&w, &analysis->regions[0]) : no_measurements_json(&w, analysis));
+    put(&w, to, "measurements",
+        is_single ? measurements_json(&w, &analysis->regions[0]) : no_measurements_json(&w, analysis));
     put(&w, to, "analysis_ms", reha_json_real(analysis->analysis_ms));
     *out = to;
     if (w.failed) {

@@ -240,7 +240,8 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_analysis *analysis = NULL;
     (void)options;
     *out = NULL;
-    REHA_TRY(reha_analysis_begin("fracture", model->card.name, model->card.version, image, acquisition, &analysis, err));
+    REHA_TRY(reha_analysis_begin("fracture", model->card.name, model->card.version, image, acquisition,
+                                 &analysis, err));
     const reha_status status = run_analysis(model, image, analysis, err);
     return reha_analysis_end(status, start_ms, analysis, out);
 }

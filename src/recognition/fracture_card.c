@@ -31,8 +31,8 @@ reha_status reha_fracture_card_init(reha_fracture_card *card, reha_error *err)
                                  .view = reha_fracture_view_default(),
                                  .slope = 1.0,
                                  .iou_hit = 0.3};
-    card->json =
-        json_pack("{s:s, s:i, s:s}", "format", "rehascope-model-card", "format_version", 1, "task", "fracture");
+    card->json = json_pack("{s:s, s:i, s:s}", "format", "rehascope-model-card", "format_version", 1, "task",
+                           "fracture");
     return card->json != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a model card");
 }
 
@@ -209,10 +209,11 @@ reha_status reha_fracture_card_save(reha_fracture_card *card, const char *folder
         json_pack("{s:s, s:s}", "file", card->file, "precision", reha_precision_name(card->precision)), err));
     REHA_TRY(reha_fracture_card_set_take(
         card, "view",
-        json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:b}", "input_px", view->side_px, "low_percentile",
-                  view->low_percentile, "high_percentile", view->high_percentile, "size_unit_px",
-                  view->size_unit_px, "size_gain", view->size_gain, "score_min", view->score_min, "overlap_max", view->overlap_max,
-                  "boxes_max", view->boxes_max, "mirror_average", view->mirror_average ? 1 : 0),
+        json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:b}", "input_px", view->side_px,
+                  "low_percentile", view->low_percentile, "high_percentile", view->high_percentile,
+                  "size_unit_px", view->size_unit_px, "size_gain", view->size_gain, "score_min",
+                  view->score_min, "overlap_max", view->overlap_max, "boxes_max", view->boxes_max,
+                  "mirror_average", view->mirror_average ? 1 : 0),
         err));
     REHA_TRY(reha_fracture_card_set_take(card, "calibration",
                                          json_pack("{s:f, s:f, s:f}", "slope", card->slope, "intercept",

@@ -206,7 +206,8 @@ static reha_status pointing_json(const evaluation *run, json_t **out, reha_error
 {
     reha_status status = REHA_OK;
     const size_t count = run->data.image_count;
-    double *hits = reha_alloc(2 * count * sizeof *hits); /* of the surest box, then of the usual one; NaN: nothing drawn */
+    double *hits = reha_alloc(
+        2 * count * sizeof *hits); /* of the surest box, then of the usual one; NaN: nothing drawn */
     size_t *groups = reha_alloc(count * sizeof *groups);
     size_t at = 0;
     int n = 0;
@@ -233,8 +234,9 @@ static reha_status pointing_json(const evaluation *run, json_t **out, reha_error
     const int rounds = run->options->bootstrap_rounds;
     REHA_CHECK(reha_mean_estimate(hits, groups, count, rounds, run->options->seed, &surest, err));
     REHA_CHECK(reha_mean_estimate(hits + count, groups, count, rounds, run->options->seed, &usual, err));
-    *out = json_pack("{s:s, s:i, s:o, s:o}", "what", "the middle of the surest box lies in a drawn one", "n", n,
-                     "surest_box", reha_estimate_to_json(&surest), "usual_box", reha_estimate_to_json(&usual));
+    *out =
+        json_pack("{s:s, s:i, s:o, s:o}", "what", "the middle of the surest box lies in a drawn one", "n", n,
+                  "surest_box", reha_estimate_to_json(&surest), "usual_box", reha_estimate_to_json(&usual));
     if (*out == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     }

@@ -31,12 +31,12 @@ typedef struct reha_fracture_view {
     int side_px;                            /* the picture's longer side fills it; black beside it */
     double low_percentile, high_percentile; /* of the picture's grey values: 0 and 1 */
     double size_unit_px;                    /* exp(size output) * unit = pixels of the input */
-    double size_gain;                       /* and the box is this much larger: of uncertain sizes a larger one overlaps
-                                             * better than a smaller; fitted on held-out boxes, 1: as the network says */
-    double score_min;                       /* boxes below are not worth a look */
-    double overlap_max;                     /* of two boxes that overlap more, the better one stays */
-    int boxes_max;                          /* the best ones per picture */
-    bool mirror_average;                    /* mean of the picture and its mirror image */
+    double size_gain;    /* and the box is this much larger: of uncertain sizes a larger one overlaps
+                          * better than a smaller; fitted on held-out boxes, 1: as the network says */
+    double score_min;    /* boxes below are not worth a look */
+    double overlap_max;  /* of two boxes that overlap more, the better one stays */
+    int boxes_max;       /* the best ones per picture */
+    bool mirror_average; /* mean of the picture and its mirror image */
 } reha_fracture_view;
 reha_fracture_view reha_fracture_view_default(void);
 

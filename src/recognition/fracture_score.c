@@ -128,8 +128,8 @@ static reha_edges enlarged(const reha_edges *box, double gain)
     return (reha_edges){fmax(x - w, 0.0), fmax(y - h, 0.0), fmin(x + w, 1.0), fmin(y + h, 1.0)};
 }
 
-/* best[d]: the found box that overlaps the drawn one most, or NULL. first and next: lists of the found boxes of each
- * image, as index + 1. */
+/* best[d]: the found box that overlaps the drawn one most, or NULL. first and next: lists of the found boxes
+ * of each image, as index + 1. */
 static void match_best(const reha_detections *set, size_t *first, size_t *next, const reha_found **best)
 {
     for (size_t f = 0; f < set->found_count; f++) {

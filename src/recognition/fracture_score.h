@@ -23,9 +23,9 @@ reha_detections reha_fracture_detections(const reha_fracture_data *data, const r
 REHA_MUST_USE reha_status reha_fracture_fit(const reha_detections *set, reha_fracture_card *card,
                                             reha_error *err);
 
-/* How much larger boxes must be, about their middle, to overlap the drawn ones best: maximises the mean overlap (IoU)
- * of each drawn box with the found one that overlaps it most. 1 where nothing overlaps. Boxes are relative to
- * their pictures; found ones must be of unseen pictures. REHA_E_NOMEM. */
+/* How much larger boxes must be, about their middle, to overlap the drawn ones best: maximises the mean
+ * overlap (IoU) of each drawn box with the found one that overlaps it most. 1 where nothing overlaps. Boxes
+ * are relative to their pictures; found ones must be of unseen pictures. REHA_E_NOMEM. */
 REHA_MUST_USE reha_status reha_fracture_size_gain(const reha_detections *set, double *out, reha_error *err);
 
 /* {"iou_0.5": {...}, "iou_hit": {...}, "operating_points": {...}, "by_class": [...], "by_size": [...],

@@ -319,9 +319,10 @@ static reha_status judge_held_out(training *run, reha_error *err)
             continue;
         }
         if (reha_progress_is_stopped(run->course.progress)) {
-            status = reha_fail(err, REHA_E_CANCELLED,
-                               "stopped while fold %d was judged; finished folds are kept: go on with --resume",
-                               run->run + 1);
+            status =
+                reha_fail(err, REHA_E_CANCELLED,
+                          "stopped while fold %d was judged; finished folds are kept: go on with --resume",
+                          run->run + 1);
             goto done;
         }
         REHA_CHECK(run->load(run->data.images[i].full_path, &image, &facts, err));

@@ -141,21 +141,23 @@ static void change_tone(const reha_knee_augment_spec *spec, reha_random *random,
 static void cut_out(const reha_knee_augment_spec *spec, const reha_knee_crop_spec *crop, reha_random *random,
                     float *out)
 {
-    const int height = spec->cut_h_min_px +
-                       (int)reha_random_below(random, (uint32_t)(spec->cut_h_max_px - spec->cut_h_min_px + 1));
+    const int height =
+        spec->cut_h_min_px +
+        (int)reha_random_below(random, (uint32_t)(spec->cut_h_max_px - spec->cut_h_min_px + 1));
     const int width = spec->cut_w_min_px +
                       (int)reha_random_below(random, (uint32_t)(spec->cut_w_max_px - spec->cut_w_min_px + 1));
     const int top = (int)(reha_random_unit(random) * (crop->window_h_px - height));
     const int left = (int)(reha_random_unit(random) * (crop->window_w_px - width));
     for (int row = top < 0 ? 0 : top; row < top + height && row < crop->window_h_px; row++) {
-        for (int column = left < 0 ? 0 : left; column < left + width && column < crop->window_w_px; column++) {
+        for (int column = left < 0 ? 0 : left; column < left + width && column < crop->window_w_px;
+             column++) {
             out[row * crop->window_w_px + column] = (float)spec->cut_grey;
         }
     }
 }
 
-void reha_knee_augment(const uint8_t *square, const reha_knee_crop_spec *crop, const reha_knee_augment_spec *spec,
-                       reha_random *random, float *out)
+void reha_knee_augment(const uint8_t *square, const reha_knee_crop_spec *crop,
+                       const reha_knee_augment_spec *spec, reha_random *random, float *out)
 {
     const int count = crop->window_w_px * crop->window_h_px;
     warp(square, crop, spec, random, out);

@@ -59,16 +59,18 @@ static reha_status save(reha_model *model, const reha_ordinal_calibration *calib
 {
     json_t *metrics = NULL;
     REHA_TRY(reha_graded_metrics_to_json(figures, &metrics, err));
-    (void)json_object_set_new(metrics, "split", json_sprintf("%s (calibrated on it: optimistic)",
-                                                             options->split != NULL ? options->split : "all"));
+    (void)json_object_set_new(
+        metrics, "split",
+        json_sprintf("%s (calibrated on it: optimistic)", options->split != NULL ? options->split : "all"));
     *report = json_incref(metrics);
     model->card.calibration = *calibration;
     REHA_TRY(reha_knee_card_set_take(&model->card, "metrics", metrics, err));
     return reha_knee_card_save(&model->card, model_folder, err);
 }
 
-reha_status reha_knee_calibrate(reha_model *model, const char *model_folder, const reha_evaluate_options *options,
-                                const reha_progress *progress, json_t **report, reha_error *err)
+reha_status reha_knee_calibrate(reha_model *model, const char *model_folder,
+                                const reha_evaluate_options *options, const reha_progress *progress,
+                                json_t **report, reha_error *err)
 {
     static const reha_graded_task task = {"kl-grade", REHA_GRADES, DISEASE_GRADE};
     reha_status status = REHA_OK;
@@ -81,12 +83,13 @@ reha_status reha_knee_calibrate(reha_model *model, const char *model_folder, con
     const reha_ordinal_calibration before = model->card.calibration;
     *report = NULL;
     model->card.calibration = reha_ordinal_calibration_none(REHA_GRADES);
-    REHA_CHECK(reha_evaluate_cases(&reha_recogniser_knee_oa, model, &task, options, progress, &cases, &count, err));
+    REHA_CHECK(
+        reha_evaluate_cases(&reha_recogniser_knee_oa, model, &task, options, progress, &cases, &count, err));
     REHA_CHECK(take_accepted(cases, count, &data, err));
     REHA_CHECK(reha_ordinal_fit(data.logits, data.labels, data.count, REHA_GRADES, &how, &fitted, err));
     apply(&fitted, &data, count);
-    REHA_CHECK(reha_graded_metrics_compute(cases, count, REHA_GRADES, DISEASE_GRADE, options->bootstrap_rounds,
-                                           options->seed, &figures, err));
+    REHA_CHECK(reha_graded_metrics_compute(cases, count, REHA_GRADES, DISEASE_GRADE,
+                                           options->bootstrap_rounds, options->seed, &figures, err));
     REHA_CHECK(save(model, &fitted, &figures, options, model_folder, report, err));
 done:
     if (status != REHA_OK) {

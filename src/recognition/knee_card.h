@@ -37,16 +37,16 @@ typedef struct reha_knee_network {
     reha_knee_role role;
     char file[96]; /* beside the card; no folder part */
     reha_precision precision;
-    double input_offset, input_gain;       /* the network gets (x - offset) * gain of a picture in 0..1 */
-    double weight;                         /* of this member in the ensemble's mean probability (kl) */
-    char ranges[96];                       /* kl, int8: file of the activations' ranges beside the card; "": none */
+    double input_offset, input_gain; /* the network gets (x - offset) * gain of a picture in 0..1 */
+    double weight;                   /* of this member in the ensemble's mean probability (kl) */
+    char ranges[96];                 /* kl, int8: file of the activations' ranges beside the card; "": none */
     char explain_node[REHA_NN_NAME_BYTES]; /* kl: the map that explanations use; "": no explanation */
 } reha_knee_network;
 
 /* One look of the grading networks at a knee. */
 typedef struct reha_knee_view {
-    bool by_plateau; /* placed by the landmarks, turned upright; else as the picture frames it: the same thing unless
-                      * the picture is a ready crop. Without landmarks all views are framed ones */
+    bool by_plateau; /* placed by the landmarks, turned upright; else as the picture frames it: the same thing
+                      * unless the picture is a ready crop. Without landmarks all views are framed ones */
     double scale;    /* side of the window against the crop's own: 0.95 looks closer */
 } reha_knee_view;
 
@@ -169,8 +169,8 @@ typedef struct reha_knee_card {
     reha_knee_errors errors;
 } reha_knee_card; /* immutable after loading: any thread */
 
-/* A card for a new model: one KL network "model.onnx", default crop, one view, no calibration; finder, gate and
- * landmarks absent (the image is then taken for a ready crop). */
+/* A card for a new model: one KL network "model.onnx", default crop, one view, no calibration; finder, gate
+ * and landmarks absent (the image is then taken for a ready crop). */
 REHA_MUST_USE reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_error *err);
 /* Reads and checks; every fault names the file and the member. The networks' files are not opened. */
 REHA_MUST_USE reha_status reha_knee_card_load(const char *folder, reha_knee_card *out, reha_error *err);

@@ -221,7 +221,8 @@ static reha_point_px edge_point(const knee_case *knee, double x_ratio, double de
     const double ux = medial.x_px - lateral.x_px;
     const double uy = medial.y_px - lateral.y_px;
     const double down = ux < 0.0 ? -depth : depth;
-    return reha_knee_to_input_(knee, lateral.x_px + x_ratio * ux - down * uy, lateral.y_px + x_ratio * uy + down * ux);
+    return reha_knee_to_input_(knee, lateral.x_px + x_ratio * ux - down * uy,
+                               lateral.y_px + x_ratio * uy + down * ux);
 }
 
 static void add_geometry(const knee_case *knee, reha_region *region)

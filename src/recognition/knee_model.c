@@ -117,9 +117,11 @@ static reha_status open_explainer(reha_model *model, const reha_knee_network *ne
                          network->explain_node);
     }
     const reha_shape shape = reha_graph_node(graph, node)->shape;
-    const char *method = reha_json_string(json_object_get(model->card.json, "explanation"), "method", "hires-cam");
+    const char *method =
+        reha_json_string(json_object_get(model->card.json, "explanation"), "method", "hires-cam");
     if (!reha_explain_method_cam(method, &model->cam)) {
-        return reha_fail(err, REHA_E_FORMAT, "card.json: explanation.method is '%.40s', not a method of one pass", method);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "card.json: explanation.method is '%.40s', not a method of one pass", method);
     }
     model->map_height = (int)shape.dims[2];
     model->map_width = (int)shape.dims[3];

@@ -24,7 +24,7 @@ static const double IMAGENET_GREY = 0.449; /* mean of the three below */
 static const double IMAGENET_MEAN[RGB] = {0.485, 0.456, 0.406};
 static const double IMAGENET_DEVIATION[RGB] = {0.229, 0.224, 0.225};
 #define HEAD_MEAN "head_mean_layer"
-#define HEAD_MAX "head_max_layer"
+#define HEAD_MAX  "head_max_layer"
 static const char *const HEAD_LAYERS[2] = {HEAD_MEAN, HEAD_MAX};
 
 reha_knee_network_spec reha_knee_network_spec_default(void)
@@ -37,7 +37,8 @@ reha_knee_network_spec reha_knee_network_spec_default(void)
                                     .dropout = 0.3F};
 }
 
-static reha_status need_param(const reha_graph *graph, const char *name, const float **values, reha_error *err)
+static reha_status need_param(const reha_graph *graph, const char *name, const float **values,
+                              reha_error *err)
 {
     const int index = reha_graph_find_param(graph, name);
     if (index < 0) {
@@ -88,8 +89,9 @@ static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha
 }
 
 /* Flatten, dropout, one layer of the head. */
-static reha_status add_layer(reha_graph *graph, const reha_knee_network_spec *spec, const char *const names[3],
-                             reha_value_id input, reha_value_id *out, reha_error *err)
+static reha_status add_layer(reha_graph *graph, const reha_knee_network_spec *spec,
+                             const char *const names[3], reha_value_id input, reha_value_id *out,
+                             reha_error *err)
 {
     reha_value_id value = input;
     REHA_TRY(reha_graph_add_unary(graph, names[0], REHA_OP_FLATTEN, value, &value, err));
@@ -99,7 +101,8 @@ static reha_status add_layer(reha_graph *graph, const reha_knee_network_spec *sp
     return reha_graph_add_fully_connected(graph, names[2], value, spec->grade_count, out, err);
 }
 
-static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_value_id map, reha_error *err)
+static reha_status add_head(reha_graph *graph, const reha_knee_network_spec *spec, reha_value_id map,
+                            reha_error *err)
 {
     static const char *const mean_names[3] = {"head_mean_flatten", "head_mean_dropout", HEAD_MEAN};
     static const char *const max_names[3] = {"head_max_flatten", "head_max_dropout", HEAD_MAX};
@@ -131,7 +134,8 @@ static reha_status build_grey(const reha_graph *colour, const reha_knee_network_
     const int stem = reha_graph_find_node(colour, "conv0");
     reha_value_id *renamed = reha_alloc_zero((size_t)count, sizeof *renamed);
     if (renamed == NULL || stem < 0) {
-        status = reha_fail(err, renamed == NULL ? REHA_E_NOMEM : REHA_E_INTERNAL, "no grey trunk can be made");
+        status =
+            reha_fail(err, renamed == NULL ? REHA_E_NOMEM : REHA_E_INTERNAL, "no grey trunk can be made");
         goto done;
     }
     REHA_CHECK(reha_graph_new("knee-oa", &graph, err));
@@ -174,7 +178,8 @@ static void freeze(reha_graph *graph, const reha_knee_network_spec *spec)
 {
     for (int i = 0; i < reha_graph_node_count(graph); i++) {
         const reha_node *node = reha_graph_node(graph, i);
-        const bool is_early = spec->trunk == REHA_KNEE_RESNET50 && belongs_to(node->name, spec->frozen_stages);
+        const bool is_early =
+            spec->trunk == REHA_KNEE_RESNET50 && belongs_to(node->name, spec->frozen_stages);
         for (int k = 0; is_early && k < node->param_count; k++) {
             reha_graph_param_mutable(graph, node->params[k])->is_trainable = false;
         }
@@ -200,8 +205,8 @@ static void init_head(reha_graph *graph, const reha_knee_network_spec *spec, reh
     }
 }
 
-reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char *backbone_folder, uint64_t seed,
-                                  reha_graph **out, reha_error *err)
+reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char *backbone_folder,
+                                  uint64_t seed, reha_graph **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *colour = NULL;

@@ -12,19 +12,20 @@ typedef enum reha_knee_trunk {
 
 typedef struct reha_knee_network_spec {
     reha_knee_trunk trunk;
-    int height_px, width_px;     /* input: 1 channel, values 0..1 as knee_preprocess makes them */
-    int grade_count;             /* 5 */
-    int frozen_stages;           /* ResNet-50: of 3, whose weights are kept, counted from the input; with
-                                  * the first the stem. Their batch-norms still take the statistics of knees */
-    float head_rate_ratio;       /* learning rate of the head against the trunk's: 5 */
-    float dropout;               /* before the last layers: 0.3 */
+    int height_px, width_px; /* input: 1 channel, values 0..1 as knee_preprocess makes them */
+    int grade_count;         /* 5 */
+    int frozen_stages;       /* ResNet-50: of 3, whose weights are kept, counted from the input; with
+                              * the first the stem. Their batch-norms still take the statistics of knees */
+    float head_rate_ratio;   /* learning rate of the head against the trunk's: 5 */
+    float dropout;           /* before the last layers: 0.3 */
 } reha_knee_network_spec;
 reha_knee_network_spec reha_knee_network_spec_default(void);
 
 /* backbone_folder: .npy weights of the trunk (gluon names); NULL: He initialisation and nothing frozen.
  * Output "logits" [n, grade_count]. */
-REHA_MUST_USE reha_status reha_knee_network_new(const reha_knee_network_spec *spec, const char *backbone_folder,
-                                                uint64_t seed, reha_graph **out, reha_error *err);
+REHA_MUST_USE reha_status reha_knee_network_new(const reha_knee_network_spec *spec,
+                                                const char *backbone_folder, uint64_t seed, reha_graph **out,
+                                                reha_error *err);
 
 /* The last rectified map, whose activation an explanation weighs; static. */
 const char *reha_knee_network_explained(reha_knee_trunk trunk);

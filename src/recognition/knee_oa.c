@@ -375,7 +375,8 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     static const reha_analyse_options defaults = {.with_explanation = false};
     reha_analysis *analysis = NULL;
     *out = NULL;
-    REHA_TRY(reha_analysis_begin("knee-oa", model->card.name, model->card.version, image, acquisition, &analysis, err));
+    REHA_TRY(reha_analysis_begin("knee-oa", model->card.name, model->card.version, image, acquisition,
+                                 &analysis, err));
     image_case work = {.model = model};
     const reha_status status = run_path(&work, image, options != NULL ? options : &defaults, analysis, err);
     reha_gray_free(work.reduced);
@@ -389,11 +390,13 @@ static const json_t *card(const reha_model *model)
     return model->card.json;
 }
 
-/* Into the card of the model that was measured: its explanations' figures and its subgroups. The other figures stay,
- * since they belong to the split that the card names. */
-static reha_status save_explanation(reha_model *model, const json_t *report, json_t *explanation, reha_error *err)
+/* Into the card of the model that was measured: its explanations' figures and its subgroups. The other
+ * figures stay, since they belong to the split that the card names. */
+static reha_status save_explanation(reha_model *model, const json_t *report, json_t *explanation,
+                                    reha_error *err)
 {
-    REHA_TRY(reha_knee_card_set_take(&model->card, "subgroups", json_incref(json_object_get(report, "subgroups")), err));
+    REHA_TRY(reha_knee_card_set_take(&model->card, "subgroups",
+                                     json_incref(json_object_get(report, "subgroups")), err));
     REHA_TRY(reha_knee_card_set_take(&model->card, "explanation", json_incref(explanation), err));
     return reha_knee_card_save(&model->card, model->folder, err);
 }

@@ -14,12 +14,13 @@ REHA_MUST_USE reha_status reha_knee_train(const reha_train_options *options, con
 
 /* Calibration on the user's own images (knee_calibrate.c). */
 REHA_MUST_USE reha_status reha_knee_calibrate(reha_model *model, const char *model_folder,
-                                              const reha_evaluate_options *options, const reha_progress *progress,
-                                              json_t **report, reha_error *err);
+                                              const reha_evaluate_options *options,
+                                              const reha_progress *progress, json_t **report,
+                                              reha_error *err);
 
 /* int8 for the grading networks, where it costs nothing (knee_quantise.c). */
 REHA_MUST_USE reha_status reha_knee_quantise(reha_model *model, const char *model_folder,
-                                             const reha_evaluate_options *options, const reha_progress *progress,
-                                             json_t **report, reha_error *err);
+                                             const reha_evaluate_options *options,
+                                             const reha_progress *progress, json_t **report, reha_error *err);
 
 #endif

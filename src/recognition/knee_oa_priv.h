@@ -24,8 +24,8 @@ struct reha_model {
     knee_member members[REHA_KNEE_NETWORKS_MAX];
     reha_knee_net finder, gate, landmarks; /* session NULL if the card has none */
     float *finder_output;
-    float *windows;            /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
-    float *scaled;             /* the same as a member gets them */
+    float *windows; /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
+    float *scaled;  /* the same as a member gets them */
     reha_explainer *explainer; /* NULL: no explanations */
     reha_cam cam;              /* how its maps are made: the card's "explanation" */
     char *folder;              /* that it was opened from */
@@ -59,10 +59,11 @@ typedef struct knee_case {
 REHA_MUST_USE reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out,
                                                 reha_error *err);
 void reha_knee_model_close_(reha_model *model);
-/* A session for a grading network of the card with the given precision; ranges: for int8, else NULL. The file lies
- * in `folder`. */
-REHA_MUST_USE reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_knee_network *network,
-                                                    const reha_graph *graph, int threads, reha_precision precision,
+/* A session for a grading network of the card with the given precision; ranges: for int8, else NULL. The file
+ * lies in `folder`. */
+REHA_MUST_USE reha_status reha_knee_member_session_(const reha_knee_card *card,
+                                                    const reha_knee_network *network, const reha_graph *graph,
+                                                    int threads, reha_precision precision,
                                                     const reha_calibration *ranges, reha_session **out,
                                                     reha_error *err);
 
@@ -81,9 +82,11 @@ reha_knee_candidate reha_knee_ready_candidate_(const reha_gray *image, const reh
 REHA_MUST_USE reha_status reha_knee_grade_(knee_case *knee, reha_error *err);
 REHA_MUST_USE reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error *err);
 
-/* knee_explain.c: the explanations of a labelled folder measured (recognition/explain_evaluate.h). New reference. */
+/* knee_explain.c: the explanations of a labelled folder measured (recognition/explain_evaluate.h). New
+ * reference. */
 REHA_MUST_USE reha_status reha_knee_explain_measure_(reha_model *model, const reha_evaluate_options *options,
-                                                     const reha_progress *progress, json_t **out, reha_error *err);
+                                                     const reha_progress *progress, json_t **out,
+                                                     reha_error *err);
 
 /* knee_findings.c: what is known about the knee as findings, in the input image's coordinates. */
 void reha_knee_findings_(const knee_case *knee, reha_region *region);

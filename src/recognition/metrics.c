@@ -1,8 +1,8 @@
 #include "recognition/metrics.h"
 
 #include "base/memory.h"
-#include "recognition/conformal.h"
 #include "base/random.h"
+#include "recognition/conformal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -255,9 +255,11 @@ static reha_status workspace_init(workspace *space, size_t count, int rounds, re
     space->rounds = reha_alloc_zero(round_count * FIGURE_COUNT, sizeof *space->rounds);
     space->order = reha_alloc_zero(count, sizeof *space->order);
     space->work = reha_alloc_zero(count, sizeof *space->work);
-    const bool is_complete = space->weights != NULL && space->patient != NULL && space->patient_list != NULL &&
-                             space->rounds != NULL && space->order != NULL && space->work != NULL;
-    return is_complete ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the figures of %zu cases", count);
+    const bool is_complete = space->weights != NULL && space->patient != NULL &&
+                             space->patient_list != NULL && space->rounds != NULL && space->order != NULL &&
+                             space->work != NULL;
+    return is_complete ? REHA_OK
+                       : reha_fail(err, REHA_E_NOMEM, "out of memory for the figures of %zu cases", count);
 }
 
 typedef struct ordered {
@@ -283,7 +285,8 @@ static reha_status sort_by_score(const sample *in, size_t *order, reha_error *er
     }
     for (size_t i = 0; i < in->count; i++) {
         const bool is_scored = !in->cases[i].is_refused;
-        items[i] = (ordered){is_scored ? disease_score(&in->cases[i], in->class_count, in->boundary) : 0.0, i};
+        items[i] =
+            (ordered){is_scored ? disease_score(&in->cases[i], in->class_count, in->boundary) : 0.0, i};
     }
     qsort(items, in->count, sizeof *items, compare_ordered);
     for (size_t i = 0; i < in->count; i++) {
@@ -311,7 +314,8 @@ static reha_status check_cases(const reha_graded_case *cases, size_t count, int 
         }
         accepted += cases[i].is_refused ? 0 : 1;
     }
-    return accepted > 0 ? REHA_OK : reha_fail(err, REHA_E_ARG, "no case was accepted: there is nothing to measure");
+    return accepted > 0 ? REHA_OK
+                        : reha_fail(err, REHA_E_ARG, "no case was accepted: there is nothing to measure");
 }
 
 static void count_cases(const sample *in, const workspace *space, reha_graded_metrics *out)
@@ -350,7 +354,8 @@ static void bootstrap(const sample *in, workspace *space, size_t patient_count, 
     }
 }
 
-/* A finite number of cases misses its probabilities by chance: each answer is drawn as the probabilities say. */
+/* A finite number of cases misses its probabilities by chance: each answer is drawn as the probabilities say.
+ */
 static void draw_ece(const sample *in, workspace *space, int rounds, uint64_t seed, reha_estimate *out)
 {
     reha_random random = reha_random_init(seed, 0x0ece);
@@ -385,7 +390,8 @@ reha_status reha_graded_metrics_compute(const reha_graded_case *cases, size_t co
     *out = (reha_graded_metrics){.class_count = class_count, .case_count = count};
     REHA_TRY(check_cases(cases, count, class_count, err));
     for (size_t i = 0; i < count; i++) {
-        space.patient_limit = cases[i].patient_idx >= space.patient_limit ? cases[i].patient_idx + 1 : space.patient_limit;
+        space.patient_limit =
+            cases[i].patient_idx >= space.patient_limit ? cases[i].patient_idx + 1 : space.patient_limit;
     }
     REHA_CHECK(workspace_init(&space, count, rounds, err));
     const sample all = {cases, count, class_count, boundary, space.weights, space.order, space.work};
@@ -404,8 +410,8 @@ reha_status reha_graded_metrics_compute(const reha_graded_case *cases, size_t co
     }
     for (int f = 0; f < FIGURE_COUNT; f++) {
         targets[f]->value = figures[f];
-        interval_of(space.rounds + (size_t)f * (size_t)(rounds > 0 ? rounds : 0), rounds > 0 ? (size_t)rounds : 0,
-                    targets[f]);
+        interval_of(space.rounds + (size_t)f * (size_t)(rounds > 0 ? rounds : 0),
+                    rounds > 0 ? (size_t)rounds : 0, targets[f]);
     }
     draw_ece(&all, &space, rounds, seed, &out->ece_by_chance);
 done:
@@ -414,7 +420,8 @@ done:
 }
 
 /* Sums and counts per patient, for means whose bootstrap draws patients. */
-static void sum_by_patient(const double *values, const size_t *patients, size_t count, double *sums, double *counts)
+static void sum_by_patient(const double *values, const size_t *patients, size_t count, double *sums,
+                           double *counts)
 {
     for (size_t i = 0; i < count; i++) {
         if (isfinite(values[i])) {
@@ -424,8 +431,8 @@ static void sum_by_patient(const double *values, const size_t *patients, size_t 
     }
 }
 
-reha_status reha_mean_estimate(const double *values, const size_t *patients, size_t count, int rounds, uint64_t seed,
-                               reha_estimate *out, reha_error *err)
+reha_status reha_mean_estimate(const double *values, const size_t *patients, size_t count, int rounds,
+                               uint64_t seed, reha_estimate *out, reha_error *err)
 {
     reha_status status = REHA_OK;
     size_t limit = 1;

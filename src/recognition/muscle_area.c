@@ -253,7 +253,8 @@ reha_status reha_muscle_area(const reha_gray *image, const reha_acquisition *fac
     if (reha_outline_area_px2(outline) < AREA_MIN_PX2) {
         return reha_fail(err, REHA_E_ARG, "the border holds less than %.0f square pixels", AREA_MIN_PX2);
     }
-    REHA_TRY(reha_analysis_begin("muscle-us", "", "", image, facts, &analysis, err)); /* a person drew: no model */
+    REHA_TRY(
+        reha_analysis_begin("muscle-us", "", "", image, facts, &analysis, err)); /* a person drew: no model */
     if (facts->modality[0] != '\0' && strcmp(facts->modality, "US") != 0 &&
         strcmp(facts->modality, "OT") != 0 && strcmp(facts->modality, "SC") != 0) {
         reha_analysis_note(analysis, REHA_NOTE_REFUSED, "wrong-modality",

@@ -1,5 +1,6 @@
-/* `audit-data muscle-us`: what would spoil a training on masks: broken files, masks of another size, empty masks, and
- * identical pictures that stand in different similarity groups, where a split by group would tear them apart. */
+/* `audit-data muscle-us`: what would spoil a training on masks: broken files, masks of another size, empty
+ * masks, and identical pictures that stand in different similarity groups, where a split by group would tear
+ * them apart. */
 #include "recognition/muscle_us_priv.h"
 
 #include "base/clock.h"
@@ -12,15 +13,26 @@
 
 enum { EXAMPLES_MAX = 5 };
 
-typedef enum problem { UNREADABLE, OTHER_SIZE, EMPTY_MASK, NO_TISSUE, MASK_OUTSIDE, COPY_ACROSS, PROBLEMS } problem;
+typedef enum problem {
+    UNREADABLE,
+    OTHER_SIZE,
+    EMPTY_MASK,
+    NO_TISSUE,
+    MASK_OUTSIDE,
+    COPY_ACROSS,
+    PROBLEMS
+} problem;
 
 static const struct {
     const char *code, *severity, *what, *advice;
 } texts[PROBLEMS] = {
     {"unreadable", "error", "image or mask files cannot be read", "replace the files or take the rows out"},
-    {"other-size", "error", "masks differ in size from their images", "export image and mask at the same size"},
-    {"empty-mask", "warning", "masks are empty", "take the rows out, unless nothing is to be seen on purpose"},
-    {"no-tissue", "warning", "images hold no ultrasound echo that was found", "look at them: cropped, blank or no B-mode"},
+    {"other-size", "error", "masks differ in size from their images",
+     "export image and mask at the same size"},
+    {"empty-mask", "warning", "masks are empty",
+     "take the rows out, unless nothing is to be seen on purpose"},
+    {"no-tissue", "warning", "images hold no ultrasound echo that was found",
+     "look at them: cropped, blank or no B-mode"},
     {"mask-outside", "warning", "masks lie partly outside of the tissue that was found",
      "look at them: the network cannot learn what it does not see"},
     {"copy-across-groups", "error", "images are identical to one of another similarity group",
@@ -138,16 +150,17 @@ static json_t *make_report(const audit *run, const char *data_folder)
     }
     for (int p = 0; p < PROBLEMS; p++) {
         if (run->counts[p] > 0) {
-            (void)json_array_append_new(problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code,
-                                                            "severity", texts[p].severity, "count", run->counts[p], "what",
-                                                            texts[p].what, "do", texts[p].advice, "examples",
-                                                            run->examples[p]));
+            (void)json_array_append_new(
+                problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code, "severity",
+                                    texts[p].severity, "count", run->counts[p], "what", texts[p].what, "do",
+                                    texts[p].advice, "examples", run->examples[p]));
         }
     }
-    return json_pack("{s:s, s:o, s:i, s:i, s:{s:i, s:i}, s:o}", "task", "muscle-us", "data", reha_json_text(data_folder),
-                     "n", (int)run->data.count, "groups", (int)run->data.group_count, "masks", "aponeurosis",
-                     by_structure[REHA_MUSCLE_APONEUROSIS], "fascicle", by_structure[REHA_MUSCLE_FASCICLE], "problems",
-                     problems);
+    return json_pack("{s:s, s:o, s:i, s:i, s:{s:i, s:i}, s:o}", "task", "muscle-us", "data",
+                     reha_json_text(data_folder), "n", (int)run->data.count, "groups",
+                     (int)run->data.group_count, "masks", "aponeurosis",
+                     by_structure[REHA_MUSCLE_APONEUROSIS], "fascicle", by_structure[REHA_MUSCLE_FASCICLE],
+                     "problems", problems);
 }
 
 reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, const reha_progress *progress,

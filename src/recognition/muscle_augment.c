@@ -28,7 +28,8 @@ static placement place(reha_random *random, double aspect)
     const double c = cos(turn) * scale;
     const double s = sin(turn) * scale;
     /* The turn happens in the image, where both axes have one scale. */
-    placement at = {flip * c * stretch, -s / aspect / stretch, flip * s * aspect * stretch, c / stretch, 0.0, 0.0};
+    placement at = {
+        flip * c * stretch, -s / aspect / stretch, flip * s * aspect * stretch, c / stretch, 0.0, 0.0};
     at.x0 = symmetric(random, 0.10);
     at.y0 = symmetric(random, 0.10);
     return at;

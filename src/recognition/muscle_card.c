@@ -9,13 +9,13 @@ static const char TASK[] = "muscle-us";
 
 static json_t *plain_card(void)
 {
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "rehascope-model-card", "format_version",
-                     1, "name", TASK, "version", "1", "task", TASK, "title",
-                     "Muscle architecture from longitudinal B-mode ultrasound", "status", "research only",
-                     "intended_use",
-                     "Measures the architecture of skeletal muscle on longitudinal B-mode ultrasound for a clinician "
-                     "or researcher who looks at every picture.",
-                     "not_for", "Transverse images; diagnosis on its own. No certified medical device.");
+    return json_pack(
+        "{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "format", "rehascope-model-card", "format_version",
+        1, "name", TASK, "version", "1", "task", TASK, "title",
+        "Muscle architecture from longitudinal B-mode ultrasound", "status", "research only", "intended_use",
+        "Measures the architecture of skeletal muscle on longitudinal B-mode ultrasound for a clinician "
+        "or researcher who looks at every picture.",
+        "not_for", "Transverse images; diagnosis on its own. No certified medical device.");
 }
 
 reha_status reha_muscle_card_load(const char *folder, json_t **out, reha_error *err)
@@ -54,7 +54,8 @@ reha_status reha_muscle_card_save(const char *folder, const json_t *card, reha_e
     return status;
 }
 
-reha_status reha_muscle_card_write(const char *base_folder, const char *out_folder, json_t *training, reha_error *err)
+reha_status reha_muscle_card_write(const char *base_folder, const char *out_folder, json_t *training,
+                                   reha_error *err)
 {
     json_t *card = NULL;
     if (base_folder == NULL) {

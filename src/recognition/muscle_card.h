@@ -8,8 +8,8 @@
 /* Writes card.json for a network trained just now: the texts of the card in base_folder where there is one
  * (NULL: plain ones), with `training` (borrowed) in its place and without figures, which belong to the old
  * weights. */
-REHA_MUST_USE reha_status reha_muscle_card_write(const char *base_folder, const char *out_folder, json_t *training,
-                                                 reha_error *err);
+REHA_MUST_USE reha_status reha_muscle_card_write(const char *base_folder, const char *out_folder,
+                                                 json_t *training, reha_error *err);
 
 /* Reads and checks it. New reference. */
 REHA_MUST_USE reha_status reha_muscle_card_load(const char *folder, json_t **out, reha_error *err);

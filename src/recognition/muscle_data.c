@@ -42,7 +42,8 @@ static const char *split_of(const reha_csv *table, const columns *at, size_t row
 
 static bool leaves_folder(const char *path)
 {
-    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") != NULL;
+    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
+           strstr(path, "/../") != NULL;
 }
 
 static reha_status read_row(const reha_csv *table, const columns *at, size_t row, const char *folder,
@@ -52,11 +53,13 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
     const char *image = reha_csv_get(table, row, at->image);
     const char *mask = reha_csv_get(table, row, at->mask);
     if (strcmp(structure, "aponeurosis") != 0 && strcmp(structure, "fascicle") != 0) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: structure '%.30s' is neither aponeurosis nor fascicle", row + 2,
+        return reha_fail(err, REHA_E_FORMAT,
+                         "line %zu: structure '%.30s' is neither aponeurosis nor fascicle", row + 2,
                          structure);
     }
     if (image[0] == '\0' || mask[0] == '\0' || leaves_folder(image) || leaves_folder(mask)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder", row + 2);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
+                         row + 2);
     }
     out->structure = structure[0] == 'a' ? REHA_MUSCLE_APONEUROSIS : REHA_MUSCLE_FASCICLE;
     out->image = reha_strdup(image);
@@ -79,8 +82,8 @@ static size_t group_number(const reha_csv *table, const columns *at, size_t row,
     return data->group_count++;
 }
 
-static reha_status read_rows(const reha_csv *table, const char *folder, const char *split, reha_muscle_data *out,
-                             reha_error *err)
+static reha_status read_rows(const reha_csv *table, const char *folder, const char *split,
+                             reha_muscle_data *out, reha_error *err)
 {
     columns at;
     reha_status status = REHA_OK;
@@ -102,15 +105,17 @@ static reha_status read_rows(const reha_csv *table, const char *folder, const ch
         item->group_idx = group_number(table, &at, row, rows, out);
     }
     if (out->count == 0) {
-        status = reha_fail(err, REHA_E_NOT_FOUND, "no rows%s%.40s%s", split != NULL ? " of split '" : "",
-                           split != NULL ? split : "", split != NULL ? "' (there are 'train' and 'val')" : "");
+        status =
+            reha_fail(err, REHA_E_NOT_FOUND, "no rows%s%.40s%s", split != NULL ? " of split '" : "",
+                      split != NULL ? split : "", split != NULL ? "' (there are 'train' and 'val')" : "");
     }
 done:
     reha_free(rows);
     return status;
 }
 
-reha_status reha_muscle_data_load(const char *folder, const char *split, reha_muscle_data *out, reha_error *err)
+reha_status reha_muscle_data_load(const char *folder, const char *split, reha_muscle_data *out,
+                                  reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_csv *table = NULL;

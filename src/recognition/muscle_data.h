@@ -8,11 +8,11 @@
 #include "recognition/recogniser.h"
 
 typedef struct reha_muscle_item {
-    char *image;         /* as in the table; owned */
-    char *image_path;    /* owned */
-    char *mask_path;     /* owned */
+    char *image;      /* as in the table; owned */
+    char *image_path; /* owned */
+    char *mask_path;  /* owned */
     reha_muscle_map structure;
-    size_t group_idx;    /* equal for pictures that must not be split, in order of first appearance */
+    size_t group_idx; /* equal for pictures that must not be split, in order of first appearance */
 } reha_muscle_item;
 
 typedef struct reha_muscle_data {
@@ -22,13 +22,15 @@ typedef struct reha_muscle_data {
 } reha_muscle_data;
 
 /* split: NULL takes all rows; "train" and "val" part whole similarity groups four to one by a hash of the
- * group's name, the same on every machine; with a column `split` in the table, its words. A split without rows
- * is REHA_E_NOT_FOUND, an unreadable row REHA_E_FORMAT with its line; a path that leaves the folder is refused. */
+ * group's name, the same on every machine; with a column `split` in the table, its words. A split without
+ * rows is REHA_E_NOT_FOUND, an unreadable row REHA_E_FORMAT with its line; a path that leaves the folder is
+ * refused. */
 REHA_MUST_USE reha_status reha_muscle_data_load(const char *folder, const char *split, reha_muscle_data *out,
                                                 reha_error *err);
 void reha_muscle_data_clear(reha_muscle_data *data);
 
-/* The picture of a row and its mask, of one size: else REHA_E_FORMAT. Both NULL on failure; the caller frees them. */
+/* The picture of a row and its mask, of one size: else REHA_E_FORMAT. Both NULL on failure; the caller frees
+ * them. */
 REHA_MUST_USE reha_status reha_muscle_item_open(const reha_muscle_item *item, reha_load_function load,
                                                 reha_gray **image, reha_gray **mask, reha_error *err);
 

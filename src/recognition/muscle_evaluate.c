@@ -1,5 +1,6 @@
-/* `evaluate muscle-us`: the maps against masks, and what is measured from them against the same measurement of the
- * masks. Similarity groups, not pictures, are drawn for the intervals: frames of one video are not independent. */
+/* `evaluate muscle-us`: the maps against masks, and what is measured from them against the same measurement
+ * of the masks. Similarity groups, not pictures, are drawn for the intervals: frames of one video are not
+ * independent. */
 #include "base/clock.h"
 #include "base/csv.h"
 #include "base/file.h"
@@ -18,7 +19,8 @@ static const char *const figure_names[FIGURES] = {[REHA_MUSCLE_DICE_APONEUROSIS]
                                                   [REHA_MUSCLE_IOU_APONEUROSIS] = "iou_aponeurosis",
                                                   [REHA_MUSCLE_DICE_FASCICLE] = "dice_fascicle",
                                                   [REHA_MUSCLE_IOU_FASCICLE] = "iou_fascicle",
-                                                  [REHA_MUSCLE_SUPERFICIAL_ANGLE] = "superficial_angle_error_deg",
+                                                  [REHA_MUSCLE_SUPERFICIAL_ANGLE] =
+                                                      "superficial_angle_error_deg",
                                                   [REHA_MUSCLE_DEEP_ANGLE] = "deep_angle_error_deg",
                                                   [REHA_MUSCLE_THICKNESS] = "thickness_error_ratio",
                                                   [REHA_MUSCLE_SAME_BELLY] = "same_belly",
@@ -30,7 +32,7 @@ typedef struct evaluation {
     reha_model *model;
     const reha_evaluate_options *options;
     reha_muscle_data data;
-    double *values; /* count x FIGURES, NaN where it does not apply */
+    double *values;       /* count x FIGURES, NaN where it does not apply */
     uint32_t (*sizes)[2]; /* width and height of each picture, pixels */
     reha_text table;
     size_t refused;
@@ -43,11 +45,22 @@ static void add_row(evaluation *run, const reha_muscle_item *item, const reha_mu
     reha_text_add(&run->table, is_fascicle ? "fascicle," : "aponeurosis,");
     reha_csv_add_field(&run->table, item->image);
     reha_text_addf(&run->table, ",%u,%u", size[0], size[1]);
-    const double cells[] = {(double)item->group_idx, values[is_fascicle ? REHA_MUSCLE_DICE_FASCICLE : REHA_MUSCLE_DICE_APONEUROSIS],
-                            values[is_fascicle ? REHA_MUSCLE_IOU_FASCICLE : REHA_MUSCLE_IOU_APONEUROSIS], m->fascicle_angle_deg,
-                            m->superficial_angle_deg, m->deep_angle_deg, m->pennation_deg, m->thickness_px, m->length_px,
-                            m->length_curved_px, m->length_outside, m->echo_mean, m->texture_angle_deg,
-                            values[REHA_MUSCLE_SUPERFICIAL_ANGLE], values[REHA_MUSCLE_DEEP_ANGLE], values[REHA_MUSCLE_THICKNESS],
+    const double cells[] = {(double)item->group_idx,
+                            values[is_fascicle ? REHA_MUSCLE_DICE_FASCICLE : REHA_MUSCLE_DICE_APONEUROSIS],
+                            values[is_fascicle ? REHA_MUSCLE_IOU_FASCICLE : REHA_MUSCLE_IOU_APONEUROSIS],
+                            m->fascicle_angle_deg,
+                            m->superficial_angle_deg,
+                            m->deep_angle_deg,
+                            m->pennation_deg,
+                            m->thickness_px,
+                            m->length_px,
+                            m->length_curved_px,
+                            m->length_outside,
+                            m->echo_mean,
+                            m->texture_angle_deg,
+                            values[REHA_MUSCLE_SUPERFICIAL_ANGLE],
+                            values[REHA_MUSCLE_DEEP_ANGLE],
+                            values[REHA_MUSCLE_THICKNESS],
                             values[REHA_MUSCLE_FASCICLE_ANGLE]};
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         if (isfinite(cells[i])) {
@@ -109,10 +122,12 @@ static json_t *mean_of_size(const evaluation *run, int which, const uint32_t *si
             count++;
         }
     }
-    return json_pack("{s:o, s:i}", "value", reha_json_real(count > 0 ? sum / count : (double)NAN), "n", count);
+    return json_pack("{s:o, s:i}", "value", reha_json_real(count > 0 ? sum / count : (double)NAN), "n",
+                     count);
 }
 
-/* Neither device nor muscle is recorded: the size of the pictures is what tells one scanner's export from another's. */
+/* Neither device nor muscle is recorded: the size of the pictures is what tells one scanner's export from
+ * another's. */
 static json_t *by_size(const evaluation *run)
 {
     json_t *groups = json_array();
@@ -124,8 +139,8 @@ static json_t *by_size(const evaluation *run)
         if (is_known) {
             continue;
         }
-        json_t *one = json_pack("{s:s, s:i, s:i}", "by", "image size", "width_px", (int)run->sizes[i][0], "height_px",
-                                (int)run->sizes[i][1]);
+        json_t *one = json_pack("{s:s, s:i, s:i}", "by", "image size", "width_px", (int)run->sizes[i][0],
+                                "height_px", (int)run->sizes[i][1]);
         for (int f = 0; f < FIGURES; f++) {
             (void)json_object_set_new(one, figure_names[f], mean_of_size(run, f, run->sizes[i]));
         }
@@ -141,16 +156,16 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
                                      .stride = FIGURES,
                                      .bootstrap_rounds = run->options->bootstrap_rounds,
                                      .seed = run->options->seed};
-    json_t *metrics = json_pack("{s:i, s:i, s:i}", "n", (int)run->data.count, "groups", (int)run->data.group_count, "refused",
-                                (int)run->refused);
+    json_t *metrics = json_pack("{s:i, s:i, s:i}", "n", (int)run->data.count, "groups",
+                                (int)run->data.group_count, "refused", (int)run->refused);
     for (size_t f = 0; f < FIGURES; f++) {
         (void)json_object_set_new(metrics, figure_names[f], reha_muscle_estimate(&table, f));
     }
     *out = json_pack("{s:s, s:o, s:s, s:i, s:s, s:O, s:o}", "task", "muscle-us", "data",
                      reha_json_text(run->options->data_folder), "split",
                      run->options->split != NULL ? run->options->split : "all", "bootstrap_rounds",
-                     run->options->bootstrap_rounds, "interval", "95 % by bootstrap over similarity groups", "metrics",
-                     metrics, "subgroups", by_size(run));
+                     run->options->bootstrap_rounds, "interval", "95 % by bootstrap over similarity groups",
+                     "metrics", metrics, "subgroups", by_size(run));
     json_decref(metrics);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
@@ -164,11 +179,13 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
     const double start_ms = reha_clock_ms();
     *report = NULL;
     REHA_TRY(reha_muscle_data_load(options->data_folder, options->split, &run.data, err));
-    reha_text_add(&run.table, "structure,image,width_px,height_px,group,dice,iou,fascicle_angle_deg,superficial_aponeurosis_angle_deg,"
-                              "deep_aponeurosis_angle_deg,pennation_deg,thickness_px,fascicle_length_px,"
-                              "fascicle_length_curved_px,fascicle_length_extrapolated,echo_intensity,texture_angle_deg,"
-                              "superficial_angle_error_deg,deep_angle_error_deg,thickness_error_ratio,"
-                              "fascicle_angle_error_deg\n");
+    reha_text_add(
+        &run.table,
+        "structure,image,width_px,height_px,group,dice,iou,fascicle_angle_deg,superficial_aponeurosis_angle_deg,"
+        "deep_aponeurosis_angle_deg,pennation_deg,thickness_px,fascicle_length_px,"
+        "fascicle_length_curved_px,fascicle_length_extrapolated,echo_intensity,texture_angle_deg,"
+        "superficial_angle_error_deg,deep_angle_error_deg,thickness_error_ratio,"
+        "fascicle_angle_error_deg\n");
     run.values = reha_alloc(run.data.count * FIGURES * sizeof *run.values);
     run.sizes = reha_alloc_zero(run.data.count, sizeof *run.sizes);
     if (run.values == NULL || run.sizes == NULL) {
@@ -207,20 +224,23 @@ static double p95_of(const json_t *metrics, const char *key)
     return reha_json_number(json_object_get(metrics, key), "p95", (double)NAN);
 }
 
-reha_status reha_muscle_calibrate(reha_model *model, const char *model_folder, const reha_evaluate_options *options,
-                                  const reha_progress *progress, json_t **report, reha_error *err)
+reha_status reha_muscle_calibrate(reha_model *model, const char *model_folder,
+                                  const reha_evaluate_options *options, const reha_progress *progress,
+                                  json_t **report, reha_error *err)
 {
     REHA_TRY(reha_muscle_evaluate(model, options, progress, report, err));
     json_t *metrics = json_object_get(*report, "metrics");
-    const double aponeurosis = fmax(p95_of(metrics, figure_names[REHA_MUSCLE_SUPERFICIAL_ANGLE]), p95_of(metrics, figure_names[REHA_MUSCLE_DEEP_ANGLE]));
+    const double aponeurosis = fmax(p95_of(metrics, figure_names[REHA_MUSCLE_SUPERFICIAL_ANGLE]),
+                                    p95_of(metrics, figure_names[REHA_MUSCLE_DEEP_ANGLE]));
     json_t *errors = json_pack("{s:o, s:o, s:o}", "fascicle_angle_deg",
-                               reha_json_real(p95_of(metrics, figure_names[REHA_MUSCLE_FASCICLE_ANGLE])), "aponeurosis_angle_deg",
-                               reha_json_real(aponeurosis), "thickness_ratio",
+                               reha_json_real(p95_of(metrics, figure_names[REHA_MUSCLE_FASCICLE_ANGLE])),
+                               "aponeurosis_angle_deg", reha_json_real(aponeurosis), "thickness_ratio",
                                reha_json_real(p95_of(metrics, figure_names[REHA_MUSCLE_THICKNESS])));
     reha_status status = REHA_OK;
     if (json_object_set_new(model->card, "measurement_error_95", errors) != 0 ||
         json_object_set(model->card, "metrics", metrics) != 0 ||
-        json_object_set_new(metrics, "split", json_string(options->split != NULL ? options->split : "all")) != 0) {
+        json_object_set_new(metrics, "split", json_string(options->split != NULL ? options->split : "all")) !=
+            0) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
     } else {
         status = reha_muscle_card_save(model_folder, model->card, err);

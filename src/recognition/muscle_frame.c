@@ -9,17 +9,19 @@
 #include <string.h>
 
 enum {
-    WORK_SIDE_PX = 512,  /* pictures are looked at at about this size */
+    WORK_SIDE_PX = 512, /* pictures are looked at at about this size */
     CELL_PX = 8,
     SHORTER_MIN_PX = 96, /* smaller pictures are not made smaller still */
     TONE_SAMPLES = 20000
 };
-static const double STEP_MIN = 0.008;     /* of the grey range: less is compression, not speckle */
-static const double ACTIVE_SHARE = 0.45;  /* of the pixels of a cell that must differ from a neighbour */
-static const double EDGE_SHARE = 0.20;    /* of the full rows' (columns') tissue where the box ends */
-static const double SPECKLE_LOW = 0.6;    /* of the box's cells: with less, the picture is looked at once more */
-static const double LINE_SHARE = 0.05;    /* of a line's pixels that must differ from the next one along it: else it is drawn */
-static const double BRIGHTER = 0.3;       /* of the grey range: by how much a page beside the tissue is brighter than it */
+static const double STEP_MIN = 0.008;    /* of the grey range: less is compression, not speckle */
+static const double ACTIVE_SHARE = 0.45; /* of the pixels of a cell that must differ from a neighbour */
+static const double EDGE_SHARE = 0.20;   /* of the full rows' (columns') tissue where the box ends */
+static const double SPECKLE_LOW = 0.6; /* of the box's cells: with less, the picture is looked at once more */
+static const double LINE_SHARE =
+    0.05; /* of a line's pixels that must differ from the next one along it: else it is drawn */
+static const double BRIGHTER =
+    0.3; /* of the grey range: by how much a page beside the tissue is brighter than it */
 static const double FULL_QUANTILE = 0.80; /* a "full" row has as much tissue as this quantile of all rows */
 static const double TONE_PERCENTILES[2] = {1.0, 99.5};
 
@@ -76,8 +78,8 @@ static int keep_largest(cells *grid)
             const int at = grid->queue[head++];
             const int x = at % grid->width;
             const int y = at / grid->width;
-            const int next[4] = {x > 0 ? at - 1 : -1, x + 1 < grid->width ? at + 1 : -1, y > 0 ? at - grid->width : -1,
-                                 y + 1 < grid->height ? at + grid->width : -1};
+            const int next[4] = {x > 0 ? at - 1 : -1, x + 1 < grid->width ? at + 1 : -1,
+                                 y > 0 ? at - grid->width : -1, y + 1 < grid->height ? at + grid->width : -1};
             for (int k = 0; k < 4; k++) {
                 if (next[k] >= 0 && grid->active[next[k]] == 1) {
                     grid->active[next[k]] = label;
@@ -161,8 +163,8 @@ typedef struct side { /* of a box in pixels of the reduced picture */
 } side;
 
 /* Of the box's line at `at` along one of its sides. */
-static void look_at_line(const reha_gray *image, const int *box, bool is_column, int at, double step, double *mean,
-                         double *share)
+static void look_at_line(const reha_gray *image, const int *box, bool is_column, int at, double step,
+                         double *mean, double *share)
 {
     const int from = box[is_column ? 1 : 0];
     const int to = box[is_column ? 3 : 2];
@@ -175,14 +177,16 @@ static void look_at_line(const reha_gray *image, const int *box, bool is_column,
         const int next_y = is_column ? (i + 1 < to ? i + 1 : i) : y;
         const double here = (double)reha_gray_at(image, (uint32_t)x, (uint32_t)y);
         sum += here;
-        differing += fabs(here - (double)reha_gray_at(image, (uint32_t)next_x, (uint32_t)next_y)) > step ? 1 : 0;
+        differing +=
+            fabs(here - (double)reha_gray_at(image, (uint32_t)next_x, (uint32_t)next_y)) > step ? 1 : 0;
     }
     *mean = sum / (to - from);
     *share = (double)differing / (to - from);
 }
 
-/* A cell at the edge may hold a piece of the page or menu beside the tissue: the box shrinks to the lines of speckle. One
- * more line goes where that page is bright, as it mixes into the tissue's first line. box: x0, y0, x1, y1. */
+/* A cell at the edge may hold a piece of the page or menu beside the tissue: the box shrinks to the lines of
+ * speckle. One more line goes where that page is bright, as it mixes into the tissue's first line. box: x0,
+ * y0, x1, y1. */
 static void trim_box(const reha_gray *image, double range, int *box)
 {
     static const side sides[4] = {{true, 1}, {false, 1}, {true, -1}, {false, -1}};
@@ -192,7 +196,8 @@ static void trim_box(const reha_gray *image, double range, int *box)
         double mean = 0.0;
         double share = 0.0;
         double outside = 0.0;
-        for (int moved = 0; moved <= CELL_PX && box[2] - box[0] > 4 * CELL_PX && box[3] - box[1] > 4 * CELL_PX; moved++) {
+        for (int moved = 0;
+             moved <= CELL_PX && box[2] - box[0] > 4 * CELL_PX && box[3] - box[1] > 4 * CELL_PX; moved++) {
             const int at = sides[k].step > 0 ? box[k] : box[k] - 1;
             const int before = at - sides[k].step;
             look_at_line(image, box, is_column, at, STEP_MIN * range, &mean, &share);
@@ -244,7 +249,8 @@ static reha_status look_at_cells(const reha_gray *image, reha_muscle_frame *out,
         }
     }
     out->speckle = inside / (found.width_px * found.height_px);
-    int edges[4] = {(int)found.x_px * CELL_PX, (int)found.y_px * CELL_PX, (int)(found.x_px + found.width_px) * CELL_PX,
+    int edges[4] = {(int)found.x_px * CELL_PX, (int)found.y_px * CELL_PX,
+                    (int)(found.x_px + found.width_px) * CELL_PX,
                     (int)(found.y_px + found.height_px) * CELL_PX};
     trim_box(image, range, edges);
     out->box = (reha_box_px){edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]};
@@ -269,7 +275,8 @@ static reha_status measure_tone(const reha_gray *image, reha_muscle_frame *out, 
     double squares = 0.0;
     for (uint32_t y = y0; y < y1; y++) {
         for (uint32_t x = x0; x < x1; x++) {
-            const double v = fmin(1.0, fmax(0.0, ((double)reha_gray_at(image, x, y) - out->low) / (out->high - out->low)));
+            const double v =
+                fmin(1.0, fmax(0.0, ((double)reha_gray_at(image, x, y) - out->low) / (out->high - out->low)));
             sum += v;
             squares += v * v;
         }
@@ -281,7 +288,8 @@ static reha_status measure_tone(const reha_gray *image, reha_muscle_frame *out, 
 }
 
 /* At the size that is `factor` times smaller. */
-static reha_status look_reduced(const reha_gray *image, uint32_t factor, reha_muscle_frame *out, reha_error *err)
+static reha_status look_reduced(const reha_gray *image, uint32_t factor, reha_muscle_frame *out,
+                                reha_error *err)
 {
     reha_gray *reduced = NULL;
     *out = (reha_muscle_frame){.box = {0, 0, image->width_px, image->height_px}};

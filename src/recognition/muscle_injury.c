@@ -194,9 +194,10 @@ static bool marks_nearly_all(const injury_case *work)
 static void note_findings(const injury_case *work, int told, reha_region *region)
 {
     if (marks_nearly_all(work)) {
-        reha_region_note(region, REHA_NOTE_WARNING, "unlike-training",
-                         "More than half of the visible belly is marked: more likely the picture is unlike those of "
-                         "training (another scanner, preset or muscle) than injured. Do not use the result.");
+        reha_region_note(
+            region, REHA_NOTE_WARNING, "unlike-training",
+            "More than half of the visible belly is marked: more likely the picture is unlike those of "
+            "training (another scanner, preset or muscle) than injured. Do not use the result.");
     }
     if (told == 0) {
         reha_region_note(region, REHA_NOTE_INFO, "no-region",
@@ -310,7 +311,9 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
         return reha_fail(err, REHA_E_FORMAT,
                          "the model's card has no rule for grades: run 'rehascope calibrate' first");
     }
-    REHA_TRY(reha_analysis_begin(REHA_INJURY_TASK, reha_json_string(model->card, "name", ""), reha_json_string(model->card, "version", ""), image, acquisition, &analysis, err));
+    REHA_TRY(reha_analysis_begin(REHA_INJURY_TASK, reha_json_string(model->card, "name", ""),
+                                 reha_json_string(model->card, "version", ""), image, acquisition, &analysis,
+                                 err));
     if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
         analysis->acquisition.side = options->side_hint;
     }

@@ -34,7 +34,8 @@ double reha_muscle_angle_of_slope(double slope)
     return -DEG * atan(slope);
 }
 
-void reha_muscle_label(const float *map, int width, int height, double threshold, int *labels, int *queue, int *count)
+void reha_muscle_label(const float *map, int width, int height, double threshold, int *labels, int *queue,
+                       int *count)
 {
     memset(labels, 0, (size_t)width * (size_t)height * sizeof *labels);
     *count = 0;
@@ -52,7 +53,8 @@ void reha_muscle_label(const float *map, int width, int height, double threshold
                 const int x = at % width + k % 3 - 1;
                 const int y = at / width + k / 3 - 1;
                 const int next = y * width + x;
-                if (x >= 0 && x < width && y >= 0 && y < height && labels[next] == 0 && (double)map[next] > threshold) {
+                if (x >= 0 && x < width && y >= 0 && y < height && labels[next] == 0 &&
+                    (double)map[next] > threshold) {
                     labels[next] = *count;
                     queue[tail++] = next;
                 }
@@ -147,7 +149,7 @@ static double fit_robust(const double *u, const double *y, int count, int terms,
 
 typedef struct trace { /* the boundaries of one band, in map rows; NaN where it is not */
     double top[SIDE], bottom[SIDE];
-    double most[SIDE];    /* highest probability */
+    double most[SIDE]; /* highest probability */
     int columns, from, to;
     double slope, middle; /* of a plain line through the centres: y at column SIDE / 2 */
     bool is_used;
@@ -191,9 +193,9 @@ static void describe(trace *t)
     t->middle = n > 0.0 ? (sy - t->slope * sx) / n : 0.0;
 }
 
-/* In each column the runs of a piece. Where a band forks, the belly lies outside of the fork: its upper arm bounds
- * the muscle above, its lower arm the one below, and so each edge follows its own arm. Arms that are thin against
- * the strongest one are spurs. */
+/* In each column the runs of a piece. Where a band forks, the belly lies outside of the fork: its upper arm
+ * bounds the muscle above, its lower arm the one below, and so each edge follows its own arm. Arms that are
+ * thin against the strongest one are spurs. */
 static void trace_piece(const float *map, const int *labels, int label, double threshold, trace *out)
 {
     for (int x = 0; x < SIDE; x++) {
@@ -291,7 +293,8 @@ static void sort_by_columns(trace *pieces, int count)
     }
 }
 
-static int collect_pieces(const float *map, const int *labels, int label_count, double threshold, trace *pieces)
+static int collect_pieces(const float *map, const int *labels, int label_count, double threshold,
+                          trace *pieces)
 {
     int count = 0;
     for (int label = 1; label <= label_count && count < PIECES_MAX; label++) {
@@ -309,7 +312,8 @@ static void insert_band(const trace *line, reha_box_px box, reha_muscle_band *ou
     fit_edge(line, line->top, box, &band.edges[REHA_MUSCLE_UPPER_EDGE]);
     fit_edge(line, line->bottom, box, &band.edges[REHA_MUSCLE_LOWER_EDGE]);
     const double middle = band.edges[0].x_middle;
-    band.y_middle_px = 0.5 * (reha_muscle_curve_at(&band.edges[0], middle) + reha_muscle_curve_at(&band.edges[1], middle));
+    band.y_middle_px =
+        0.5 * (reha_muscle_curve_at(&band.edges[0], middle) + reha_muscle_curve_at(&band.edges[1], middle));
     band.strength = 0.0;
     for (int x = 0; x < SIDE; x++) {
         band.strength += line->most[x] / SIDE;

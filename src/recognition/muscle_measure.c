@@ -8,9 +8,11 @@
 enum { SIDE = REHA_MUSCLE_MAP_PX, PLACES = 9, STEPS = 64, DEPTHS_MIN = 6 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double BAND_THRESHOLDS[] = {0.5, 0.25}; /* the second where the first finds too few lines */
-static const double STRENGTH_CLEAR = 0.4;    /* of a line: mean probability over the width */
-static const double THICKNESS_MIN = 0.06;    /* of the box's height: two lines closer than this are one aponeurosis */
-static const double LENGTH_PENNATION_MIN_DEG = 3.0; /* flatter: the crossing with the aponeurosis is arbitrary */
+static const double STRENGTH_CLEAR = 0.4;            /* of a line: mean probability over the width */
+static const double THICKNESS_MIN =
+    0.06; /* of the box's height: two lines closer than this are one aponeurosis */
+static const double LENGTH_PENNATION_MIN_DEG =
+    3.0; /* flatter: the crossing with the aponeurosis is arbitrary */
 
 bool reha_muscle_in_belly(const reha_muscle_measurement *belly, reha_point_px at)
 {
@@ -35,7 +37,8 @@ static double fascicles_between(const float *fascicle, reha_box_px box, const re
     return sum;
 }
 
-static void take_pair(const reha_muscle_band *top, const reha_muscle_band *bottom, reha_muscle_measurement *out)
+static void take_pair(const reha_muscle_band *top, const reha_muscle_band *bottom,
+                      reha_muscle_measurement *out)
 {
     out->has_superficial = top != NULL;
     out->has_deep = bottom != NULL;
@@ -135,7 +138,8 @@ static void measure_thickness(const reha_muscle_frame *frame, reha_muscle_measur
     }
     for (int i = 0; i < REHA_MUSCLE_PROFILE; i++) {
         const double x = from + (to - from) * (i + 0.5) / REHA_MUSCLE_PROFILE;
-        const double y = 0.5 * (reha_muscle_curve_at(&out->superficial, x) + reha_muscle_curve_at(&out->deep, x));
+        const double y =
+            0.5 * (reha_muscle_curve_at(&out->superficial, x) + reha_muscle_curve_at(&out->deep, x));
         const double slope = 0.5 * (reha_muscle_curve_slope_at(&out->superficial, x) +
                                     reha_muscle_curve_slope_at(&out->deep, x));
         const double norm = sqrt(1.0 + slope * slope);
@@ -169,8 +173,8 @@ static double depth_share(const reha_muscle_measurement *m, reha_point_px at)
 }
 
 /* Angle as a line over depth; supported only by pieces in the deep and the superficial third. */
-static bool fit_bending(const reha_muscle_measurement *m, const reha_muscle_segment *segments, int count, double *at_deep,
-                        double *bending)
+static bool fit_bending(const reha_muscle_measurement *m, const reha_muscle_segment *segments, int count,
+                        double *at_deep, double *bending)
 {
     double n = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
     int deep = 0;
@@ -200,7 +204,8 @@ static bool fit_bending(const reha_muscle_measurement *m, const reha_muscle_segm
 }
 
 /* Follows the direction upwards from a point on the deep aponeurosis until the superficial one is met. */
-static double follow(const reha_muscle_measurement *m, reha_point_px from, double sign, double at_deep, double bending)
+static double follow(const reha_muscle_measurement *m, reha_point_px from, double sign, double at_deep,
+                     double bending)
 {
     const double step = m->thickness_px / STEPS;
     double length = 0.0;
@@ -238,7 +243,8 @@ static void measure_length(const reha_muscle_frame *frame, const reha_muscle_seg
     double sum = 0.0, squares = 0.0, outside = 0.0, curved = 0.0;
     int places = 0;
     int curves = 0;
-    /* Towards the superficial aponeurosis, seen from the deep one: up, and so to the right for rising ones. */
+    /* Towards the superficial aponeurosis, seen from the deep one: up, and so to the right for rising ones.
+     */
     const double relative = reha_muscle_wrap(out->fascicle_angle_deg - out->deep_angle_deg);
     if (fabs(relative) < LENGTH_PENNATION_MIN_DEG) {
         return;
@@ -255,8 +261,8 @@ static void measure_length(const reha_muscle_frame *frame, const reha_muscle_seg
         double up = 0.0;
         double down = 0.0;
         if (!meet(&out->superficial, middle, sign * cos(angle), -sign * sin(angle), &up) ||
-            !meet(&out->deep, middle, -sign * cos(angle), sign * sin(angle), &down) || up <= 0.0 || down <= 0.0 ||
-            up + down > 20.0 * out->thickness_px) {
+            !meet(&out->deep, middle, -sign * cos(angle), sign * sin(angle), &down) || up <= 0.0 ||
+            down <= 0.0 || up + down > 20.0 * out->thickness_px) {
             continue;
         }
         const reha_point_px low = {x - sign * down * cos(angle), middle.y_px + sign * down * sin(angle)};
@@ -293,7 +299,8 @@ static void measure_echo(const reha_gray *image, const reha_muscle_frame *frame,
     const uint32_t x1 = (uint32_t)(frame->box.x_px + frame->box.width_px);
     for (uint32_t x = x0; x < x1; x++) {
         const double top = fmax(frame->box.y_px, ceil(reha_muscle_curve_at(&out->superficial, x)));
-        const double bottom = fmin(frame->box.y_px + frame->box.height_px, reha_muscle_curve_at(&out->deep, x));
+        const double bottom =
+            fmin(frame->box.y_px + frame->box.height_px, reha_muscle_curve_at(&out->deep, x));
         for (double y = top; y < bottom; y += 1.0) {
             const double v = (double)reha_gray_at(image, x, (uint32_t)y);
             sum += v;
@@ -323,8 +330,9 @@ static reha_muscle_measurement nothing(void)
     return m;
 }
 
-reha_status reha_muscle_measure(const reha_gray *image, const reha_muscle_frame *frame, const float *aponeurosis,
-                                const float *fascicle, reha_muscle_measurement *out, reha_error *err)
+reha_status reha_muscle_measure(const reha_gray *image, const reha_muscle_frame *frame,
+                                const float *aponeurosis, const float *fascicle, reha_muscle_measurement *out,
+                                reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = nothing();

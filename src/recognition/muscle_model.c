@@ -16,11 +16,11 @@ enum {
     MAP_COUNT = MAP * MAP
 };
 
-/* The network looks twice: at the tissue and at a framing a tenth wider. Their mean is better than either (Dice on
- * held-out pictures 0.846 to 0.850), and where they disagree neither is to be trusted. */
+/* The network looks twice: at the tissue and at a framing a tenth wider. Their mean is better than either
+ * (Dice on held-out pictures 0.846 to 0.850), and where they disagree neither is to be trusted. */
 static const double WIDER[REHA_MUSCLE_FRAMINGS] = {1.0, 1.1};
-/* Mean grey of the tissue to which every picture is brought by a power of its grey (the training pictures' median):
- * scanners' grey maps differ by about that much. */
+/* Mean grey of the tissue to which every picture is brought by a power of its grey (the training pictures'
+ * median): scanners' grey maps differ by about that much. */
 static const double TONE_MEAN = 0.25, GAMMA_MIN = 0.4, GAMMA_MAX = 2.0;
 static const double ASPECT_MIN = 0.85, ASPECT_MAX = 1.40; /* width by height of what the network sees */
 
@@ -46,8 +46,8 @@ static reha_status check_shapes(const reha_graph *graph, const char *path, reha_
                out.dims[1] == REHA_MUSCLE_MAPS && out.dims[2] == MAP && out.dims[3] == MAP;
     }
     return fits ? REHA_OK
-                : reha_fail(err, REHA_E_FORMAT, "%s: is no muscle network [1, 1, %d, %d] -> [1, %d, %d, %d]", path, SIDE,
-                            SIDE, REHA_MUSCLE_MAPS, MAP, MAP);
+                : reha_fail(err, REHA_E_FORMAT, "%s: is no muscle network [1, 1, %d, %d] -> [1, %d, %d, %d]",
+                            path, SIDE, SIDE, REHA_MUSCLE_MAPS, MAP, MAP);
 }
 
 static void read_errors(const json_t *card, reha_muscle_errors *out)
@@ -59,7 +59,8 @@ static void read_errors(const json_t *card, reha_muscle_errors *out)
     out->thickness_ratio = reha_json_number(errors, "thickness_ratio", (double)NAN);
 }
 
-static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options, reha_error *err)
+static reha_status open_all(reha_model *model, const char *folder, const reha_model_options *options,
+                            reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *graph = NULL;
@@ -156,8 +157,9 @@ static reha_status maps_new(reha_muscle_maps *out, reha_error *err)
 
 /* ---- Framings ---- */
 
-/* Around the tissue, `wider` times as large. A picture much wider or taller than those of the training (turned down or up
- * in depth) would be stretched out of all likeness: it gets black below or beside instead. */
+/* Around the tissue, `wider` times as large. A picture much wider or taller than those of the training
+ * (turned down or up in depth) would be stretched out of all likeness: it gets black below or beside instead.
+ */
 static reha_box_px framing_of(const reha_box_px *tissue, double wider)
 {
     const double width = fmax(tissue->width_px, ASPECT_MIN * tissue->height_px);
@@ -174,7 +176,8 @@ static void read_at_tissue(const float *map, const reha_box_px *framing, const r
             const double px = tissue->x_px + (x + 0.5) / MAP * tissue->width_px;
             const double py = tissue->y_px + (y + 0.5) / MAP * tissue->height_px;
             const double u = fmin(MAP - 1.0, fmax(0.0, (px - framing->x_px) / framing->width_px * MAP - 0.5));
-            const double v = fmin(MAP - 1.0, fmax(0.0, (py - framing->y_px) / framing->height_px * MAP - 0.5));
+            const double v =
+                fmin(MAP - 1.0, fmax(0.0, (py - framing->y_px) / framing->height_px * MAP - 0.5));
             const int ix = u < MAP - 1 ? (int)u : MAP - 2;
             const int iy = v < MAP - 1 ? (int)v : MAP - 2;
             const float fx = (float)(u - ix);

@@ -26,10 +26,11 @@ static const struct {
                     {"linearbottleneck16_batchnorm2", 96}};
 
 /* The colour stem reads (grey, grey, grey): its first convolution collapses to one channel. */
-static reha_status add_stem(const reha_graph *colour, const reha_node *stem, reha_value_id input, reha_graph *grey,
-                            reha_value_id *out, reha_error *err)
+static reha_status add_stem(const reha_graph *colour, const reha_node *stem, reha_value_id input,
+                            reha_graph *grey, reha_value_id *out, reha_error *err)
 {
-    REHA_TRY(reha_graph_add_conv(grey, stem->name, input, (int)stem->shape.dims[1], stem->window, 1, false, out, err));
+    REHA_TRY(reha_graph_add_conv(grey, stem->name, input, (int)stem->shape.dims[1], stem->window, 1, false,
+                                 out, err));
     const float *from = reha_graph_param(colour, stem->params[0])->values;
     reha_param *weight = reha_graph_param_mutable(grey, reha_graph_node(grey, *out)->params[0]);
     const size_t area = (size_t)(stem->window.kernel_h * stem->window.kernel_w);
@@ -43,7 +44,8 @@ static reha_status add_stem(const reha_graph *colour, const reha_node *stem, reh
 }
 
 /* Copies the colour encoder behind a grey input, up to its coarsest map that the decoder reads. */
-static reha_status add_encoder(const reha_graph *colour, reha_graph *graph, reha_value_id *maps, reha_error *err)
+static reha_status add_encoder(const reha_graph *colour, reha_graph *graph, reha_value_id *maps,
+                               reha_error *err)
 {
     reha_status status = REHA_OK;
     const int stem = reha_graph_find_node(colour, "conv0");
@@ -53,7 +55,8 @@ static reha_status add_encoder(const reha_graph *colour, reha_graph *graph, reha
         status = reha_fail(err, renamed == NULL ? REHA_E_NOMEM : REHA_E_INTERNAL, "no encoder can be made");
         goto done;
     }
-    REHA_CHECK(add_stem(colour, reha_graph_node(colour, stem), reha_graph_input(graph, 0), graph, &renamed[stem], err));
+    REHA_CHECK(add_stem(colour, reha_graph_node(colour, stem), reha_graph_input(graph, 0), graph,
+                        &renamed[stem], err));
     for (int i = stem + 1; i <= last; i++) {
         const reha_node *node = reha_graph_node(colour, i);
         reha_value_id inputs[REHA_NN_INPUTS_MAX];
@@ -82,7 +85,8 @@ static reha_status conv_norm(reha_graph *graph, const char *stem, int scale, int
     char norm[32];
     (void)snprintf(conv, sizeof conv, "%s%d_conv", stem, scale);
     (void)snprintf(norm, sizeof norm, "%s%d_norm", stem, scale);
-    const reha_conv_norm part = {conv, norm, channels, reha_window_square(kernel, 1, kernel / 2), 1, activation};
+    const reha_conv_norm part = {conv, norm,      channels, reha_window_square(kernel, 1, kernel / 2),
+                                 1,    activation};
     return reha_zoo_conv_norm(graph, &part, *value, value, err);
 }
 
@@ -101,9 +105,10 @@ static reha_status add_decoder(reha_graph *graph, const reha_value_id *maps, reh
         const int next = s > SCALE_FINEST ? scales[s - 1].channels : scales[s].channels;
         REHA_TRY(conv_norm(graph, "mix", s, next, 3, REHA_OP_RELU, &value, err));
     }
-    REHA_TRY(conv_norm(graph, "fine", SCALE_FINEST, scales[SCALE_FINEST].channels, 3, REHA_OP_RELU, &value, err));
-    REHA_TRY(reha_graph_add_conv(graph, "head", value, REHA_MUSCLE_MAPS, reha_window_square(1, 1, 0), 1, true, &value,
-                                 err));
+    REHA_TRY(
+        conv_norm(graph, "fine", SCALE_FINEST, scales[SCALE_FINEST].channels, 3, REHA_OP_RELU, &value, err));
+    REHA_TRY(reha_graph_add_conv(graph, "head", value, REHA_MUSCLE_MAPS, reha_window_square(1, 1, 0), 1, true,
+                                 &value, err));
     return reha_graph_mark_output(graph, value, "maps", err);
 }
 
@@ -112,8 +117,8 @@ static void set_rates(reha_graph *graph, bool is_pretrained)
 {
     for (int i = 0; is_pretrained && i < reha_graph_node_count(graph); i++) {
         reha_node *node = reha_graph_node_mutable(graph, i);
-        const bool is_encoder = strncmp(node->name, "linearbottleneck", 16) == 0 || strcmp(node->name, "conv0") == 0 ||
-                                strcmp(node->name, "batchnorm0") == 0;
+        const bool is_encoder = strncmp(node->name, "linearbottleneck", 16) == 0 ||
+                                strcmp(node->name, "conv0") == 0 || strcmp(node->name, "batchnorm0") == 0;
         if (!is_encoder) {
             continue;
         }
@@ -126,15 +131,18 @@ static void set_rates(reha_graph *graph, bool is_pretrained)
     }
 }
 
-static reha_status build_colour(const char *backbone_folder, reha_random *random, reha_graph **out, reha_error *err)
+static reha_status build_colour(const char *backbone_folder, reha_random *random, reha_graph **out,
+                                reha_error *err)
 {
     reha_value_id value = 0;
     int loaded = 0;
     REHA_TRY(reha_graph_new("encoder", out, err));
-    REHA_TRY(reha_graph_add_input(*out, "image", RGB, REHA_MUSCLE_INPUT_PX, REHA_MUSCLE_INPUT_PX, &value, err));
+    REHA_TRY(
+        reha_graph_add_input(*out, "image", RGB, REHA_MUSCLE_INPUT_PX, REHA_MUSCLE_INPUT_PX, &value, err));
     REHA_TRY(reha_zoo_mobilenetv2(*out, value, &value, err));
     reha_graph_init_params(*out, random);
-    return backbone_folder != NULL ? reha_backbone_load(*out, backbone_folder, WEIGHT_PREFIX, &loaded, err) : REHA_OK;
+    return backbone_folder != NULL ? reha_backbone_load(*out, backbone_folder, WEIGHT_PREFIX, &loaded, err)
+                                   : REHA_OK;
 }
 
 /* He weights for the decoder only: initialising the whole graph would wipe the encoder. */
@@ -159,7 +167,8 @@ static void init_decoder(reha_graph *graph, reha_random *random)
     }
 }
 
-reha_status reha_muscle_network_new(const char *backbone_folder, uint64_t seed, reha_graph **out, reha_error *err)
+reha_status reha_muscle_network_new(const char *backbone_folder, uint64_t seed, reha_graph **out,
+                                    reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *colour = NULL;
@@ -170,7 +179,8 @@ reha_status reha_muscle_network_new(const char *backbone_folder, uint64_t seed, 
     *out = NULL;
     REHA_CHECK(build_colour(backbone_folder, &random, &colour, err));
     REHA_CHECK(reha_graph_new("muscle-us", &graph, err));
-    REHA_CHECK(reha_graph_add_input(graph, "image", 1, REHA_MUSCLE_INPUT_PX, REHA_MUSCLE_INPUT_PX, &value, err));
+    REHA_CHECK(
+        reha_graph_add_input(graph, "image", 1, REHA_MUSCLE_INPUT_PX, REHA_MUSCLE_INPUT_PX, &value, err));
     REHA_CHECK(add_encoder(colour, graph, maps, err));
     REHA_CHECK(add_decoder(graph, maps, err));
     init_decoder(graph, &random);
@@ -198,11 +208,12 @@ void reha_muscle_standardise(float *square, size_t count)
     }
 }
 
-reha_status reha_muscle_square(const reha_gray *image, const reha_muscle_frame *frame, float *out, reha_error *err)
+reha_status reha_muscle_square(const reha_gray *image, const reha_muscle_frame *frame, float *out,
+                               reha_error *err)
 {
     const reha_tone tone = {frame->low, frame->high};
-    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_ZERO, tone, REHA_MUSCLE_INPUT_PX, REHA_MUSCLE_INPUT_PX, out,
-                              err));
+    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_ZERO, tone, REHA_MUSCLE_INPUT_PX,
+                              REHA_MUSCLE_INPUT_PX, out, err));
     reha_muscle_standardise(out, (size_t)REHA_MUSCLE_INPUT_PX * REHA_MUSCLE_INPUT_PX);
     return REHA_OK;
 }

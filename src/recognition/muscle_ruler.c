@@ -5,8 +5,16 @@
 #include <math.h>
 #include <string.h>
 
-enum { TICKS_MAX = 128, TICKS_MIN = 5, TICK_HEIGHT_MAX = 5, TICK_WIDTH_MIN = 2, TICK_WIDTH_MAX = 40, STRIPS_MAX = 2 };
-static const double CONTRAST = 0.12;        /* of the grey range: how much brighter than its surroundings a tick is */
+enum {
+    TICKS_MAX = 128,
+    TICKS_MIN = 5,
+    TICK_HEIGHT_MAX = 5,
+    TICK_WIDTH_MIN = 2,
+    TICK_WIDTH_MAX = 40,
+    STRIPS_MAX = 2
+};
+static const double CONTRAST =
+    0.12; /* of the grey range: how much brighter than its surroundings a tick is */
 static const double RESIDUAL_MAX_PX = 1.0;
 static const double STEP_MIN_PX = 8.0;
 static const double DEPTH_MIN_MM = 15.0, DEPTH_MAX_MM = 150.0;
@@ -17,8 +25,8 @@ typedef struct tick {
     int length; /* along x */
 } tick;
 
-/* Ticks that end (or begin) in column x: bright runs of at most TICK_HEIGHT_MAX rows in that column, with dark above and
- * below. */
+/* Ticks that end (or begin) in column x: bright runs of at most TICK_HEIGHT_MAX rows in that column, with
+ * dark above and below. */
 static int ticks_in_column(const reha_gray *image, uint32_t x, float low, float step, tick *out)
 {
     int count = 0;
@@ -51,7 +59,8 @@ static int ticks_in_column(const reha_gray *image, uint32_t x, float low, float 
     return count;
 }
 
-/* The longest even row of ticks that starts with two of them; ticks between (letters, arrows) are passed over. */
+/* The longest even row of ticks that starts with two of them; ticks between (letters, arrows) are passed
+ * over. */
 static int even_row(const tick *ticks, int count, int first, int second, int *members, double *step)
 {
     int found = 0;
@@ -105,8 +114,8 @@ static void consider(const reha_muscle_frame *frame, const tick *ticks, int coun
                 continue;
             }
             for (int i = 0; i < now.tick_count; i++) {
-                now.residual_px = fmax(now.residual_px,
-                                       fabs(ticks[members[i]].y - ticks[members[0]].y - i * now.step_px));
+                now.residual_px =
+                    fmax(now.residual_px, fabs(ticks[members[i]].y - ticks[members[0]].y - i * now.step_px));
             }
             now.unit_mm = lengths_alternate(ticks, members, now.tick_count) ? 5.0 : 10.0;
             const double depth_mm = frame->box.height_px / now.step_px * now.unit_mm;
@@ -121,12 +130,12 @@ static void consider(const reha_muscle_frame *frame, const tick *ticks, int coun
     }
 }
 
-reha_status reha_muscle_ruler_read(const reha_gray *image, const reha_muscle_frame *frame, reha_muscle_ruler *out,
-                                   reha_error *err)
+reha_status reha_muscle_ruler_read(const reha_gray *image, const reha_muscle_frame *frame,
+                                   reha_muscle_ruler *out, reha_error *err)
 {
     *out = (reha_muscle_ruler){0};
-    const uint32_t strips[STRIPS_MAX][2] = {{0, (uint32_t)frame->box.x_px},
-                                            {(uint32_t)(frame->box.x_px + frame->box.width_px), image->width_px}};
+    const uint32_t strips[STRIPS_MAX][2] = {
+        {0, (uint32_t)frame->box.x_px}, {(uint32_t)(frame->box.x_px + frame->box.width_px), image->width_px}};
     tick *ticks = reha_alloc(TICKS_MAX * sizeof *ticks);
     if (ticks == NULL) {
         reha_free(ticks);

@@ -1,5 +1,5 @@
-/* Direction of speckle by the structure tensor: where the network marks too little, the grey values themselves
- * still run along the fascicles. Works on an isotropic copy of the tissue box. */
+/* Direction of speckle by the structure tensor: where the network marks too little, the grey values
+ * themselves still run along the fascicles. Works on an isotropic copy of the tissue box. */
 #include "recognition/muscle_measure.h"
 
 #include "base/memory.h"
@@ -7,9 +7,16 @@
 
 #include <math.h>
 
-enum { WORK_SIDE_PX = 256, BINS = 180, BLUR_RADIUS_PX = 1, TENSOR_RADIUS_PX = 4, SMOOTH_BINS = 3, NEAR_DEG = 10 };
+enum {
+    WORK_SIDE_PX = 256,
+    BINS = 180,
+    BLUR_RADIUS_PX = 1,
+    TENSOR_RADIUS_PX = 4,
+    SMOOTH_BINS = 3,
+    NEAR_DEG = 10
+};
 static const double DEG = 180.0 / 3.14159265358979323846;
-static const double MARGIN = 0.12;            /* of the thickness: left out along both aponeuroses */
+static const double MARGIN = 0.12;             /* of the thickness: left out along both aponeuroses */
 static const double FROM_MIDDLE_MIN_DEG = 4.0; /* flatter is the aponeurosis itself, or fat */
 static const double FROM_MIDDLE_MAX_DEG = 60.0;
 
@@ -48,8 +55,8 @@ static bool is_well_inside(const reha_muscle_measurement *belly, reha_point_px a
     return at.y_px > top + MARGIN * (bottom - top) && at.y_px < bottom - MARGIN * (bottom - top);
 }
 
-static void fill_histogram(const texture *t, const reha_muscle_frame *frame, const reha_muscle_measurement *belly,
-                           double *bins)
+static void fill_histogram(const texture *t, const reha_muscle_frame *frame,
+                           const reha_muscle_measurement *belly, double *bins)
 {
     const double step = frame->box.width_px / t->width;
     for (int i = 0; i < t->width * t->height; i++) {
@@ -120,7 +127,8 @@ static double find_peak(const double *bins, double middle_deg, double *share)
 }
 
 reha_status reha_muscle_texture(const reha_gray *image, const reha_muscle_frame *frame,
-                                const reha_muscle_measurement *belly, double *angle_deg, double *share, reha_error *err)
+                                const reha_muscle_measurement *belly, double *angle_deg, double *share,
+                                reha_error *err)
 {
     const double longer = fmax(frame->box.width_px, frame->box.height_px);
     const double scale = fmin(1.0, WORK_SIDE_PX / longer);

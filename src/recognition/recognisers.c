@@ -21,23 +21,21 @@ bool reha_progress_is_stopped(const reha_progress *progress)
     return progress != NULL && progress->should_stop != NULL && progress->should_stop(progress->context);
 }
 
-void reha_progress_tell(const reha_progress *progress, size_t done, size_t total, const char *unit, double start_ms)
+void reha_progress_tell(const reha_progress *progress, size_t done, size_t total, const char *unit,
+                        double start_ms)
 {
     if (progress == NULL || progress->update == NULL) {
         return;
     }
     const double rate = (double)done / (1e-3 * (reha_clock_ms() - start_ms) + 1e-9);
-    progress->update(progress->context, (double)done, (double)total, unit, rate, (double)(total - done) / rate, "");
+    progress->update(progress->context, (double)done, (double)total, unit, rate,
+                     (double)(total - done) / rate, "");
 }
 
 /* One line per task. */
 static const reha_recogniser *const recognisers[] = {
-    &reha_recogniser_knee_oa,
-    &reha_recogniser_muscle_us,
-    &reha_recogniser_fracture,
-    &reha_recogniser_muscle_injury,
-    &reha_recogniser_knee_mri,
-    &reha_recogniser_bone_density,
+    &reha_recogniser_knee_oa,       &reha_recogniser_muscle_us, &reha_recogniser_fracture,
+    &reha_recogniser_muscle_injury, &reha_recogniser_knee_mri,  &reha_recogniser_bone_density,
     &reha_recogniser_gate,
 };
 
@@ -155,7 +153,8 @@ reha_status reha_model_folder(const char *models_folder, const char *task, char 
     return status;
 }
 
-reha_status reha_model_choose(const reha_model_options *options, const char *task, char **out, reha_error *err)
+reha_status reha_model_choose(const reha_model_options *options, const char *task, char **out,
+                              reha_error *err)
 {
     *out = NULL;
     if (options->model_folder != NULL) {

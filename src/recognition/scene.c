@@ -266,7 +266,8 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     reha_scene scene;
     (void)options;
     *out = NULL;
-    REHA_TRY(reha_analysis_begin("gate", model->card.name, model->card.version, image, acquisition, &analysis, err));
+    REHA_TRY(reha_analysis_begin("gate", model->card.name, model->card.version, image, acquisition, &analysis,
+                                 err));
     const reha_status status = reha_scene_look(model, image, acquisition, false, &scene, err);
     if (status == REHA_OK) {
         tell(&scene, image, analysis);

@@ -212,19 +212,17 @@ static reha_status fit_kind(const reha_scene_data *train, const looks *cal, reha
             shorter = fmin(shorter, train->items[i].shorter_px);
         }
     }
-    *limits =
-        (reha_scene_limits){.is_present = true,
-                            .share_min = within(1.0 - found[BY_SHARE], 0.02, 0.5),
-                            /* A limb's recogniser takes what the gate lets in; a muscle's and a knee's look once more
-                             * themselves, and drawn muscle films, sure for them, came out below such a limit. */
-                            .modality_min = kind == REHA_SCENE_LIMB
-                                                ? within(1.0 - found[BY_MODALITY], 0.5, MODALITY_MOST)
-                                                : 0.0,
-                            .distance_max = DISTANCE_MARGIN * found[BY_DISTANCE],
-                            .contrast_min = fmin(CONTRAST_MOST, CONTRAST_SHARE * contrast),
-                            .shorter_px_min = SIZE_SHARE * shorter,
-                            .inverted_max = within(found[BY_INVERSION], 0.5, 0.99),
-                            .turned_max = kind == REHA_SCENE_LIMB ? 1.0 : within(found[BY_TURN], 0.5, 0.99)};
+    *limits = (reha_scene_limits){
+        .is_present = true,
+        .share_min = within(1.0 - found[BY_SHARE], 0.02, 0.5),
+        /* A limb's recogniser takes what the gate lets in; a muscle's and a knee's look once more
+         * themselves, and drawn muscle films, sure for them, came out below such a limit. */
+        .modality_min = kind == REHA_SCENE_LIMB ? within(1.0 - found[BY_MODALITY], 0.5, MODALITY_MOST) : 0.0,
+        .distance_max = DISTANCE_MARGIN * found[BY_DISTANCE],
+        .contrast_min = fmin(CONTRAST_MOST, CONTRAST_SHARE * contrast),
+        .shorter_px_min = SIZE_SHARE * shorter,
+        .inverted_max = within(found[BY_INVERSION], 0.5, 0.99),
+        .turned_max = kind == REHA_SCENE_LIMB ? 1.0 : within(found[BY_TURN], 0.5, 0.99)};
     limits->flaw_max[REHA_SCENE_CLEAR] = 1.0;
     for (int f = REHA_SCENE_CLEAR + 1; f < REHA_SCENE_FLAWS; f++) {
         limits->flaw_max[f] = within(found[BY_FLAW + f - (REHA_SCENE_CLEAR + 1)], 0.5, 0.995);

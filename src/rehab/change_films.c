@@ -154,7 +154,8 @@ static void doubt_improvement(reha_compared *out)
 static void finish(reha_films *films, reha_compared *out)
 {
     char remark[256];
-    if (strcmp(out->key, "cross-sectional-area") == 0) { /* its stated error is that of a pixel, not of a hand */
+    if (strcmp(out->key, "cross-sectional-area") ==
+        0) { /* its stated error is that of a pixel, not of a hand */
         out->change.verdict = REHA_CANNOT_TELL;
         say(out, "both borders were drawn by hand, with an error that is not known: draw each twice");
         return;
@@ -200,7 +201,8 @@ static reha_compared *add(reha_film_pair *pair, const char *key, const char *lab
 
 static const char *static_unit(const char *unit)
 {
-    static const char *const units[] = {"mm", "1", "deg", "px", "{grade}", "{grey}", "%", "mm2", "cm2", "px2"};
+    static const char *const units[] = {"mm",     "1", "deg", "px",  "{grade}",
+                                        "{grey}", "%", "mm2", "cm2", "px2"};
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(units[i], unit) == 0) {
             return units[i];

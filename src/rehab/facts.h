@@ -28,10 +28,10 @@ typedef enum reha_fact_origin {
 
 typedef struct reha_fact { /* borrowed texts */
     const char *name;
-    const char *label;   /* for clinicians: "pain in activity" */
-    const char *unit;    /* "of 10", "weeks", "" */
-    const char *section; /* of the input; "" for what is derived or stands at the top */
-    const char *finding; /* key of a finding that states it, or NULL */
+    const char *label;      /* for clinicians: "pain in activity" */
+    const char *unit;       /* "of 10", "weeks", "" */
+    const char *section;    /* of the input; "" for what is derived or stands at the top */
+    const char *finding;    /* key of a finding that states it, or NULL */
     const char *instrument; /* key of a score that states it (scores.json), or NULL */
     reha_fact_type type;
     reha_fact_origin origin;

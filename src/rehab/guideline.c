@@ -301,7 +301,8 @@ void reha_guideline_facts(const reha_guideline *guideline, int programme, unsign
         }
     }
     const int bmi = reha_fact_find(&guideline->facts, "bmi");
-    for (size_t i = 0; bmi >= 0 && set[bmi] != 0 && i < guideline->facts.count; i++) { /* it is derived from both */
+    for (size_t i = 0; bmi >= 0 && set[bmi] != 0 && i < guideline->facts.count;
+         i++) { /* it is derived from both */
         const char *name = guideline->facts.items[i].name;
         set[i] |= strcmp(name, "height_cm") == 0 || strcmp(name, "weight_kg") == 0 ? 1 : 0;
     }

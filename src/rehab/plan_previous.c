@@ -134,8 +134,10 @@ static void overwrite(plan_maker *m, json_t *line, const json_t *edited_line)
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         json_t *now = json_object_get(line, keys[i]);
         json_t *then = json_object_get(edited_line, keys[i]);
-        const bool is_judged = is_goal && strcmp(keys[i], "state") == 0; /* open or reached: today's numbers decide */
-        if (is_judged && strcmp(json_string_value(then) != NULL ? json_string_value(then) : "", "removed") != 0) {
+        const bool is_judged =
+            is_goal && strcmp(keys[i], "state") == 0; /* open or reached: today's numbers decide */
+        if (is_judged &&
+            strcmp(json_string_value(then) != NULL ? json_string_value(then) : "", "removed") != 0) {
             continue;
         }
         if (now != NULL && then != NULL && !json_equal(now, then)) {

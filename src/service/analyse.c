@@ -19,9 +19,9 @@ struct reha_analyser {
     reha_model *model;
     reha_analyser_options options;
     char model_hash[REHA_DIGEST_TEXT_BYTES];
-    reha_gatekeeper *keeper;    /* opened with the first image */
-    bool is_gate_missing;       /* not installed: not tried again */
-    reha_analyser *ultrasound;  /* opened when the first such image comes; NULL before, or with a task given */
+    reha_gatekeeper *keeper;   /* opened with the first image */
+    bool is_gate_missing;      /* not installed: not tried again */
+    reha_analyser *ultrasound; /* opened when the first such image comes; NULL before, or with a task given */
     bool is_ultrasound_missing; /* likewise */
 };
 
@@ -44,7 +44,8 @@ reha_status reha_analyser_open(const reha_analyser_options *options, reha_analys
     analyser->recogniser = reha_recogniser_find(task);
     if (analyser->recogniser == NULL) {
         status = strcmp(task, "t2-map") == 0
-                     ? reha_fail(err, REHA_E_NOT_FOUND, "T2 is measured in a whole series: use 'rehascope t2-map FOLDER'")
+                     ? reha_fail(err, REHA_E_NOT_FOUND,
+                                 "T2 is measured in a whole series: use 'rehascope t2-map FOLDER'")
                      : reha_fail(err, REHA_E_NOT_FOUND, "no task '%.40s'; see 'rehascope model list'", task);
         goto done;
     }
@@ -97,16 +98,18 @@ static void add_input_notes(const reha_input *input, reha_analysis *analysis)
         reha_analysis_note(analysis, REHA_NOTE_WARNING, "file", "%s", input->warnings[i]);
     }
     if (input->frame_count > 1 && strcmp(analysis->task, ULTRASOUND_TASK) == 0) {
-        reha_analysis_note(analysis, REHA_NOTE_INFO, "frames", "one of the %u frames of this file", input->frame_count);
+        reha_analysis_note(analysis, REHA_NOTE_INFO, "frames", "one of the %u frames of this file",
+                           input->frame_count);
     } else if (input->frame_count > 1) {
         reha_analysis_note(analysis, REHA_NOTE_WARNING, "frames",
                            "the file has %u frames; only the first one was analysed", input->frame_count);
     }
 }
 
-/* The recogniser for a task that the gate chose: this one, or the one for ultrasound, which is then opened. Where that is
- * not installed this one refuses. */
-static reha_status analyser_for(reha_analyser *analyser, const char *task, reha_analyser **out, reha_error *err)
+/* The recogniser for a task that the gate chose: this one, or the one for ultrasound, which is then opened.
+ * Where that is not installed this one refuses. */
+static reha_status analyser_for(reha_analyser *analyser, const char *task, reha_analyser **out,
+                                reha_error *err)
 {
     *out = analyser;
     if (analyser->options.task != NULL || strcmp(task, analyser->recogniser->name) == 0) {
@@ -133,7 +136,8 @@ static reha_status analyse_by(const reha_analyser *analyser, const reha_gray *im
 {
     const reha_analyse_options how = {.with_explanation = analyser->options.with_explanation,
                                       .side_hint = input->side_hint,
-                                      .side_source = input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL,
+                                      .side_source =
+                                          input->side_hint != REHA_SIDE_UNKNOWN ? "file name" : NULL,
                                       .allow_switched_off = analyser->options.allow_switched_off};
     REHA_TRY(analyser->recogniser->analyse(analyser->model, image, &input->facts, &how, out, err));
     memcpy((*out)->model_hash, analyser->model_hash, sizeof analyser->model_hash);
@@ -143,20 +147,22 @@ static reha_status analyse_by(const reha_analyser *analyser, const reha_gray *im
 static reha_status open_gate(reha_analyser *analyser, reha_error *err)
 {
     if (analyser->keeper == NULL && !analyser->is_gate_missing) {
-        REHA_TRY(reha_gatekeeper_new(analyser->options.models_folder, analyser->options.threads, &analyser->keeper, err));
+        REHA_TRY(reha_gatekeeper_new(analyser->options.models_folder, analyser->options.threads,
+                                     &analyser->keeper, err));
         analyser->is_gate_missing = analyser->keeper == NULL;
     }
     return REHA_OK;
 }
 
 /* Without the gate the recogniser's own admission is all there is: said with every result. */
-static reha_status analyse_ungated(const reha_analyser *analyser, const reha_input *input, reha_analysis **out,
-                                   reha_error *err)
+static reha_status analyse_ungated(const reha_analyser *analyser, const reha_input *input,
+                                   reha_analysis **out, reha_error *err)
 {
     REHA_TRY(analyse_by(analyser, input->image, input, out, err));
     if (analyser->is_gate_missing) {
-        reha_analysis_note(*out, REHA_NOTE_WARNING, "no-gate",
-                           "What the picture shows was not checked: the models folder holds no gate. Install models/gate.");
+        reha_analysis_note(
+            *out, REHA_NOTE_WARNING, "no-gate",
+            "What the picture shows was not checked: the models folder holds no gate. Install models/gate.");
     }
     return REHA_OK;
 }
@@ -198,8 +204,10 @@ static reha_status analyse_ruled(reha_analyser *analyser, const reha_input *inpu
     return REHA_OK;
 }
 
-/* By what the image is, as the gate sees it and the file says; a named task decides whom the gate is asked for. */
-static reha_status analyse_input(reha_analyser *analyser, const reha_input *input, reha_analysis **out, reha_error *err)
+/* By what the image is, as the gate sees it and the file says; a named task decides whom the gate is asked
+ * for. */
+static reha_status analyse_input(reha_analyser *analyser, const reha_input *input, reha_analysis **out,
+                                 reha_error *err)
 {
     reha_ruling ruling = {0};
     const bool asks_gate = strcmp(analyser->recogniser->name, GATE_TASK) == 0;
@@ -207,7 +215,8 @@ static reha_status analyse_input(reha_analyser *analyser, const reha_input *inpu
     if (analyser->keeper == NULL) {
         return analyse_ungated(analyser, input, out, err);
     }
-    REHA_TRY(reha_gatekeeper_ask(analyser->keeper, input->image, &input->facts, analyser->options.task, &ruling, err));
+    REHA_TRY(reha_gatekeeper_ask(analyser->keeper, input->image, &input->facts, analyser->options.task,
+                                 &ruling, err));
     const reha_status status = analyse_ruled(analyser, input, &ruling, out, err);
     reha_ruling_clear(&ruling);
     return status;
@@ -224,7 +233,8 @@ reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image, 
         reha_ruling_clear(&ruling);
     }
     REHA_TRY(analyser_for(analyser, ULTRASOUND_TASK, &each[1], err));
-    const size_t count = each[1] != analyser ? 2 : 1; /* with a task, or without ultrasound, it is all there is */
+    const size_t count =
+        each[1] != analyser ? 2 : 1; /* with a task, or without ultrasound, it is all there is */
     for (size_t i = 0; i < count; i++) {
         reha_analysis *analysis = NULL;
         REHA_TRY(analyse_by(each[i], image, &input, &analysis, err));
@@ -238,8 +248,8 @@ static void run_input(reha_analyser *analyser, reha_input *input, bool keep_imag
 {
     if (out->status == REHA_OK) {
         if (analyser->options.mm_per_px > 0.0 && !reha_spacing_is_known(input->image->spacing)) {
-            input->image->spacing = (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px,
-                                                   REHA_SPACING_USER};
+            input->image->spacing =
+                (reha_spacing){analyser->options.mm_per_px, analyser->options.mm_per_px, REHA_SPACING_USER};
         }
         memcpy(out->digest, input->digest, sizeof out->digest);
         out->frame_count = input->frame_count;
@@ -283,8 +293,8 @@ void reha_analyser_run_frame(reha_analyser *analyser, const char *path, uint32_t
     }
 }
 
-void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t count, const char *name, bool keep_image,
-                             reha_case *out)
+void reha_analyser_run_bytes(reha_analyser *analyser, const void *bytes, size_t count, const char *name,
+                             bool keep_image, reha_case *out)
 {
     const double start_ms = reha_clock_ms();
     reha_input input = {0};
@@ -318,7 +328,8 @@ void reha_case_clear(reha_case *result)
 
 bool reha_case_has_more_frames(const reha_case *first)
 {
-    return first->status == REHA_OK && first->frame_count > 1 && strcmp(first->analysis->task, ULTRASOUND_TASK) == 0;
+    return first->status == REHA_OK && first->frame_count > 1 &&
+           strcmp(first->analysis->task, ULTRASOUND_TASK) == 0;
 }
 
 void reha_case_measure_area(reha_case *one, const reha_outline *outline)
@@ -397,7 +408,8 @@ static void add_region(reha_text *line, const reha_region *region)
 {
     if (!region->is_accepted) {
         const reha_note *why = first_refusal(region->notes, region->note_count);
-        reha_text_addf(line, "%s knee refused: %s", reha_side_text(region->side), why != NULL ? why->text : "no reason");
+        reha_text_addf(line, "%s knee refused: %s", reha_side_text(region->side),
+                       why != NULL ? why->text : "no reason");
         return;
     }
     if (region->side == REHA_SIDE_UNKNOWN) {
@@ -407,7 +419,8 @@ static void add_region(reha_text *line, const reha_region *region)
     }
     const reha_finding *grade = reha_region_find(region, "kl-grade");
     if (grade != NULL && grade->grade >= 0) {
-        reha_text_addf(line, "KL %d (%.0f %%", grade->grade, 100.0 * grade->class_probabilities[grade->grade]);
+        reha_text_addf(line, "KL %d (%.0f %%", grade->grade,
+                       100.0 * grade->class_probabilities[grade->grade]);
         if (grade->set_low == grade->set_high) {
             reha_text_addf(line, "; %.0f %% set: %d)", 100.0 * grade->set_coverage, grade->set_low);
         } else {
@@ -461,12 +474,13 @@ static void add_injury(reha_text *line, const reha_region *region)
     if (first == NULL) {
         reha_text_add(line, "no region marked; that excludes nothing");
     } else {
-        reha_text_addf(line, "%d region%s marked (the surest: %.0f %% of the thickness)", count, count == 1 ? "" : "s",
-                       first->measure.value);
+        reha_text_addf(line, "%d region%s marked (the surest: %.0f %% of the thickness)", count,
+                       count == 1 ? "" : "s", first->measure.value);
     }
     if (grade != NULL && grade->grade >= 0) {
-        reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%.0f %% set: %d to %d)", 100.0 * grade->probability,
-                       grade->grade, 100.0 * grade->set_coverage, grade->set_low, grade->set_high);
+        reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%.0f %% set: %d to %d)",
+                       100.0 * grade->probability, grade->grade, 100.0 * grade->set_coverage, grade->set_low,
+                       grade->set_high);
     }
     for (int i = 0; i < region->note_count; i++) {
         if (region->notes[i].level == REHA_NOTE_WARNING) {
@@ -530,8 +544,10 @@ reha_status reha_case_to_json(const reha_case *result, json_t **out, reha_error 
         REHA_TRY(reha_analysis_to_json(result->analysis, &analysis, err));
         *out = json_pack("{s:o, s:i, s:s, s:b, s:f, s:o}", "path", reha_json_text(result->path), "frame",
                          (int)result->frame_idx + 1, "sha256", result->digest, "ok",
-                         reha_case_is_accepted(result) ? 1 : 0, "total_ms", result->total_ms, "analysis", analysis);
+                         reha_case_is_accepted(result) ? 1 : 0, "total_ms", result->total_ms, "analysis",
+                         analysis);
     }
-    return *out != NULL ? REHA_OK
-                        : reha_fail(err, REHA_E_NOMEM, "%s: the result cannot be written as JSON", result->path);
+    return *out != NULL
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "%s: the result cannot be written as JSON", result->path);
 }

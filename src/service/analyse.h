@@ -9,14 +9,14 @@
 typedef struct reha_analyser reha_analyser; /* a loaded recogniser; one thread at a time */
 
 typedef struct reha_analyser_options {
-    const char *task;           /* NULL: by what the image is: "knee-oa", or "muscle-us" for ultrasound. The gate keeps
-                                 * away what is clearly something else (service/gatekeeper.h) */
-    const char *models_folder;  /* holds <task>/<version>/ */
-    const char *model_folder;   /* exactly this model; NULL: the newest */
-    int threads;                /* 0: all processors */
+    const char *task; /* NULL: by what the image is: "knee-oa", or "muscle-us" for ultrasound. The gate keeps
+                       * away what is clearly something else (service/gatekeeper.h) */
+    const char *models_folder; /* holds <task>/<version>/ */
+    const char *model_folder;  /* exactly this model; NULL: the newest */
+    int threads;               /* 0: all processors */
     bool with_explanation;
-    bool allow_switched_off;    /* run a recogniser that its own card switches off: research */
-    double mm_per_px;           /* the user's scale; 0: none. Only where the file has none. */
+    bool allow_switched_off; /* run a recogniser that its own card switches off: research */
+    double mm_per_px;        /* the user's scale; 0: none. Only where the file has none. */
 } reha_analyser_options;
 
 REHA_MUST_USE reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out,
@@ -27,16 +27,17 @@ const reha_recogniser *reha_analyser_recogniser(const reha_analyser *analyser);
 reha_model *reha_analyser_model(reha_analyser *analyser); /* borrowed */
 const char *reha_analyser_model_hash(const reha_analyser *analyser);
 
-/* Opens and runs once, on any picture, all that images without a named task may need: for a process that can open
- * nothing later. */
-REHA_MUST_USE reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image, reha_error *err);
+/* Opens and runs once, on any picture, all that images without a named task may need: for a process that can
+ * open nothing later. */
+REHA_MUST_USE reha_status reha_analyser_warm(reha_analyser *analyser, const reha_gray *image,
+                                             reha_error *err);
 
 typedef struct reha_case {
-    char *path;              /* owned */
-    char digest[65];         /* of the file */
-    uint32_t frame_idx;      /* of a file with several */
-    uint32_t frame_count;    /* of the file; 0 if it could not be read */
-    reha_status status;      /* REHA_OK: there is an analysis (perhaps a refusal) */
+    char *path;           /* owned */
+    char digest[65];      /* of the file */
+    uint32_t frame_idx;   /* of a file with several */
+    uint32_t frame_count; /* of the file; 0 if it could not be read */
+    reha_status status;   /* REHA_OK: there is an analysis (perhaps a refusal) */
     reha_error error;
     reha_analysis *analysis; /* owned; NULL on error */
     reha_gray *image;        /* kept for the report if asked for; owned; NULL otherwise */
@@ -59,8 +60,8 @@ void reha_analyser_run_bytes_frame(reha_analyser *analyser, const void *bytes, s
 bool reha_case_has_more_frames(const reha_case *first);
 void reha_case_clear(reha_case *result);
 
-/* Puts the cross-sectional area inside a drawn border in the place of what the recogniser said of the picture, which must
- * have been kept. Faults go to one->status and one->error, as those of the file do. */
+/* Puts the cross-sectional area inside a drawn border in the place of what the recogniser said of the
+ * picture, which must have been kept. Faults go to one->status and one->error, as those of the file do. */
 void reha_case_measure_area(reha_case *one, const reha_outline *outline);
 
 /* True if the image was read, accepted and analysed. */

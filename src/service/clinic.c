@@ -36,7 +36,8 @@ reha_clinic_limits reha_clinic_limits_default(void)
                                 .worker_wall_s = 120.0};
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------ */
 
 static reha_status make_locks(reha_clinic *clinic, reha_error *err)
 {
@@ -68,7 +69,9 @@ static reha_status choose_inbox(reha_clinic *clinic, const char *given, const ch
         REHA_TRY(own_text(task, &clinic->inbox_task, err));
     }
     if (given != NULL && (!reha_path_is_folder(given) || access(given, R_OK | W_OK | X_OK) != 0)) {
-        return reha_fail(err, REHA_E_ARG, "%s: is no folder that can be read and emptied: make it, and give it to this user", given);
+        return reha_fail(err, REHA_E_ARG,
+                         "%s: is no folder that can be read and emptied: make it, and give it to this user",
+                         given);
     }
     clinic->inbox = given != NULL ? reha_strdup(given) : reha_path_join(clinic->home, "inbox");
     return clinic->inbox != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
@@ -77,8 +80,9 @@ static reha_status choose_inbox(reha_clinic *clinic, const char *given, const ch
 /* Records work without models; whoever analyses says at the start what is missing, not job by job. */
 static reha_status choose_models(reha_clinic *clinic, const reha_clinic_options *options, reha_error *err)
 {
-    reha_status status = options->models_folder != NULL ? own_text(options->models_folder, &clinic->models_folder, err)
-                                                        : reha_models_folder(&clinic->models_folder, err);
+    reha_status status = options->models_folder != NULL
+                             ? own_text(options->models_folder, &clinic->models_folder, err)
+                             : reha_models_folder(&clinic->models_folder, err);
     if (status == REHA_E_NOT_FOUND && !options->with_workers) {
         status = own_text("models", &clinic->models_folder, err);
     }
@@ -96,11 +100,13 @@ static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *opt
     (void)snprintf(clinic->home, sizeof clinic->home, "%s", options->home);
     (void)snprintf(path, sizeof path, "%s/key", clinic->home);
     if (options->must_exist && !reha_path_is_file(path)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no home folder of rehascope (it has no key file)", clinic->home);
+        return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no home folder of rehascope (it has no key file)",
+                         clinic->home);
     }
     /* What root makes, the owner's server could not read afterwards. */
     if (geteuid() == 0 && stat(clinic->home, &info) == 0 && info.st_uid != 0) {
-        return reha_fail(err, REHA_E_DENIED, "%s: belongs to another user: run this as that user (sudo -u NAME rehascope ...)",
+        return reha_fail(err, REHA_E_DENIED,
+                         "%s: belongs to another user: run this as that user (sudo -u NAME rehascope ...)",
                          clinic->home);
     }
     if (!reha_path_is_folder(clinic->home)) {
@@ -112,8 +118,8 @@ static reha_status open_home(reha_clinic *clinic, const reha_clinic_options *opt
     return REHA_OK;
 }
 
-/* An older program that still works with these records would go on writing in clear what the new tables seal: it must be gone
- * before they are brought forward. Whoever works holds the lock (clinic_jobs.c). */
+/* An older program that still works with these records would go on writing in clear what the new tables seal:
+ * it must be gone before they are brought forward. Whoever works holds the lock (clinic_jobs.c). */
 static reha_status bring_forward(reha_clinic *clinic, const char *database, reha_error *err)
 {
     char path[PATH_MAX];
@@ -121,11 +127,13 @@ static reha_status bring_forward(reha_clinic *clinic, const char *database, reha
     (void)snprintf(path, sizeof path, "%s/worker.lock", clinic->home);
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        status = reha_fail(err, REHA_E_CONFLICT, "%s: an older rehascope still works with these records: stop it, then try again",
+        status = reha_fail(err, REHA_E_CONFLICT,
+                           "%s: an older rehascope still works with these records: stop it, then try again",
                            clinic->home);
     } else {
         status = reha_store_open(database, &clinic->keys, true, &clinic->writer, err);
-        reha_log(REHA_LOG_INFO, "records.migrated", "tables=%d status=%s", reha_store_schema_newest(), reha_status_name(status));
+        reha_log(REHA_LOG_INFO, "records.migrated", "tables=%d status=%s", reha_store_schema_newest(),
+                 reha_status_name(status));
     }
     if (fd >= 0) {
         (void)close(fd);
@@ -232,7 +240,8 @@ void reha_clinic_close(reha_clinic *clinic)
     reha_free(clinic);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ---------------------------------------------------------------------------------------------------- */
 
 reha_store *clinic_read(reha_clinic *clinic)
 {
@@ -265,8 +274,8 @@ void clinic_read_end(reha_clinic *clinic, reha_store *store)
     reha_mutex_unlock(clinic->read_lock);
 }
 
-reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count, json_t **out,
-                        reha_error *err)
+reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
+                        json_t **out, reha_error *err)
 {
     reha_store *store = clinic_read(clinic);
     const reha_status status = reha_store_rows(store, which, values, count, out, err);
@@ -274,8 +283,8 @@ reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *v
     return status;
 }
 
-reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count, const char *what,
-                       json_t **out, reha_error *err)
+reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
+                       const char *what, json_t **out, reha_error *err)
 {
     reha_store *store = clinic_read(clinic);
     const reha_status status = reha_store_row(store, which, values, count, out, err);
@@ -283,7 +292,8 @@ reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *va
     return status == REHA_E_NOT_FOUND ? reha_fail(err, status, "no such %s", what) : status;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------------------ */
+/* --- writing
+ * ------------------------------------------------------------------------------------------------------ */
 
 reha_status clinic_begin(reha_clinic *clinic, bool durable, clinic_write *out, reha_error *err)
 {
@@ -308,7 +318,8 @@ reha_status clinic_note(clinic_write *write, const reha_actor *actor, const char
                                     .entity = entity,
                                     .entity_id = id,
                                     .detail = text};
-    const reha_status status = reha_audit_append(write->store, write->clinic->keys.audit, &event, &write->head, err);
+    const reha_status status =
+        reha_audit_append(write->store, write->clinic->keys.audit, &event, &write->head, err);
     json_decref(detail);
     free(text); /* allowed: jansson's */
     return status;
@@ -360,7 +371,8 @@ reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char 
                        const char *id, reha_error *err)
 {
     const double at_ms = reha_clock_ms();
-    const uint64_t what = mix(mix(mix(mix(14695981039346656037ULL, actor->user_id), actor->session_id), action), id);
+    const uint64_t what =
+        mix(mix(mix(mix(14695981039346656037ULL, actor->user_id), actor->session_id), action), id);
     clinic_seen *slot = &clinic->seen[what % CLINIC_SEEN];
     reha_mutex_lock(clinic->event_lock);
     const bool is_known = slot->what == what && at_ms - slot->at_ms < SEEN_AGAIN_MS;
@@ -384,7 +396,8 @@ reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char 
     return status;
 }
 
-/* --- looking at images ------------------------------------------------------------------------------------------------ */
+/* --- looking at images
+ * ------------------------------------------------------------------------------------------------ */
 
 /* One is always left for those who look at images, however many files arrive. */
 static int take_viewer(reha_clinic *clinic, bool is_upload)
@@ -411,7 +424,8 @@ reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *
 {
     const bool is_upload = strcmp(reha_json_string(request, "op", ""), "inspect") == 0;
     const int viewer = take_viewer(clinic, is_upload);
-    const reha_status status = reha_sandbox_run(clinic->viewers[viewer], request, bytes, count, NULL, NULL, out, err);
+    const reha_status status =
+        reha_sandbox_run(clinic->viewers[viewer], request, bytes, count, NULL, NULL, out, err);
     reha_mutex_lock(clinic->event_lock);
     clinic->viewer_is_busy[viewer] = false;
     clinic->viewers_of_uploads -= is_upload ? 1 : 0;
@@ -420,7 +434,9 @@ reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *
     return status;
 }
 
-/* --- events --------------------------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void put_id(char out[REHA_ID_BYTES], const char *id)
 {
@@ -443,15 +459,15 @@ void clinic_event_add(reha_clinic *clinic, const char *kind, const char *study_i
 
 static json_t *event_json(const clinic_event *event)
 {
-    return json_pack("{s:I, s:s, s:s?, s:s?, s:s?, s:s?, s:s?}", "no", (json_int_t)event->no, "kind", event->kind, "study_id",
-                     event->study_id[0] != '\0' ? event->study_id : NULL, "image_id",
+    return json_pack("{s:I, s:s, s:s?, s:s?, s:s?, s:s?, s:s?}", "no", (json_int_t)event->no, "kind",
+                     event->kind, "study_id", event->study_id[0] != '\0' ? event->study_id : NULL, "image_id",
                      event->image_id[0] != '\0' ? event->image_id : NULL, "job_id",
                      event->job_id[0] != '\0' ? event->job_id : NULL, "patient_id",
                      event->patient_id[0] != '\0' ? event->patient_id : NULL, "state", event->state);
 }
 
-reha_status reha_clinic_events(reha_clinic *clinic, const reha_actor *actor, int64_t after, int timeout_ms, json_t **out,
-                               reha_error *err)
+reha_status reha_clinic_events(reha_clinic *clinic, const reha_actor *actor, int64_t after, int timeout_ms,
+                               json_t **out, reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
@@ -467,7 +483,8 @@ reha_status reha_clinic_events(reha_clinic *clinic, const reha_actor *actor, int
         (void)reha_condition_wait(clinic->event_came, clinic->event_lock, (int)left_ms + 1);
     }
     const int64_t last = clinic->event_last;
-    const int64_t kept_after = last - CLINIC_EVENTS > clinic->event_first ? last - CLINIC_EVENTS : clinic->event_first;
+    const int64_t kept_after =
+        last - CLINIC_EVENTS > clinic->event_first ? last - CLINIC_EVENTS : clinic->event_first;
     const bool lost = after > 0 && after < kept_after;
     for (int64_t no = after > kept_after ? after + 1 : kept_after + 1; after > 0 && no <= last; no++) {
         is_ok = is_ok && json_array_append_new(items, event_json(&clinic->events[no % CLINIC_EVENTS])) == 0;

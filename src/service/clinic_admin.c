@@ -26,13 +26,15 @@ reha_status reha_clinic_state(reha_clinic *clinic, json_t **out, reha_error *err
     const int schema = reha_store_schema(store);
     clinic_read_end(clinic, store);
     REHA_TRY(status);
-    *out = json_pack("{s:b, s:s, s:i, s:s?}", "setup_needed", users == 0 ? 1 : 0, "version", REHA_VERSION, "schema", schema,
-                     "clinic_name", reha_json_string(json_object_get(row, "value"), "clinic_name", NULL));
+    *out = json_pack("{s:b, s:s, s:i, s:s?}", "setup_needed", users == 0 ? 1 : 0, "version", REHA_VERSION,
+                     "schema", schema, "clinic_name",
+                     reha_json_string(json_object_get(row, "value"), "clinic_name", NULL));
     json_decref(row);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the state");
 }
 
-/* --- models ------------------------------------------------------------------------------------------------------ */
+/* --- models
+ * ------------------------------------------------------------------------------------------------------ */
 
 reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err)
 {
@@ -55,21 +57,23 @@ reha_status reha_clinic_models(reha_clinic *clinic, const reha_actor *actor, jso
     return REHA_OK;
 }
 
-reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor, const char *task, json_t **out,
-                                   reha_error *err)
+reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor, const char *task,
+                                   json_t **out, reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     return reha_models_card(clinic->models_folder, task, out, err);
 }
 
-/* --- settings ------------------------------------------------------------------------------------------------------- */
+/* --- settings
+ * ------------------------------------------------------------------------------------------------------- */
 
 static reha_status read_settings(reha_store *store, json_t **out, reha_error *err)
 {
     json_t *row = NULL;
     *out = NULL;
-    const reha_status status = reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(SETTINGS)), &row, err);
+    const reha_status status =
+        reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(SETTINGS)), &row, err);
     if (status != REHA_OK && status != REHA_E_NOT_FOUND) {
         return status;
     }
@@ -94,8 +98,8 @@ reha_status reha_clinic_settings(reha_clinic *clinic, const reha_actor *actor, j
     return status;
 }
 
-reha_status reha_clinic_settings_save(reha_clinic *clinic, const reha_actor *actor, int64_t if_version, const json_t *in,
-                                      json_t **out, reha_error *err)
+reha_status reha_clinic_settings_save(reha_clinic *clinic, const reha_actor *actor, int64_t if_version,
+                                      const json_t *in, json_t **out, reha_error *err)
 {
     clinic_write write = {.store = NULL};
     json_t *before = NULL;
@@ -119,9 +123,10 @@ reha_status reha_clinic_settings_save(reha_clinic *clinic, const reha_actor *act
     const int64_t version = json_integer_value(json_object_get(before, "version"));
     REHA_CHECK(version == 0 ? reha_store_do(write.store, REHA_SQL_SETTING_ADD,
                                             REHA_BIND(reha_of_text(SETTINGS), reha_of_text(text)), NULL, err)
-                            : reha_store_do(write.store, REHA_SQL_SETTING_PUT,
-                                            REHA_BIND(reha_of_text(SETTINGS), reha_of_text(text), reha_of_int(version)), NULL,
-                                            err));
+                            : reha_store_do(
+                                  write.store, REHA_SQL_SETTING_PUT,
+                                  REHA_BIND(reha_of_text(SETTINGS), reha_of_text(text), reha_of_int(version)),
+                                  NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "settings.save", "", "", NULL, err));
     REHA_CHECK(read_settings(write.store, out, err));
 done:
@@ -130,16 +135,18 @@ done:
     return clinic_end_with(&write, status, out, err);
 }
 
-/* --- the audit log ------------------------------------------------------------------------------------------------------ */
+/* --- the audit log
+ * ------------------------------------------------------------------------------------------------------ */
 
 static const char *no_cursor(const json_t *row, char *text)
 {
-    (void)snprintf(text, CLINIC_CURSOR_BYTES, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(row, "no")));
+    (void)snprintf(text, CLINIC_CURSOR_BYTES, "%" JSON_INTEGER_FORMAT,
+                   json_integer_value(json_object_get(row, "no")));
     return text;
 }
 
-reha_status reha_clinic_audit(reha_clinic *clinic, const reha_actor *actor, const reha_query *query, json_t **out,
-                              reha_error *err)
+reha_status reha_clinic_audit(reha_clinic *clinic, const reha_actor *actor, const reha_query *query,
+                              json_t **out, reha_error *err)
 {
     json_t *rows = NULL;
     int64_t total = 0;
@@ -150,9 +157,12 @@ reha_status reha_clinic_audit(reha_clinic *clinic, const reha_actor *actor, cons
         return reha_fail(err, REHA_E_ARG, "'cursor' is none of the audit log");
     }
     const int limit = clinic_limit(clinic, query);
-    const reha_value filters[] = {reha_of_text(query->user_id), reha_of_text(query->action),
-                                  reha_of_text(query->from),    reha_of_text(query->to),
-                                  query->cursor != NULL ? reha_of_int(before) : reha_of_text(NULL), reha_of_int(limit + 1)};
+    const reha_value filters[] = {reha_of_text(query->user_id),
+                                  reha_of_text(query->action),
+                                  reha_of_text(query->from),
+                                  reha_of_text(query->to),
+                                  query->cursor != NULL ? reha_of_int(before) : reha_of_text(NULL),
+                                  reha_of_int(limit + 1)};
     reha_store *store = clinic_read(clinic);
     reha_status status = reha_store_rows(store, REHA_SQL_AUDIT, filters, 6, &rows, err);
     if (status == REHA_OK) {
@@ -166,7 +176,8 @@ reha_status reha_clinic_audit(reha_clinic *clinic, const reha_actor *actor, cons
     return clinic_page(rows, limit, total, no_cursor, out, err);
 }
 
-static reha_status check_blobs(reha_clinic *clinic, int64_t *good, int64_t *bad, reha_error *first, reha_error *err)
+static reha_status check_blobs(reha_clinic *clinic, int64_t *good, int64_t *bad, reha_error *first,
+                               reha_error *err)
 {
     json_t *rows = NULL;
     json_t *row = NULL;
@@ -177,8 +188,8 @@ static reha_status check_blobs(reha_clinic *clinic, int64_t *good, int64_t *bad,
         uint8_t *bytes = NULL;
         size_t count = 0;
         reha_error fault = REHA_ERROR_INIT;
-        if (reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), SIZE_MAX / 2, &bytes, &count, &fault) ==
-            REHA_OK) {
+        if (reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), SIZE_MAX / 2, &bytes, &count,
+                           &fault) == REHA_OK) {
             (*good)++;
         } else {
             *first = *bad == 0 ? fault : *first;
@@ -190,8 +201,8 @@ static reha_status check_blobs(reha_clinic *clinic, int64_t *good, int64_t *bad,
     return REHA_OK;
 }
 
-reha_status reha_clinic_audit_verify(reha_clinic *clinic, const reha_actor *actor, bool with_blobs, json_t **out,
-                                     reha_error *err)
+reha_status reha_clinic_audit_verify(reha_clinic *clinic, const reha_actor *actor, bool with_blobs,
+                                     json_t **out, reha_error *err)
 {
     char head_path[PATH_MAX];
     int64_t events = 0;
@@ -216,13 +227,14 @@ reha_status reha_clinic_audit_verify(reha_clinic *clinic, const reha_actor *acto
         fault = status == REHA_OK && bad > 0 ? blob_fault : fault;
     }
     const bool is_ok = status == REHA_OK && bad == 0;
-    *out = json_pack("{s:I, s:b, s:s?, s:I, s:I}", "events", (json_int_t)events, "ok", is_ok ? 1 : 0, "fault",
-                     is_ok ? NULL : fault.text, "blobs", (json_int_t)(good + bad), "blobs_bad", (json_int_t)bad);
+    *out =
+        json_pack("{s:I, s:b, s:s?, s:I, s:I}", "events", (json_int_t)events, "ok", is_ok ? 1 : 0, "fault",
+                  is_ok ? NULL : fault.text, "blobs", (json_int_t)(good + bad), "blobs_bad", (json_int_t)bad);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 
-reha_status reha_clinic_audit_export(reha_clinic *clinic, const reha_actor *actor, uint8_t **out, size_t *out_bytes,
-                                     reha_error *err)
+reha_status reha_clinic_audit_export(reha_clinic *clinic, const reha_actor *actor, uint8_t **out,
+                                     size_t *out_bytes, reha_error *err)
 {
     reha_text lines = {0};
     int64_t last = 0;
@@ -237,8 +249,8 @@ reha_status reha_clinic_audit_export(reha_clinic *clinic, const reha_actor *acto
         json_t *rows = NULL;
         json_t *row = NULL;
         size_t i = 0;
-        const reha_status status = clinic_rows(clinic, REHA_SQL_AUDIT_PART,
-                                               REHA_BIND(reha_of_int(last), reha_of_int(EXPORT_PART)), &rows, err);
+        const reha_status status = clinic_rows(
+            clinic, REHA_SQL_AUDIT_PART, REHA_BIND(reha_of_int(last), reha_of_int(EXPORT_PART)), &rows, err);
         if (status != REHA_OK) {
             reha_text_clear(&lines);
             return status;
@@ -258,14 +270,16 @@ reha_status reha_clinic_audit_export(reha_clinic *clinic, const reha_actor *acto
     return reha_text_take(&lines, (char **)out, err);
 }
 
-reha_status reha_clinic_audit_note(reha_clinic *clinic, const reha_actor *actor, const char *action, const char *text,
-                                   reha_error *err)
+reha_status reha_clinic_audit_note(reha_clinic *clinic, const reha_actor *actor, const char *action,
+                                   const char *text, reha_error *err)
 {
     clinic_write write;
     if (strlen(action) > ACTION_BYTES || strlen(text) > NOTE_BYTES) {
         return reha_fail(err, REHA_E_ARG, "the note for the audit log is too long");
     }
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    return clinic_end(&write, clinic_note(&write, actor, action, "", "", json_pack("{s:o}", "text", reha_json_text(text)), err),
-                      err);
+    return clinic_end(
+        &write,
+        clinic_note(&write, actor, action, "", "", json_pack("{s:o}", "text", reha_json_text(text)), err),
+        err);
 }

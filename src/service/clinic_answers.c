@@ -13,16 +13,16 @@ reha_status clinic_check_key(const char *key, reha_error *err)
                : reha_fail(err, REHA_E_ARG, "the idempotency key is longer than %d bytes", CLINIC_KEY_BYTES);
 }
 
-reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
-                               json_t **out, reha_error *err)
+reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key,
+                               const char *digest, json_t **out, reha_error *err)
 {
     json_t *row = NULL;
     *out = NULL;
     if (key == NULL || key[0] == '\0') {
         return REHA_OK;
     }
-    const reha_status status =
-        reha_store_row(store, REHA_SQL_UPLOAD, REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key)), &row, NULL);
+    const reha_status status = reha_store_row(
+        store, REHA_SQL_UPLOAD, REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key)), &row, NULL);
     if (status == REHA_E_NOT_FOUND) {
         return REHA_OK;
     }
@@ -39,8 +39,8 @@ reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const
     return found;
 }
 
-reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key, const char *digest,
-                               const json_t *answer, reha_error *err)
+reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key,
+                               const char *digest, const json_t *answer, reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     if (key == NULL || key[0] == '\0') {
@@ -50,9 +50,9 @@ reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const
     reha_clock_timestamp(now);
     const reha_status status =
         reha_store_do(store, REHA_SQL_UPLOAD_ADD,
-                      REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key), reha_of_text(digest), reha_of_text(text),
-                                reha_of_text(now)),
+                      REHA_BIND(reha_of_text(actor->user_id), reha_of_text(key), reha_of_text(digest),
+                                reha_of_text(text), reha_of_text(now)),
                       NULL, err);
-    free(text); /* allowed: jansson's */
+    free(text);                                          /* allowed: jansson's */
     return status == REHA_E_CONFLICT ? REHA_OK : status; /* sent twice at once */
 }

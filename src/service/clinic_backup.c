@@ -22,14 +22,14 @@ static bool is_absent_or_empty(const char *folder)
     if (stat(folder, &info) != 0) {
         return errno == ENOENT;
     }
-    const bool is_empty = S_ISDIR(info.st_mode) && reha_folder_list(folder, FILES_MAX, &files, NULL) == REHA_OK &&
-                          files.count == 0;
+    const bool is_empty = S_ISDIR(info.st_mode) &&
+                          reha_folder_list(folder, FILES_MAX, &files, NULL) == REHA_OK && files.count == 0;
     reha_paths_clear(&files);
     return is_empty;
 }
 
-static reha_status copy_named(const char *from_folder, const char *to_folder, const char *name, int64_t *bytes_done,
-                              reha_error *err)
+static reha_status copy_named(const char *from_folder, const char *to_folder, const char *name,
+                              int64_t *bytes_done, reha_error *err)
 {
     char from[PATH_MAX];
     char to[PATH_MAX];
@@ -41,12 +41,15 @@ static reha_status copy_named(const char *from_folder, const char *to_folder, co
 static reha_status make_private(const char *folder, reha_error *err)
 {
     REHA_TRY(reha_folder_make(folder, err));
-    return chmod(folder, 0700) == 0 ? REHA_OK
-                                    : reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", folder, strerror(errno));
+    return chmod(folder, 0700) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_IO, "%s: its mode cannot be set: %s", folder, strerror(errno));
 }
 
-/* REHA_E_NOT_FOUND: it is not there, or was taken away while it was copied, and may then have been overwritten. */
-static reha_status copy_blob(const char *from_home, const char *to_home, const char *digest, int64_t *bytes, reha_error *err)
+/* REHA_E_NOT_FOUND: it is not there, or was taken away while it was copied, and may then have been
+ * overwritten. */
+static reha_status copy_blob(const char *from_home, const char *to_home, const char *digest, int64_t *bytes,
+                             reha_error *err)
 {
     char folder[PATH_MAX];
     char name[PATH_MAX];
@@ -61,16 +64,18 @@ static reha_status copy_blob(const char *from_home, const char *to_home, const c
     const reha_status status = is_there ? copy_named(from_home, to_home, name, bytes, err) : REHA_E_NOT_FOUND;
     const bool has_stayed = is_there && stat(from, &after) == 0 && after.st_ino == before.st_ino;
     if (status == REHA_E_NOT_FOUND || (status == REHA_OK && !has_stayed)) {
-        return reha_fail(err, REHA_E_NOT_FOUND,
-                         "the stored file %.12s... is missing: if a patient was erased just now, make the backup again", digest);
+        return reha_fail(
+            err, REHA_E_NOT_FOUND,
+            "the stored file %.12s... is missing: if a patient was erased just now, make the backup again",
+            digest);
     }
     return status;
 }
 
-/* Every file that the copied records name. Files are never changed, so those of the copy's moment are all there, unless a
- * patient was erased since: such a copy must not be kept. */
-static reha_status copy_blobs(reha_store *copy, const char *from_home, const char *to_home, int64_t *files, int64_t *bytes,
-                              reha_error *err)
+/* Every file that the copied records name. Files are never changed, so those of the copy's moment are all
+ * there, unless a patient was erased since: such a copy must not be kept. */
+static reha_status copy_blobs(reha_store *copy, const char *from_home, const char *to_home, int64_t *files,
+                              int64_t *bytes, reha_error *err)
 {
     json_t *rows = NULL;
     json_t *row = NULL;
@@ -87,8 +92,8 @@ done:
     return status;
 }
 
-static reha_status copy_home(reha_clinic *clinic, reha_store *store, const char *to_home, int64_t *files, int64_t *bytes,
-                             reha_error *err)
+static reha_status copy_home(reha_clinic *clinic, reha_store *store, const char *to_home, int64_t *files,
+                             int64_t *bytes, reha_error *err)
 {
     char path[PATH_MAX];
     reha_store *copy = NULL;
@@ -121,7 +126,8 @@ static void drop_copy(const char *folder, bool was_there)
     }
 }
 
-/* The backup itself is only read: it may lie on a disk that cannot be written, and may be of an older version. */
+/* The backup itself is only read: it may lie on a disk that cannot be written, and may be of an older
+ * version. */
 static reha_status bring_back(const char *backup, const char *work, reha_error *err)
 {
     char path[PATH_MAX];
@@ -184,7 +190,8 @@ static reha_status check_home(const char *home, json_t **report, reha_error *err
     REHA_TRY(reha_clinic_open(&options, &clinic, err));
     reha_status status = reha_clinic_audit_verify(clinic, &actor, true, report, err);
     if (status == REHA_OK && !json_is_true(json_object_get(*report, "ok"))) {
-        status = reha_fail(err, REHA_E_TAMPERED, "the backup is damaged: %.180s", reha_json_string(*report, "fault", ""));
+        status = reha_fail(err, REHA_E_TAMPERED, "the backup is damaged: %.180s",
+                           reha_json_string(*report, "fault", ""));
     }
     if (status == REHA_OK) {
         status = reha_clinic_audit_note(clinic, &actor, "clinic.restore", "restored from a backup", err);
@@ -200,7 +207,8 @@ reha_status reha_clinic_restore(const char *backup_folder, const char *home, jso
     *out = NULL;
     (void)snprintf(path, sizeof path, "%s/key", backup_folder);
     if (!reha_path_is_file(path)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no backup of rehascope (it has no key file)", backup_folder);
+        return reha_fail(err, REHA_E_NOT_FOUND, "%s: is no backup of rehascope (it has no key file)",
+                         backup_folder);
     }
     if (!is_absent_or_empty(home)) {
         return reha_fail(err, REHA_E_CONFLICT, "%s: is not empty; restore into a new folder", home);
@@ -208,7 +216,8 @@ reha_status reha_clinic_restore(const char *backup_folder, const char *home, jso
     /* Made beside its place and moved there whole: a home is never half restored. */
     (void)snprintf(work, sizeof work, "%s.restoring", home);
     if (!is_absent_or_empty(work)) {
-        return reha_fail(err, REHA_E_CONFLICT, "%s: is left of a restore that was stopped; remove it first", work);
+        return reha_fail(err, REHA_E_CONFLICT, "%s: is left of a restore that was stopped; remove it first",
+                         work);
     }
     REHA_TRY(reha_secret_start(err));
     REHA_TRY(bring_back(backup_folder, work, err));

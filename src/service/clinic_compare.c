@@ -34,11 +34,13 @@ static reha_status read_side(reha_store *store, const reha_actor *actor, const c
         store, REHA_SQL_STUDY,
         REHA_BIND(clinic_identity(actor), reha_of_text(reha_json_string(out->image, "study_id", ""))),
         &out->study, err));
-    REHA_TRY(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(image_id)), &out->standing, err));
+    REHA_TRY(
+        reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(image_id)), &out->standing, err));
     return json_array_size(out->standing) > 0
                ? REHA_OK
-               : reha_fail(err, REHA_E_CONFLICT,
-                           "an image without a result that stands cannot be compared: wait for its analysis, or ask for one");
+               : reha_fail(
+                     err, REHA_E_CONFLICT,
+                     "an image without a result that stands cannot be compared: wait for its analysis, or ask for one");
 }
 
 static const json_t *find_task(const json_t *rows, const char *task)
@@ -51,8 +53,8 @@ static const json_t *find_task(const json_t *rows, const char *task)
     return NULL;
 }
 
-/* Two results of one task: of those that the program chose by itself, else of any. Where there are none, the first of each,
- * and the judgement says why they cannot be compared. */
+/* Two results of one task: of those that the program chose by itself, else of any. Where there are none, the
+ * first of each, and the judgement says why they cannot be compared. */
 static void choose_rows(const side sides[2], const json_t *rows[2])
 {
     rows[0] = json_array_get(sides[0].standing, 0);
@@ -70,8 +72,8 @@ static void choose_rows(const side sides[2], const json_t *rows[2])
     }
 }
 
-static reha_status read_sides(reha_store *store, const reha_actor *actor, const char *const ids[2], side sides[2],
-                              reha_error *err)
+static reha_status read_sides(reha_store *store, const reha_actor *actor, const char *const ids[2],
+                              side sides[2], reha_error *err)
 {
     const json_t *rows[2];
     REHA_TRY(read_side(store, actor, ids[0], &sides[0], err));

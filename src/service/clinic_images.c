@@ -14,8 +14,8 @@ enum {
 };
 static const char FRAMES_PART[] = "frames.json";
 
-static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t **row, uint8_t **bytes, size_t *count,
-                              reha_error *err)
+static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t **row, uint8_t **bytes,
+                              size_t *count, reha_error *err)
 {
     REHA_TRY(clinic_row(clinic, REHA_SQL_IMAGE, REHA_BIND(reha_of_text(image_id)), "image", row, err));
     const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(*row, "digest", ""),
@@ -23,8 +23,9 @@ static reha_status load_image(reha_clinic *clinic, const char *image_id, json_t 
     if (status != REHA_OK) {
         json_decref(*row);
         *row = NULL;
-        return status == REHA_E_NOT_FOUND ? reha_fail(err, REHA_E_TAMPERED, "the file of the image is missing; restore it "
-                                                                            "from a backup")
+        return status == REHA_E_NOT_FOUND ? reha_fail(err, REHA_E_TAMPERED,
+                                                      "the file of the image is missing; restore it "
+                                                      "from a backup")
                                           : status;
     }
     return REHA_OK;
@@ -58,15 +59,17 @@ static void make_etag(const json_t *row, const reha_view *view, char etag[REHA_T
 static reha_status check_strip(const json_t *row, const reha_view *view, reha_error *err)
 {
     const json_t *facts = json_object_get(row, "facts");
-    const double pixels = reha_json_number(facts, "width_px", 0.0) * reha_json_number(facts, "height_px", 0.0);
+    const double pixels =
+        reha_json_number(facts, "width_px", 0.0) * reha_json_number(facts, "height_px", 0.0);
     const double left = reha_json_number(facts, "frame_count", 1.0) - (double)view->frame_idx;
     if ((double)view->frames > fmax(left, 1.0)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "from frame %u on there are fewer than %u frames", view->frame_idx + 1,
-                         view->frames);
+        return reha_fail(err, REHA_E_NOT_FOUND, "from frame %u on there are fewer than %u frames",
+                         view->frame_idx + 1, view->frames);
     }
     return view->frames < 2 || pixels * view->frames <= STRIP_PIXELS_MAX
                ? REHA_OK
-               : reha_fail(err, REHA_E_LIMIT, "%u frames of this size are more than %d pixels: ask for fewer at once",
+               : reha_fail(err, REHA_E_LIMIT,
+                           "%u frames of this size are more than %d pixels: ask for fewer at once",
                            view->frames, STRIP_PIXELS_MAX);
 }
 
@@ -92,7 +95,8 @@ static reha_status look_at(reha_clinic *clinic, const reha_actor *actor, const c
     *answer = (reha_sandbox_answer){.json = NULL};
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     if (view->side_max_px > SIDE_MAX_PX || !(view->window_width >= 0.0)) {
-        return reha_fail(err, REHA_E_ARG, "the window's width and the size must not be negative, the size at most %d px",
+        return reha_fail(err, REHA_E_ARG,
+                         "the window's width and the size must not be negative, the size at most %d px",
                          SIDE_MAX_PX);
     }
     REHA_TRY(load_image(clinic, image_id, &row, &bytes, &count, err));
@@ -154,8 +158,8 @@ reha_status reha_clinic_image_thumbnail(reha_clinic *clinic, const reha_actor *a
     return REHA_OK;
 }
 
-reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id, uint8_t **out,
-                                    size_t *out_bytes, reha_error *err)
+reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                    uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     json_t *row = NULL;
     clinic_write write;
@@ -168,7 +172,8 @@ reha_status reha_clinic_image_dicom(reha_clinic *clinic, const reha_actor *actor
     json_decref(row);
     reha_status status = clinic_begin(clinic, true, &write, err);
     if (status == REHA_OK) {
-        status = clinic_end(&write, clinic_note(&write, actor, "image.export", "image", image_id, NULL, err), err);
+        status =
+            clinic_end(&write, clinic_note(&write, actor, "image.export", "image", image_id, NULL, err), err);
     }
     if (status != REHA_OK) {
         reha_free(*out);
@@ -185,15 +190,16 @@ static reha_status load_part(reha_clinic *clinic, const reha_actor *actor, const
     *out = NULL;
     *out_bytes = 0;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
-    REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(id), reha_of_text(name)), what, &row, err));
-    const reha_status status =
-        reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX, out, out_bytes, err);
+    REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE, REHA_BIND(reha_of_text(id), reha_of_text(name)), what, &row,
+                        err));
+    const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""),
+                                              PICTURE_BYTES_MAX, out, out_bytes, err);
     json_decref(row);
     return status;
 }
 
-reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id, const char *name,
-                                       uint8_t **out, size_t *out_bytes, reha_error *err)
+reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                       const char *name, uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     if (strcmp(name, FRAMES_PART) == 0) {
         name = ""; /* no picture: it has a use case of its own */
@@ -201,8 +207,8 @@ reha_status reha_clinic_result_picture(reha_clinic *clinic, const reha_actor *ac
     return load_part(clinic, actor, id, name, "picture of this result", out, out_bytes, err);
 }
 
-reha_status reha_clinic_result_frames(reha_clinic *clinic, const reha_actor *actor, const char *id, uint8_t **out,
-                                      size_t *out_bytes, reha_error *err)
+reha_status reha_clinic_result_frames(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                      uint8_t **out, size_t *out_bytes, reha_error *err)
 {
     return load_part(clinic, actor, id, FRAMES_PART, "sequence of this result", out, out_bytes, err);
 }

@@ -30,10 +30,10 @@ static json_t *make_item(const arrival *at, const char *outcome, const reha_erro
     json_t *error = fault != NULL ? json_pack("{s:s, s:o}", "code", reha_status_name(fault->status), "text",
                                               reha_json_text(fault->text))
                                   : json_null();
-    return json_pack("{s:o, s:s, s:s?, s:s?, s:s?, s:o}", "name", reha_json_text(at->name), "outcome", outcome, "study_id",
-                     at->study_id[0] != '\0' ? at->study_id : NULL, "image_id",
-                     at->image_id[0] != '\0' ? at->image_id : NULL, "job_id", at->job_id[0] != '\0' ? at->job_id : NULL,
-                     "error", error);
+    return json_pack("{s:o, s:s, s:s?, s:s?, s:s?, s:o}", "name", reha_json_text(at->name), "outcome",
+                     outcome, "study_id", at->study_id[0] != '\0' ? at->study_id : NULL, "image_id",
+                     at->image_id[0] != '\0' ? at->image_id : NULL, "job_id",
+                     at->job_id[0] != '\0' ? at->job_id : NULL, "error", error);
 }
 
 static void put_id(char out[REHA_ID_BYTES], const char *id)
@@ -44,8 +44,9 @@ static void put_id(char out[REHA_ID_BYTES], const char *id)
 static reha_status find_known(reha_store *store, arrival *at, const char *sop_uid, reha_error *err)
 {
     json_t *row = NULL;
-    const reha_status status = reha_store_row(store, REHA_SQL_IMAGE_KNOWN,
-                                              REHA_BIND(reha_of_text(at->source_digest), reha_of_text(sop_uid)), &row, err);
+    const reha_status status =
+        reha_store_row(store, REHA_SQL_IMAGE_KNOWN,
+                       REHA_BIND(reha_of_text(at->source_digest), reha_of_text(sop_uid)), &row, err);
     at->is_duplicate = status == REHA_OK;
     if (status == REHA_OK) {
         put_id(at->image_id, reha_json_string(row, "id", ""));
@@ -55,8 +56,8 @@ static reha_status find_known(reha_store *store, arrival *at, const char *sop_ui
     return status == REHA_E_NOT_FOUND ? REHA_OK : status;
 }
 
-/* The patient whom the upload names; else whom the file names, by a keyed hash of the number: the number itself stays in
- * the sealed file. Pictures name nobody: "" then. */
+/* The patient whom the upload names; else whom the file names, by a keyed hash of the number: the number
+ * itself stays in the sealed file. Pictures name nobody: "" then. */
 static reha_status choose_patient(clinic_write *write, arrival *at, char out[REHA_ID_BYTES], reha_error *err)
 {
     char mac[REHA_MAC_TEXT_BYTES];
@@ -67,7 +68,8 @@ static reha_status choose_patient(clinic_write *write, arrival *at, char out[REH
         return REHA_OK;
     }
     reha_mac(at->clinic->keys.pseudonyms, external, strlen(external), mac);
-    const reha_status status = reha_store_row(write->store, REHA_SQL_PATIENT_BY_EXTERNAL, REHA_BIND(reha_of_text(mac)), &row, err);
+    const reha_status status =
+        reha_store_row(write->store, REHA_SQL_PATIENT_BY_EXTERNAL, REHA_BIND(reha_of_text(mac)), &row, err);
     if (status == REHA_OK) {
         put_id(out, reha_json_string(row, "id", ""));
         json_decref(row);
@@ -101,7 +103,8 @@ static reha_status choose_study(clinic_write *write, arrival *at, reha_error *er
     char now[REHA_TIMESTAMP_BYTES];
     const json_t *facts = json_object_get(at->seen.json, "facts");
     const char *uid = reha_json_string(at->seen.json, "study_uid", "");
-    reha_status status = reha_store_row(write->store, REHA_SQL_STUDY_BY_UID, REHA_BIND(reha_of_text(uid)), &study, err);
+    reha_status status =
+        reha_store_row(write->store, REHA_SQL_STUDY_BY_UID, REHA_BIND(reha_of_text(uid)), &study, err);
     if (status == REHA_OK) {
         put_id(at->study_id, reha_json_string(study, "id", ""));
         status = check_target(study, at, err);
@@ -114,13 +117,14 @@ static reha_status choose_study(clinic_write *write, arrival *at, reha_error *er
     REHA_TRY(choose_patient(write, at, patient, err));
     reha_identifier_new(at->study_id);
     reha_clock_timestamp(now);
-    status = reha_store_do(write->store, REHA_SQL_STUDY_ADD,
-                           REHA_BIND(reha_of_text(at->study_id), reha_of_text(patient[0] != '\0' ? patient : NULL),
-                                     reha_of_text(at->options->episode_id), reha_of_text(uid),
-                                     reha_of_text(reha_json_string(facts, "modality", NULL)),
-                                     reha_of_text(reha_json_string(facts, "body_part", NULL)),
-                                     reha_of_text(reha_json_string(at->seen.json, "image_date", NULL)), reha_of_text(now)),
-                           NULL, err);
+    status = reha_store_do(
+        write->store, REHA_SQL_STUDY_ADD,
+        REHA_BIND(reha_of_text(at->study_id), reha_of_text(patient[0] != '\0' ? patient : NULL),
+                  reha_of_text(at->options->episode_id), reha_of_text(uid),
+                  reha_of_text(reha_json_string(facts, "modality", NULL)),
+                  reha_of_text(reha_json_string(facts, "body_part", NULL)),
+                  reha_of_text(reha_json_string(at->seen.json, "image_date", NULL)), reha_of_text(now)),
+        NULL, err);
     if (status == REHA_E_NOT_FOUND) {
         (void)reha_fail(err, status, "no such patient or episode");
     }
@@ -150,7 +154,8 @@ static reha_status store_image(clinic_write *write, arrival *at, size_t size_byt
 }
 
 /* An erasing may have swept the file away as nobody's before its record was made. */
-static reha_status file_stands(clinic_write *write, const arrival *at, const uint8_t *bytes, size_t count, reha_error *err)
+static reha_status file_stands(clinic_write *write, const arrival *at, const uint8_t *bytes, size_t count,
+                               reha_error *err)
 {
     char digest[REHA_DIGEST_TEXT_BYTES];
     return reha_blobs_has(write->clinic->blobs, at->digest)
@@ -173,10 +178,11 @@ static reha_status file_arrival(arrival *at, const uint8_t *bytes, size_t size_b
     REHA_CHECK(store_image(&write, at, size_bytes, err));
     REHA_CHECK(file_stands(&write, at, bytes, size_bytes, err));
     REHA_CHECK(clinic_job_add(&write, at->image_id, at->options->task, at->job_id, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(at->study_id)), NULL, err));
+    REHA_CHECK(
+        reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(at->study_id)), NULL, err));
     REHA_CHECK(clinic_note(&write, at->actor, "image.store", "image", at->image_id,
-                           json_pack("{s:s, s:s, s:s?}", "study_id", at->study_id, "digest", at->digest, "task",
-                                     at->options->task),
+                           json_pack("{s:s, s:s, s:s?}", "study_id", at->study_id, "digest", at->digest,
+                                     "task", at->options->task),
                            err));
 done:
     if (status != REHA_OK || at->is_duplicate) {
@@ -197,7 +203,8 @@ static reha_status target_uid(arrival *at, char out[65], reha_error *err)
     if (at->options->study_id == NULL) {
         return REHA_OK;
     }
-    REHA_TRY(clinic_row(at->clinic, REHA_SQL_STUDY_UID, REHA_BIND(reha_of_text(at->options->study_id)), "study", &row, err));
+    REHA_TRY(clinic_row(at->clinic, REHA_SQL_STUDY_UID, REHA_BIND(reha_of_text(at->options->study_id)),
+                        "study", &row, err));
     (void)snprintf(out, 65, "%s", reha_json_string(row, "uid", ""));
     json_decref(row);
     return REHA_OK;
@@ -210,9 +217,10 @@ static reha_status look_at(arrival *at, const uint8_t *bytes, size_t count, reha
     REHA_TRY(target_uid(at, uid, err));
     reha_clock_timestamp(today);
     today[10] = '\0';
-    json_t *request = json_pack("{s:s, s:o, s:s, s:s, s:f}", "op", "inspect", "name", reha_json_text(at->name), "study_uid",
-                                uid, "image_date", at->options->image_date != NULL ? at->options->image_date : today,
-                                "mm_per_px", at->options->mm_per_px);
+    json_t *request =
+        json_pack("{s:s, s:o, s:s, s:s, s:f}", "op", "inspect", "name", reha_json_text(at->name), "study_uid",
+                  uid, "image_date", at->options->image_date != NULL ? at->options->image_date : today,
+                  "mm_per_px", at->options->mm_per_px);
     const reha_status status = clinic_view(at->clinic, request, bytes, count, &at->seen, err);
     json_decref(request);
     return status;
@@ -232,7 +240,8 @@ static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha
     if (strcmp(reha_json_string(seen, "kind", ""), "archive") == 0) {
         return reha_fail(err, REHA_E_UNSUPPORTED, "an archive inside of an archive; unpack it first");
     }
-    if (reha_json_string(seen, "sop_uid", NULL) == NULL || reha_json_string(seen, "study_uid", NULL) == NULL) {
+    if (reha_json_string(seen, "sop_uid", NULL) == NULL ||
+        reha_json_string(seen, "study_uid", NULL) == NULL) {
         return reha_fail(err, REHA_E_FORMAT, "the DICOM file names no study or no instance (UID missing)");
     }
     const bool is_wrapped = at->seen.part_count == 1;
@@ -243,8 +252,8 @@ static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha
 }
 
 reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                          const char *name, const uint8_t *bytes, size_t count, char study_id[REHA_ID_BYTES], json_t **item,
-                          reha_error *err)
+                          const char *name, const uint8_t *bytes, size_t count, char study_id[REHA_ID_BYTES],
+                          json_t **item, reha_error *err)
 {
     reha_error fault = REHA_ERROR_INIT;
     arrival at = {.clinic = clinic, .actor = actor, .options = options, .name = name};
@@ -262,11 +271,13 @@ reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const re
         }
     } else {
         *item = make_item(&at, "refused", &fault);
-        reha_log(REHA_LOG_WARN, "image.refused", "digest=%.12s status=%s", at.source_digest, reha_status_name(status));
+        reha_log(REHA_LOG_WARN, "image.refused", "digest=%.12s status=%s", at.source_digest,
+                 reha_status_name(status));
     }
     if (*item == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for an answer");
     }
     /* A fault of ours stops everything; a fault of the file is the file's. */
-    return status == REHA_OK || reha_status_is_input_fault(status) ? REHA_OK : reha_fail(err, status, "%s", fault.text);
+    return status == REHA_OK || reha_status_is_input_fault(status) ? REHA_OK
+                                                                   : reha_fail(err, status, "%s", fault.text);
 }

@@ -34,7 +34,8 @@ reha_status clinic_check_members(const json_t *in, const char *members, reha_err
     return REHA_OK;
 }
 
-reha_status clinic_text(const json_t *in, const char *key, bool needed, size_t bytes_max, const char **out, reha_error *err)
+reha_status clinic_text(const json_t *in, const char *key, bool needed, size_t bytes_max, const char **out,
+                        reha_error *err)
 {
     const json_t *value = json_object_get(in, key);
     *out = NULL;
@@ -64,8 +65,9 @@ bool clinic_is_date(const char *text)
     int month = 0;
     int day = 0;
     char extra = '\0';
-    return strlen(text) == 10 && sscanf(text, "%4d-%2d-%2d%c", &year, &month, &day, &extra) == 3 && text[4] == '-' &&
-           text[7] == '-' && year >= 1850 && month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] &&
+    return strlen(text) == 10 && sscanf(text, "%4d-%2d-%2d%c", &year, &month, &day, &extra) == 3 &&
+           text[4] == '-' && text[7] == '-' && year >= 1850 && month >= 1 && month <= 12 && day >= 1 &&
+           day <= days[month - 1] &&
            !(month == 2 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)));
 }
 
@@ -90,8 +92,8 @@ reha_status clinic_word(const json_t *in, const char *key, bool needed, const ch
     return REHA_OK;
 }
 
-reha_status clinic_number(const json_t *in, const char *key, bool needed, double low, double high, double *out,
-                          reha_error *err)
+reha_status clinic_number(const json_t *in, const char *key, bool needed, double low, double high,
+                          double *out, reha_error *err)
 {
     const json_t *value = json_object_get(in, key);
     *out = (double)NAN;
@@ -111,7 +113,9 @@ reha_status clinic_version(const json_t *row, int64_t if_version, reha_error *er
     const int64_t now = json_integer_value(json_object_get(row, "version"));
     if (if_version != REHA_ANY_VERSION && if_version != now) {
         return reha_fail(err, REHA_E_STALE,
-                         "somebody changed it meanwhile (version %" PRId64 ", not %" PRId64 "): read it again", now, if_version);
+                         "somebody changed it meanwhile (version %" PRId64 ", not %" PRId64
+                         "): read it again",
+                         now, if_version);
     }
     return REHA_OK;
 }
@@ -122,8 +126,8 @@ int clinic_limit(const reha_clinic *clinic, const reha_query *query)
     return limit < clinic->limits.page_items_max ? limit : clinic->limits.page_items_max;
 }
 
-reha_status clinic_page(json_t *rows, int limit, int64_t total, const char *cursor_of(const json_t *row, char *text),
-                        json_t **out, reha_error *err)
+reha_status clinic_page(json_t *rows, int limit, int64_t total,
+                        const char *cursor_of(const json_t *row, char *text), json_t **out, reha_error *err)
 {
     char text[CLINIC_CURSOR_BYTES];
     const char *next = NULL;

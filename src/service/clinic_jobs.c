@@ -21,17 +21,19 @@ static const double LOCK_MS = 2000.0;
 static const double ASKED_MS = 120000.0;
 static const double FRAMES_SHARE = 0.4; /* of a worker's time, for the further frames of a sequence */
 
-/* --- the queue -------------------------------------------------------------------------------------------------- */
+/* --- the queue
+ * -------------------------------------------------------------------------------------------------- */
 
-reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task, char job_id[REHA_ID_BYTES],
-                           reha_error *err)
+reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task,
+                           char job_id[REHA_ID_BYTES], reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     reha_identifier_new(job_id);
     reha_clock_timestamp(now);
     return reha_store_do(write->store, REHA_SQL_JOB_ADD,
                          REHA_BIND(reha_of_text(job_id), reha_of_text(image_id),
-                                   reha_of_text(task != NULL && task[0] != '\0' ? task : NULL), reha_of_text(now)),
+                                   reha_of_text(task != NULL && task[0] != '\0' ? task : NULL),
+                                   reha_of_text(now)),
                          NULL, err);
 }
 
@@ -42,27 +44,31 @@ void clinic_job_wake(reha_clinic *clinic)
     reha_mutex_unlock(clinic->event_lock);
 }
 
-reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                            reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     return clinic_row(clinic, REHA_SQL_JOB, REHA_BIND(reha_of_text(id)), "job", out, err);
 }
 
-static reha_status check_again(reha_store *store, const reha_actor *actor, const char *image_id, const char *task,
-                               char study_id[REHA_ID_BYTES], reha_error *err)
+static reha_status check_again(reha_store *store, const reha_actor *actor, const char *image_id,
+                               const char *task, char study_id[REHA_ID_BYTES], reha_error *err)
 {
     json_t *image = NULL;
     json_t *study = NULL;
     int64_t open = 0;
-    reha_status status = reha_store_row(store, REHA_SQL_IMAGE, REHA_BIND(reha_of_text(image_id)), &image, err);
+    reha_status status =
+        reha_store_row(store, REHA_SQL_IMAGE, REHA_BIND(reha_of_text(image_id)), &image, err);
     if (status == REHA_E_NOT_FOUND) {
         return reha_fail(err, status, "no such image");
     }
     REHA_CHECK(status);
     (void)snprintf(study_id, REHA_ID_BYTES, "%s", reha_json_string(image, "study_id", ""));
-    REHA_CHECK(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(clinic_identity(actor), reha_of_text(study_id)), &study, err));
-    REHA_CHECK(reha_store_number(store, REHA_SQL_JOB_OPEN, REHA_BIND(reha_of_text(image_id), reha_of_text(task)), &open, err));
+    REHA_CHECK(reha_store_row(store, REHA_SQL_STUDY,
+                              REHA_BIND(clinic_identity(actor), reha_of_text(study_id)), &study, err));
+    REHA_CHECK(reha_store_number(store, REHA_SQL_JOB_OPEN,
+                                 REHA_BIND(reha_of_text(image_id), reha_of_text(task)), &open, err));
     if (strcmp(reha_json_string(study, "status", ""), "signed") == 0) {
         status = reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
     } else if (open > 0) {
@@ -78,23 +84,26 @@ done:
 static void request_digest(const char *image_id, const char *task, char out[REHA_DIGEST_TEXT_BYTES])
 {
     char text[REHA_ID_BYTES + CLINIC_TASK_BYTES + 16];
-    const int length = snprintf(text, sizeof text, "analysis|%.31s|%.39s", image_id, task != NULL ? task : "");
+    const int length =
+        snprintf(text, sizeof text, "analysis|%.31s|%.39s", image_id, task != NULL ? task : "");
     reha_digest_bytes(text, (size_t)length, out);
 }
 
-static reha_status add_again(clinic_write *write, const reha_actor *actor, const char *image_id, const char *task,
-                             char study_id[REHA_ID_BYTES], json_t **out, reha_error *err)
+static reha_status add_again(clinic_write *write, const reha_actor *actor, const char *image_id,
+                             const char *task, char study_id[REHA_ID_BYTES], json_t **out, reha_error *err)
 {
     char job_id[REHA_ID_BYTES] = "";
     REHA_TRY(check_again(write->store, actor, image_id, task, study_id, err));
     REHA_TRY(clinic_job_add(write, image_id, task, job_id, err));
-    REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
-    REHA_TRY(clinic_note(write, actor, "image.analyse", "image", image_id, json_pack("{s:s?}", "task", task), err));
+    REHA_TRY(
+        reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_TRY(clinic_note(write, actor, "image.analyse", "image", image_id, json_pack("{s:s?}", "task", task),
+                         err));
     return reha_store_row(write->store, REHA_SQL_JOB, REHA_BIND(reha_of_text(job_id)), out, err);
 }
 
-reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id, const json_t *in,
-                                const char *idempotency_key, json_t **out, reha_error *err)
+reha_status reha_clinic_analyse(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                const json_t *in, const char *idempotency_key, json_t **out, reha_error *err)
 {
     const char *task = NULL;
     char digest[REHA_DIGEST_TEXT_BYTES];
@@ -126,7 +135,8 @@ done:
     return status;
 }
 
-/* --- storing a result ----------------------------------------------------------------------------------------------- */
+/* --- storing a result
+ * ----------------------------------------------------------------------------------------------- */
 
 typedef struct work { /* one job that was claimed */
     char job_id[REHA_ID_BYTES], image_id[REHA_ID_BYTES], study_id[REHA_ID_BYTES];
@@ -136,18 +146,20 @@ typedef struct work { /* one job that was claimed */
     int64_t tries;
 } work;
 
-static reha_status store_measurements(clinic_write *write, const char *result_id, int region_idx, const json_t *region,
-                                      reha_error *err)
+static reha_status store_measurements(clinic_write *write, const char *result_id, int region_idx,
+                                      const json_t *region, reha_error *err)
 {
     const json_t *findings = json_object_get(region, "findings");
     for (size_t i = 0; i < json_array_size(findings); i++) {
         const json_t *finding = json_array_get(findings, i);
         const json_t *measure = json_object_get(finding, "measure");
         const json_t *grading = json_object_get(finding, "grading");
-        const json_t *value = json_is_object(measure) ? json_object_get(measure, "value")
+        const json_t *value = json_is_object(measure)   ? json_object_get(measure, "value")
                               : json_is_object(grading) ? json_object_get(grading, "grade")
                                                         : json_object_get(finding, "probability");
-        const char *unit = json_is_object(measure) ? reha_json_string(measure, "unit", "1") : json_is_object(grading) ? "{grade}" : "1";
+        const char *unit = json_is_object(measure)   ? reha_json_string(measure, "unit", "1")
+                           : json_is_object(grading) ? "{grade}"
+                                                     : "1";
         if (!json_is_number(value)) {
             continue; /* not measured: the result says why */
         }
@@ -176,8 +188,8 @@ static int count_findings(const json_t *analysis)
     return count;
 }
 
-static reha_status store_result(clinic_write *write, const work *job, const json_t *answer, const char *result_id,
-                                reha_error *err)
+static reha_status store_result(clinic_write *write, const work *job, const json_t *answer,
+                                const char *result_id, reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     const json_t *analysis = json_object_get(answer, "analysis");
@@ -195,7 +207,8 @@ static reha_status store_result(clinic_write *write, const work *job, const json
         REHA_BIND(reha_of_text(result_id), reha_of_text(job->image_id), reha_of_text(now),
                   reha_of_text(reha_json_string(analysis, "task", reha_json_string(model, "name", ""))),
                   reha_of_int(job->task[0] != '\0' ? 1 : 0), reha_of_text(job->digest),
-                  reha_of_text(reha_json_string(model, "name", "")), reha_of_text(reha_json_string(model, "version", "")),
+                  reha_of_text(reha_json_string(model, "name", "")),
+                  reha_of_text(reha_json_string(model, "version", "")),
                   reha_of_text(reha_json_string(model, "hash", "")), reha_of_text("rehascope " REHA_VERSION),
                   reha_of_int(is_accepted ? 1 : 0), reha_of_text(reha_json_string(answer, "headline", "")),
                   reha_of_int(is_accepted ? count_findings(analysis) : 0), reha_of_text(text)),
@@ -209,34 +222,41 @@ static reha_status store_result(clinic_write *write, const work *job, const json
 }
 
 static reha_status store_pictures(reha_clinic *clinic, const reha_sandbox_answer *answer,
-                                  char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES], bool again, reha_error *err)
+                                  char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES], bool again,
+                                  reha_error *err)
 {
     for (size_t i = 0; i < answer->part_count; i++) {
         if (again && reha_blobs_has(clinic->blobs, digests[i])) {
             continue;
         }
-        REHA_TRY(reha_blobs_put(clinic->blobs, answer->parts[i].bytes, answer->parts[i].count, digests[i], err));
+        REHA_TRY(
+            reha_blobs_put(clinic->blobs, answer->parts[i].bytes, answer->parts[i].count, digests[i], err));
     }
     return REHA_OK;
 }
 
-static reha_status end_job(clinic_write *write, const work *job, const char *state, const char *text, reha_error *err)
+static reha_status end_job(clinic_write *write, const work *job, const char *state, const char *text,
+                           reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     const reha_actor system = clinic_system_actor();
     reha_clock_timestamp(now);
-    REHA_TRY(reha_store_do(write->store, REHA_SQL_JOB_END,
-                           REHA_BIND(reha_of_text(job->job_id), reha_of_text(state), reha_of_text(text), reha_of_text(now)),
-                           NULL, err));
-    REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(job->study_id)), NULL, err));
-    return clinic_note(write, &system, strcmp(state, "done") == 0 ? "job.done" : "job.failed", "image", job->image_id,
+    REHA_TRY(reha_store_do(
+        write->store, REHA_SQL_JOB_END,
+        REHA_BIND(reha_of_text(job->job_id), reha_of_text(state), reha_of_text(text), reha_of_text(now)),
+        NULL, err));
+    REHA_TRY(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(job->study_id)), NULL,
+                           err));
+    return clinic_note(write, &system, strcmp(state, "done") == 0 ? "job.done" : "job.failed", "image",
+                       job->image_id,
                        json_pack("{s:s, s:s, s:s?}", "job_id", job->job_id, "state", state, "task",
                                  job->task[0] != '\0' ? job->task : NULL),
                        err);
 }
 
 /* Pictures first, then everything that names them in one transaction: a half result is never visible. */
-static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_sandbox_answer *answer, reha_error *err)
+static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_sandbox_answer *answer,
+                               reha_error *err)
 {
     char digests[REHA_SANDBOX_PARTS][REHA_DIGEST_TEXT_BYTES];
     char result_id[REHA_IDENTIFIER_BYTES];
@@ -247,12 +267,13 @@ static reha_status keep_result(reha_clinic *clinic, const work *job, const reha_
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     REHA_CHECK(store_result(&write, job, answer->json, result_id, err));
     for (size_t i = 0; i < answer->part_count; i++) {
-        REHA_CHECK(reha_store_do(write.store, REHA_SQL_PICTURE_ADD,
-                                 REHA_BIND(reha_of_text(result_id), reha_of_text(answer->parts[i].name),
-                                           reha_of_text(digests[i])),
-                                 NULL, err));
+        REHA_CHECK(reha_store_do(
+            write.store, REHA_SQL_PICTURE_ADD,
+            REHA_BIND(reha_of_text(result_id), reha_of_text(answer->parts[i].name), reha_of_text(digests[i])),
+            NULL, err));
     }
-    REHA_CHECK(store_pictures(clinic, answer, digests, true, err)); /* an erasing may have swept them away as nobody's */
+    REHA_CHECK(store_pictures(clinic, answer, digests, true,
+                              err)); /* an erasing may have swept them away as nobody's */
     REHA_CHECK(end_job(&write, job, "done", NULL, err));
 done:
     for (size_t i = 0; i < answer->part_count && status != REHA_OK; i++) {
@@ -269,8 +290,8 @@ static bool give_up(reha_clinic *clinic, const work *job, const reha_error *faul
     reha_status status = clinic_begin(clinic, true, &write, &err);
     if (status == REHA_OK) {
         status = again ? reha_store_do(write.store, REHA_SQL_JOB_END,
-                                       REHA_BIND(reha_of_text(job->job_id), reha_of_text("queued"), reha_of_text(fault->text),
-                                                 reha_of_text(NULL)),
+                                       REHA_BIND(reha_of_text(job->job_id), reha_of_text("queued"),
+                                                 reha_of_text(fault->text), reha_of_text(NULL)),
                                        NULL, &err)
                        : end_job(&write, job, "failed", fault->text, &err);
         status = clinic_end(&write, status, &err);
@@ -287,14 +308,17 @@ static reha_status queue_again(reha_clinic *clinic, reha_error *err)
     clinic_write write;
     int64_t requeued = 0;
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    REHA_TRY(clinic_end(&write, reha_store_do(write.store, REHA_SQL_JOBS_REQUEUE, REHA_BIND_NONE, &requeued, err), err));
+    REHA_TRY(clinic_end(
+        &write, reha_store_do(write.store, REHA_SQL_JOBS_REQUEUE, REHA_BIND_NONE, &requeued, err), err));
     if (requeued > 0) {
         reha_log(REHA_LOG_INFO, "job.requeued", "count=%lld", (long long)requeued);
     }
     return REHA_OK;
 }
 
-/* --- working -------------------------------------------------------------------------------------------------------------- */
+/* --- working
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 static bool claim(reha_clinic *clinic, work *out)
 {
@@ -303,13 +327,15 @@ static bool claim(reha_clinic *clinic, work *out)
     json_t *row = NULL;
     int64_t waiting = 0;
     reha_store *store = clinic_read(clinic);
-    const reha_status counted = reha_store_number(store, REHA_SQL_JOBS_WAITING, REHA_BIND_NONE, &waiting, NULL);
+    const reha_status counted =
+        reha_store_number(store, REHA_SQL_JOBS_WAITING, REHA_BIND_NONE, &waiting, NULL);
     clinic_read_end(clinic, store);
     if (counted != REHA_OK || waiting == 0 || clinic_begin(clinic, true, &write, NULL) != REHA_OK) {
         return false;
     }
     reha_clock_timestamp(now);
-    reha_status status = reha_store_row(write.store, REHA_SQL_JOB_CLAIM, REHA_BIND(reha_of_text(now)), &row, NULL);
+    reha_status status =
+        reha_store_row(write.store, REHA_SQL_JOB_CLAIM, REHA_BIND(reha_of_text(now)), &row, NULL);
     status = clinic_end(&write, status, NULL);
     if (status == REHA_OK) {
         *out = (work){.tries = json_integer_value(json_object_get(row, "tries"))};
@@ -324,7 +350,8 @@ static bool claim(reha_clinic *clinic, work *out)
     return status == REHA_OK;
 }
 
-typedef struct crew { /* the locked-in programs: one that chooses by the image, and one of the task that was asked for last */
+typedef struct crew { /* the locked-in programs: one that chooses by the image, and one of the task that was
+                         asked for last */
     reha_sandbox *chooser, *asked; /* owned; NULL: not made */
     char task[CLINIC_TASK_BYTES + 1];
     double asked_ms; /* when it was last needed */
@@ -336,7 +363,8 @@ static void send_away(reha_sandbox **sandbox)
     *sandbox = NULL;
 }
 
-static reha_status crew_for(reha_clinic *clinic, crew *all, const char *task, reha_sandbox **out, reha_error *err)
+static reha_status crew_for(reha_clinic *clinic, crew *all, const char *task, reha_sandbox **out,
+                            reha_error *err)
 {
     const bool is_asked = task[0] != '\0';
     reha_sandbox **one = is_asked ? &all->asked : &all->chooser;
@@ -368,7 +396,8 @@ static reha_status analyse(reha_clinic *clinic, crew *all, const work *job, reha
                                 FRAMES_SHARE * clinic->limits.worker_cpu_s);
     reha_status status = REHA_OK;
     REHA_CHECK(crew_for(clinic, all, job->task, &sandbox, err));
-    REHA_CHECK(reha_blobs_get(clinic->blobs, job->digest, clinic->limits.archive_bytes_max, &bytes, &count, err));
+    REHA_CHECK(
+        reha_blobs_get(clinic->blobs, job->digest, clinic->limits.archive_bytes_max, &bytes, &count, err));
     REHA_CHECK(reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err));
     status = keep_result(clinic, job, &answer, err);
 done:
@@ -378,7 +407,8 @@ done:
     return status;
 }
 
-/* False: the job stands as running, and is to be queued again when there is room: a full disk is no fault of the image. */
+/* False: the job stands as running, and is to be queued again when there is room: a full disk is no fault of
+ * the image. */
 static bool do_job(reha_clinic *clinic, crew *all, const work *job)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -391,8 +421,9 @@ static bool do_job(reha_clinic *clinic, crew *all, const work *job)
     const char *state = status == REHA_OK ? "done" : again ? "queued" : "failed";
     clinic_event_add(clinic, "job", job->study_id, job->image_id, job->job_id, state);
     clinic_event_add(clinic, "study", job->study_id, NULL, NULL, "changed");
-    reha_log(status == REHA_OK ? REHA_LOG_INFO : REHA_LOG_WARN, "job.ended", "job=%s image=%s state=%s try=%d status=%s ms=%.0f",
-             job->job_id, job->image_id, state, (int)job->tries, reha_status_name(status), reha_clock_ms() - start_ms);
+    reha_log(status == REHA_OK ? REHA_LOG_INFO : REHA_LOG_WARN, "job.ended",
+             "job=%s image=%s state=%s try=%d status=%s ms=%.0f", job->job_id, job->image_id, state,
+             (int)job->tries, reha_status_name(status), reha_clock_ms() - start_ms);
     return is_noted;
 }
 
@@ -455,7 +486,8 @@ reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err)
         is_ours = flock(clinic->lock_fd, LOCK_EX | LOCK_NB) == 0;
     }
     if (!is_ours) {
-        return reha_fail(err, REHA_E_CONFLICT, "%s: another process works on this home's jobs already", clinic->home);
+        return reha_fail(err, REHA_E_CONFLICT, "%s: another process works on this home's jobs already",
+                         clinic->home);
     }
     REHA_TRY(queue_again(clinic, err));
     return reha_thread_start(supervise, clinic, &clinic->supervisor, err);

@@ -16,8 +16,8 @@ static const char *id_cursor(const json_t *row, char *text)
     return text;
 }
 
-reha_status reha_clinic_patients(reha_clinic *clinic, const reha_actor *actor, const reha_query *query, json_t **out,
-                                 reha_error *err)
+reha_status reha_clinic_patients(reha_clinic *clinic, const reha_actor *actor, const reha_query *query,
+                                 json_t **out, reha_error *err)
 {
     json_t *rows = NULL;
     int64_t total = 0;
@@ -30,8 +30,8 @@ reha_status reha_clinic_patients(reha_clinic *clinic, const reha_actor *actor, c
                                                    reha_of_text(query->cursor), reha_of_int(limit + 1)),
                                          &rows, err);
     if (status == REHA_OK) {
-        status = reha_store_number(store, REHA_SQL_PATIENTS_COUNT, REHA_BIND(clinic_identity(actor), reha_of_text(query->text)),
-                                   &total, err);
+        status = reha_store_number(store, REHA_SQL_PATIENTS_COUNT,
+                                   REHA_BIND(clinic_identity(actor), reha_of_text(query->text)), &total, err);
     }
     clinic_read_end(clinic, store);
     if (status != REHA_OK) {
@@ -41,11 +41,12 @@ reha_status reha_clinic_patients(reha_clinic *clinic, const reha_actor *actor, c
     return clinic_page(rows, limit, total, id_cursor, out, err);
 }
 
-static reha_status patient_row(reha_store *store, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+static reha_status patient_row(reha_store *store, const reha_actor *actor, const char *id, json_t **out,
+                               reha_error *err)
 {
     json_t *episodes = NULL;
-    reha_status status =
-        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(clinic_identity(actor), reha_of_text(id)), out, err);
+    reha_status status = reha_store_row(store, REHA_SQL_PATIENT,
+                                        REHA_BIND(clinic_identity(actor), reha_of_text(id)), out, err);
     if (status == REHA_E_NOT_FOUND) {
         return reha_fail(err, status, "no such patient");
     }
@@ -61,7 +62,8 @@ static reha_status patient_row(reha_store *store, const reha_actor *actor, const
     return status;
 }
 
-reha_status reha_clinic_patient(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+reha_status reha_clinic_patient(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                                reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
@@ -111,12 +113,13 @@ static void make_pseudonym(char out[16])
     static const char digits[] = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     uint8_t random[6];
     reha_random_fill(random, sizeof random);
-    (void)snprintf(out, 16, "P-%c%c%c%c%c%c", digits[random[0] % 32], digits[random[1] % 32], digits[random[2] % 32],
-                   digits[random[3] % 32], digits[random[4] % 32], digits[random[5] % 32]);
+    (void)snprintf(out, 16, "P-%c%c%c%c%c%c", digits[random[0] % 32], digits[random[1] % 32],
+                   digits[random[2] % 32], digits[random[3] % 32], digits[random[4] % 32],
+                   digits[random[5] % 32]);
 }
 
-reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in, const char *external_mac,
-                                char id[REHA_ID_BYTES], reha_error *err)
+reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in,
+                                const char *external_mac, char id[REHA_ID_BYTES], reha_error *err)
 {
     patient_input given;
     char now[REHA_TIMESTAMP_BYTES];
@@ -127,11 +130,12 @@ reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, co
     reha_clock_timestamp(now);
     for (int i = 0; status == REHA_E_CONFLICT && i < (given.pseudonym != NULL ? 1 : TRIES); i++) {
         make_pseudonym(made);
-        status = reha_store_do(write->store, REHA_SQL_PATIENT_ADD,
-                               REHA_BIND(reha_of_text(id), reha_of_text(given.pseudonym != NULL ? given.pseudonym : made),
-                                         reha_of_text(given.name), year_value(given.birth_year), reha_of_text(given.sex),
-                                         reha_of_text(given.note), reha_of_text(external_mac), reha_of_text(now)),
-                               NULL, err);
+        status = reha_store_do(
+            write->store, REHA_SQL_PATIENT_ADD,
+            REHA_BIND(reha_of_text(id), reha_of_text(given.pseudonym != NULL ? given.pseudonym : made),
+                      reha_of_text(given.name), year_value(given.birth_year), reha_of_text(given.sex),
+                      reha_of_text(given.note), reha_of_text(external_mac), reha_of_text(now)),
+            NULL, err);
     }
     if (status == REHA_E_CONFLICT) {
         return reha_fail(err, status, "there is a patient of this pseudonym already");
@@ -140,8 +144,8 @@ reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, co
     return clinic_note(write, actor, "patient.add", "patient", id, NULL, err);
 }
 
-reha_status reha_clinic_patient_add(reha_clinic *clinic, const reha_actor *actor, const json_t *in, json_t **out,
-                                    reha_error *err)
+reha_status reha_clinic_patient_add(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
+                                    json_t **out, reha_error *err)
 {
     clinic_write write;
     char id[REHA_ID_BYTES];
@@ -162,8 +166,8 @@ static const char *member_or(const json_t *in, const json_t *row, const char *ke
     return json_object_get(in, key) != NULL ? given : reha_json_string(row, key, NULL);
 }
 
-reha_status reha_clinic_patient_change(reha_clinic *clinic, const reha_actor *actor, const char *id, int64_t if_version,
-                                       const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_patient_change(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                       int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     patient_input given;
     clinic_write write;
@@ -177,7 +181,8 @@ reha_status reha_clinic_patient_change(reha_clinic *clinic, const reha_actor *ac
     REHA_CHECK(clinic_version(row, if_version, err));
     const double old_year = reha_json_number(row, "birth_year", (double)NAN);
     const double year = json_object_get(in, "birth_year") != NULL ? given.birth_year : old_year;
-    const char *pseudonym = given.pseudonym != NULL ? given.pseudonym : reha_json_string(row, "pseudonym", "");
+    const char *pseudonym =
+        given.pseudonym != NULL ? given.pseudonym : reha_json_string(row, "pseudonym", "");
     status = reha_store_do(write.store, REHA_SQL_PATIENT_CHANGE,
                            REHA_BIND(reha_of_text(id), reha_of_text(pseudonym),
                                      reha_of_text(member_or(in, row, "name", given.name)), year_value(year),
@@ -196,7 +201,8 @@ done:
     return status;
 }
 
-/* --- episodes --------------------------------------------------------------------------------------------------- */
+/* --- episodes
+ * --------------------------------------------------------------------------------------------------- */
 
 typedef struct episode_input {
     const char *condition, *side, *onset, *surgery, *surgery_date, *goals;
@@ -218,8 +224,8 @@ static reha_status read_episode(const json_t *in, bool is_new, episode_input *ou
     return REHA_OK;
 }
 
-reha_status reha_clinic_episode_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const json_t *in,
-                                    json_t **out, reha_error *err)
+reha_status reha_clinic_episode_add(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                                    const json_t *in, json_t **out, reha_error *err)
 {
     episode_input given;
     clinic_write write;
@@ -232,24 +238,26 @@ reha_status reha_clinic_episode_add(reha_clinic *clinic, const reha_actor *actor
     reha_identifier_new(id);
     reha_clock_timestamp(now);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    status = reha_store_do(write.store, REHA_SQL_EPISODE_ADD,
-                           REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(given.condition),
-                                     reha_of_text(given.side), reha_of_text(given.onset), reha_of_text(given.surgery),
-                                     reha_of_text(given.surgery_date), reha_of_text(given.goals),
-                                     reha_of_int(json_is_false(json_object_get(in, "open")) ? 0 : 1), reha_of_text(now)),
-                           NULL, err);
+    status = reha_store_do(
+        write.store, REHA_SQL_EPISODE_ADD,
+        REHA_BIND(reha_of_text(id), reha_of_text(patient_id), reha_of_text(given.condition),
+                  reha_of_text(given.side), reha_of_text(given.onset), reha_of_text(given.surgery),
+                  reha_of_text(given.surgery_date), reha_of_text(given.goals),
+                  reha_of_int(json_is_false(json_object_get(in, "open")) ? 0 : 1), reha_of_text(now)),
+        NULL, err);
     if (status == REHA_E_NOT_FOUND) {
         (void)reha_fail(err, status, "no such patient");
     }
     REHA_CHECK(status);
-    REHA_CHECK(clinic_note(&write, actor, "episode.add", "episode", id, json_pack("{s:s}", "patient_id", patient_id), err));
+    REHA_CHECK(clinic_note(&write, actor, "episode.add", "episode", id,
+                           json_pack("{s:s}", "patient_id", patient_id), err));
     REHA_CHECK(reha_store_row(write.store, REHA_SQL_EPISODE, REHA_BIND(reha_of_text(id)), out, err));
 done:
     return clinic_end_with(&write, status, out, err);
 }
 
-reha_status reha_clinic_episode_change(reha_clinic *clinic, const reha_actor *actor, const char *id, int64_t if_version,
-                                       const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_episode_change(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                       int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     episode_input given;
     clinic_write write;
@@ -269,12 +277,14 @@ reha_status reha_clinic_episode_change(reha_clinic *clinic, const reha_actor *ac
     const bool is_open = json_is_true(open != NULL ? open : json_object_get(row, "open"));
     REHA_CHECK(reha_store_do(
         write.store, REHA_SQL_EPISODE_CHANGE,
-        REHA_BIND(reha_of_text(id),
-                  reha_of_text(given.condition != NULL ? given.condition : reha_json_string(row, "condition", "")),
-                  reha_of_text(member_or(in, row, "side", given.side)), reha_of_text(member_or(in, row, "onset", given.onset)),
-                  reha_of_text(member_or(in, row, "surgery", given.surgery)),
-                  reha_of_text(member_or(in, row, "surgery_date", given.surgery_date)),
-                  reha_of_text(member_or(in, row, "goals", given.goals)), reha_of_int(is_open ? 1 : 0)),
+        REHA_BIND(
+            reha_of_text(id),
+            reha_of_text(given.condition != NULL ? given.condition : reha_json_string(row, "condition", "")),
+            reha_of_text(member_or(in, row, "side", given.side)),
+            reha_of_text(member_or(in, row, "onset", given.onset)),
+            reha_of_text(member_or(in, row, "surgery", given.surgery)),
+            reha_of_text(member_or(in, row, "surgery_date", given.surgery_date)),
+            reha_of_text(member_or(in, row, "goals", given.goals)), reha_of_int(is_open ? 1 : 0)),
         NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "episode.change", "episode", id, NULL, err));
     REHA_CHECK(reha_store_row(write.store, REHA_SQL_EPISODE, REHA_BIND(reha_of_text(id)), out, err));

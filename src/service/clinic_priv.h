@@ -1,4 +1,5 @@
-/* What the files of the clinic's use cases share: the handle, transactions with their audit events, checked inputs. */
+/* What the files of the clinic's use cases share: the handle, transactions with their audit events, checked
+ * inputs. */
 #ifndef REHA_SERVICE_CLINIC_PRIV_H
 #define REHA_SERVICE_CLINIC_PRIV_H
 
@@ -41,40 +42,44 @@ struct reha_clinic {
     reha_condition *reader_free;
     reha_store *readers[CLINIC_READERS];
     bool reader_is_busy[CLINIC_READERS];
-    reha_mutex *hash_lock; /* one password at a time: 64 MiB and 0.1 s each */
+    reha_mutex *hash_lock;  /* one password at a time: 64 MiB and 0.1 s each */
     reha_mutex *event_lock; /* guards the events, what was seen, the worker's flags */
     reha_condition *event_came;
     clinic_event events[CLINIC_EVENTS];
     int64_t event_first, event_last; /* numbers of this process are after event_first */
     bool is_waking;
     clinic_seen seen[CLINIC_SEEN];
-    reha_condition *viewer_free; /* with event_lock, which guards the flags; whoever holds a viewer is alone with it */
+    reha_condition
+        *viewer_free; /* with event_lock, which guards the flags; whoever holds a viewer is alone with it */
     reha_sandbox *viewers[CLINIC_VIEWERS];
     bool viewer_is_busy[CLINIC_VIEWERS];
     int viewers_of_uploads;
-    reha_thread *supervisor; /* NULL without workers */
+    reha_thread *supervisor;  /* NULL without workers */
     reha_condition *job_came; /* with event_lock */
     bool is_stopping;
     int lock_fd; /* of the one process that works on jobs; -1 */
 };
 
-/* --- roles -------------------------------------------------------------------------------------------------- */
+/* --- roles
+ * -------------------------------------------------------------------------------------------------- */
 
 REHA_MUST_USE reha_status clinic_may(const reha_actor *actor, reha_permission permission, reha_error *err);
-static inline reha_value clinic_identity(const reha_actor *actor) /* whether names may be read: ?1 of the statements */
+static inline reha_value
+clinic_identity(const reha_actor *actor) /* whether names may be read: ?1 of the statements */
 {
     return reha_of_int(reha_role_may(actor->role, REHA_MAY_IDENTITY) ? 1 : 0);
 }
 
-/* --- reading and writing ------------------------------------------------------------------------------------------ */
+/* --- reading and writing
+ * ------------------------------------------------------------------------------------------ */
 
 reha_store *clinic_read(reha_clinic *clinic); /* waits for a free connection */
 void clinic_read_end(reha_clinic *clinic, reha_store *store);
 /* One read with one statement, for use cases that are no more than that. */
-REHA_MUST_USE reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
-                                      json_t **out, reha_error *err);
-REHA_MUST_USE reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *values, size_t count,
-                                     const char *what, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_rows(reha_clinic *clinic, reha_sql which, const reha_value *values,
+                                      size_t count, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *values,
+                                     size_t count, const char *what, json_t **out, reha_error *err);
 
 typedef struct clinic_write {
     reha_clinic *clinic;
@@ -84,80 +89,90 @@ typedef struct clinic_write {
 /* Takes the writing lock; every path after it must reach clinic_end. */
 REHA_MUST_USE reha_status clinic_begin(reha_clinic *clinic, bool durable, clinic_write *out, reha_error *err);
 /* The audit event of this change; `detail` (may be NULL) is taken, holds ids and words only, never a name. */
-REHA_MUST_USE reha_status clinic_note(clinic_write *write, const reha_actor *actor, const char *action, const char *entity,
-                                      const char *id, json_t *detail, reha_error *err);
+REHA_MUST_USE reha_status clinic_note(clinic_write *write, const reha_actor *actor, const char *action,
+                                      const char *entity, const char *id, json_t *detail, reha_error *err);
 /* Commits if status is REHA_OK, else undoes; gives the lock back; returns the status of it all. */
 REHA_MUST_USE reha_status clinic_end(clinic_write *write, reha_status status, reha_error *err);
 /* As clinic_end; on failure the output is given up. */
-REHA_MUST_USE reha_status clinic_end_with(clinic_write *write, reha_status status, json_t **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_end_with(clinic_write *write, reha_status status, json_t **out,
+                                          reha_error *err);
 /* An audit event of its own for something that was seen; the same look again within 10 minutes is none. */
-REHA_MUST_USE reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char *action, const char *entity,
-                                     const char *id, reha_error *err);
+REHA_MUST_USE reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char *action,
+                                     const char *entity, const char *id, reha_error *err);
 
-/* --- checked inputs: the text of a fault names the member ------------------------------------------------------------ */
+/* --- checked inputs: the text of a fault names the member
+ * ------------------------------------------------------------ */
 
 /* `members`: "name password role", all that may occur. */
 REHA_MUST_USE reha_status clinic_check_members(const json_t *in, const char *members, reha_error *err);
-/* *out is NULL if absent, null or "" (an error if `needed`); otherwise borrowed, at most `bytes_max`, no control
- * characters other than line ends. */
-REHA_MUST_USE reha_status clinic_text(const json_t *in, const char *key, bool needed, size_t bytes_max, const char **out,
+/* *out is NULL if absent, null or "" (an error if `needed`); otherwise borrowed, at most `bytes_max`, no
+ * control characters other than line ends. */
+REHA_MUST_USE reha_status clinic_text(const json_t *in, const char *key, bool needed, size_t bytes_max,
+                                      const char **out, reha_error *err);
+REHA_MUST_USE reha_status clinic_date(const json_t *in, const char *key, bool needed, const char **out,
                                       reha_error *err);
-REHA_MUST_USE reha_status clinic_date(const json_t *in, const char *key, bool needed, const char **out, reha_error *err);
 /* One of the words; "" separated by blanks. */
-REHA_MUST_USE reha_status clinic_word(const json_t *in, const char *key, bool needed, const char *words, const char **out,
-                                      reha_error *err);
+REHA_MUST_USE reha_status clinic_word(const json_t *in, const char *key, bool needed, const char *words,
+                                      const char **out, reha_error *err);
 /* NaN if absent or null. */
-REHA_MUST_USE reha_status clinic_number(const json_t *in, const char *key, bool needed, double low, double high,
-                                        double *out, reha_error *err);
+REHA_MUST_USE reha_status clinic_number(const json_t *in, const char *key, bool needed, double low,
+                                        double high, double *out, reha_error *err);
 REHA_MUST_USE reha_status clinic_version(const json_t *row, int64_t if_version, reha_error *err);
 bool clinic_is_date(const char *text);
 int clinic_limit(const reha_clinic *clinic, const reha_query *query);
-/* {"items","next","total"}; takes `rows`, cut to `limit` (one more was asked for); `cursor` makes the next cursor from the
- * last kept row. */
-REHA_MUST_USE reha_status clinic_page(json_t *rows, int limit, int64_t total, const char *cursor_of(const json_t *row, char *text),
-                                      json_t **out, reha_error *err);
+/* {"items","next","total"}; takes `rows`, cut to `limit` (one more was asked for); `cursor` makes the next
+ * cursor from the last kept row. */
+REHA_MUST_USE reha_status clinic_page(json_t *rows, int limit, int64_t total,
+                                      const char *cursor_of(const json_t *row, char *text), json_t **out,
+                                      reha_error *err);
 enum { CLINIC_CURSOR_BYTES = 64 };
 
-/* --- shared pieces ---------------------------------------------------------------------------------------------------- */
+/* --- shared pieces
+ * ---------------------------------------------------------------------------------------------------- */
 
 void clinic_event_add(reha_clinic *clinic, const char *kind, const char *study_id, const char *image_id,
                       const char *job_id, const char *state);
 /* Runs one request in a sandbox for looking at images (no models). */
-REHA_MUST_USE reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *bytes, size_t count,
-                                      reha_sandbox_answer *out, reha_error *err);
+REHA_MUST_USE reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *bytes,
+                                      size_t count, reha_sandbox_answer *out, reha_error *err);
 /* The study as clinic.h gives it, without a check or an audit event. */
-REHA_MUST_USE reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id, json_t **out,
-                                            reha_error *err);
+REHA_MUST_USE reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id,
+                                            json_t **out, reha_error *err);
 /* A result with reviews and pictures, and who set it aside. */
-REHA_MUST_USE reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err);
-/* REHA_E_CONFLICT unless people may still decide on this result of the study: it stands, and the study is not signed. */
+REHA_MUST_USE reha_status clinic_result_read(reha_store *store, const char *id, json_t **out,
+                                             reha_error *err);
+/* REHA_E_CONFLICT unless people may still decide on this result of the study: it stands, and the study is not
+ * signed. */
 REHA_MUST_USE reha_status clinic_check_open(const json_t *study, const json_t *result, reha_error *err);
 /* In a transaction: a patient; `external_mac` (may be NULL) stands for the identity of another system. */
 REHA_MUST_USE reha_status clinic_patient_make(clinic_write *write, const reha_actor *actor, const json_t *in,
-                                              const char *external_mac, char id[REHA_ID_BYTES], reha_error *err);
+                                              const char *external_mac, char id[REHA_ID_BYTES],
+                                              reha_error *err);
 /* In a transaction: one more job for an image; `task` NULL: the program chooses. */
 REHA_MUST_USE reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task,
                                          char job_id[REHA_ID_BYTES], reha_error *err);
 enum { CLINIC_TASK_BYTES = 39, CLINIC_KEY_BYTES = 128 };
 /* Whether this task can be asked for here (clinic.h); NULL can. */
 REHA_MUST_USE reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err);
-/* clinic_answers.c: answers by idempotency key. find: *out NULL if the key is new (or NULL); REHA_E_CONFLICT: it stands for another request,
- * which `digest` tells. keep: the first answer stays. */
+/* clinic_answers.c: answers by idempotency key. find: *out NULL if the key is new (or NULL); REHA_E_CONFLICT:
+ * it stands for another request, which `digest` tells. keep: the first answer stays. */
 REHA_MUST_USE reha_status clinic_check_key(const char *key, reha_error *err);
 REHA_MUST_USE reha_status clinic_answer_find(reha_store *store, const reha_actor *actor, const char *key,
                                              const char *digest, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status clinic_answer_keep(reha_store *store, const reha_actor *actor, const char *key,
                                              const char *digest, const json_t *answer, reha_error *err);
 void clinic_job_wake(reha_clinic *clinic);
-void clinic_wipe_traces(reha_clinic *clinic); /* of erased patients, and of columns that were sealed: at the start */
-void clinic_wipe_again(reha_clinic *clinic);  /* if there are some that this process could not wipe */
-void clinic_watch(reha_clinic *clinic); /* one look into the watched folder */
+void clinic_wipe_traces(
+    reha_clinic *clinic); /* of erased patients, and of columns that were sealed: at the start */
+void clinic_wipe_again(reha_clinic *clinic); /* if there are some that this process could not wipe */
+void clinic_watch(reha_clinic *clinic);      /* one look into the watched folder */
 REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);
 void clinic_workers_stop(reha_clinic *clinic);
-/* One file of known content: stored, duplicate or refused; *item is always made (an upload answer's item), and the status
- * is that of our own faults only. */
-REHA_MUST_USE reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                                        const char *name, const uint8_t *bytes, size_t count, char study_id[REHA_ID_BYTES],
+/* One file of known content: stored, duplicate or refused; *item is always made (an upload answer's item),
+ * and the status is that of our own faults only. */
+REHA_MUST_USE reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor,
+                                        const reha_upload_options *options, const char *name,
+                                        const uint8_t *bytes, size_t count, char study_id[REHA_ID_BYTES],
                                         json_t **item, reha_error *err);
 /* Adds up the items of an answer: REHA_OK if one was stored or known, else the first item's error. */
 REHA_MUST_USE reha_status clinic_answer(json_t *items, json_t **out, reha_error *err);

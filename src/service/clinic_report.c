@@ -25,7 +25,8 @@ void report_banner(const json_t *study, char *out, size_t out_bytes)
         return;
     }
     (void)snprintf(out, out_bytes, "Signed by %s (%s) on %.*s.", reha_json_string(signature, "user_name", ""),
-                   reha_json_string(signature, "role", ""), DATE_CHARS, reha_json_string(signature, "signed_at", ""));
+                   reha_json_string(signature, "role", ""), DATE_CHARS,
+                   reha_json_string(signature, "signed_at", ""));
 }
 
 void report_patient(const json_t *study, char *out, size_t out_bytes)
@@ -36,8 +37,8 @@ void report_patient(const json_t *study, char *out, size_t out_bytes)
         (void)snprintf(out, out_bytes, "not filed under a patient yet");
         return;
     }
-    (void)snprintf(out, out_bytes, "%s%s%s", reha_json_string(patient, "pseudonym", ""), name != NULL ? ", " : "",
-                   name != NULL ? name : "");
+    (void)snprintf(out, out_bytes, "%s%s%s", reha_json_string(patient, "pseudonym", ""),
+                   name != NULL ? ", " : "", name != NULL ? name : "");
 }
 
 /* As many digits as the pages show; units as people write them. */
@@ -46,8 +47,8 @@ static void measure_text(const json_t *measure, char *out, size_t out_bytes)
     static const struct {
         const char *unit, *text;
         int digits;
-    } known[] = {{"mm", " mm", 1}, {"deg", "\xc2\xb0", 1}, {"px", " px", 0}, {"1", " (ratio)", 3}, {"%", " %", 0},
-                 {"{grey}", " grey levels", 0}};
+    } known[] = {{"mm", " mm", 1},     {"deg", "\xc2\xb0", 1}, {"px", " px", 0},
+                 {"1", " (ratio)", 3}, {"%", " %", 0},         {"{grey}", " grey levels", 0}};
     const double value = reha_json_number(measure, "value", (double)NAN);
     const double error = reha_json_number(measure, "error_95", (double)NAN);
     const char *unit = reha_json_string(measure, "unit", "");
@@ -111,16 +112,18 @@ void report_task(const json_t *result, char *out, size_t out_bytes)
 {
     const char *task = reha_json_string(result, "task", "");
     (void)snprintf(out, out_bytes, "%s (%s, %s)", task_title(task), task,
-                   json_is_true(json_object_get(result, "asked")) ? "asked for by name" : "chosen by the program");
+                   json_is_true(json_object_get(result, "asked")) ? "asked for by name"
+                                                                  : "chosen by the program");
 }
 
 void report_set_aside(const json_t *aside, char out[REPORT_LINE_BYTES])
 {
     const char *task = reha_json_string(aside, "task", "");
-    (void)snprintf(out, REPORT_LINE_BYTES, "%s (%s): asked for by name, analysed %.*s; set aside by %s on %.*s: %s",
-                   task_title(task), task, DATE_CHARS, reha_json_string(aside, "analysed_at", ""),
-                   reha_json_string(aside, "user_name", ""), DATE_CHARS, reha_json_string(aside, "created_at", ""),
-                   reha_json_string(aside, "reason", ""));
+    (void)snprintf(out, REPORT_LINE_BYTES,
+                   "%s (%s): asked for by name, analysed %.*s; set aside by %s on %.*s: %s", task_title(task),
+                   task, DATE_CHARS, reha_json_string(aside, "analysed_at", ""),
+                   reha_json_string(aside, "user_name", ""), DATE_CHARS,
+                   reha_json_string(aside, "created_at", ""), reha_json_string(aside, "reason", ""));
     for (char *at = out; (at = strpbrk(at, "\t\r\n")) != NULL;) {
         *at = ' ';
     }
@@ -132,7 +135,8 @@ void report_no_result(const json_t *image, char *out, size_t out_bytes)
     if (strcmp(reha_json_string(job, "state", ""), "done") == 0) {
         (void)snprintf(out, out_bytes, "No result stands: what was asked for was set aside.");
     } else {
-        (void)snprintf(out, out_bytes, "Not analysed: %.300s", reha_json_string(job, "text", "its analysis has not ended"));
+        (void)snprintf(out, out_bytes, "Not analysed: %.300s",
+                       reha_json_string(job, "text", "its analysis has not ended"));
     }
 }
 
@@ -145,7 +149,11 @@ void report_region_title(const json_t *analysis, size_t region_idx, char *out, s
     if (json_is_object(json_object_get(region, "thickness_profile"))) {
         (void)snprintf(out, out_bytes, "Muscle");
     } else if (strcmp(side, "unknown") != 0) {
-        (void)snprintf(out, out_bytes, "%c%s %s", side[0] == 'r' ? 'R' : side[0] == 'l' ? 'L' : 'B', side + 1, joint);
+        (void)snprintf(out, out_bytes, "%c%s %s",
+                       side[0] == 'r'   ? 'R'
+                       : side[0] == 'l' ? 'L'
+                                        : 'B',
+                       side + 1, joint);
     } else if (json_array_size(regions) > 1) {
         (void)snprintf(out, out_bytes, "Joint %zu from the left, side unknown", region_idx + 1);
     } else {
@@ -192,35 +200,39 @@ report_row report_make_row(const json_t *result, int region_idx, const json_t *f
     if (review != NULL) {
         const char *decision = reha_json_string(review, "decision", "");
         if (strcmp(decision, "amend") == 0) {
-            (void)snprintf(row.human, sizeof row.human, "amended to %.4g", reha_json_number(review, "value", (double)NAN));
+            (void)snprintf(row.human, sizeof row.human, "amended to %.4g",
+                           reha_json_number(review, "value", (double)NAN));
         } else {
-            (void)snprintf(row.human, sizeof row.human, "%s", strcmp(decision, "accept") == 0 ? "accepted" : "rejected");
+            (void)snprintf(row.human, sizeof row.human, "%s",
+                           strcmp(decision, "accept") == 0 ? "accepted" : "rejected");
         }
-        (void)snprintf(row.who, sizeof row.who, "%s, %.*s", reha_json_string(review, "user_name", ""), DATE_CHARS,
-                       reha_json_string(review, "created_at", ""));
+        (void)snprintf(row.who, sizeof row.who, "%s, %.*s", reha_json_string(review, "user_name", ""),
+                       DATE_CHARS, reha_json_string(review, "created_at", ""));
         row.reason = reha_json_string(review, "reason", NULL);
     }
     return row;
 }
 
-/* --- the use case -------------------------------------------------------------------------------------------------- */
+/* --- the use case
+ * -------------------------------------------------------------------------------------------------- */
 
-static reha_status load_picture(reha_clinic *clinic, const json_t *result, report_picture *out, reha_error *err)
+static reha_status load_picture(reha_clinic *clinic, const json_t *result, report_picture *out,
+                                reha_error *err)
 {
     json_t *row = NULL;
     if (clinic_row(clinic, REHA_SQL_PICTURE,
-                   REHA_BIND(reha_of_text(reha_json_string(result, "id", "")), reha_of_text("overlay")), "picture", &row,
-                   NULL) != REHA_OK) {
+                   REHA_BIND(reha_of_text(reha_json_string(result, "id", "")), reha_of_text("overlay")),
+                   "picture", &row, NULL) != REHA_OK) {
         return REHA_OK; /* it has none */
     }
-    const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""), PICTURE_BYTES_MAX,
-                                              &out->png, &out->png_bytes, err);
+    const reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""),
+                                              PICTURE_BYTES_MAX, &out->png, &out->png_bytes, err);
     json_decref(row);
     return status;
 }
 
-static reha_status load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out, size_t *count,
-                                 reha_error *err)
+static reha_status load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out,
+                                 size_t *count, reha_error *err)
 {
     const json_t *images = json_object_get(study, "images");
     size_t at = 0;
@@ -245,17 +257,18 @@ static reha_status report_json(const report_source *source, uint8_t **out, size_
 {
     char banner[300];
     report_banner(source->study, banner, sizeof banner);
-    json_t *document = json_pack("{s:s, s:s, s:b, s:s, s:s, s:O}", "schema", "rehascope/study-report/1", "software",
-                                 "rehascope " REHA_VERSION, "reviewed", report_is_signed(source->study) ? 1 : 0, "status",
-                                 banner, "made_at", source->made_at, "study", source->study);
+    json_t *document =
+        json_pack("{s:s, s:s, s:b, s:s, s:s, s:O}", "schema", "rehascope/study-report/1", "software",
+                  "rehascope " REHA_VERSION, "reviewed", report_is_signed(source->study) ? 1 : 0, "status",
+                  banner, "made_at", source->made_at, "study", source->study);
     const reha_status status = reha_json_format(document, (char **)out, err);
     json_decref(document);
     *out_bytes = status == REHA_OK ? strlen((char *)*out) : 0;
     return status;
 }
 
-static reha_status write_report(const report_source *source, reha_report_format format, uint8_t **out, size_t *out_bytes,
-                                reha_error *err)
+static reha_status write_report(const report_source *source, reha_report_format format, uint8_t **out,
+                                size_t *out_bytes, reha_error *err)
 {
     switch (format) {
     case REHA_REPORT_HTML:
@@ -298,7 +311,8 @@ reha_status reha_clinic_report(reha_clinic *clinic, const reha_actor *actor, con
     REHA_CHECK(clinic_begin(clinic, true, &write, err));
     status = clinic_end(&write,
                         clinic_note(&write, actor, "study.export", "study", study_id,
-                                    json_pack("{s:s, s:b}", "format", names[format], "signed", report_is_signed(study) ? 1 : 0),
+                                    json_pack("{s:s, s:b}", "format", names[format], "signed",
+                                              report_is_signed(study) ? 1 : 0),
                                     err),
                         err);
 done:

@@ -73,8 +73,10 @@ static void add_regions(reha_text *html, const json_t *result)
         if (json_array_size(findings) == 0) {
             continue;
         }
-        reha_text_add(html, "<table><thead><tr><th scope=col>Finding<th scope=col>Software (\xc2\xb1 95 % error)<th scope=col>Clinician<th scope=col>By"
-                            "<tbody>\n");
+        reha_text_add(
+            html,
+            "<table><thead><tr><th scope=col>Finding<th scope=col>Software (\xc2\xb1 95 % error)<th scope=col>Clinician<th scope=col>By"
+            "<tbody>\n");
         for (size_t k = 0; k < json_array_size(findings); k++) {
             const report_row row = report_make_row(result, (int)i, json_array_get(findings, k));
             if (row.is_measured) {
@@ -99,8 +101,8 @@ static void add_result(reha_text *html, const json_t *result, const report_pictu
     reha_text_add_html(html, task);
     reha_text_add(html, "</p>\n");
     if (picture->png != NULL) {
-        reha_page_add_picture(html, "The image with what was measured; the findings are in the table", "", picture->png,
-                              picture->png_bytes);
+        reha_page_add_picture(html, "The image with what was measured; the findings are in the table", "",
+                              picture->png, picture->png_bytes);
     }
     add_regions(html, result);
     reha_text_add(html, "<p><small>Model ");
@@ -146,25 +148,31 @@ reha_status report_html(const report_source *source, uint8_t **out, size_t *out_
     const report_picture *pictures = source->pictures;
     report_banner(source->study, banner, sizeof banner);
     report_patient(source->study, patient, sizeof patient);
-    reha_page_open(&html, report_is_signed(source->study) ? "Rehascope report" : "Rehascope report (not reviewed)", STYLE);
+    reha_page_open(&html,
+                   report_is_signed(source->study) ? "Rehascope report" : "Rehascope report (not reviewed)",
+                   STYLE);
     reha_text_add(&html, "<h1>");
     reha_text_add_html(&html, source->clinic_name != NULL ? source->clinic_name : "Rehascope report");
-    reha_text_addf(&html, "</h1>\n<p class=\"banner%s\" role=note>", report_is_signed(source->study) ? " signed" : "");
+    reha_text_addf(&html, "</h1>\n<p class=\"banner%s\" role=note>",
+                   report_is_signed(source->study) ? " signed" : "");
     reha_text_add_html(&html, banner);
     reha_text_add(&html, "</p>\n<table>\n");
     add_pair(&html, "Patient", patient);
     add_pair(&html, "Image date", reha_json_string(source->study, "image_date", NULL));
     add_pair(&html, "Body part", reha_json_string(source->study, "body_part", NULL));
-    add_pair(&html, "Comment", reha_json_string(json_object_get(source->study, "signature"), "comment", NULL));
-    add_pair(&html, "Signed content", reha_json_string(json_object_get(source->study, "signature"), "content_hash", NULL));
+    add_pair(&html, "Comment",
+             reha_json_string(json_object_get(source->study, "signature"), "comment", NULL));
+    add_pair(&html, "Signed content",
+             reha_json_string(json_object_get(source->study, "signature"), "content_hash", NULL));
     reha_text_add(&html, "</table>\n");
     for (size_t i = 0; i < json_array_size(images); i++) {
         add_image(&html, json_array_get(images, i), &pictures, i + 1);
     }
-    reha_text_addf(&html,
-                   "<p class=soft>Made %s by rehascope %s. Decision support: treatment follows symptoms and function, never "
-                   "the picture alone.</p>",
-                   source->made_at, REHA_VERSION);
+    reha_text_addf(
+        &html,
+        "<p class=soft>Made %s by rehascope %s. Decision support: treatment follows symptoms and function, never "
+        "the picture alone.</p>",
+        source->made_at, REHA_VERSION);
     reha_page_close(&html);
     *out_bytes = html.length;
     return reha_text_take(&html, (char **)out, err);

@@ -32,7 +32,8 @@ static double text_width(void)
     return A4_WIDTH_PT - 2.0 * MARGIN_PT;
 }
 
-static void write_at(sheet *at, double x, double width, double size, bool bold, unsigned colour, const char *text)
+static void write_at(sheet *at, double x, double width, double size, bool bold, unsigned colour,
+                     const char *text)
 {
     const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = width};
     at->y += reha_canvas_text(at->canvas, (reha_spot){x, at->y}, text, &type).y + 2.0;
@@ -58,10 +59,12 @@ static void head_and_foot(sheet *at)
     const unsigned colour = is_signed ? GREEN : AMBER;
     const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
     at->page_no++;
-    (void)snprintf(text, sizeof text, "Rehascope %s, %.10s %.5s UTC, page %d.%s Decision support; treatment follows symptoms and "
-                   "function.",
-                   REHA_VERSION, at->source->made_at, at->source->made_at + DATE_CHARS + 1, at->page_no,
-                   is_signed ? "" : " Not reviewed.");
+    (void)snprintf(
+        text, sizeof text,
+        "Rehascope %s, %.10s %.5s UTC, page %d.%s Decision support; treatment follows symptoms and "
+        "function.",
+        REHA_VERSION, at->source->made_at, at->source->made_at + DATE_CHARS + 1, at->page_no,
+        is_signed ? "" : " Not reviewed.");
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
     at->y = MARGIN_PT;
     const double top = at->y - pad;

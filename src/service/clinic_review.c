@@ -65,7 +65,8 @@ static reha_status read_decision(const json_t *in, decision *out, reha_error *er
     }
     const bool is_amend = strcmp(out->word, "amend") == 0;
     if (is_amend != isfinite(out->value)) {
-        return reha_fail(err, REHA_E_ARG, is_amend ? "'value' is needed to amend" : "'value' is only for amend");
+        return reha_fail(err, REHA_E_ARG,
+                         is_amend ? "'value' is needed to amend" : "'value' is only for amend");
     }
     if (strcmp(out->word, "accept") != 0 && out->reason == NULL) {
         return reha_fail(err, REHA_E_ARG, "'reason' is needed to amend or reject");
@@ -81,7 +82,8 @@ reha_status clinic_check_open(const json_t *study, const json_t *result, reha_er
         return reha_fail(err, REHA_E_CONFLICT, "the study is signed: reopen it first");
     }
     if (json_is_object(json_object_get(result, "set_aside"))) {
-        return reha_fail(err, REHA_E_CONFLICT, "this result was set aside: ask for its task again, then a new one stands");
+        return reha_fail(err, REHA_E_CONFLICT,
+                         "this result was set aside: ask for its task again, then a new one stands");
     }
     for (size_t i = 0; i < json_array_size(images); i++) {
         const json_t *results = json_object_get(json_array_get(images, i), "results");
@@ -91,11 +93,12 @@ reha_status clinic_check_open(const json_t *study, const json_t *result, reha_er
             }
         }
     }
-    return reha_fail(err, REHA_E_CONFLICT, "a newer result of this image has taken the place of this one: decide on that");
+    return reha_fail(err, REHA_E_CONFLICT,
+                     "a newer result of this image has taken the place of this one: decide on that");
 }
 
-static reha_status store_decision(clinic_write *write, const reha_actor *actor, const json_t *result, const decision *given,
-                                  reha_error *err)
+static reha_status store_decision(clinic_write *write, const reha_actor *actor, const json_t *result,
+                                  const decision *given, reha_error *err)
 {
     char id[REHA_IDENTIFIER_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
@@ -109,15 +112,16 @@ static reha_status store_decision(clinic_write *write, const reha_actor *actor, 
     }
     reha_identifier_new(id);
     reha_clock_timestamp(now);
-    REHA_TRY(reha_store_do(write->store, REHA_SQL_REVIEW_ADD,
-                           REHA_BIND(reha_of_text(id), reha_of_text(result_id), reha_of_int(given->region),
-                                     reha_of_text(given->finding), reha_of_text(given->word), reha_of_real(given->value),
-                                     reha_of_real(software_value(finding)), reha_of_text(given->reason),
-                                     reha_of_text(actor->user_id), reha_of_text(now)),
-                           NULL, err));
+    REHA_TRY(
+        reha_store_do(write->store, REHA_SQL_REVIEW_ADD,
+                      REHA_BIND(reha_of_text(id), reha_of_text(result_id), reha_of_int(given->region),
+                                reha_of_text(given->finding), reha_of_text(given->word),
+                                reha_of_real(given->value), reha_of_real(software_value(finding)),
+                                reha_of_text(given->reason), reha_of_text(actor->user_id), reha_of_text(now)),
+                      NULL, err));
     return clinic_note(write, actor, "finding.review", "result", result_id,
-                       json_pack("{s:i, s:s, s:s}", "region", given->region, "finding", given->finding, "decision",
-                                 given->word),
+                       json_pack("{s:i, s:s, s:s}", "region", given->region, "finding", given->finding,
+                                 "decision", given->word),
                        err);
 }
 
@@ -139,7 +143,8 @@ reha_status reha_clinic_review(reha_clinic *clinic, const reha_actor *actor, con
     REHA_CHECK(clinic_version(study, if_study_version, err));
     REHA_CHECK(clinic_check_open(study, result, err));
     REHA_CHECK(store_decision(&write, actor, result, &given, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_CHECK(
+        reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
     REHA_CHECK(clinic_study_read(write.store, actor, study_id, out, err));
 done:
     status = clinic_end_with(&write, status, out, err);
@@ -151,7 +156,8 @@ done:
     return status;
 }
 
-/* --- signature -------------------------------------------------------------------------------------------------------- */
+/* --- signature
+ * -------------------------------------------------------------------------------------------------------- */
 
 static reha_status check_complete(const json_t *study, reha_error *err)
 {
@@ -164,7 +170,8 @@ static reha_status check_complete(const json_t *study, reha_error *err)
         return reha_fail(err, REHA_E_CONFLICT, "an image of the study is still being analysed");
     }
     if (missing > 0) {
-        return reha_fail(err, REHA_E_CONFLICT, "%lld findings have no decision yet: accept, amend or reject them",
+        return reha_fail(err, REHA_E_CONFLICT,
+                         "%lld findings have no decision yet: accept, amend or reject them",
                          (long long)missing);
     }
     return REHA_OK;
@@ -173,15 +180,16 @@ static reha_status check_complete(const json_t *study, reha_error *err)
 /* What is signed: what the software said and what was decided, without the patient's identity. free() it. */
 static char *signed_content(const json_t *study)
 {
-    json_t *content = json_pack("{s:O, s:O, s:O}", "study_id", json_object_get(study, "id"), "image_date",
-                                json_object_get(study, "image_date"), "images", json_object_get(study, "images"));
+    json_t *content =
+        json_pack("{s:O, s:O, s:O}", "study_id", json_object_get(study, "id"), "image_date",
+                  json_object_get(study, "image_date"), "images", json_object_get(study, "images"));
     char *text = json_dumps(content, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(content);
     return text;
 }
 
-static reha_status store_signature(clinic_write *write, const reha_actor *actor, const json_t *study, const char *comment,
-                                   reha_error *err)
+static reha_status store_signature(clinic_write *write, const reha_actor *actor, const json_t *study,
+                                   const char *comment, reha_error *err)
 {
     char id[REHA_IDENTIFIER_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
@@ -196,17 +204,20 @@ static reha_status store_signature(clinic_write *write, const reha_actor *actor,
     reha_identifier_new(id);
     reha_clock_timestamp(now);
     reha_digest_bytes(content, strlen(content), hash);
-    REHA_CHECK(reha_store_row(write->store, REHA_SQL_USER, REHA_BIND(reha_of_text(actor->user_id)), &user, err));
+    REHA_CHECK(
+        reha_store_row(write->store, REHA_SQL_USER, REHA_BIND(reha_of_text(actor->user_id)), &user, err));
     REHA_CHECK(reha_store_do(write->store, REHA_SQL_SIGNATURE_ADD,
                              REHA_BIND(reha_of_text(id), reha_of_text(study_id), reha_of_text(actor->user_id),
-                                       reha_of_text(reha_role_name(actor->role)), reha_of_text(now), reha_of_text(comment),
-                                       reha_of_text(content), reha_of_text(hash)),
+                                       reha_of_text(reha_role_name(actor->role)), reha_of_text(now),
+                                       reha_of_text(comment), reha_of_text(content), reha_of_text(hash)),
                              NULL, err));
-    REHA_CHECK(reha_store_do(write->store, REHA_SQL_STUDY_SIGNED,
-                             REHA_BIND(reha_of_text(study_id), reha_of_text(reha_json_string(user, "display_name", "")),
-                                       reha_of_text(now)),
-                             NULL, err));
-    REHA_CHECK(reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_CHECK(
+        reha_store_do(write->store, REHA_SQL_STUDY_SIGNED,
+                      REHA_BIND(reha_of_text(study_id),
+                                reha_of_text(reha_json_string(user, "display_name", "")), reha_of_text(now)),
+                      NULL, err));
+    REHA_CHECK(
+        reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
     REHA_CHECK(clinic_note(write, actor, "study.sign", "study", study_id,
                            json_pack("{s:s, s:s}", "signature_id", id, "content_hash", hash), err));
 done:
@@ -215,8 +226,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_sign(reha_clinic *clinic, const reha_actor *actor, const char *study_id, int64_t if_version,
-                             const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_sign(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                             int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     const char *comment = NULL;
     clinic_write write;
@@ -241,8 +252,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_reopen(reha_clinic *clinic, const reha_actor *actor, const char *study_id, int64_t if_version,
-                               const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_reopen(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                               int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     const char *reason = NULL;
     char now[REHA_TIMESTAMP_BYTES];
@@ -263,12 +274,14 @@ reha_status reha_clinic_reopen(reha_clinic *clinic, const reha_actor *actor, con
         goto done;
     }
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_SIGNATURE_WITHDRAW,
-                             REHA_BIND(reha_of_text(reha_json_string(signature, "id", "")), reha_of_text(actor->user_id),
-                                       reha_of_text(reason), reha_of_text(now)),
+                             REHA_BIND(reha_of_text(reha_json_string(signature, "id", "")),
+                                       reha_of_text(actor->user_id), reha_of_text(reason), reha_of_text(now)),
                              NULL, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_SIGNED,
-                             REHA_BIND(reha_of_text(study_id), reha_of_text(NULL), reha_of_text(NULL)), NULL, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+                             REHA_BIND(reha_of_text(study_id), reha_of_text(NULL), reha_of_text(NULL)), NULL,
+                             err));
+    REHA_CHECK(
+        reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "study.reopen", "study", study_id, NULL, err));
     REHA_CHECK(clinic_study_read(write.store, actor, study_id, out, err));
 done:

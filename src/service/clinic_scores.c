@@ -44,8 +44,9 @@ static void write_items(const double *items, size_t count, char *out, size_t out
     size_t used = 0;
     for (size_t i = 0; i < count; i++) { /* six digits with sign, point, exponent and comma are 14 bytes */
         const char *before = i == 0 ? "[" : ",";
-        const int added = isnan(items[i]) ? snprintf(out + used, out_bytes - used, "%snull", before)
-                                          : snprintf(out + used, out_bytes - used, "%s%.6g", before, items[i]);
+        const int added = isnan(items[i])
+                              ? snprintf(out + used, out_bytes - used, "%snull", before)
+                              : snprintf(out + used, out_bytes - used, "%s%.6g", before, items[i]);
         used += added > 0 ? (size_t)added : 0;
     }
     (void)snprintf(out + used, out_bytes - used, "]");

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Of no password: verified when there is no such user, so that the answer takes as long as for a wrong password. */
+/* Of no password: verified when there is no such user, so that the answer takes as long as for a wrong
+ * password. */
 static const char NOBODYS_HASH[] =
     "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$YJJUrmEXUn3Cjz3cnjm0PlkcS1iKDrl2XSpCFUT0mzo";
 static const char REFUSAL[] = "name and password do not match";
@@ -40,7 +41,8 @@ static void make_csrf(const char *token, char out[REHA_DIGEST_TEXT_BYTES])
 bool reha_clinic_csrf_fits(const char *token, const char *csrf)
 {
     char right[REHA_DIGEST_TEXT_BYTES];
-    if (token == NULL || csrf == NULL || strlen(token) >= REHA_TOKEN_BYTES || strlen(csrf) != sizeof right - 1) {
+    if (token == NULL || csrf == NULL || strlen(token) >= REHA_TOKEN_BYTES ||
+        strlen(csrf) != sizeof right - 1) {
         return false;
     }
     make_csrf(token, right);
@@ -62,8 +64,8 @@ static int64_t ends_at(const reha_clinic *clinic, int64_t created_s, int64_t see
     return by_idle < by_age ? by_idle : by_age;
 }
 
-static reha_status session_json(reha_store *store, const char *user_id, const char *token, int64_t expires_s, json_t **out,
-                                reha_error *err)
+static reha_status session_json(reha_store *store, const char *user_id, const char *token, int64_t expires_s,
+                                json_t **out, reha_error *err)
 {
     char csrf[REHA_DIGEST_TEXT_BYTES];
     char expires[REHA_TIMESTAMP_BYTES];
@@ -78,11 +80,13 @@ static reha_status session_json(reha_store *store, const char *user_id, const ch
     }
     make_csrf(token, csrf);
     timestamp_of(expires_s, expires);
-    *out = json_pack("{s:o, s:o, s:s, s:s}", "user", user, "permissions", may, "csrf", csrf, "expires_at", expires);
+    *out = json_pack("{s:o, s:o, s:s, s:s}", "user", user, "permissions", may, "csrf", csrf, "expires_at",
+                     expires);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a session");
 }
 
-/* --- signing in --------------------------------------------------------------------------------------------------- */
+/* --- signing in
+ * --------------------------------------------------------------------------------------------------- */
 
 typedef struct sign_in_try {
     const char *name;
@@ -106,10 +110,12 @@ static reha_status count_failure(reha_clinic *clinic, const json_t *user, reha_e
     const char *id = reha_json_string(user, "id", "");
     const reha_actor nobody = reha_actor_nobody();
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    reha_status status = reha_store_do(write.store, REHA_SQL_USER_FAILED,
-                                       REHA_BIND(reha_of_text(id), reha_of_int(tries), reha_of_int(locked_s)), NULL, err);
+    reha_status status =
+        reha_store_do(write.store, REHA_SQL_USER_FAILED,
+                      REHA_BIND(reha_of_text(id), reha_of_int(tries), reha_of_int(locked_s)), NULL, err);
     if (status == REHA_OK) {
-        status = clinic_note(&write, &nobody, locked_s > 0 ? "session.locked" : "session.refused", "user", id, NULL, err);
+        status = clinic_note(&write, &nobody, locked_s > 0 ? "session.locked" : "session.refused", "user", id,
+                             NULL, err);
     }
     return clinic_end(&write, status, err);
 }
@@ -125,7 +131,8 @@ static reha_status check_code(reha_clinic *clinic, const json_t *user, sign_in_t
         return reha_fail(err, REHA_E_SIGNED_OUT, "a one-time code is needed");
     }
     int64_t step = 0;
-    REHA_TRY(reha_secret_open(clinic->keys.totp, reha_json_string(user, "totp_secret", ""), secret, sizeof secret, err));
+    REHA_TRY(reha_secret_open(clinic->keys.totp, reha_json_string(user, "totp_secret", ""), secret,
+                              sizeof secret, err));
     const bool fits = reha_totp_fits(secret, time(NULL), given->code, &step) && step > given->totp_step;
     reha_wipe(secret, sizeof secret);
     if (!fits) {
@@ -140,7 +147,8 @@ static reha_status check_code(reha_clinic *clinic, const json_t *user, sign_in_t
 static reha_status check_password(reha_clinic *clinic, sign_in_try *given, reha_error *err)
 {
     json_t *user = NULL;
-    reha_status status = clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(given->name)), "user", &user, err);
+    reha_status status =
+        clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(given->name)), "user", &user, err);
     if (status == REHA_E_NOT_FOUND) {
         (void)reha_password_fits(given->password, NOBODYS_HASH);
         return reha_fail(err, REHA_E_SIGNED_OUT, "%s", REFUSAL);
@@ -166,8 +174,8 @@ done:
     return status;
 }
 
-static reha_status open_session(reha_clinic *clinic, const sign_in_try *given, char token[REHA_TOKEN_BYTES], json_t **out,
-                                reha_error *err)
+static reha_status open_session(reha_clinic *clinic, const sign_in_try *given, char token[REHA_TOKEN_BYTES],
+                                json_t **out, reha_error *err)
 {
     char hash[REHA_DIGEST_TEXT_BYTES];
     char now[REHA_TIMESTAMP_BYTES];
@@ -182,14 +190,15 @@ static reha_status open_session(reha_clinic *clinic, const sign_in_try *given, c
     reha_clock_timestamp(now);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     const int64_t forget_s = now_s - 2 * (int64_t)(clinic->limits.session_hours_max * SECONDS_PER_HOUR);
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SESSIONS_FORGET, REHA_BIND(reha_of_int(forget_s)), NULL, err));
+    REHA_CHECK(
+        reha_store_do(write.store, REHA_SQL_SESSIONS_FORGET, REHA_BIND(reha_of_int(forget_s)), NULL, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_SESSION_ADD,
-                             REHA_BIND(reha_of_text(actor.session_id), reha_of_text(hash), reha_of_text(actor.user_id),
-                                       reha_of_int(now_s)),
+                             REHA_BIND(reha_of_text(actor.session_id), reha_of_text(hash),
+                                       reha_of_text(actor.user_id), reha_of_int(now_s)),
                              NULL, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_USER_SIGNED_IN,
-                             REHA_BIND(reha_of_text(actor.user_id), reha_of_text(now), reha_of_int(given->totp_step)), NULL,
-                             err));
+    REHA_CHECK(reha_store_do(
+        write.store, REHA_SQL_USER_SIGNED_IN,
+        REHA_BIND(reha_of_text(actor.user_id), reha_of_text(now), reha_of_int(given->totp_step)), NULL, err));
     REHA_CHECK(clinic_note(&write, &actor, "session.open", "session", actor.session_id, NULL, err));
     REHA_CHECK(session_json(write.store, actor.user_id, token, ends_at(clinic, now_s, now_s), out, err));
 done:
@@ -200,8 +209,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_sign_in(reha_clinic *clinic, const json_t *in, char token[REHA_TOKEN_BYTES], json_t **out,
-                                reha_error *err)
+reha_status reha_clinic_sign_in(reha_clinic *clinic, const json_t *in, char token[REHA_TOKEN_BYTES],
+                                json_t **out, reha_error *err)
 {
     sign_in_try given = {.role = REHA_ROLE_NONE};
     *out = NULL;
@@ -220,7 +229,8 @@ reha_status reha_clinic_sign_in(reha_clinic *clinic, const json_t *in, char toke
     return status;
 }
 
-reha_status reha_clinic_session(reha_clinic *clinic, const char *token, reha_actor *actor, json_t **out, reha_error *err)
+reha_status reha_clinic_session(reha_clinic *clinic, const char *token, reha_actor *actor, json_t **out,
+                                reha_error *err)
 {
     char hash[REHA_DIGEST_TEXT_BYTES];
     json_t *row = NULL;
@@ -243,8 +253,8 @@ reha_status reha_clinic_session(reha_clinic *clinic, const char *token, reha_act
         (void)snprintf(actor->user_id, sizeof actor->user_id, "%s", reha_json_string(row, "user_id", ""));
         (void)snprintf(actor->session_id, sizeof actor->session_id, "%s", reha_json_string(row, "id", ""));
         actor->role = reha_role_find(reha_json_string(row, "role", ""));
-        status = out != NULL ? session_json(store, actor->user_id, token, ends_at(clinic, integer_of(row, "created_s"), now_s),
-                                            out, err)
+        status = out != NULL ? session_json(store, actor->user_id, token,
+                                            ends_at(clinic, integer_of(row, "created_s"), now_s), out, err)
                              : REHA_OK;
     }
     clinic_read_end(clinic, store);
@@ -254,7 +264,8 @@ reha_status reha_clinic_session(reha_clinic *clinic, const char *token, reha_act
         if (status == REHA_OK) {
             status = clinic_end(&write,
                                 reha_store_do(write.store, REHA_SQL_SESSION_SEEN,
-                                              REHA_BIND(reha_of_text(actor->session_id), reha_of_int(now_s)), NULL, err),
+                                              REHA_BIND(reha_of_text(actor->session_id), reha_of_int(now_s)),
+                                              NULL, err),
                                 err);
         }
     }
@@ -268,7 +279,8 @@ reha_status reha_clinic_sign_out(reha_clinic *clinic, const reha_actor *actor, r
     reha_status status = REHA_OK;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     REHA_TRY(clinic_begin(clinic, true, &write, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SESSION_END, REHA_BIND(reha_of_text(actor->session_id)), NULL, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SESSION_END, REHA_BIND(reha_of_text(actor->session_id)),
+                             NULL, err));
     REHA_CHECK(clinic_note(&write, actor, "session.close", "session", actor->session_id, NULL, err));
 done:
     return clinic_end(&write, status, err);

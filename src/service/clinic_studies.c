@@ -23,14 +23,15 @@ static reha_status check_query(const reha_query *query, reha_error *err)
     if (!is_known) {
         return reha_fail(err, REHA_E_ARG, "'status' must be one of: waiting to-review signed failed today");
     }
-    if ((query->from != NULL && !clinic_is_date(query->from)) || (query->to != NULL && !clinic_is_date(query->to))) {
+    if ((query->from != NULL && !clinic_is_date(query->from)) ||
+        (query->to != NULL && !clinic_is_date(query->to))) {
         return reha_fail(err, REHA_E_ARG, "'from' and 'to' must be dates such as 2026-01-31");
     }
     return REHA_OK;
 }
 
-reha_status reha_clinic_studies(reha_clinic *clinic, const reha_actor *actor, const reha_query *query, json_t **out,
-                                reha_error *err)
+reha_status reha_clinic_studies(reha_clinic *clinic, const reha_actor *actor, const reha_query *query,
+                                json_t **out, reha_error *err)
 {
     json_t *rows = NULL;
     int64_t total = 0;
@@ -42,11 +43,16 @@ reha_status reha_clinic_studies(reha_clinic *clinic, const reha_actor *actor, co
     if (query->cursor != NULL && after_id == NULL) {
         return reha_fail(err, REHA_E_ARG, "'cursor' is none of a list of studies");
     }
-    const reha_value filters[] = {clinic_identity(actor),          reha_of_text(query->text),
-                                  reha_of_text(query->status),     reha_of_text(query->patient_id),
-                                  reha_of_text(query->modality),   reha_of_text(query->from),
-                                  reha_of_text(query->to),         reha_of_int(after_id != NULL ? atol(query->cursor) : 0),
-                                  reha_of_text(after_id != NULL ? after_id + 1 : NULL), reha_of_int(limit + 1)};
+    const reha_value filters[] = {clinic_identity(actor),
+                                  reha_of_text(query->text),
+                                  reha_of_text(query->status),
+                                  reha_of_text(query->patient_id),
+                                  reha_of_text(query->modality),
+                                  reha_of_text(query->from),
+                                  reha_of_text(query->to),
+                                  reha_of_int(after_id != NULL ? atol(query->cursor) : 0),
+                                  reha_of_text(after_id != NULL ? after_id + 1 : NULL),
+                                  reha_of_int(limit + 1)};
     enum { ALL = sizeof filters / sizeof filters[0], FILTERS = 7 };
     reha_store *store = clinic_read(clinic);
     reha_status status = reha_store_rows(store, REHA_SQL_STUDIES, filters, ALL, &rows, err);
@@ -68,7 +74,8 @@ reha_status reha_clinic_studies(reha_clinic *clinic, const reha_actor *actor, co
     return REHA_OK;
 }
 
-reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *actor, json_t **out, reha_error *err)
+reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                     reha_error *err)
 {
     json_t *rows = NULL;
     json_t *row = NULL;
@@ -76,7 +83,8 @@ reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *acto
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     REHA_TRY(clinic_rows(clinic, REHA_SQL_STUDY_COUNTS, REHA_BIND_NONE, &rows, err));
-    json_t *counts = json_pack("{s:i, s:i, s:i, s:i, s:i}", "today", 0, "waiting", 0, "to-review", 0, "signed", 0, "failed", 0);
+    json_t *counts = json_pack("{s:i, s:i, s:i, s:i, s:i}", "today", 0, "waiting", 0, "to-review", 0,
+                               "signed", 0, "failed", 0);
     json_int_t today = 0;
     json_array_foreach(rows, i, row)
     {
@@ -91,7 +99,8 @@ reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *acto
     return counts != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the counts");
 }
 
-/* --- one study ------------------------------------------------------------------------------------------------------ */
+/* --- one study
+ * ------------------------------------------------------------------------------------------------------ */
 
 reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err)
 {
@@ -110,7 +119,8 @@ reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, 
         status = reha_store_row(store, REHA_SQL_SET_ASIDE, REHA_BIND(reha_of_text(id)), &aside, err);
         status = status == REHA_E_NOT_FOUND ? REHA_OK : status;
     }
-    if (status == REHA_OK && json_object_set_new(*out, "set_aside", aside != NULL ? aside : json_null()) != 0) {
+    if (status == REHA_OK &&
+        json_object_set_new(*out, "set_aside", aside != NULL ? aside : json_null()) != 0) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
     }
     if (status != REHA_OK) {
@@ -130,7 +140,8 @@ static reha_status read_results(reha_store *store, const char *image_id, json_t 
     REHA_CHECK(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(image_id)), &rows, err));
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *result = NULL;
-        REHA_CHECK(clinic_result_read(store, reha_json_string(json_array_get(rows, i), "result_id", ""), &result, err));
+        REHA_CHECK(clinic_result_read(store, reha_json_string(json_array_get(rows, i), "result_id", ""),
+                                      &result, err));
         (void)json_array_append_new(results, result);
     }
     *out = json_incref(results);
@@ -149,7 +160,8 @@ static reha_status complete_image(reha_store *store, json_t *image, reha_error *
     json_t *facts = json_object_get(image, "facts");
     (void)json_object_update_missing(image, facts);
     (void)json_object_del(image, "facts");
-    reha_status status = reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(image_id)), &job, err);
+    reha_status status =
+        reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(image_id)), &job, err);
     if (status != REHA_OK && status != REHA_E_NOT_FOUND) {
         return status;
     }
@@ -171,7 +183,8 @@ static void choose_signature(json_t *study, json_t *signatures)
     (void)json_object_set(study, "signatures", signatures);
 }
 
-reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const char *id, json_t **out,
+                              reha_error *err)
 {
     json_t *images = NULL;
     json_t *signatures = NULL;
@@ -179,8 +192,8 @@ reha_status clinic_study_read(reha_store *store, const reha_actor *actor, const 
     size_t i = 0;
     json_t *study = NULL;
     *out = NULL;
-    reha_status status =
-        reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(clinic_identity(actor), reha_of_text(id)), &study, err);
+    reha_status status = reha_store_row(store, REHA_SQL_STUDY,
+                                        REHA_BIND(clinic_identity(actor), reha_of_text(id)), &study, err);
     if (status == REHA_E_NOT_FOUND) {
         return reha_fail(err, status, "no such study");
     }
@@ -201,7 +214,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                              reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
@@ -218,8 +232,8 @@ reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
-reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *actor, const char *id, int64_t if_version,
-                                     const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                     int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     const char *patient = NULL, *episode = NULL;
     clinic_write write;
@@ -246,14 +260,16 @@ reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *acto
         }
         REHA_CHECK(status);
     }
-    status = reha_store_do(write.store, REHA_SQL_STUDY_ASSIGN,
-                           REHA_BIND(reha_of_text(id), reha_of_text(patient), reha_of_text(episode)), NULL, err);
+    status =
+        reha_store_do(write.store, REHA_SQL_STUDY_ASSIGN,
+                      REHA_BIND(reha_of_text(id), reha_of_text(patient), reha_of_text(episode)), NULL, err);
     if (status == REHA_E_NOT_FOUND) {
         (void)reha_fail(err, status, "no such patient");
     }
     REHA_CHECK(status);
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(id)), NULL, err));
-    REHA_CHECK(clinic_note(&write, actor, "study.assign", "study", id, json_pack("{s:s}", "patient_id", patient), err));
+    REHA_CHECK(clinic_note(&write, actor, "study.assign", "study", id,
+                           json_pack("{s:s}", "patient_id", patient), err));
     REHA_CHECK(clinic_study_read(write.store, actor, id, out, err));
 done:
     json_decref(row);
@@ -265,7 +281,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_result(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out, reha_error *err)
+reha_status reha_clinic_result(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                               reha_error *err)
 {
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));

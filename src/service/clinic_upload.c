@@ -22,7 +22,8 @@ struct reha_upload {
     reha_blob_writer *writer;
 };
 
-static reha_status copy_text(const char *text, size_t bytes_max, const char *what, char **out, reha_error *err)
+static reha_status copy_text(const char *text, size_t bytes_max, const char *what, char **out,
+                             reha_error *err)
 {
     *out = NULL;
     if (text == NULL || text[0] == '\0') {
@@ -35,21 +36,24 @@ static reha_status copy_text(const char *text, size_t bytes_max, const char *wha
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an upload");
 }
 
-static reha_status check_options(const reha_clinic *clinic, const reha_upload_options *options, reha_error *err)
+static reha_status check_options(const reha_clinic *clinic, const reha_upload_options *options,
+                                 reha_error *err)
 {
     REHA_TRY(clinic_check_key(options->idempotency_key, err));
     REHA_TRY(clinic_check_task(clinic, options->task, err));
-    if (options->image_date != NULL && options->image_date[0] != '\0' && !clinic_is_date(options->image_date)) {
+    if (options->image_date != NULL && options->image_date[0] != '\0' &&
+        !clinic_is_date(options->image_date)) {
         return reha_fail(err, REHA_E_ARG, "'image_date' must be a date such as 2026-01-31");
     }
-    if (options->mm_per_px != 0.0 && !(options->mm_per_px >= MM_PER_PX_MIN && options->mm_per_px <= MM_PER_PX_MAX)) {
+    if (options->mm_per_px != 0.0 &&
+        !(options->mm_per_px >= MM_PER_PX_MIN && options->mm_per_px <= MM_PER_PX_MAX)) {
         return reha_fail(err, REHA_E_ARG, "'mm_per_px' must be from %g to %g", MM_PER_PX_MIN, MM_PER_PX_MAX);
     }
     return REHA_OK;
 }
 
-reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                              reha_upload **out, reha_error *err)
+reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
+                              const reha_upload_options *options, reha_upload **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -62,7 +66,8 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor, cons
     upload->clinic = clinic;
     upload->actor = *actor;
     upload->mm_per_px = options->mm_per_px;
-    REHA_CHECK(copy_text(options->idempotency_key, CLINIC_KEY_BYTES, "the idempotency key", &upload->key, err));
+    REHA_CHECK(
+        copy_text(options->idempotency_key, CLINIC_KEY_BYTES, "the idempotency key", &upload->key, err));
     REHA_CHECK(copy_text(options->file_name, NAME_BYTES, "the file's name", &upload->name, err));
     REHA_CHECK(copy_text(options->patient_id, REHA_ID_BYTES - 1, "'patient_id'", &upload->patient_id, err));
     REHA_CHECK(copy_text(options->episode_id, REHA_ID_BYTES - 1, "'episode_id'", &upload->episode_id, err));
@@ -117,8 +122,9 @@ reha_status clinic_answer(json_t *items, json_t **out, reha_error *err)
     if (!has_any) {
         reha_status status = REHA_E_FORMAT;
         for (int k = REHA_OK + 1; k < REHA_STATUS_COUNT; k++) {
-            status = strcmp(reha_status_name((reha_status)k), reha_json_string(error, "code", "")) == 0 ? (reha_status)k
-                                                                                                        : status;
+            status = strcmp(reha_status_name((reha_status)k), reha_json_string(error, "code", "")) == 0
+                         ? (reha_status)k
+                         : status;
         }
         return reha_fail(err, status, "%.230s", reha_json_string(error, "text", ""));
     }
@@ -126,7 +132,8 @@ reha_status clinic_answer(json_t *items, json_t **out, reha_error *err)
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an answer");
 }
 
-/* --- archives ------------------------------------------------------------------------------------------------------ */
+/* --- archives
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct unpacking { /* the entries, sealed on disk, until the sandbox is free again */
     reha_clinic *clinic;
@@ -135,7 +142,8 @@ typedef struct unpacking { /* the entries, sealed on disk, until the sandbox is 
     char **names;
 } unpacking;
 
-static reha_status keep_entry(void *context, const char *name, const uint8_t *bytes, size_t count, reha_error *err)
+static reha_status keep_entry(void *context, const char *name, const uint8_t *bytes, size_t count,
+                              reha_error *err)
 {
     unpacking *all = context;
     reha_status status = REHA_OK;
@@ -164,7 +172,8 @@ static void clear_unpacking(unpacking *all)
     reha_free(all->names);
 }
 
-static reha_status unpack(reha_clinic *clinic, const uint8_t *bytes, size_t count, unpacking *all, reha_error *err)
+static reha_status unpack(reha_clinic *clinic, const uint8_t *bytes, size_t count, unpacking *all,
+                          reha_error *err)
 {
     reha_sandbox_answer answer;
     const reha_clinic_limits *limits = &clinic->limits;
@@ -172,7 +181,8 @@ static reha_status unpack(reha_clinic *clinic, const uint8_t *bytes, size_t coun
                                       .memory_bytes = limits->worker_memory_bytes,
                                       .cpu_s = limits->worker_cpu_s,
                                       .wall_s = limits->worker_wall_s};
-    reha_sandbox *sandbox = NULL; /* its own: archives are slow and must not hold up those who look at images */
+    reha_sandbox *sandbox =
+        NULL; /* its own: archives are slow and must not hold up those who look at images */
     *all = (unpacking){.clinic = clinic, .capacity = limits->archive_entries_max};
     all->writers = reha_alloc_zero(all->capacity, sizeof *all->writers);
     all->names = reha_alloc_zero(all->capacity, sizeof *all->names);
@@ -181,9 +191,10 @@ static reha_status unpack(reha_clinic *clinic, const uint8_t *bytes, size_t coun
     }
     REHA_TRY(reha_sandbox_new(&how, &sandbox, err));
     json_t *request =
-        json_pack("{s:s, s:f, s:f, s:f}", "op", "unpack", "entries_max", (double)limits->archive_entries_max, "bytes_max",
-                  (double)limits->archive_bytes_max, "ratio_max", limits->archive_ratio_max);
-    const reha_status status = reha_sandbox_run(sandbox, request, bytes, count, keep_entry, all, &answer, err);
+        json_pack("{s:s, s:f, s:f, s:f}", "op", "unpack", "entries_max", (double)limits->archive_entries_max,
+                  "bytes_max", (double)limits->archive_bytes_max, "ratio_max", limits->archive_ratio_max);
+    const reha_status status =
+        reha_sandbox_run(sandbox, request, bytes, count, keep_entry, all, &answer, err);
     json_decref(request);
     reha_sandbox_free(sandbox);
     if (status == REHA_OK) {
@@ -192,8 +203,9 @@ static reha_status unpack(reha_clinic *clinic, const uint8_t *bytes, size_t coun
     return status;
 }
 
-static reha_status ingest_archive(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                                  const uint8_t *bytes, size_t count, json_t *items, reha_error *err)
+static reha_status ingest_archive(reha_clinic *clinic, const reha_actor *actor,
+                                  const reha_upload_options *options, const uint8_t *bytes, size_t count,
+                                  json_t *items, reha_error *err)
 {
     unpacking all;
     reha_upload_options how = *options;
@@ -217,22 +229,26 @@ done:
     return status;
 }
 
-static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                              const char *name, const uint8_t *bytes, size_t count, json_t *items, reha_error *err)
+static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor,
+                              const reha_upload_options *options, const char *name, const uint8_t *bytes,
+                              size_t count, json_t *items, reha_error *err)
 {
     char study_id[REHA_ID_BYTES];
     json_t *item = NULL;
     if (count >= sizeof ZIP_MAGIC - 1 && memcmp(bytes, ZIP_MAGIC, sizeof ZIP_MAGIC - 1) == 0) {
         return ingest_archive(clinic, actor, options, bytes, count, items, err);
     }
-    const reha_status status = clinic_ingest(clinic, actor, options, name, bytes, count, study_id, &item, err);
+    const reha_status status =
+        clinic_ingest(clinic, actor, options, name, bytes, count, study_id, &item, err);
     (void)json_array_append_new(items, item);
     return status;
 }
 
-/* --- finishing -------------------------------------------------------------------------------------------------------- */
+/* --- finishing
+ * -------------------------------------------------------------------------------------------------------- */
 
-/* The same file for another task is another request. Without a task the digest is that of the file, as it always was. */
+/* The same file for another task is another request. Without a task the digest is that of the file, as it
+ * always was. */
 static void request_digest(const reha_upload *upload, char digest[REHA_DIGEST_TEXT_BYTES])
 {
     char text[REHA_DIGEST_TEXT_BYTES + CLINIC_TASK_BYTES + 2];
@@ -242,14 +258,16 @@ static void request_digest(const reha_upload *upload, char digest[REHA_DIGEST_TE
     }
 }
 
-static reha_status keep_answer(const reha_upload *upload, const char *digest, const json_t *answer, reha_error *err)
+static reha_status keep_answer(const reha_upload *upload, const char *digest, const json_t *answer,
+                               reha_error *err)
 {
     clinic_write write;
     if (upload->key == NULL) {
         return REHA_OK;
     }
     REHA_TRY(clinic_begin(upload->clinic, true, &write, err));
-    return clinic_end(&write, clinic_answer_keep(write.store, &upload->actor, upload->key, digest, answer, err), err);
+    return clinic_end(&write,
+                      clinic_answer_keep(write.store, &upload->actor, upload->key, digest, answer, err), err);
 }
 
 reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *err)
@@ -275,8 +293,8 @@ reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *er
                                          .image_date = upload->image_date,
                                          .mm_per_px = upload->mm_per_px,
                                          .task = upload->task};
-    REHA_CHECK(ingest_any(upload->clinic, &upload->actor, &options, upload->name != NULL ? upload->name : "", bytes, count,
-                          items, err));
+    REHA_CHECK(ingest_any(upload->clinic, &upload->actor, &options, upload->name != NULL ? upload->name : "",
+                          bytes, count, items, err));
     REHA_CHECK(clinic_answer(items, out, err));
     status = keep_answer(upload, digest, *out, err);
 done:
@@ -289,7 +307,8 @@ done:
     return status;
 }
 
-/* --- files of this machine ----------------------------------------------------------------------------------------------- */
+/* --- files of this machine
+ * ----------------------------------------------------------------------------------------------- */
 
 static reha_status import_file(reha_clinic *clinic, const reha_actor *actor, const char *path,
                                const reha_upload_options *options, json_t *items, reha_error *err)
@@ -303,17 +322,19 @@ static reha_status import_file(reha_clinic *clinic, const reha_actor *actor, con
         status = ingest_any(clinic, actor, options, path, bytes, count, items, &fault);
     }
     if (status != REHA_OK && reha_status_is_input_fault(status) && json_array_size(items) == before) {
-        (void)json_array_append_new(items, json_pack("{s:o, s:s, s:n, s:n, s:n, s:{s:s, s:o}}", "name", reha_json_text(path),
-                                                     "outcome", "refused", "study_id", "image_id", "job_id", "error", "code",
-                                                     reha_status_name(status), "text", reha_json_text(fault.text)));
+        (void)json_array_append_new(
+            items, json_pack("{s:o, s:s, s:n, s:n, s:n, s:{s:s, s:o}}", "name", reha_json_text(path),
+                             "outcome", "refused", "study_id", "image_id", "job_id", "error", "code",
+                             reha_status_name(status), "text", reha_json_text(fault.text)));
         status = REHA_OK;
     }
     reha_free(bytes);
     return status == REHA_OK ? REHA_OK : reha_fail(err, status, "%s", fault.text);
 }
 
-reha_status reha_clinic_import(reha_clinic *clinic, const reha_actor *actor, const char *const *paths, size_t count,
-                               const reha_upload_options *options, json_t **out, reha_error *err)
+reha_status reha_clinic_import(reha_clinic *clinic, const reha_actor *actor, const char *const *paths,
+                               size_t count, const reha_upload_options *options, json_t **out,
+                               reha_error *err)
 {
     static const reha_upload_options none = {.file_name = NULL};
     reha_status status = REHA_OK;
@@ -329,7 +350,8 @@ reha_status reha_clinic_import(reha_clinic *clinic, const reha_actor *actor, con
         }
         REHA_CHECK(reha_folder_list(paths[i], FILES_MAX, &files, err));
         for (size_t k = 0; k < files.count && status == REHA_OK; k++) {
-            status = import_file(clinic, actor, files.items[k], options != NULL ? options : &none, items, err);
+            status =
+                import_file(clinic, actor, files.items[k], options != NULL ? options : &none, items, err);
         }
         reha_paths_clear(&files);
         REHA_CHECK(status);

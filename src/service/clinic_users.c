@@ -16,12 +16,16 @@ static int64_t integer_of(const json_t *row, const char *key)
     return json_integer_value(json_object_get(row, key));
 }
 
-/* --- users ------------------------------------------------------------------------------------------------------------ */
+/* --- users
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
-static reha_status check_new_password(const reha_clinic *clinic, const char *password, const char *name, reha_error *err)
+static reha_status check_new_password(const reha_clinic *clinic, const char *password, const char *name,
+                                      reha_error *err)
 {
     if (strlen(password) < (size_t)clinic->limits.password_length_min) {
-        return reha_fail(err, REHA_E_ARG, "'password' needs at least %d characters", clinic->limits.password_length_min);
+        return reha_fail(err, REHA_E_ARG, "'password' needs at least %d characters",
+                         clinic->limits.password_length_min);
     }
     if (strspn(password, (char[]){password[0], '\0'}) == strlen(password) ||
         (name != NULL && reha_str_equal_nocase(password, name))) {
@@ -33,11 +37,12 @@ static reha_status check_new_password(const reha_clinic *clinic, const char *pas
 static bool is_sign_in_name(const char *name)
 {
     const size_t allowed = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@");
-    return name[allowed] == '\0' && strlen(name) >= 2 && strcmp(name, "local") != 0 && strcmp(name, "system") != 0;
+    return name[allowed] == '\0' && strlen(name) >= 2 && strcmp(name, "local") != 0 &&
+           strcmp(name, "system") != 0;
 }
 
-static reha_status hash_password(reha_clinic *clinic, const char *password, char out[REHA_PASSWORD_HASH_BYTES],
-                                 reha_error *err)
+static reha_status hash_password(reha_clinic *clinic, const char *password,
+                                 char out[REHA_PASSWORD_HASH_BYTES], reha_error *err)
 {
     reha_mutex_lock(clinic->hash_lock);
     const reha_status status = reha_password_hash(password, out, err);
@@ -54,11 +59,11 @@ static reha_status add_user(clinic_write *write, const reha_actor *actor, const 
     const char *display = reha_json_string(in, "display_name", "");
     reha_identifier_new(id);
     reha_clock_timestamp(now);
-    const reha_status status =
-        reha_store_do(write->store, REHA_SQL_USER_ADD,
-                      REHA_BIND(reha_of_text(id), reha_of_text(name), reha_of_text(display[0] != '\0' ? display : name),
-                                reha_of_text(hash), reha_of_text(role), reha_of_text(now)),
-                      NULL, err);
+    const reha_status status = reha_store_do(
+        write->store, REHA_SQL_USER_ADD,
+        REHA_BIND(reha_of_text(id), reha_of_text(name), reha_of_text(display[0] != '\0' ? display : name),
+                  reha_of_text(hash), reha_of_text(role), reha_of_text(now)),
+        NULL, err);
     if (status == REHA_E_CONFLICT) {
         return reha_fail(err, status, "there is a user of this name already");
     }
@@ -111,8 +116,8 @@ reha_status reha_clinic_setup(reha_clinic *clinic, const json_t *in, json_t **ou
         goto done;
     }
     REHA_CHECK(add_user(&write, &nobody, in, hash, reha_role_name(REHA_ROLE_ADMINISTRATOR), out, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SETTING_ADD, REHA_BIND(reha_of_text(USER_SETTING), reha_of_text(settings)),
-                             NULL, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_SETTING_ADD,
+                             REHA_BIND(reha_of_text(USER_SETTING), reha_of_text(settings)), NULL, err));
 done:
     reha_free(settings);
     return clinic_end_with(&write, status, out, err);
@@ -137,7 +142,8 @@ reha_status reha_clinic_user_add(reha_clinic *clinic, const reha_actor *actor, c
     *out = NULL;
     REHA_TRY(clinic_may(actor, REHA_MAY_USERS, err));
     REHA_TRY(clinic_check_members(in, "name display_name password role", err));
-    REHA_TRY(clinic_word(in, "role", true, "physiotherapist reviewer administrator researcher read-only", &role, err));
+    REHA_TRY(clinic_word(in, "role", true, "physiotherapist reviewer administrator researcher read-only",
+                         &role, err));
     REHA_TRY(check_new_user(clinic, in, hash, err));
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     return clinic_end_with(&write, add_user(&write, actor, in, hash, role, out, err), out, err);
@@ -154,10 +160,14 @@ static reha_status read_user_change(reha_clinic *clinic, const json_t *in, user_
 {
     const json_t *active = json_object_get(in, "active");
     const json_t *totp = json_object_get(in, "totp");
-    *out = (user_change){.active = active == NULL ? -1 : json_is_true(active) ? 1 : 0, .ends_totp = totp != NULL};
+    *out = (user_change){.active = active == NULL         ? -1
+                                   : json_is_true(active) ? 1
+                                                          : 0,
+                         .ends_totp = totp != NULL};
     REHA_TRY(clinic_check_members(in, "display_name role active password totp", err));
     REHA_TRY(clinic_text(in, "display_name", false, DISPLAY_MAX_BYTES, &out->display_name, err));
-    REHA_TRY(clinic_word(in, "role", false, "physiotherapist reviewer administrator researcher read-only", &out->role, err));
+    REHA_TRY(clinic_word(in, "role", false, "physiotherapist reviewer administrator researcher read-only",
+                         &out->role, err));
     REHA_TRY(clinic_text(in, "password", false, PASSWORD_MAX_BYTES, &out->password, err));
     if (active != NULL && !json_is_boolean(active)) {
         return reha_fail(err, REHA_E_ARG, "'active' must be true or false");
@@ -181,38 +191,44 @@ static reha_status apply_user_change(clinic_write *write, const reha_actor *acto
     const bool was_active = json_is_true(json_object_get(row, "active"));
     const bool is_active = change->active >= 0 ? change->active == 1 : was_active;
     int64_t others = 0;
-    REHA_TRY(reha_store_number(write->store, REHA_SQL_USER_ADMINISTRATORS, REHA_BIND(reha_of_text(id)), &others, err));
+    REHA_TRY(reha_store_number(write->store, REHA_SQL_USER_ADMINISTRATORS, REHA_BIND(reha_of_text(id)),
+                               &others, err));
     if (others == 0 && was_active && strcmp(old_role, "administrator") == 0 &&
         (!is_active || strcmp(role, "administrator") != 0)) {
-        return reha_fail(err, REHA_E_CONFLICT, "this is the last active administrator: make another one first");
+        return reha_fail(err, REHA_E_CONFLICT,
+                         "this is the last active administrator: make another one first");
     }
-    REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_CHANGE,
-                           REHA_BIND(reha_of_text(id),
-                                     reha_of_text(change->display_name != NULL ? change->display_name
-                                                                               : reha_json_string(row, "display_name", "")),
-                                     reha_of_text(role), reha_of_int(is_active ? 1 : 0)),
-                           NULL, err));
+    REHA_TRY(reha_store_do(
+        write->store, REHA_SQL_USER_CHANGE,
+        REHA_BIND(reha_of_text(id),
+                  reha_of_text(change->display_name != NULL ? change->display_name
+                                                            : reha_json_string(row, "display_name", "")),
+                  reha_of_text(role), reha_of_int(is_active ? 1 : 0)),
+        NULL, err));
     if (change->password != NULL) {
-        REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_PASSWORD, REHA_BIND(reha_of_text(id), reha_of_text(change->hash)),
-                               NULL, err));
+        REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_PASSWORD,
+                               REHA_BIND(reha_of_text(id), reha_of_text(change->hash)), NULL, err));
     }
     if (change->ends_totp) { /* a lost telephone */
-        REHA_TRY(reha_store_do(write->store, REHA_SQL_USER_TOTP,
-                               REHA_BIND(reha_of_text(id), reha_of_text(NULL), reha_of_int(0), reha_of_int(0)), NULL, err));
+        REHA_TRY(reha_store_do(
+            write->store, REHA_SQL_USER_TOTP,
+            REHA_BIND(reha_of_text(id), reha_of_text(NULL), reha_of_int(0), reha_of_int(0)), NULL, err));
     }
     if (change->password != NULL || !is_active || strcmp(role, old_role) != 0) {
         const bool is_own = strcmp(actor->user_id, id) == 0; /* whoever changes oneself stays signed in */
         REHA_TRY(reha_store_do(write->store, REHA_SQL_SESSIONS_END,
-                               REHA_BIND(reha_of_text(id), reha_of_text(is_own ? actor->session_id : "")), NULL, err));
+                               REHA_BIND(reha_of_text(id), reha_of_text(is_own ? actor->session_id : "")),
+                               NULL, err));
     }
     return clinic_note(write, actor, "user.change", "user", id,
-                       json_pack("{s:s, s:b, s:b, s:b}", "role", role, "active", is_active ? 1 : 0, "password",
-                                 change->password != NULL ? 1 : 0, "totp_off", change->ends_totp ? 1 : 0),
+                       json_pack("{s:s, s:b, s:b, s:b}", "role", role, "active", is_active ? 1 : 0,
+                                 "password", change->password != NULL ? 1 : 0, "totp_off",
+                                 change->ends_totp ? 1 : 0),
                        err);
 }
 
-reha_status reha_clinic_user_change(reha_clinic *clinic, const reha_actor *actor, const char *user, int64_t if_version,
-                                    const json_t *in, json_t **out, reha_error *err)
+reha_status reha_clinic_user_change(reha_clinic *clinic, const reha_actor *actor, const char *user,
+                                    int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {
     user_change change;
     clinic_write write;
@@ -236,20 +252,23 @@ done:
     return clinic_end_with(&write, status, out, err);
 }
 
-/* --- the user's own account ---------------------------------------------------------------------------------------------- */
+/* --- the user's own account
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Whoever sits at a page that was left open must not be able to change what guards the account. */
-static reha_status check_own_password(reha_clinic *clinic, const reha_actor *actor, const char *password, json_t **user,
-                                      reha_error *err)
+static reha_status check_own_password(reha_clinic *clinic, const reha_actor *actor, const char *password,
+                                      json_t **user, reha_error *err)
 {
-    REHA_TRY(clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(actor->user_id)), "user", user, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(actor->user_id)), "user", user,
+                        err));
     reha_mutex_lock(clinic->hash_lock);
     const bool fits = reha_password_fits(password, reha_json_string(*user, "password_hash", ""));
     reha_mutex_unlock(clinic->hash_lock);
     return fits ? REHA_OK : reha_fail(err, REHA_E_DENIED, "the password does not fit");
 }
 
-reha_status reha_clinic_password_change(reha_clinic *clinic, const reha_actor *actor, const json_t *in, reha_error *err)
+reha_status reha_clinic_password_change(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
+                                        reha_error *err)
 {
     const char *old_one = NULL;
     const char *new_one = NULL;
@@ -265,32 +284,34 @@ reha_status reha_clinic_password_change(reha_clinic *clinic, const reha_actor *a
     REHA_CHECK(check_own_password(clinic, actor, old_one, &user, err));
     REHA_CHECK(hash_password(clinic, new_one, hash, err));
     REHA_CHECK(clinic_begin(clinic, true, &write, err));
-    REHA_CHECK(reha_store_do(write.store, REHA_SQL_USER_PASSWORD, REHA_BIND(reha_of_text(actor->user_id), reha_of_text(hash)),
-                             NULL, err));
+    REHA_CHECK(reha_store_do(write.store, REHA_SQL_USER_PASSWORD,
+                             REHA_BIND(reha_of_text(actor->user_id), reha_of_text(hash)), NULL, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_SESSIONS_END,
-                             REHA_BIND(reha_of_text(actor->user_id), reha_of_text(actor->session_id)), NULL, err));
+                             REHA_BIND(reha_of_text(actor->user_id), reha_of_text(actor->session_id)), NULL,
+                             err));
     REHA_CHECK(clinic_note(&write, actor, "user.password", "user", actor->user_id, NULL, err));
 done:
     json_decref(user);
     return clinic_end(&write, status, err);
 }
 
-static reha_status store_totp(reha_clinic *clinic, const reha_actor *actor, const char *sealed, bool on, int64_t step,
-                              const char *action, reha_error *err)
+static reha_status store_totp(reha_clinic *clinic, const reha_actor *actor, const char *sealed, bool on,
+                              int64_t step, const char *action, reha_error *err)
 {
     clinic_write write;
     reha_status status = REHA_OK;
     REHA_TRY(clinic_begin(clinic, true, &write, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_USER_TOTP,
-                             REHA_BIND(reha_of_text(actor->user_id), reha_of_text(sealed), reha_of_int(on ? 1 : 0),
-                                       reha_of_int(step)),
+                             REHA_BIND(reha_of_text(actor->user_id), reha_of_text(sealed),
+                                       reha_of_int(on ? 1 : 0), reha_of_int(step)),
                              NULL, err));
     REHA_CHECK(clinic_note(&write, actor, action, "user", actor->user_id, NULL, err));
 done:
     return clinic_end(&write, status, err);
 }
 
-reha_status reha_clinic_totp_begin(reha_clinic *clinic, const reha_actor *actor, json_t **out, reha_error *err)
+reha_status reha_clinic_totp_begin(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                   reha_error *err)
 {
     uint8_t secret[REHA_TOTP_SECRET_BYTES];
     char text[REHA_TOTP_TEXT_BYTES];
@@ -319,7 +340,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_totp_confirm(reha_clinic *clinic, const reha_actor *actor, const json_t *in, reha_error *err)
+reha_status reha_clinic_totp_confirm(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
+                                     reha_error *err)
 {
     const char *code = NULL;
     json_t *user = NULL;
@@ -329,7 +351,8 @@ reha_status reha_clinic_totp_confirm(reha_clinic *clinic, const reha_actor *acto
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     REHA_TRY(clinic_check_members(in, "code", err));
     REHA_TRY(clinic_text(in, "code", true, 10, &code, err));
-    REHA_TRY(clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(actor->user_id)), "user", &user, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_USER_SECRETS, REHA_BIND(reha_of_text(actor->user_id)), "user", &user,
+                        err));
     const char *sealed = reha_json_string(user, "totp_secret", NULL);
     if (sealed == NULL || integer_of(user, "totp_on") != 0) {
         status = reha_fail(err, REHA_E_CONFLICT, "there is no secret to confirm: begin again");
@@ -345,7 +368,8 @@ done:
     return status;
 }
 
-reha_status reha_clinic_totp_off(reha_clinic *clinic, const reha_actor *actor, const json_t *in, reha_error *err)
+reha_status reha_clinic_totp_off(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
+                                 reha_error *err)
 {
     const char *password = NULL;
     json_t *user = NULL;

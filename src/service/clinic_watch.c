@@ -1,5 +1,5 @@
-/* The watched folder: what lies there long enough to be complete is stored and taken away; what is refused goes
- * to .refused in it, for somebody to look at. */
+/* The watched folder: what lies there long enough to be complete is stored and taken away; what is refused
+ * goes to .refused in it, for somebody to look at. */
 #include "service/clinic_priv.h"
 
 #include "base/file.h"
@@ -40,7 +40,8 @@ static void take_file(reha_clinic *clinic, const char *inbox, const char *path)
     const reha_upload_options how = {.task = clinic->inbox_task};
     const reha_status status = reha_clinic_import(clinic, &system, &path, 1, &how, &answer, &err);
     if (status != REHA_OK) {
-        reha_log(REHA_LOG_ERROR, "inbox.failed", "status=%s", reha_status_name(status)); /* ours: tried again later */
+        reha_log(REHA_LOG_ERROR, "inbox.failed", "status=%s",
+                 reha_status_name(status)); /* ours: tried again later */
         return;
     }
     const json_t *items = json_object_get(answer, "items");

@@ -5,7 +5,6 @@
 #include "service/compare.h"
 #include "service/page.h"
 
-
 /* The switch is a checkbox before the stack of both pictures: no script. Blinking is off until it is asked
  * for, and slow for readers who want less motion. */
 static const char STYLE[] =
@@ -134,10 +133,11 @@ reha_status reha_comparison_html(const reha_comparison *comparison, const char *
 {
     reha_status status = REHA_OK;
     reha_text html = {0};
-    reha_page_begin(&html, "Two visits compared",
-                    "For a clinician to check. A change in a picture is no change in pain or function: treatment "
-                    "follows those.",
-                    STYLE);
+    reha_page_begin(
+        &html, "Two visits compared",
+        "For a clinician to check. A change in a picture is no change in pain or function: treatment "
+        "follows those.",
+        STYLE);
     reha_text_add(&html, "<table><tbody>\n");
     add_visit(&html, "Before", &comparison->visits[0]);
     add_visit(&html, "After", &comparison->visits[1]);

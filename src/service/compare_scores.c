@@ -258,7 +258,8 @@ static json_t *series_json(const reha_score_series *series)
     return json_pack(
         "{s:s, s:s, s:o, s:s, s:[f, f], s:s, s:o, s:o, s:o, s:o, s:o}", "instrument", instrument->key,
         "title", instrument->title, "side", text_or_null(series->side), "unit", instrument->unit, "range",
-        instrument->low, instrument->high, "better", better_text(instrument), "mdc", threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "acceptable",
+        instrument->low, instrument->high, "better", better_text(instrument), "mdc",
+        threshold_json(series->spec.mdc), "mic", threshold_json(series->spec.mic), "acceptable",
         isnan(instrument->acceptable.value) ? json_null() : threshold_json(&instrument->acceptable), "visits",
         visits_json(series), "judged", judged_json(series));
 }
@@ -287,19 +288,20 @@ static json_t *items_json(const reha_instrument *instrument)
         (void)json_array_append_new(high, json_real(instrument->item_high[i]));
     }
     return json_pack("{s:I, s:I, s:I, s:f, s:o}", "count", (json_int_t)instrument->item_count, "count_min",
-                     (json_int_t)instrument->item_count_min, "answered_min", (json_int_t)instrument->answered_min, "low",
-                     instrument->item_low, "high", high);
+                     (json_int_t)instrument->item_count_min, "answered_min",
+                     (json_int_t)instrument->answered_min, "low", instrument->item_low, "high", high);
 }
 
 static json_t *instrument_json(const reha_instrument *one)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "key", one->key, "title",
-                     one->title, "family", one->family, "body", one->body, "unit", one->unit, "low", one->low, "high",
-                     one->high, "better", better_text(one), "image", one->is_image ? 1 : 0, "items",
-                     one->item_count > 1 ? items_json(one) : json_null(), "mdc",
-                     threshold_json(reha_threshold_choose(one->mdc, one->mdc_count, NULL)), "mic",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "key",
+                     one->key, "title", one->title, "family", one->family, "body", one->body, "unit",
+                     one->unit, "low", one->low, "high", one->high, "better", better_text(one), "image",
+                     one->is_image ? 1 : 0, "items", one->item_count > 1 ? items_json(one) : json_null(),
+                     "mdc", threshold_json(reha_threshold_choose(one->mdc, one->mdc_count, NULL)), "mic",
                      threshold_json(reha_threshold_choose(one->mic, one->mic_count, NULL)), "acceptable",
-                     isnan(one->acceptable.value) ? json_null() : threshold_json(&one->acceptable), "note", one->note);
+                     isnan(one->acceptable.value) ? json_null() : threshold_json(&one->acceptable), "note",
+                     one->note);
 }
 
 reha_status reha_scores_to_json(const reha_scores *scores, json_t **out, reha_error *err)

@@ -48,15 +48,17 @@ typedef struct reha_score_table {
  * since a table does not say how the images were taken. */
 REHA_MUST_USE reha_status reha_score_table_load(const char *path, const reha_score_options *options,
                                                 reha_score_table **out, reha_error *err);
-/* The same from entries of a record, [{"date", "instrument", "value" | "items", "side"?}]; takes `scores` if REHA_OK. */
-REHA_MUST_USE reha_status reha_score_table_read(const json_t *entries, reha_scores *scores, const char *setting,
-                                                reha_score_table **out, reha_error *err);
+/* The same from entries of a record, [{"date", "instrument", "value" | "items", "side"?}]; takes `scores` if
+ * REHA_OK. */
+REHA_MUST_USE reha_status reha_score_table_read(const json_t *entries, reha_scores *scores,
+                                                const char *setting, reha_score_table **out, reha_error *err);
 void reha_score_table_free(reha_score_table *table); /* NULL is fine */
 /* New reference. */
 REHA_MUST_USE reha_status reha_score_table_to_json(const reha_score_table *table, json_t **out,
                                                    reha_error *err);
 
-/* The instruments with range, direction, items and thresholds, in the order of the file: {"items": [...]}. New reference. */
+/* The instruments with range, direction, items and thresholds, in the order of the file: {"items": [...]}.
+ * New reference. */
 REHA_MUST_USE reha_status reha_scores_to_json(const reha_scores *scores, json_t **out, reha_error *err);
 
 /* Words on the whole series ("+2.1 points per month, 95 % +1.0 to +3.2"), one sentence per line. reha_free

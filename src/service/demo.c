@@ -297,7 +297,8 @@ static reha_status review_all(const demo *d, const json_t *study, int64_t *versi
     const json_t *images = json_object_get(study, "images");
     for (size_t i = 0; i < json_array_size(images); i++) {
         const json_t *results = json_object_get(json_array_get(images, i), "results");
-        const json_t *result = json_array_get(results, 0); /* all are the program's choice: one for each image */
+        const json_t *result =
+            json_array_get(results, 0); /* all are the program's choice: one for each image */
         const json_t *regions = json_object_get(json_object_get(result, "analysis"), "regions");
         for (size_t r = 0; r < json_array_size(regions); r++) {
             const json_t *findings = json_object_get(json_array_get(regions, r), "findings");

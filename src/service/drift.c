@@ -26,8 +26,9 @@ static json_t *picture_of(const char *path)
     if (reha_input_load(path, NULL, &input, &ignored) == REHA_OK &&
         reha_gray_stretch(input.image, 0.01, 0.99, NULL, NULL, &ignored) == REHA_OK) {
         const reha_gray_summary grey = reha_gray_summarise(input.image);
-        picture = json_pack("{s:o, s:o, s:o}", "mean", reha_json_real(grey.mean), "sd", reha_json_real(grey.sd),
-                            "sharpness", reha_json_real(log10(reha_gray_gradient_energy(input.image) + 1e-9)));
+        picture =
+            json_pack("{s:o, s:o, s:o}", "mean", reha_json_real(grey.mean), "sd", reha_json_real(grey.sd),
+                      "sharpness", reha_json_real(log10(reha_gray_gradient_energy(input.image) + 1e-9)));
     }
     reha_input_clear(&input);
     return picture;
@@ -45,8 +46,9 @@ static reha_status analyse_one(reha_analyser *analyser, const char *path, json_t
     }
     reha_case_clear(&one);
     REHA_TRY(status);
-    return json_array_append_new(results, object) == 0 ? REHA_OK
-                                                       : reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
+    return json_array_append_new(results, object) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
 }
 
 static reha_status analyse_all(reha_analyser *analyser, const char *path, const reha_progress *progress,
@@ -62,7 +64,8 @@ static reha_status analyse_all(reha_analyser *analyser, const char *path, const 
         }
         REHA_CHECK(analyse_one(analyser, paths.items[i], results, err));
         if (progress != NULL && progress->update != NULL) {
-            progress->update(progress->context, (double)(i + 1), (double)paths.count, "images", 0.0, -1.0, path);
+            progress->update(progress->context, (double)(i + 1), (double)paths.count, "images", 0.0, -1.0,
+                             path);
         }
     }
 done:
@@ -82,13 +85,14 @@ reha_status reha_drift_collect(reha_analyser *analyser, const char *path, const 
             *results = json_incref(array);
         }
         json_decref(document);
-        return *results != NULL
-                   ? REHA_OK
-                   : reha_fail(err, REHA_E_FORMAT, "%s: no results: a document of 'analyse --json' is needed", path);
+        return *results != NULL ? REHA_OK
+                                : reha_fail(err, REHA_E_FORMAT,
+                                            "%s: no results: a document of 'analyse --json' is needed", path);
     }
     if (!reha_path_is_folder(path)) {
         return reha_fail(err, REHA_E_NOT_FOUND,
-                         "%s: no such folder; a folder of images or a .json of 'analyse --json' is needed", path);
+                         "%s: no such folder; a folder of images or a .json of 'analyse --json' is needed",
+                         path);
     }
     if (analyser == NULL) {
         return reha_fail(err, REHA_E_ARG, "%s: images need a model to be analysed", path);
@@ -197,7 +201,8 @@ static void put_region(layout *to, double *row, const json_t *analysis)
     }
 }
 
-static const char *const facts[] = {"container", "modality", "body_part", "view_position", "manufacturer", "device_model"};
+static const char *const facts[] = {"container",     "modality",     "body_part",
+                                    "view_position", "manufacturer", "device_model"};
 enum { FACT_COUNT = sizeof facts / sizeof facts[0], FACT_BYTES = 90 };
 
 static void fact_name(const json_t *image, const char *key, char *out, size_t bytes)
@@ -280,7 +285,8 @@ static void person_of(const char *path, char *out, size_t bytes)
         *dot = '\0';
     }
     const size_t length = strlen(out);
-    if (length > 1 && strchr("LlRr", out[length - 1]) != NULL && reha_side_from_name(path) != REHA_SIDE_UNKNOWN) {
+    if (length > 1 && strchr("LlRr", out[length - 1]) != NULL &&
+        reha_side_from_name(path) != REHA_SIDE_UNKNOWN) {
         out[length - 1] = '\0';
     }
 }

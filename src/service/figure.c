@@ -37,7 +37,8 @@ static void window_of(const reha_gray *image, float *low, float *high)
     const double fractions[2] = {0.01, 0.995};
     float levels[2] = {0.0F, 1.0F};
     const size_t count = (size_t)image->width_px * image->height_px;
-    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK || levels[1] <= levels[0]) {
+    if (reha_percentiles(image->pixels, count, fractions, 2, levels, NULL) != REHA_OK ||
+        levels[1] <= levels[0]) {
         levels[0] = 0.0F;
         levels[1] = 255.0F;
     }
@@ -46,7 +47,8 @@ static void window_of(const reha_gray *image, float *low, float *high)
 }
 
 /* An inverted film is shown as the analysis saw it. */
-static void show(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high, bool inverted)
+static void show(reha_canvas *canvas, const reha_gray *image, reha_rect box, float low, float high,
+                 bool inverted)
 {
     reha_canvas_gray(canvas, image, box, inverted ? high : low, inverted ? low : high);
 }
@@ -74,7 +76,8 @@ void reha_figure_overview(reha_canvas *canvas, reha_rect frame, const reha_case 
                        region->side == REHA_SIDE_UNKNOWN ? "knee" : reha_side_text(region->side),
                        region->is_accepted ? "" : " (refused)");
         const reha_type type = type_of(frame.width / 30.0, region->is_accepted ? FEMUR : AMBER);
-        (void)reha_canvas_text(canvas, (reha_spot){fmax(mark.x, box.x) + 3.0, fmax(mark.y, box.y) + 2.0}, label, &type);
+        (void)reha_canvas_text(canvas, (reha_spot){fmax(mark.x, box.x) + 3.0, fmax(mark.y, box.y) + 2.0},
+                               label, &type);
     }
     reha_canvas_unclip(canvas);
 }
@@ -116,7 +119,8 @@ static void show_view(reha_canvas *canvas, const reha_case *result, const view *
     const double right_px = fmin(floor(at->x_px + at->side_px + 0.5), image->width_px);
     const double bottom_px = fmin(floor(at->y_px + at->side_px + 0.5), image->height_px);
     if (right_px - left_px < 2.0 || bottom_px - top_px < 2.0 ||
-        reha_gray_new((uint32_t)(right_px - left_px), (uint32_t)(bottom_px - top_px), &part, NULL) != REHA_OK) {
+        reha_gray_new((uint32_t)(right_px - left_px), (uint32_t)(bottom_px - top_px), &part, NULL) !=
+            REHA_OK) {
         return;
     }
     for (uint32_t y = 0; y < part->height_px; y++) {
@@ -125,8 +129,9 @@ static void show_view(reha_canvas *canvas, const reha_case *result, const view *
     }
     window_of(part, &low, &high);
     const double scale = at->frame.width / at->side_px;
-    const reha_rect box = {at->frame.x + (left_px - at->x_px) * scale, at->frame.y + (top_px - at->y_px) * scale,
-                           (right_px - left_px) * scale, (bottom_px - top_px) * scale};
+    const reha_rect box = {at->frame.x + (left_px - at->x_px) * scale,
+                           at->frame.y + (top_px - at->y_px) * scale, (right_px - left_px) * scale,
+                           (bottom_px - top_px) * scale};
     reha_canvas_fill_box(canvas, at->frame, 0.0, reha_rgb(0));
     reha_canvas_clip(canvas, at->frame);
     show(canvas, part, box, low, high, result->analysis->was_inverted);
@@ -134,7 +139,8 @@ static void show_view(reha_canvas *canvas, const reha_case *result, const view *
     reha_gray_free(part);
 }
 
-static void draw_line(reha_canvas *canvas, const view *at, const reha_point_px *points, int count, unsigned colour)
+static void draw_line(reha_canvas *canvas, const view *at, const reha_point_px *points, int count,
+                      unsigned colour)
 {
     reha_spot spots[REHA_POINTS_MAX];
     for (int i = 0; i < count; i++) {
@@ -158,7 +164,8 @@ static void mark_narrowest(reha_canvas *canvas, const view *at, const reha_regio
     reha_canvas_circle(canvas, centre, at->frame.width / 22.0, (reha_stroke){reha_rgb(NARROW), 2.0, 0.0});
 }
 
-void reha_figure_joint(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region)
+void reha_figure_joint(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                       const reha_region *region)
 {
     const view at = view_of(frame, region);
     show_view(canvas, result, &at);
@@ -186,8 +193,10 @@ static reha_status map_in_view(const reha_region *region, const view *at, reha_g
     }
     for (int y = 0; y < SAMPLE_SIDE_PX; y++) {
         for (int x = 0; x < SAMPLE_SIDE_PX; x++) {
-            const double dx = at->x_px + (x + 0.5) / SAMPLE_SIDE_PX * at->side_px - (box.x_px + box.width_px / 2.0);
-            const double dy = at->y_px + (y + 0.5) / SAMPLE_SIDE_PX * at->side_px - (box.y_px + box.height_px / 2.0);
+            const double dx =
+                at->x_px + (x + 0.5) / SAMPLE_SIDE_PX * at->side_px - (box.x_px + box.width_px / 2.0);
+            const double dy =
+                at->y_px + (y + 0.5) / SAMPLE_SIDE_PX * at->side_px - (box.y_px + box.height_px / 2.0);
             const double u = ((c * dx + s * dy) / box.width_px + 0.5) * map->width_px - 0.5;
             const double v = ((c * dy - s * dx) / box.height_px + 0.5) * map->height_px - 0.5;
             if (most <= 0.0F || u < -0.5 || v < -0.5 || u > map->width_px - 0.5 || v > map->height_px - 0.5) {
@@ -211,7 +220,8 @@ static reha_status map_in_view(const reha_region *region, const view *at, reha_g
     return REHA_OK;
 }
 
-void reha_figure_explanation(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region)
+void reha_figure_explanation(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                             const reha_region *region)
 {
     reha_gray *map = NULL;
     const view at = view_of(frame, region);
@@ -236,7 +246,8 @@ void reha_figure_grades(reha_canvas *canvas, reha_rect frame, const reha_finding
     (void)reha_canvas_text(canvas, (reha_spot){frame.x, frame.y}, "Probability of each grade", &title);
     for (int k = 0; k < finding->class_count; k++) {
         const bool is_in = k >= finding->set_low && k <= finding->set_high;
-        (void)snprintf(labels[k], sizeof labels[k], "KL %d\n%.0f %%", k, 100.0 * finding->class_probabilities[k]);
+        (void)snprintf(labels[k], sizeof labels[k], "KL %d\n%.0f %%", k,
+                       100.0 * finding->class_probabilities[k]);
         bars[k] = (reha_bar){finding->class_probabilities[k], labels[k], reha_rgb(is_in ? BLUE : PALE)};
     }
     const reha_rect box = {frame.x, frame.y + 1.8 * size, frame.width, frame.height - 1.8 * size};
@@ -282,7 +293,8 @@ void reha_figure_profile(reha_canvas *canvas, reha_rect frame, const reha_region
             count = 0;
             continue;
         }
-        spots[count++] = (reha_spot){plot.x + plot.width * (is_mirrored ? 1.0 - region->profile_x_ratio[i] : region->profile_x_ratio[i]),
+        spots[count++] = (reha_spot){plot.x + plot.width * (is_mirrored ? 1.0 - region->profile_x_ratio[i]
+                                                                        : region->profile_x_ratio[i]),
                                      plot.y + plot.height * (1.0 - region->profile_width[i] / top)};
     }
     reha_type right = small;
@@ -333,7 +345,8 @@ reha_status reha_figure_png(const reha_case *result, uint8_t **out, size_t *out_
         rows += result->analysis->regions[i].is_accepted ? 1 : 0;
     }
     /* The overview tells where a knee lies on a film; a single ready crop needs none. */
-    const bool with_overview = rows != 1 || result->image->width_px > 2 * (uint32_t)result->analysis->regions[0].box.width_px;
+    const bool with_overview =
+        rows != 1 || result->image->width_px > 2 * (uint32_t)result->analysis->regions[0].box.width_px;
     const int height_rows = rows + (with_overview ? 1 : 0);
     const uint32_t width_px = rows == 0 ? PANEL_PX + 2 * GAP_PX : 3 * PANEL_PX + 4 * GAP_PX;
     REHA_CHECK(reha_canvas_new_picture(width_px, (uint32_t)(height_rows * (PANEL_PX + GAP_PX) + GAP_PX),

@@ -11,7 +11,8 @@
 /* The whole image with a box around each region, named and coloured: accepted blue, refused dashed amber. */
 void reha_figure_overview(reha_canvas *canvas, reha_rect frame, const reha_case *result);
 /* The region enlarged, with landmarks, plateau and condyle lines and the narrowest place. */
-void reha_figure_joint(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region);
+void reha_figure_joint(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                       const reha_region *region);
 /* The region enlarged, under the map of what spoke for the grade; nothing if there is no map. */
 void reha_figure_explanation(reha_canvas *canvas, reha_rect frame, const reha_case *result,
                              const reha_region *region);
@@ -21,6 +22,7 @@ void reha_figure_grades(reha_canvas *canvas, reha_rect frame, const reha_finding
 void reha_figure_profile(reha_canvas *canvas, reha_rect frame, const reha_region *region);
 
 /* One picture of a whole result (all of the above for each region), as PNG. */
-REHA_MUST_USE reha_status reha_figure_png(const reha_case *result, uint8_t **out, size_t *out_bytes, reha_error *err);
+REHA_MUST_USE reha_status reha_figure_png(const reha_case *result, uint8_t **out, size_t *out_bytes,
+                                          reha_error *err);
 
 #endif

@@ -21,8 +21,8 @@ static reha_type type_of(double size, unsigned colour)
     return (reha_type){.size = size, .colour = reha_rgb(colour)};
 }
 
-static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_point_px *points,
-                       unsigned colour)
+static void draw_curve(reha_canvas *canvas, const reha_gray *image, reha_rect box,
+                       const reha_point_px *points, unsigned colour)
 {
     reha_spot spots[CURVE_POINTS];
     for (int i = 0; i < CURVE_POINTS; i++) {
@@ -42,8 +42,8 @@ static void draw_border(reha_canvas *canvas, const reha_gray *image, reha_rect b
                          (reha_stroke){reha_rgb(SUPERFICIAL), 2.0, 0.0});
 }
 
-static void draw_pairs(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_region *region, int from,
-                       int to, reha_stroke stroke)
+static void draw_pairs(reha_canvas *canvas, const reha_gray *image, reha_rect box, const reha_region *region,
+                       int from, int to, reha_stroke stroke)
 {
     for (int i = from; i + 1 < to; i += 2) {
         reha_canvas_line(canvas, reha_canvas_place(image, box, region->points[i]),
@@ -51,7 +51,8 @@ static void draw_pairs(reha_canvas *canvas, const reha_gray *image, reha_rect bo
     }
 }
 
-void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region)
+void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                        const reha_region *region)
 {
     const reha_gray *image = result->image;
     const reha_rect box = reha_rect_fit(image, frame);
@@ -82,7 +83,8 @@ void reha_figure_thickness(reha_canvas *canvas, reha_rect frame, const reha_regi
     const double size = 13.0;
     const reha_type title = type_of(size, INK);
     const reha_type small = type_of(0.85 * size, SOFT);
-    const reha_rect plot = {frame.x + 3.4 * size, frame.y + 1.9 * size, frame.width - 3.6 * size, frame.height - 3.6 * size};
+    const reha_rect plot = {frame.x + 3.4 * size, frame.y + 1.9 * size, frame.width - 3.6 * size,
+                            frame.height - 3.6 * size};
     const bool is_mm = region->profile_unit != NULL && strcmp(region->profile_unit, "mm") == 0;
     reha_spot spots[REHA_PROFILE_MAX];
     size_t count = 0;
@@ -110,7 +112,8 @@ void reha_figure_thickness(reha_canvas *canvas, reha_rect frame, const reha_regi
         }
     }
     reha_canvas_polyline(canvas, spots, count, false, (reha_stroke){reha_rgb(THICKNESS), 1.8, 0.0});
-    (void)reha_canvas_text(canvas, (reha_spot){plot.x, plot.y + plot.height + 0.3 * size}, "left in the image", &small);
+    (void)reha_canvas_text(canvas, (reha_spot){plot.x, plot.y + plot.height + 0.3 * size},
+                           "left in the image", &small);
 }
 
 static void write_values(reha_canvas *canvas, reha_rect frame, const reha_region *region)
@@ -145,9 +148,11 @@ static void write_values(reha_canvas *canvas, reha_rect frame, const reha_region
         if (isfinite(m->error)) {
             (void)snprintf(text, sizeof text, "%.1f ± %.1f %s", m->value, m->error, m->unit);
         } else {
-            (void)snprintf(text, sizeof text, "%.1f %s", m->value, strcmp(m->unit, "{grey}") == 0 ? "grey" : m->unit);
+            (void)snprintf(text, sizeof text, "%.1f %s", m->value,
+                           strcmp(m->unit, "{grey}") == 0 ? "grey" : m->unit);
         }
-        reha_canvas_fill_box(canvas, (reha_rect){frame.x, y + 3.0, 12.0, 12.0}, 2.0, reha_rgb(rows[i].colour));
+        reha_canvas_fill_box(canvas, (reha_rect){frame.x, y + 3.0, 12.0, 12.0}, 2.0,
+                             reha_rgb(rows[i].colour));
         (void)reha_canvas_text(canvas, (reha_spot){frame.x + 20.0, y}, rows[i].name, &name);
         (void)reha_canvas_text(canvas, (reha_spot){frame.x + frame.width, y}, text, &value);
         y += line;
@@ -161,8 +166,8 @@ reha_status reha_figure_muscle_png(const reha_case *result, uint8_t **out, size_
     const reha_region *region = &result->analysis->regions[0];
     const reha_rect picture = {GAP_PX, GAP_PX, PAGE_PX, PAGE_PX};
     const double x = 2.0 * GAP_PX + PAGE_PX;
-    REHA_TRY(reha_canvas_new_picture(PAGE_PX + PANEL_PX + 3 * GAP_PX, PAGE_PX + 2 * GAP_PX, reha_rgb(0xffffff), &canvas,
-                                     err));
+    REHA_TRY(reha_canvas_new_picture(PAGE_PX + PANEL_PX + 3 * GAP_PX, PAGE_PX + 2 * GAP_PX,
+                                     reha_rgb(0xffffff), &canvas, err));
     reha_figure_muscle(canvas, picture, result, region);
     write_values(canvas, (reha_rect){x, 2.0 * GAP_PX, PANEL_PX, 260.0}, region);
     reha_figure_thickness(canvas, (reha_rect){x, PAGE_PX - 200.0, PANEL_PX, 200.0}, region);

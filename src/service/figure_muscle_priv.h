@@ -5,7 +5,8 @@
 #include "service/figure.h"
 
 /* The whole image with both aponeuroses, fascicles and thickness lines. */
-void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *result, const reha_region *region);
+void reha_figure_muscle(reha_canvas *canvas, reha_rect frame, const reha_case *result,
+                        const reha_region *region);
 /* Thickness from left to right. */
 void reha_figure_thickness(reha_canvas *canvas, reha_rect frame, const reha_region *region);
 /* Both and the values as one picture; the analysis must have an accepted region. */

@@ -22,16 +22,20 @@ static reha_status name_content(const uint8_t *bytes, size_t count, reha_error *
         const char *magic;
         size_t length;
         const char *what;
-    } others[] = {{"%PDF", 4, "a PDF document"},       {"PK\3\4", 4, "a zip archive (unpack it first)"},
-                  {"GIF8", 4, "a GIF picture"},        {"\x1f\x8b", 2, "a gzip archive (unpack it first)"},
-                  {"RIFF", 4, "a WebP picture or a sound"}, {"<html", 5, "a web page"},
+    } others[] = {{"%PDF", 4, "a PDF document"},
+                  {"PK\3\4", 4, "a zip archive (unpack it first)"},
+                  {"GIF8", 4, "a GIF picture"},
+                  {"\x1f\x8b", 2, "a gzip archive (unpack it first)"},
+                  {"RIFF", 4, "a WebP picture or a sound"},
+                  {"<html", 5, "a web page"},
                   {"BM", 2, "a Windows bitmap"}};
     if (count == 0) {
         return reha_fail(err, REHA_E_FORMAT, "the file is empty (0 bytes): export or copy it again");
     }
     if (reha_nifti_detect(bytes, count)) {
-        return reha_fail(err, REHA_E_UNSUPPORTED,
-                         "this is a NIfTI volume, and one image is wanted: see 'rehascope volume --help' and 'rehascope t2-map --help'");
+        return reha_fail(
+            err, REHA_E_UNSUPPORTED,
+            "this is a NIfTI volume, and one image is wanted: see 'rehascope volume --help' and 'rehascope t2-map --help'");
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (count >= others[i].length && memcmp(bytes, others[i].magic, others[i].length) == 0) {
@@ -45,17 +49,19 @@ static reha_status name_content(const uint8_t *bytes, size_t count, reha_error *
         printable += isprint(bytes[i]) || isspace(bytes[i]) ? 1 : 0;
     }
     return reha_fail(err, REHA_E_FORMAT, "%s; give a DICOM, PNG, JPEG or TIFF image",
-                     printable == seen ? "this is a text file, not an image" : "the content is no image format known here");
+                     printable == seen ? "this is a text file, not an image"
+                                       : "the content is no image format known here");
 }
 
-static reha_status load_dicom(const uint8_t *bytes, size_t count, uint32_t frame_idx, const reha_image_limits *limits,
-                              reha_input *out, reha_error *err)
+static reha_status load_dicom(const uint8_t *bytes, size_t count, uint32_t frame_idx,
+                              const reha_image_limits *limits, reha_input *out, reha_error *err)
 {
     reha_dicom *dicom = NULL;
     REHA_TRY(reha_dicom_open(bytes, count, limits, &dicom, err));
-    const reha_status status = frame_idx < reha_dicom_frame_count(dicom)
-                                   ? reha_dicom_read_frame(dicom, frame_idx, &out->image, &out->facts, err)
-                                   : reha_fail(err, REHA_E_NOT_FOUND, "the file has no frame %u", frame_idx + 1);
+    const reha_status status =
+        frame_idx < reha_dicom_frame_count(dicom)
+            ? reha_dicom_read_frame(dicom, frame_idx, &out->image, &out->facts, err)
+            : reha_fail(err, REHA_E_NOT_FOUND, "the file has no frame %u", frame_idx + 1);
     if (status == REHA_OK) {
         out->frame_count = reha_dicom_frame_count(dicom);
         for (uint32_t i = 0; i < reha_dicom_warning_count(dicom) && out->warning_count < 4; i++) {
@@ -91,21 +97,22 @@ reha_status reha_input_read_frame(const void *bytes, size_t count, const char *n
     return status;
 }
 
-reha_status reha_input_read(const void *bytes, size_t count, const char *name, const reha_image_limits *limits,
-                            reha_input *out, reha_error *err)
+reha_status reha_input_read(const void *bytes, size_t count, const char *name,
+                            const reha_image_limits *limits, reha_input *out, reha_error *err)
 {
     REHA_TRY(reha_input_read_frame(bytes, count, name, 0, limits, out, err));
     reha_digest_bytes(bytes, count, out->digest);
     return REHA_OK;
 }
 
-reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out, reha_error *err)
+reha_status reha_input_load(const char *path, const reha_image_limits *limits, reha_input *out,
+                            reha_error *err)
 {
     return reha_input_load_frame(path, 0, limits, out, err);
 }
 
-reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const reha_image_limits *limits, reha_input *out,
-                                  reha_error *err)
+reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const reha_image_limits *limits,
+                                  reha_input *out, reha_error *err)
 {
     const reha_image_limits defaults = reha_image_limits_default();
     uint8_t *bytes = NULL;
@@ -121,7 +128,8 @@ reha_status reha_input_load_frame(const char *path, uint32_t frame_idx, const re
     reha_status status = reha_file_load(path, limits->file_bytes_max, &bytes, &count, &fault);
     if (status != REHA_OK) { /* the caller names the path: once is enough */
         const size_t length = strlen(path);
-        const bool has_path = strncmp(fault.text, path, length) == 0 && strncmp(fault.text + length, ": ", 2) == 0;
+        const bool has_path =
+            strncmp(fault.text, path, length) == 0 && strncmp(fault.text + length, ": ", 2) == 0;
         return reha_fail(err, status, "%s", has_path ? fault.text + length + 2 : fault.text);
     }
     status = reha_input_read_frame(bytes, count, path, frame_idx, limits, out, err);

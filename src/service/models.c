@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static const char DEFAULT_TASK[] = "knee-oa"; /* what analyse.c starts with */
-static const char OUTCOME[] = "outcome-"; /* the folders of outcome models are named so */
+static const char OUTCOME[] = "outcome-";     /* the folders of outcome models are named so */
 
 static reha_status load_card(const char *models_folder, const char *task, char **folder, json_t **card,
                              reha_error *err)
@@ -46,15 +46,15 @@ static bool is_switched_off(const json_t *card)
 }
 
 /* One line of the list; what its model says of itself where there is one. */
-static reha_status add_model(const char *models_folder, const char *task, const char *title, const char *accepts,
-                             const char *kind, json_t *list, reha_error *err)
+static reha_status add_model(const char *models_folder, const char *task, const char *title,
+                             const char *accepts, const char *kind, json_t *list, reha_error *err)
 {
     char *folder = NULL;
     json_t *card = NULL;
     reha_error fault = REHA_ERROR_INIT;
-    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:b, s:b}", "task", task, "title", title, "accepts",
-                              accepts, "kind", kind, "version", "folder", "status", "offered", 0, "unasked",
-                              reha_scene_is_unasked(task) ? 1 : 0);
+    json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n, s:n, s:b, s:b}", "task", task, "title", title,
+                              "accepts", accepts, "kind", kind, "version", "folder", "status", "offered", 0,
+                              "unasked", reha_scene_is_unasked(task) ? 1 : 0);
     const reha_status found = load_card(models_folder, task, &folder, &card, &fault);
     if (found == REHA_OK) {
         (void)json_object_set_new(entry, "version", json_string(reha_json_string(card, "version", "")));
@@ -62,14 +62,16 @@ static reha_status add_model(const char *models_folder, const char *task, const 
         (void)json_object_set_new(entry, "status", json_string(reha_json_string(card, "status", "")));
         (void)json_object_set(entry, "metrics", json_object_get(card, "metrics"));
         (void)json_object_set_new(entry, "title", json_string(reha_json_string(card, "title", title)));
-        (void)json_object_set_new(entry, "offered", json_boolean(can_be_named(task) && !is_switched_off(card)));
+        (void)json_object_set_new(entry, "offered",
+                                  json_boolean(can_be_named(task) && !is_switched_off(card)));
     } else if (found != REHA_E_NOT_FOUND) { /* that none is installed is no fault */
         (void)json_object_set_new(entry, "fault", json_string(fault.text));
     }
     json_decref(card);
     reha_free(folder);
-    return json_array_append_new(list, entry) == 0 ? REHA_OK
-                                                   : reha_fail(err, REHA_E_NOMEM, "out of memory for the list of models");
+    return json_array_append_new(list, entry) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for the list of models");
 }
 
 reha_status reha_models_list(const char *models_folder, json_t **out, reha_error *err)
@@ -84,7 +86,8 @@ reha_status reha_models_list(const char *models_folder, json_t **out, reha_error
     for (const char *const *name = reha_outcome_names(); *name != NULL; name++) {
         char task[64];
         (void)snprintf(task, sizeof task, "%s%.50s", OUTCOME, *name);
-        REHA_CHECK(add_model(models_folder, task, *name, "facts of a patient before treatment", "outcome", list, err));
+        REHA_CHECK(add_model(models_folder, task, *name, "facts of a patient before treatment", "outcome",
+                             list, err));
     }
     *out = json_incref(list);
 done:
@@ -138,7 +141,8 @@ reha_status reha_models_ask(const char *models_folder, const char *task, reha_er
     }
     reha_status status = load_card(models_folder, task, &folder, &card, &fault);
     if (status == REHA_E_NOT_FOUND) {
-        status = reha_fail(err, REHA_E_REFUSED, "no model of '%s' is installed: the models page shows those that are", task);
+        status = reha_fail(err, REHA_E_REFUSED,
+                           "no model of '%s' is installed: the models page shows those that are", task);
     } else if (status != REHA_OK) {
         status = reha_fail(err, status, "%s", fault.text);
     } else if (is_switched_off(card)) {
@@ -158,7 +162,8 @@ reha_status reha_models_check(const char *models_folder, reha_error *err)
     reha_status status = REHA_OK;
     size_t networks = 0;
     if (!reha_path_is_folder(models_folder)) {
-        return reha_fail(err, REHA_E_NOT_FOUND, "%s: there is no folder of models: install them, or name theirs with --models DIR",
+        return reha_fail(err, REHA_E_NOT_FOUND,
+                         "%s: there is no folder of models: install them, or name theirs with --models DIR",
                          models_folder);
     }
     REHA_TRY(reha_model_folder(models_folder, DEFAULT_TASK, &folder, err));
@@ -171,7 +176,8 @@ reha_status reha_models_check(const char *models_folder, reha_error *err)
         networks += reha_str_ends_nocase(files.items[i], ".onnx") ? 1 : 0;
     }
     if (networks == 0) {
-        status = reha_fail(err, REHA_E_NOT_FOUND, "%s: holds no network (.onnx): install the models again", folder);
+        status = reha_fail(err, REHA_E_NOT_FOUND, "%s: holds no network (.onnx): install the models again",
+                           folder);
     }
 done:
     reha_paths_clear(&files);
@@ -181,15 +187,16 @@ done:
 
 static bool add_check(json_t *checks, const char *name, bool is_ok, const char *text)
 {
-    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", name, "ok", is_ok ? 1 : 0, "text", text));
+    (void)json_array_append_new(
+        checks, json_pack("{s:s, s:b, s:s}", "name", name, "ok", is_ok ? 1 : 0, "text", text));
     return is_ok;
 }
 
 static bool check_cpu(json_t *checks)
 {
     char text[200];
-    (void)snprintf(text, sizeof text, "%zu processors, %s; bf16 %s, int8 %s", reha_threads_available(), reha_nn_isa(),
-                   reha_precision_is_fast(REHA_BF16) ? "fast" : "not used",
+    (void)snprintf(text, sizeof text, "%zu processors, %s; bf16 %s, int8 %s", reha_threads_available(),
+                   reha_nn_isa(), reha_precision_is_fast(REHA_BF16) ? "fast" : "not used",
                    reha_precision_is_fast(REHA_INT8) ? "fast" : "not used");
     return add_check(checks, "cpu", true, text);
 }
@@ -214,11 +221,12 @@ static bool check_analysis(json_t *checks, const char *models_folder)
     }
     const double drawn_ms = reha_clock_ms();
     if (status == REHA_OK) {
-        status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser), phantom, &facts, &plain,
-                                                             &analysis, &err);
+        status = reha_analyser_recogniser(analyser)->analyse(reha_analyser_model(analyser), phantom, &facts,
+                                                             &plain, &analysis, &err);
     }
     if (status == REHA_OK) {
-        (void)snprintf(text, sizeof text, "models loaded in %.0f ms, a generated knee analysed in %.0f ms, peak memory %zu MiB",
+        (void)snprintf(text, sizeof text,
+                       "models loaded in %.0f ms, a generated knee analysed in %.0f ms, peak memory %zu MiB",
                        opened_ms - start_ms, reha_clock_ms() - drawn_ms, reha_mem_peak_rss_bytes() >> 20);
     } else {
         (void)snprintf(text, sizeof text, "%s", err.text);

@@ -157,7 +157,8 @@ reha_status reha_progression_form(const char *models_folder, json_t **inputs, js
                                   reha_error *err)
 {
     static const char *const titles[REHA_PAIR_FEATURES] = {
-        "Kellgren-Lawrence grade, as a reader gives it", "expected grade of the picture, as the analysis gives it",
+        "Kellgren-Lawrence grade, as a reader gives it",
+        "expected grade of the picture, as the analysis gives it",
         "narrowest joint space, share of the plateau width"};
     reha_status status = REHA_OK;
     char *folder = NULL;
@@ -177,8 +178,10 @@ reha_status reha_progression_form(const char *models_folder, json_t **inputs, js
         }
     }
     (void)json_array_append_new(
-        *inputs, number_input(PRIOR, "share of such people whose knee is replaced within 9 years (0 to 1; empty: odds only)",
-                              0.0, 1.0, true));
+        *inputs,
+        number_input(PRIOR,
+                     "share of such people whose knee is replaced within 9 years (0 to 1; empty: odds only)",
+                     0.0, 1.0, true));
 done:
     reha_free(folder);
     reha_free(model);

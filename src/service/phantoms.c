@@ -35,7 +35,8 @@ static reha_phantom_spec spec_of(const reha_phantoms_options *options, int index
     return spec;
 }
 
-static reha_status save_dicom(const reha_gray *image, const reha_phantom_spec *spec, const char *path, reha_error *err)
+static reha_status save_dicom(const reha_gray *image, const reha_phantom_spec *spec, const char *path,
+                              reha_error *err)
 {
     const size_t count = (size_t)image->width_px * image->height_px;
     uint16_t *pixels = reha_alloc(count * sizeof *pixels);
@@ -61,8 +62,8 @@ static reha_status save_dicom(const reha_gray *image, const reha_phantom_spec *s
     return status;
 }
 
-static reha_status write_one(const char *folder, const reha_phantoms_options *options, int index, reha_text *labels,
-                             reha_error *err)
+static reha_status write_one(const char *folder, const reha_phantoms_options *options, int index,
+                             reha_text *labels, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_gray *image = NULL;
@@ -77,9 +78,11 @@ static reha_status write_one(const char *folder, const reha_phantoms_options *op
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
     }
     REHA_CHECK(reha_phantom_draw(&spec, &image, truths, err));
-    REHA_CHECK(options->dicom ? save_dicom(image, &spec, path, err) : reha_image_save_png(image, 8, path, err));
-    reha_text_addf(labels, "%s,phantom-%03d%s,phantom-%03d,%s,phantom,%d,%.3f,%.3f,%.2f\n", name, index, side, index,
-                   side, index % GRADES, truths[0].medial_jsw_mm, truths[0].lateral_jsw_mm, spec.mm_per_px);
+    REHA_CHECK(options->dicom ? save_dicom(image, &spec, path, err)
+                              : reha_image_save_png(image, 8, path, err));
+    reha_text_addf(labels, "%s,phantom-%03d%s,phantom-%03d,%s,phantom,%d,%.3f,%.3f,%.2f\n", name, index, side,
+                   index, side, index % GRADES, truths[0].medial_jsw_mm, truths[0].lateral_jsw_mm,
+                   spec.mm_per_px);
 done:
     reha_gray_free(image);
     reha_free(path);

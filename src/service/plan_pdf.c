@@ -43,8 +43,9 @@ static void write_banner(const json_t *plan, char *out, size_t out_bytes)
 {
     const json_t *review = json_object_get(plan, "review");
     if (is_reviewed(plan)) {
-        (void)snprintf(out, out_bytes, "Confirmed by %.60s (%.30s) on %.10s.", reha_json_string(review, "by", ""),
-                       reha_json_string(review, "role", ""), reha_json_string(review, "at", ""));
+        (void)snprintf(out, out_bytes, "Confirmed by %.60s (%.30s) on %.10s.",
+                       reha_json_string(review, "by", ""), reha_json_string(review, "role", ""),
+                       reha_json_string(review, "at", ""));
     } else {
         (void)snprintf(out, out_bytes, "Not reviewed: no clinician has confirmed this.");
     }
@@ -60,10 +61,10 @@ static void new_page(report *r)
     const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
     char banner[160];
     write_banner(r->plan, banner, sizeof banner);
-    (void)snprintf(text, sizeof text,
-                   "%s, plan of %s, page %d. %s Treatment follows symptoms and function, never the picture alone.",
-                   reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no,
-                   banner);
+    (void)snprintf(
+        text, sizeof text,
+        "%s, plan of %s, page %d. %s Treatment follows symptoms and function, never the picture alone.",
+        reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no, banner);
     (void)reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
     r->y = MARGIN_PT;
 }
@@ -377,7 +378,8 @@ static void write_report(report *r)
 static reha_status draw_report(const json_t *plan, reha_canvas **out, reha_error *err)
 {
     report r = {.plan = plan};
-    const reha_pdf_facts facts = {.title = is_reviewed(plan) ? "Rehabilitation plan" : "Rehabilitation plan (not reviewed)",
+    const reha_pdf_facts facts = {.title = is_reviewed(plan) ? "Rehabilitation plan"
+                                                             : "Rehabilitation plan (not reviewed)",
                                   .author = "rehascope " REHA_VERSION,
                                   .subject = "Made from rules for a clinician to check"};
     *out = NULL;

@@ -85,7 +85,8 @@ static void write_title(sheet *s)
     if (draft[0] != '\0') {
         reha_canvas_fill_box(s->canvas, (reha_rect){MARGIN_PT, s->y - 4.0, inner_width(), 22.0}, 4.0,
                              reha_rgb(DRAFT_BACK));
-        s->y += write_text(s, MARGIN_PT + 8.0, s->y, inner_width() - 16.0, 10.5, true, DRAFT_INK, draft) + 12.0;
+        s->y +=
+            write_text(s, MARGIN_PT + 8.0, s->y, inner_width() - 16.0, 10.5, true, DRAFT_INK, draft) + 12.0;
     }
     s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, INK,
                        reha_json_string(s->page->facts, "intro", ""));
@@ -270,8 +271,9 @@ reha_status reha_plan_patient_pdf(const json_t *plan, const char *guidelines_fol
     return status;
 }
 
-reha_status reha_plan_patient_pdf_encode(const json_t *plan, const char *guidelines_folder, const char *language,
-                                         uint8_t **out, size_t *out_bytes, reha_error *err)
+reha_status reha_plan_patient_pdf_encode(const json_t *plan, const char *guidelines_folder,
+                                         const char *language, uint8_t **out, size_t *out_bytes,
+                                         reha_error *err)
 {
     reha_canvas *canvas = NULL;
     *out = NULL;

@@ -247,10 +247,11 @@ static void add_card(writer *w, json_t *cards, const json_t *line)
     char key[100];
     char dose[LINE_BYTES];
     const char *exercise = json_string_value(json_object_get(line, "exercise"));
-    const bool is_own_line = json_object_get(line, "kept") != NULL && /* more than the exercise's name */
-                             strcmp(reha_json_string(line, "text", ""), reha_json_string(line, "title", "")) != 0;
-    const bool has_own_words =
-        json_object_get(json_object_get(line, "generated"), "text") != NULL || exercise == NULL || is_own_line;
+    const bool is_own_line =
+        json_object_get(line, "kept") != NULL && /* more than the exercise's name */
+        strcmp(reha_json_string(line, "text", ""), reha_json_string(line, "title", "")) != 0;
+    const bool has_own_words = json_object_get(json_object_get(line, "generated"), "text") != NULL ||
+                               exercise == NULL || is_own_line;
     json_t *card = json_object();
     if (exercise != NULL) {
         (void)snprintf(key, sizeof key, "exercise.%.60s.name", exercise);

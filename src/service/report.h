@@ -7,7 +7,9 @@
 
 /* Cases need their images (keep_image) where they were analysed. File names without their folders are
  * printed; nothing of the patient is. Atomic replace. */
-REHA_MUST_USE reha_status reha_report_html(const reha_case *cases, size_t count, const char *path, reha_error *err);
-REHA_MUST_USE reha_status reha_report_pdf(const reha_case *cases, size_t count, const char *path, reha_error *err);
+REHA_MUST_USE reha_status reha_report_html(const reha_case *cases, size_t count, const char *path,
+                                           reha_error *err);
+REHA_MUST_USE reha_status reha_report_pdf(const reha_case *cases, size_t count, const char *path,
+                                          reha_error *err);
 
 #endif

@@ -32,7 +32,8 @@ static double text_width(void)
     return A4_WIDTH_PT - 2.0 * MARGIN_PT;
 }
 
-static void write_at(page *at, double x, double width, double size, bool bold, unsigned colour, const char *text)
+static void write_at(page *at, double x, double width, double size, bool bold, unsigned colour,
+                     const char *text)
 {
     const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = width};
     const reha_spot taken = reha_canvas_text(at->canvas, (reha_spot){x, at->y}, text, &type);
@@ -48,10 +49,11 @@ static void footer(page *at)
 {
     char text[200];
     const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
-    (void)snprintf(text, sizeof text,
-                   "Rehascope %s, %s, page %zu. Not reviewed: no clinician has signed this. Decision support only; "
-                   "treatment follows symptoms and function, never the picture alone.",
-                   REHA_VERSION, at->now, at->page_no);
+    (void)snprintf(
+        text, sizeof text,
+        "Rehascope %s, %s, page %zu. Not reviewed: no clinician has signed this. Decision support only; "
+        "treatment follows symptoms and function, never the picture alone.",
+        REHA_VERSION, at->now, at->page_no);
     (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
 }
 
@@ -65,7 +67,8 @@ static void header(page *at, const char *name)
     (void)snprintf(text, sizeof text, "%.120s", name);
     write_line(at, 15.0, true, INK, text);
     reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y + 2.0},
-                     (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y + 2.0}, (reha_stroke){reha_rgb(LINE), 0.8, 0.0});
+                     (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y + 2.0},
+                     (reha_stroke){reha_rgb(LINE), 0.8, 0.0});
     at->y += 8.0;
 }
 
@@ -102,8 +105,8 @@ static void value_text(const reha_finding *finding, char *out, size_t out_bytes)
     const reha_measure *measure = &finding->measure;
     out[0] = '\0';
     if (finding->grade >= 0) {
-        (void)snprintf(out, out_bytes, "%d  (%.0f %% set: %d to %d)", finding->grade, 100.0 * finding->set_coverage,
-                       finding->set_low, finding->set_high);
+        (void)snprintf(out, out_bytes, "%d  (%.0f %% set: %d to %d)", finding->grade,
+                       100.0 * finding->set_coverage, finding->set_low, finding->set_high);
     } else if (measure->unit != NULL && measure->unit[0] != '\0' && isfinite(measure->value)) {
         const bool is_fine = strcmp(measure->unit, "1") != 0;
         const char *unit = strcmp(measure->unit, "1") == 0 ? "of plateau width" : measure->unit;
@@ -140,7 +143,8 @@ static void write_finding(page *at, const reha_finding *finding, const char *nam
     if (finding->measure.source[0] != '\0') {
         char text[220];
         (void)snprintf(text, sizeof text, "Scale: %s. Error: %s", finding->measure.source,
-                       finding->measure.error_source[0] != '\0' ? finding->measure.error_source : "not known");
+                       finding->measure.error_source[0] != '\0' ? finding->measure.error_source
+                                                                : "not known");
         write_at(at, MARGIN_PT + left_width, text_width() - left_width, 7.5, false, SOFT, text);
     }
     at->y = fmax(at->y, low) + 2.0;
@@ -218,7 +222,8 @@ static void write_region(page *at, const reha_case *result, const reha_region *r
     }
     const reha_finding *grade = reha_region_find(region, "kl-grade");
     reha_figure_joint(at->canvas, (reha_rect){MARGIN_PT, at->y, panel, panel}, result, region);
-    reha_figure_explanation(at->canvas, (reha_rect){MARGIN_PT + panel + 12.0, at->y, panel, panel}, result, region);
+    reha_figure_explanation(at->canvas, (reha_rect){MARGIN_PT + panel + 12.0, at->y, panel, panel}, result,
+                            region);
     at->y += panel + 8.0;
     if (grade != NULL && grade->class_count > 0) {
         reha_figure_grades(at->canvas, (reha_rect){MARGIN_PT, at->y, panel, 105.0}, grade);
@@ -242,9 +247,9 @@ static void write_case(page *at, const reha_case *result)
     }
     const reha_analysis *analysis = result->analysis;
     (void)snprintf(text, sizeof text, "%u x %u px; scale: %s; model %s %s (%.12s); file %.12s; %.0f ms",
-                   analysis->width_px, analysis->height_px, reha_spacing_source_text(analysis->spacing.source),
-                   analysis->model_name, analysis->model_version, analysis->model_hash, result->digest,
-                   result->total_ms);
+                   analysis->width_px, analysis->height_px,
+                   reha_spacing_source_text(analysis->spacing.source), analysis->model_name,
+                   analysis->model_version, analysis->model_hash, result->digest, result->total_ms);
     write_line(at, 7.5, false, SOFT, text);
     write_notes(at, analysis->notes, analysis->note_count, name);
     if (result->image != NULL && (analysis->region_count != 1 || !analysis->is_accepted)) {

@@ -19,7 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, PASSED_MAX = 9, TEXT_BYTES = 64, SOCKET_BYTES = 1 << 20 };
+enum {
+    ANSWER_BYTES_MAX = 1 << 30,
+    SIGNAL_EXIT = 100,
+    PASSED_MAX = 9,
+    TEXT_BYTES = 64,
+    SOCKET_BYTES = 1 << 20
+};
 static const double MS_PER_S = 1000.0;
 
 struct reha_sandbox {
@@ -45,7 +51,8 @@ reha_status reha_sandbox_new(const reha_sandbox_options *options, reha_sandbox *
         sandbox->cpu_s = options->cpu_s;
         sandbox->wall_s = options->wall_s;
     }
-    if (sandbox == NULL || sandbox->program == NULL || (options->models_folder != NULL && sandbox->models_folder == NULL) ||
+    if (sandbox == NULL || sandbox->program == NULL ||
+        (options->models_folder != NULL && sandbox->models_folder == NULL) ||
         (options->task != NULL && sandbox->task == NULL)) {
         reha_sandbox_free(sandbox);
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a worker");
@@ -87,7 +94,8 @@ void reha_sandbox_free(reha_sandbox *sandbox)
 /* What the program needs and no more: secrets of the server's environment stay outside. */
 static void choose_environment(char **out, char *threads, char *pages)
 {
-    static const char *const passed[] = {"PATH", "LANG", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+    static const char *const passed[] = {"PATH",         "LANG",          "HOME",
+                                         "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
     size_t count = 0;
     out[count++] = threads;
     out[count++] = pages;
@@ -107,7 +115,8 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     char memory[TEXT_BYTES];
     char cpu[TEXT_BYTES];
     char threads[] = "OMP_NUM_THREADS=1"; /* a process with threads could not make children */
-    /* Every request has a fresh process, whose images come page by page: large pages, where the system lends them. */
+    /* Every request has a fresh process, whose images come page by page: large pages, where the system lends
+     * them. */
     char pages[] = "GLIBC_TUNABLES=" REHA_LARGE_PAGES;
     char *environment[PASSED_MAX];
     posix_spawn_file_actions_t actions;
@@ -115,9 +124,16 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     sigset_t none;
     (void)snprintf(memory, sizeof memory, "--memory-mib=%zu", sandbox->memory_bytes >> 20);
     (void)snprintf(cpu, sizeof cpu, "--cpu-s=%d", (int)sandbox->cpu_s);
-    char *const arguments[] = {sandbox->program, "worker", "--sandbox", memory, cpu,
-                               sandbox->models_folder != NULL ? "--models" : NULL, sandbox->models_folder,
-                               sandbox->task != NULL ? "--task" : NULL, sandbox->task, NULL};
+    char *const arguments[] = {sandbox->program,
+                               "worker",
+                               "--sandbox",
+                               memory,
+                               cpu,
+                               sandbox->models_folder != NULL ? "--models" : NULL,
+                               sandbox->models_folder,
+                               sandbox->task != NULL ? "--task" : NULL,
+                               sandbox->task,
+                               NULL};
     choose_environment(environment, threads, pages);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);
@@ -127,12 +143,14 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setpgroup(&attributes, 0);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    const int code = posix_spawn(&sandbox->pid, sandbox->program, &actions, &attributes, arguments, environment);
+    const int code =
+        posix_spawn(&sandbox->pid, sandbox->program, &actions, &attributes, arguments, environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
     if (code != 0) {
         sandbox->pid = 0;
-        return reha_fail(err, REHA_E_INTERNAL, "%s: the worker cannot be started: %s", sandbox->program, strerror(code));
+        return reha_fail(err, REHA_E_INTERNAL, "%s: the worker cannot be started: %s", sandbox->program,
+                         strerror(code));
     }
     return REHA_OK;
 }
@@ -157,10 +175,12 @@ reha_status reha_sandbox_warm(reha_sandbox *sandbox, reha_error *err)
         return started;
     }
     sandbox->fd = pair[0];
-    reha_status status = wire_receive(sandbox->fd, 0, reha_clock_ms() + MS_PER_S * sandbox->wall_s, &hello, err);
+    reha_status status =
+        wire_receive(sandbox->fd, 0, reha_clock_ms() + MS_PER_S * sandbox->wall_s, &hello, err);
     if (status != REHA_OK) {
         const int code = stop(sandbox, true);
-        return reha_fail(err, REHA_E_INTERNAL, "the worker did not start (end code %d); try: rehascope worker --sandbox", code);
+        return reha_fail(err, REHA_E_INTERNAL,
+                         "the worker did not start (end code %d); try: rehascope worker --sandbox", code);
     }
     const char *fault = reha_json_string(hello.json, "error", NULL);
     if (fault != NULL) {
@@ -180,7 +200,8 @@ void reha_sandbox_answer_clear(reha_sandbox_answer *answer)
     *answer = (reha_sandbox_answer){.json = NULL};
 }
 
-static reha_status keep_part(reha_sandbox_answer *answer, const char *name, wire_message *message, reha_error *err)
+static reha_status keep_part(reha_sandbox_answer *answer, const char *name, wire_message *message,
+                             reha_error *err)
 {
     if (answer->part_count == REHA_SANDBOX_PARTS) {
         return reha_fail(err, REHA_E_LIMIT, "the worker's answer has too many parts");
@@ -204,8 +225,8 @@ static reha_status child_error(const json_t *error, reha_error *err)
 }
 
 /* `is_whole`: the answer came to its end and the sandbox is ready for the next request. */
-static reha_status receive_answer(reha_sandbox *sandbox, double until_ms, reha_sandbox_take take, void *context,
-                                  reha_sandbox_answer *out, bool *is_whole, reha_error *err)
+static reha_status receive_answer(reha_sandbox *sandbox, double until_ms, reha_sandbox_take take,
+                                  void *context, reha_sandbox_answer *out, bool *is_whole, reha_error *err)
 {
     for (;;) {
         wire_message message;
@@ -239,8 +260,8 @@ static reha_status explain_end(int code, bool was_slow, const reha_sandbox *sand
 {
     const int number = code - SIGNAL_EXIT;
     if (was_slow) {
-        return reha_fail(err, REHA_E_REFUSED, "the file kept the worker busy for more than %g s; it was stopped",
-                         sandbox->wall_s);
+        return reha_fail(err, REHA_E_REFUSED,
+                         "the file kept the worker busy for more than %g s; it was stopped", sandbox->wall_s);
     }
     return reha_fail(err, REHA_E_REFUSED, "the file stopped the worker: %s",
                      number == SIGXCPU                       ? "too much processor time"
@@ -278,5 +299,6 @@ reha_status reha_sandbox_run(reha_sandbox *sandbox, const json_t *request, const
     const bool was_slow = status == REHA_E_CANCELLED;
     const int code = stop(sandbox, !is_gone);
     reha_log(REHA_LOG_WARN, "sandbox.stopped", "code=%d slow=%d", code, was_slow ? 1 : 0);
-    return is_gone || was_slow ? explain_end(code, was_slow, sandbox, err) : reha_fail(err, status, "%s", fault.text);
+    return is_gone || was_slow ? explain_end(code, was_slow, sandbox, err)
+                               : reha_fail(err, status, "%s", fault.text);
 }

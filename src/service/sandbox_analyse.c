@@ -56,14 +56,15 @@ static reha_status send_pictures(const reha_case *result, sandbox_reply *reply, 
     return REHA_OK;
 }
 
-reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply, reha_error *err)
+reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply,
+                            reha_error *err)
 {
     reha_case result;
     json_t *analysis = NULL;
     char *line = NULL;
     reha_status status = REHA_OK;
-    reha_analyser_run_bytes(analyser, request->bytes, request->count, reha_json_string(request->json, "name", ""), true,
-                            &result);
+    reha_analyser_run_bytes(analyser, request->bytes, request->count,
+                            reha_json_string(request->json, "name", ""), true, &result);
     if (result.status != REHA_OK) {
         status = reha_fail(err, result.status, "%s", result.error.text);
         goto done;
@@ -74,8 +75,8 @@ reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request
     }
     REHA_CHECK(reha_case_line(&result, &line, err));
     REHA_CHECK(reha_analysis_to_json(result.analysis, &analysis, err));
-    reply->done = json_pack("{s:o, s:o, s:b}", "analysis", analysis, "headline", reha_json_text(line), "accepted",
-                            reha_case_is_accepted(&result) ? 1 : 0);
+    reply->done = json_pack("{s:o, s:o, s:b}", "analysis", analysis, "headline", reha_json_text(line),
+                            "accepted", reha_case_is_accepted(&result) ? 1 : 0);
     status = reply->done != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a result");
 done:
     reha_free(line);
@@ -83,7 +84,8 @@ done:
     return status;
 }
 
-/* --- before the lock -------------------------------------------------------------------------------------------- */
+/* --- before the lock
+ * -------------------------------------------------------------------------------------------- */
 
 /* A generated knee as a DICOM file. */
 static reha_status make_knee(uint8_t **out, size_t *out_bytes, reha_error *err)
@@ -121,7 +123,8 @@ static reha_status run_once(reha_analyser *analyser, reha_error *err)
     reha_case result;
     REHA_TRY(make_knee(&bytes, &count, err));
     reha_analyser_run_bytes(analyser, bytes, count, "", true, &result);
-    reha_status status = result.status != REHA_OK ? reha_fail(err, result.status, "%s", result.error.text) : REHA_OK;
+    reha_status status =
+        result.status != REHA_OK ? reha_fail(err, result.status, "%s", result.error.text) : REHA_OK;
     if (status == REHA_OK) {
         status = reha_analyser_warm(analyser, result.image, err); /* the other recognisers, too */
     }
@@ -136,8 +139,8 @@ static reha_status run_once(reha_analyser *analyser, reha_error *err)
     return status;
 }
 
-/* A canvas with letters of both weights. While it lives, the graphics library keeps their font files open, for all
- * canvases: behind the lock they could not be opened again. */
+/* A canvas with letters of both weights. While it lives, the graphics library keeps their font files open,
+ * for all canvases: behind the lock they could not be opened again. */
 static reha_status hold_letters(reha_canvas **out, reha_error *err)
 {
     uint8_t *png = NULL;

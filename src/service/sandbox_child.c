@@ -1,5 +1,5 @@
-/* The side of a sandbox that touches foreign bytes. Everything before `sandbox_lock_down` is our own business; everything after
- * it may be under the control of the file. */
+/* The side of a sandbox that touches foreign bytes. Everything before `sandbox_lock_down` is our own
+ * business; everything after it may be under the control of the file. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* CLONE_THREAD */
 #endif
@@ -30,25 +30,64 @@ static const bool is_sanitized = true; /* the shadow memory needs terabytes of a
 static const bool is_sanitized = false;
 #endif
 
-/* Memory, the link, clocks, and the end. All else is refused with an error, so that what libraries try harmlessly (to open
- * a font, to look at a terminal) harms nobody; what only an attacker would try kills the process. */
+/* Memory, the link, clocks, and the end. All else is refused with an error, so that what libraries try
+ * harmlessly (to open a font, to look at a terminal) harms nobody; what only an attacker would try kills the
+ * process. */
 static int allow_calls(scmp_filter_ctx filter)
 {
-    static const int allowed[] = {
-        SCMP_SYS(read),         SCMP_SYS(write),          SCMP_SYS(recvfrom),        SCMP_SYS(sendto),
-        SCMP_SYS(close),        SCMP_SYS(lseek),          SCMP_SYS(fstat),           SCMP_SYS(brk),
-        SCMP_SYS(mmap),         SCMP_SYS(munmap),         SCMP_SYS(mremap),          SCMP_SYS(mprotect),
-        SCMP_SYS(madvise),      SCMP_SYS(futex),          SCMP_SYS(clock_gettime),   SCMP_SYS(clock_getres),
-        SCMP_SYS(gettimeofday), SCMP_SYS(time),           SCMP_SYS(getrandom),       SCMP_SYS(sched_yield),
-        SCMP_SYS(getpid),       SCMP_SYS(gettid),         SCMP_SYS(tgkill),          SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),     SCMP_SYS(sched_getaffinity),
-        SCMP_SYS(getrusage),    SCMP_SYS(sysinfo),        SCMP_SYS(exit),            SCMP_SYS(exit_group),
-        SCMP_SYS(nanosleep),    SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
-        SCMP_SYS(set_robust_list), SCMP_SYS(access), SCMP_SYS(faccessat)}; /* is the font still there? opens nothing */
-    static const int deadly[] = {SCMP_SYS(execve),  SCMP_SYS(execveat), SCMP_SYS(fork),   SCMP_SYS(vfork),
-                                 SCMP_SYS(socket),  SCMP_SYS(connect),  SCMP_SYS(bind),   SCMP_SYS(listen),
-                                 SCMP_SYS(ptrace),  SCMP_SYS(kill),     SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-                                 SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)};
+    static const int allowed[] = {SCMP_SYS(read),
+                                  SCMP_SYS(write),
+                                  SCMP_SYS(recvfrom),
+                                  SCMP_SYS(sendto),
+                                  SCMP_SYS(close),
+                                  SCMP_SYS(lseek),
+                                  SCMP_SYS(fstat),
+                                  SCMP_SYS(brk),
+                                  SCMP_SYS(mmap),
+                                  SCMP_SYS(munmap),
+                                  SCMP_SYS(mremap),
+                                  SCMP_SYS(mprotect),
+                                  SCMP_SYS(madvise),
+                                  SCMP_SYS(futex),
+                                  SCMP_SYS(clock_gettime),
+                                  SCMP_SYS(clock_getres),
+                                  SCMP_SYS(gettimeofday),
+                                  SCMP_SYS(time),
+                                  SCMP_SYS(getrandom),
+                                  SCMP_SYS(sched_yield),
+                                  SCMP_SYS(getpid),
+                                  SCMP_SYS(gettid),
+                                  SCMP_SYS(tgkill),
+                                  SCMP_SYS(rt_sigreturn),
+                                  SCMP_SYS(rt_sigaction),
+                                  SCMP_SYS(rt_sigprocmask),
+                                  SCMP_SYS(sigaltstack),
+                                  SCMP_SYS(sched_getaffinity),
+                                  SCMP_SYS(getrusage),
+                                  SCMP_SYS(sysinfo),
+                                  SCMP_SYS(exit),
+                                  SCMP_SYS(exit_group),
+                                  SCMP_SYS(nanosleep),
+                                  SCMP_SYS(clock_nanosleep),
+                                  SCMP_SYS(restart_syscall),
+                                  SCMP_SYS(rseq),
+                                  SCMP_SYS(set_robust_list),
+                                  SCMP_SYS(access),
+                                  SCMP_SYS(faccessat)}; /* is the font still there? opens nothing */
+    static const int deadly[] = {SCMP_SYS(execve),
+                                 SCMP_SYS(execveat),
+                                 SCMP_SYS(fork),
+                                 SCMP_SYS(vfork),
+                                 SCMP_SYS(socket),
+                                 SCMP_SYS(connect),
+                                 SCMP_SYS(bind),
+                                 SCMP_SYS(listen),
+                                 SCMP_SYS(ptrace),
+                                 SCMP_SYS(kill),
+                                 SCMP_SYS(unlink),
+                                 SCMP_SYS(unlinkat),
+                                 SCMP_SYS(process_vm_readv),
+                                 SCMP_SYS(process_vm_writev)};
     int code = 0;
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
         code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) != 0 ? -1 : code;
@@ -79,10 +118,12 @@ reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EACCES));
     const bool is_locked = filter != NULL && allow_calls(filter) == 0 && seccomp_load(filter) == 0;
     seccomp_release(filter);
-    return is_locked ? REHA_OK : reha_fail(err, REHA_E_INTERNAL, "the worker's system calls cannot be restricted");
+    return is_locked ? REHA_OK
+                     : reha_fail(err, REHA_E_INTERNAL, "the worker's system calls cannot be restricted");
 }
 
-static reha_status dispatch(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply, reha_error *err)
+static reha_status dispatch(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply,
+                            reha_error *err)
 {
     const char *op = reha_json_string(request->json, "op", "");
     if (strcmp(op, "inspect") == 0) {
@@ -103,7 +144,8 @@ static reha_status dispatch(reha_analyser *analyser, const wire_message *request
     return reha_fail(err, REHA_E_UNSUPPORTED, "the worker knows no '%.20s'", op);
 }
 
-reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count, reha_error *err)
+reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count,
+                         reha_error *err)
 {
     json_t *head = json_pack("{s:o}", "part", reha_json_text(name));
     const reha_status status = wire_send(reply->fd, head, bytes, count, (double)INFINITY, err);
@@ -125,24 +167,26 @@ static int serve_one(reha_analyser *analyser, size_t memory_bytes, double cpu_s)
         status = dispatch(analyser, &request, &reply, &err);
     }
     json_t *end = status == REHA_OK ? json_pack("{s:o?}", "done", reply.done)
-                                    : json_pack("{s:{s:s, s:o}}", "error", "code", reha_status_name(status), "text",
-                                                reha_json_text(err.text));
+                                    : json_pack("{s:{s:s, s:o}}", "error", "code", reha_status_name(status),
+                                                "text", reha_json_text(err.text));
     return end != NULL && wire_send(LINK_FD, end, NULL, 0, (double)INFINITY, &err) == REHA_OK ? 0 : 1;
 }
 
 /* What libraries load when first used must be there before files can no longer be opened. */
-static reha_status prepare(const char *models_folder, const char *task, reha_analyser **out, reha_canvas **letters, reha_error *err)
+static reha_status prepare(const char *models_folder, const char *task, reha_analyser **out,
+                           reha_canvas **letters, reha_error *err)
 {
     *out = NULL;
     *letters = NULL;
     if (models_folder == NULL) {
         return REHA_OK;
     }
-    /* Loading takes a second of processor time: not for a server that was killed meanwhile. (The thread that started us
-     * lives as long as its process; those that start sandboxes without models may end earlier.) */
+    /* Loading takes a second of processor time: not for a server that was killed meanwhile. (The thread that
+     * started us lives as long as its process; those that start sandboxes without models may end earlier.) */
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     struct pollfd link = {.fd = LINK_FD};
-    if (poll(&link, 1, 0) > 0 && (link.revents & POLLHUP) != 0) { /* it was killed before it could be asked to kill us */
+    if (poll(&link, 1, 0) > 0 &&
+        (link.revents & POLLHUP) != 0) { /* it was killed before it could be asked to kill us */
         return reha_fail(err, REHA_E_CANCELLED, "nobody is there any more");
     }
     (void)setpriority(PRIO_PROCESS, 0, ANALYSIS_NICE); /* people who wait for a page come first */
@@ -163,8 +207,8 @@ int reha_sandbox_main(const char *models_folder, const char *task, size_t memory
         return 1;
     }
     const reha_status status = prepare(models_folder, task, &analyser, &letters, &err);
-    json_t *hello =
-        status == REHA_OK ? json_pack("{s:b}", "ready", 1) : json_pack("{s:o}", "error", reha_json_text(err.text));
+    json_t *hello = status == REHA_OK ? json_pack("{s:b}", "ready", 1)
+                                      : json_pack("{s:o}", "error", reha_json_text(err.text));
     if (wire_send(LINK_FD, hello, NULL, 0, (double)INFINITY, &err) != REHA_OK || status != REHA_OK) {
         code = 1;
     }

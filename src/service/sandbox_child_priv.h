@@ -10,34 +10,39 @@ typedef struct sandbox_reply {
     int fd;
     json_t *done; /* of the end message; taken; NULL: null */
 } sandbox_reply;
-REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes, size_t count,
-                                       reha_error *err);
+REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes,
+                                       size_t count, reha_error *err);
 
-/* From here on this process cannot open files or sockets, start programs, or use more memory or time. For ever. */
+/* From here on this process cannot open files or sockets, start programs, or use more memory or time. For
+ * ever. */
 REHA_MUST_USE reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err);
 
 /* Before the lock: every library once, on images of our own. *letters keeps the fonts open:
  * reha_canvas_free it at the very end. */
 REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err);
 
-/* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file: {"kind":"dicom"|"wrapped"|"archive","facts","study_uid",
- * "sop_uid","patient_id"?,"image_date"}; part "dicom" where a picture was wrapped. */
+/* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file:
+ * {"kind":"dicom"|"wrapped"|"archive","facts","study_uid", "sop_uid","patient_id"?,"image_date"}; part
+ * "dicom" where a picture was wrapped. */
 REHA_MUST_USE reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, reha_error *err);
 /* {"frame","frames","center","width","modality_values","slope","intercept","side_max_px","values_side_max_px"?}
  * and a DICOM file: part "values" (docs/formats/values.md) where modality_values is true, else "png";
  * values_side_max_px: a part "values" of the (first) frame, so reduced, beside the "png". */
 REHA_MUST_USE reha_status sandbox_render(const wire_message *request, sandbox_reply *reply, reha_error *err);
-/* {"before_bytes","analyses":[2],"pairs":[{"before","after"}],"by_intensity"} and two DICOM files, one after the other:
- * the joints of both laid over each other; done: {"joints":[registration, docs/formats/comparison.md]}. */
-REHA_MUST_USE reha_status sandbox_register(const wire_message *request, sandbox_reply *reply, reha_error *err);
-/* {"entries_max","bytes_max","ratio_max"} and a zip: a part for each file that may be an image; done: {"skipped"}. */
+/* {"before_bytes","analyses":[2],"pairs":[{"before","after"}],"by_intensity"} and two DICOM files, one after
+ * the other: the joints of both laid over each other; done: {"joints":[registration,
+ * docs/formats/comparison.md]}. */
+REHA_MUST_USE reha_status sandbox_register(const wire_message *request, sandbox_reply *reply,
+                                           reha_error *err);
+/* {"entries_max","bytes_max","ratio_max"} and a zip: a part for each file that may be an image; done:
+ * {"skipped"}. */
 REHA_MUST_USE reha_status sandbox_unpack(const wire_message *request, sandbox_reply *reply, reha_error *err);
-/* {"name","frames_s"} and a DICOM file: {"analysis","headline","accepted"}; parts "overlay", "map-0", ..., and "frames.json"
- * of an ultrasound sequence, for which frames_s seconds of processor time may be used. */
-REHA_MUST_USE reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request, sandbox_reply *reply,
-                                          reha_error *err);
+/* {"name","frames_s"} and a DICOM file: {"analysis","headline","accepted"}; parts "overlay", "map-0", ...,
+ * and "frames.json" of an ultrasound sequence, for which frames_s seconds of processor time may be used. */
+REHA_MUST_USE reha_status sandbox_analyse(reha_analyser *analyser, const wire_message *request,
+                                          sandbox_reply *reply, reha_error *err);
 /* The part "frames.json" of sandbox_analyse. */
-REHA_MUST_USE reha_status sandbox_frames(reha_analyser *analyser, const wire_message *request, uint32_t frame_count,
-                                         sandbox_reply *reply, reha_error *err);
+REHA_MUST_USE reha_status sandbox_frames(reha_analyser *analyser, const wire_message *request,
+                                         uint32_t frame_count, sandbox_reply *reply, reha_error *err);
 
 #endif

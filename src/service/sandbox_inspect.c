@@ -40,13 +40,15 @@ static json_t *display_of(const reha_dicom *dicom, const reha_gray *values)
     double intercept = (double)low;
     if (is_whole && low >= 0.0F && high <= BYTE_MAX) {
         intercept = 0.0;
-    } else if (reha_dicom_frame_count(dicom) > 1) { /* later frames may be darker or brighter: room on both sides */
+    } else if (reha_dicom_frame_count(dicom) >
+               1) { /* later frames may be darker or brighter: room on both sides */
         slope = is_whole && span <= DEEP_MAX ? 1.0 : 3.0 * slope;
         intercept -= floor(0.5 * (DEEP_MAX - span / slope)) * slope;
     }
     const bool has_window = reha_dicom_window(dicom, 0, &window);
-    return json_pack("{s:o, s:o, s:o, s:o}", "slope", reha_json_real(slope), "intercept", reha_json_real(intercept),
-                     "window_center", reha_json_real(has_window ? window.center : 0.5 * ((double)low + (double)high)),
+    return json_pack("{s:o, s:o, s:o, s:o}", "slope", reha_json_real(slope), "intercept",
+                     reha_json_real(intercept), "window_center",
+                     reha_json_real(has_window ? window.center : 0.5 * ((double)low + (double)high)),
                      "window_width", reha_json_real(has_window ? window.width : fmax(span, 1.0)));
 }
 
@@ -60,9 +62,10 @@ static json_t *stack_of(const reha_dicom *dicom)
     }
     reha_digest_bytes(place.group, strlen(place.group), key);
     return json_pack("{s:s%, s:o, s:o, s:o, s:o}", "key", key, (size_t)KEY_CHARS, "series_number",
-                     place.series_number < 0 ? json_null() : json_integer(place.series_number), "instance_number",
-                     place.instance_number < 0 ? json_null() : json_integer(place.instance_number), "along_mm",
-                     reha_json_real(place.along_mm), "echo_ms", reha_json_real(place.echo_ms));
+                     place.series_number < 0 ? json_null() : json_integer(place.series_number),
+                     "instance_number",
+                     place.instance_number < 0 ? json_null() : json_integer(place.instance_number),
+                     "along_mm", reha_json_real(place.along_mm), "echo_ms", reha_json_real(place.echo_ms));
 }
 
 static json_t *facts_of(const reha_dicom *dicom, const reha_gray *values, bool wrapped)
@@ -70,20 +73,21 @@ static json_t *facts_of(const reha_dicom *dicom, const reha_gray *values, bool w
     const reha_acquisition *facts = reha_dicom_facts(dicom);
     const reha_spacing spacing = values->spacing;
     const bool is_known = reha_spacing_is_known(spacing);
-    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:{s:o, s:o, s:s}, s:o, s:o}", "width_px",
-                     (int)values->width_px,
-                     "height_px", (int)values->height_px, "frame_count", (int)reha_dicom_frame_count(dicom), "modality",
-                     text_or_null(facts->modality), "body_part", text_or_null(facts->body_part), "view_position",
-                     text_or_null(facts->view_position), "patient_position", text_or_null(facts->patient_position), "side", reha_side_text(facts->side), "wrapped", wrapped ? 1 : 0,
-                     "spacing", "x_mm", is_known ? reha_json_real(spacing.x_mm) : json_null(), "y_mm",
-                     is_known ? reha_json_real(spacing.y_mm) : json_null(), "source",
-                     reha_spacing_source_text(is_known ? spacing.source : REHA_SPACING_UNKNOWN), "display",
-                     display_of(dicom, values), "stack", wrapped ? json_null() : stack_of(dicom));
+    return json_pack(
+        "{s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:b, s:{s:o, s:o, s:s}, s:o, s:o}", "width_px",
+        (int)values->width_px, "height_px", (int)values->height_px, "frame_count",
+        (int)reha_dicom_frame_count(dicom), "modality", text_or_null(facts->modality), "body_part",
+        text_or_null(facts->body_part), "view_position", text_or_null(facts->view_position),
+        "patient_position", text_or_null(facts->patient_position), "side", reha_side_text(facts->side),
+        "wrapped", wrapped ? 1 : 0, "spacing", "x_mm", is_known ? reha_json_real(spacing.x_mm) : json_null(),
+        "y_mm", is_known ? reha_json_real(spacing.y_mm) : json_null(), "source",
+        reha_spacing_source_text(is_known ? spacing.source : REHA_SPACING_UNKNOWN), "display",
+        display_of(dicom, values), "stack", wrapped ? json_null() : stack_of(dicom));
 }
 
 /* The first frame is decoded here, once: a file that cannot be shown is refused when it comes, not later. */
-static reha_status describe(const reha_dicom *dicom, const char *kind, const char *image_date, sandbox_reply *reply,
-                            reha_error *err)
+static reha_status describe(const reha_dicom *dicom, const char *kind, const char *image_date,
+                            sandbox_reply *reply, reha_error *err)
 {
     char patient[PATIENT_BYTES] = "";
     reha_gray *values = NULL;
@@ -92,15 +96,17 @@ static reha_status describe(const reha_dicom *dicom, const char *kind, const cha
     REHA_TRY(reha_dicom_read_frame(dicom, 0, &values, NULL, err));
     (void)reha_dicom_identifying_patient_id(dicom, patient, sizeof patient);
     const char *date = ids->acquisition_date[0] != '\0' ? ids->acquisition_date : image_date;
-    reply->done = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "facts", facts_of(dicom, values, is_wrapped),
-                            "study_uid", text_or_null(ids->study_instance_uid), "sop_uid",
-                            text_or_null(ids->sop_instance_uid), "patient_id", text_or_null(patient), "image_date",
-                            text_or_null(date));
+    reply->done = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "facts", facts_of(dicom, values, is_wrapped),
+        "study_uid", text_or_null(ids->study_instance_uid), "sop_uid", text_or_null(ids->sop_instance_uid),
+        "patient_id", text_or_null(patient), "image_date", text_or_null(date));
     reha_gray_free(values);
-    return reply->done != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the facts of an image");
+    return reply->done != NULL ? REHA_OK
+                               : reha_fail(err, REHA_E_NOMEM, "out of memory for the facts of an image");
 }
 
-/* Stored values of a picture: as they are where they are whole numbers of 8 or 16 bits, else spread over 16 bits. */
+/* Stored values of a picture: as they are where they are whole numbers of 8 or 16 bits, else spread over 16
+ * bits. */
 static void *stored_pixels(const reha_gray *image, const reha_acquisition *facts, reha_dicom_image *out)
 {
     const size_t count = (size_t)image->width_px * image->height_px;
@@ -118,7 +124,8 @@ static void *stored_pixels(const reha_gray *image, const reha_acquisition *facts
     uint8_t *bytes = reha_alloc(count * (is_byte ? 1 : 2));
     uint16_t *words = (uint16_t *)(void *)bytes;
     for (size_t i = 0; bytes != NULL && i < count; i++) {
-        const double value = fits ? (double)image->pixels[i] : rint(((double)image->pixels[i] - (double)low) / slope);
+        const double value =
+            fits ? (double)image->pixels[i] : rint(((double)image->pixels[i] - (double)low) / slope);
         if (is_byte) {
             bytes[i] = (uint8_t)value;
         } else {
@@ -131,8 +138,8 @@ static void *stored_pixels(const reha_gray *image, const reha_acquisition *facts
     return bytes;
 }
 
-static reha_status wrap(const wire_message *request, const reha_input *input, uint8_t **out, size_t *out_bytes,
-                        reha_error *err)
+static reha_status wrap(const wire_message *request, const reha_input *input, uint8_t **out,
+                        size_t *out_bytes, reha_error *err)
 {
     reha_dicom_image image = reha_dicom_image_empty();
     const double mm_per_px = reha_json_number(request->json, "mm_per_px", 0.0);
@@ -163,7 +170,8 @@ static reha_status inspect_picture(const wire_message *request, sandbox_reply *r
     size_t count = 0;
     reha_dicom *dicom = NULL;
     reha_status status = REHA_OK;
-    REHA_TRY(reha_input_read(request->bytes, request->count, reha_json_string(request->json, "name", ""), NULL, &input, err));
+    REHA_TRY(reha_input_read(request->bytes, request->count, reha_json_string(request->json, "name", ""),
+                             NULL, &input, err));
     REHA_CHECK(wrap(request, &input, &bytes, &count, err));
     REHA_CHECK(reha_dicom_open(bytes, count, NULL, &dicom, err));
     REHA_CHECK(describe(dicom, "wrapped", reha_json_string(request->json, "image_date", ""), reply, err));
@@ -183,7 +191,8 @@ reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, r
         reply->done = json_pack("{s:s}", "kind", "archive");
         return REHA_OK;
     }
-    if (reha_image_detect(request->bytes, request->count) != NULL || !reha_dicom_detect(request->bytes, request->count)) {
+    if (reha_image_detect(request->bytes, request->count) != NULL ||
+        !reha_dicom_detect(request->bytes, request->count)) {
         return inspect_picture(request, reply, err); /* it also names what is no image at all */
     }
     REHA_TRY(reha_dicom_open(request->bytes, request->count, NULL, &dicom, err));

@@ -19,16 +19,20 @@ static bool may_be_image(const uint8_t *bytes, size_t count)
     return reha_dicom_detect(bytes, count) || reha_image_detect(bytes, count) != NULL;
 }
 
-/* What an archive says about itself decides whether it is opened at all; libzip then never writes beyond it. */
-static reha_status check_entry(const zip_stat_t *entry, const unpack_limits *limits, double *total_bytes, reha_error *err)
+/* What an archive says about itself decides whether it is opened at all; libzip then never writes beyond it.
+ */
+static reha_status check_entry(const zip_stat_t *entry, const unpack_limits *limits, double *total_bytes,
+                               reha_error *err)
 {
     *total_bytes += (double)entry->size;
     if (*total_bytes > limits->bytes_max) {
         return reha_fail(err, REHA_E_LIMIT, "the archive unpacks to more than %.0f MiB; send it in parts",
                          limits->bytes_max / 1048576.0);
     }
-    if (entry->size > HEAD_BYTES * 1024U && (double)entry->size > limits->ratio_max * (double)(entry->comp_size + 1)) {
-        return reha_fail(err, REHA_E_LIMIT, "entry %llu of the archive unpacks to more than %.0f times its size",
+    if (entry->size > HEAD_BYTES * 1024U &&
+        (double)entry->size > limits->ratio_max * (double)(entry->comp_size + 1)) {
+        return reha_fail(err, REHA_E_LIMIT,
+                         "entry %llu of the archive unpacks to more than %.0f times its size",
                          (unsigned long long)entry->index + 1, limits->ratio_max);
     }
     if (entry->encryption_method != ZIP_EM_NONE) {
@@ -37,21 +41,24 @@ static reha_status check_entry(const zip_stat_t *entry, const unpack_limits *lim
     return REHA_OK;
 }
 
-static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, sandbox_reply *reply, int *skipped, reha_error *err)
+static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, sandbox_reply *reply, int *skipped,
+                                reha_error *err)
 {
     reha_status status = REHA_OK;
     uint8_t *bytes = reha_alloc((size_t)entry->size + 1);
     zip_file_t *file = zip_fopen_index(archive, entry->index, 0);
     if (bytes == NULL || file == NULL) {
-        status = reha_fail(err, bytes == NULL ? REHA_E_NOMEM : REHA_E_FORMAT, "entry %llu of the archive cannot be opened",
-                           (unsigned long long)entry->index + 1);
+        status =
+            reha_fail(err, bytes == NULL ? REHA_E_NOMEM : REHA_E_FORMAT,
+                      "entry %llu of the archive cannot be opened", (unsigned long long)entry->index + 1);
         goto done;
     }
     const zip_int64_t got = zip_fread(file, bytes, entry->size);
     /* The checksum is compared when the end is met: one byte more is asked for. */
     uint8_t beyond = 0;
     if (got < 0 || (zip_uint64_t)got != entry->size || zip_fread(file, &beyond, 1) != 0) {
-        status = reha_fail(err, REHA_E_FORMAT, "entry %llu of the archive is damaged", (unsigned long long)entry->index + 1);
+        status = reha_fail(err, REHA_E_FORMAT, "entry %llu of the archive is damaged",
+                           (unsigned long long)entry->index + 1);
         goto done;
     }
     if (may_be_image(bytes, (size_t)got)) {
@@ -67,7 +74,8 @@ done:
     return status;
 }
 
-static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, sandbox_reply *reply, reha_error *err)
+static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, sandbox_reply *reply,
+                              reha_error *err)
 {
     int skipped = 0;
     double total_bytes = 0.0;
@@ -80,9 +88,11 @@ static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, sandb
         for (zip_int64_t i = 0; i < entries; i++) {
             zip_stat_t entry;
             zip_stat_init(&entry);
-            if (zip_stat_index(archive, (zip_uint64_t)i, 0, &entry) != 0 || (entry.valid & ZIP_STAT_SIZE) == 0 ||
-                (entry.valid & ZIP_STAT_COMP_SIZE) == 0 || entry.name == NULL) {
-                return reha_fail(err, REHA_E_FORMAT, "entry %lld of the archive is damaged", (long long)i + 1);
+            if (zip_stat_index(archive, (zip_uint64_t)i, 0, &entry) != 0 ||
+                (entry.valid & ZIP_STAT_SIZE) == 0 || (entry.valid & ZIP_STAT_COMP_SIZE) == 0 ||
+                entry.name == NULL) {
+                return reha_fail(err, REHA_E_FORMAT, "entry %lld of the archive is damaged",
+                                 (long long)i + 1);
             }
             const bool is_file = entry.size > 0 && reha_path_name(entry.name)[0] != '\0';
             if (is_file) {

@@ -72,7 +72,8 @@ static reha_status receive_all(int fd, void *bytes, size_t count, double until_m
     return REHA_OK;
 }
 
-reha_status wire_send(int fd, const json_t *json, const void *bytes, size_t count, double until_ms, reha_error *err)
+reha_status wire_send(int fd, const json_t *json, const void *bytes, size_t count, double until_ms,
+                      reha_error *err)
 {
     char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
     if (text == NULL) {

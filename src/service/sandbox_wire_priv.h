@@ -1,5 +1,5 @@
-/* The messages between a sandbox and the one that asks. A message is a head, JSON, and bytes; an answer is any number of
- * parts ({"part": name}) and an end ({"done": ...} or {"error": {code, text}}). */
+/* The messages between a sandbox and the one that asks. A message is a head, JSON, and bytes; an answer is
+ * any number of parts ({"part": name}) and an end ({"done": ...} or {"error": {code, text}}). */
 #ifndef REHA_SERVICE_SANDBOX_WIRE_PRIV_H
 #define REHA_SERVICE_SANDBOX_WIRE_PRIV_H
 
@@ -23,11 +23,12 @@ typedef struct wire_message {
     size_t count;
 } wire_message;
 
-/* Blocking, until `until_ms` of reha_clock_ms (INFINITY: for ever). REHA_E_CANCELLED: the time is over; REHA_E_IO: the other
- * side is gone. */
-REHA_MUST_USE reha_status wire_send(int fd, const json_t *json, const void *bytes, size_t count, double until_ms,
-                                    reha_error *err);
-REHA_MUST_USE reha_status wire_receive(int fd, size_t blob_max, double until_ms, wire_message *out, reha_error *err);
+/* Blocking, until `until_ms` of reha_clock_ms (INFINITY: for ever). REHA_E_CANCELLED: the time is over;
+ * REHA_E_IO: the other side is gone. */
+REHA_MUST_USE reha_status wire_send(int fd, const json_t *json, const void *bytes, size_t count,
+                                    double until_ms, reha_error *err);
+REHA_MUST_USE reha_status wire_receive(int fd, size_t blob_max, double until_ms, wire_message *out,
+                                       reha_error *err);
 void wire_clear(wire_message *message);
 
 #endif

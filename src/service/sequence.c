@@ -11,16 +11,26 @@
 
 enum { WINDOW_HALF = 2, SEQUENCE_MIN = 3, DIGITS_MAX = 15 };
 
-static const char *const columns[] = {"fascicle-angle",   "superficial-aponeurosis-angle",
-                                      "deep-aponeurosis-angle", "pennation",
-                                      "thickness-px",     "thickness",
-                                      "fascicle-length-px", "fascicle-length",
-                                      "fascicle-length-extrapolated", "echo-intensity"};
-static const char *const headers[] = {"fascicle_angle_deg",   "superficial_aponeurosis_angle_deg",
-                                      "deep_aponeurosis_angle_deg", "pennation_deg",
-                                      "thickness_px",         "thickness_mm",
-                                      "fascicle_length_px",   "fascicle_length_mm",
-                                      "fascicle_length_extrapolated", "echo_intensity"};
+static const char *const columns[] = {"fascicle-angle",
+                                      "superficial-aponeurosis-angle",
+                                      "deep-aponeurosis-angle",
+                                      "pennation",
+                                      "thickness-px",
+                                      "thickness",
+                                      "fascicle-length-px",
+                                      "fascicle-length",
+                                      "fascicle-length-extrapolated",
+                                      "echo-intensity"};
+static const char *const headers[] = {"fascicle_angle_deg",
+                                      "superficial_aponeurosis_angle_deg",
+                                      "deep_aponeurosis_angle_deg",
+                                      "pennation_deg",
+                                      "thickness_px",
+                                      "thickness_mm",
+                                      "fascicle_length_px",
+                                      "fascicle_length_mm",
+                                      "fascicle_length_extrapolated",
+                                      "echo_intensity"};
 enum { COLUMNS = sizeof columns / sizeof columns[0], SMOOTHED = 8 /* the first ones */ };
 
 /* "scan_012.png": the number before the extension and where its digits begin; false if there is none. */
@@ -50,15 +60,16 @@ static bool follows(const reha_case *before, const reha_case *here)
 {
     size_t at[2];
     long long number[2];
-    if (!is_measured(before) || !is_measured(here) || before->analysis->width_px != here->analysis->width_px ||
+    if (!is_measured(before) || !is_measured(here) ||
+        before->analysis->width_px != here->analysis->width_px ||
         before->analysis->height_px != here->analysis->height_px) {
         return false;
     }
     if (strcmp(before->path, here->path) == 0) {
         return here->frame_idx == before->frame_idx + 1;
     }
-    return number_of(before->path, &at[0], &number[0]) && number_of(here->path, &at[1], &number[1]) && at[0] == at[1] &&
-           strncmp(before->path, here->path, at[0]) == 0 && number[1] == number[0] + 1;
+    return number_of(before->path, &at[0], &number[0]) && number_of(here->path, &at[1], &number[1]) &&
+           at[0] == at[1] && strncmp(before->path, here->path, at[0]) == 0 && number[1] == number[0] + 1;
 }
 
 void reha_sequence_number(const reha_case *cases, size_t count, int *numbers)
@@ -88,7 +99,8 @@ double reha_sequence_value(const reha_case *one, const char *key)
 }
 
 /* Median of what was measured in up to five neighbours of the same sequence. */
-double reha_sequence_smoothed(const reha_case *cases, size_t count, const int *numbers, size_t index, const char *key)
+double reha_sequence_smoothed(const reha_case *cases, size_t count, const int *numbers, size_t index,
+                              const char *key)
 {
     double values[2 * WINDOW_HALF + 1];
     size_t used = 0;
@@ -133,7 +145,8 @@ static void add_notes(reha_text *table, const reha_case *one)
         }
         for (int r = 0; r < analysis->region_count; r++) {
             for (int i = 0; i < analysis->regions[r].note_count; i++) {
-                reha_text_addf(&notes, "%s%s", notes.length > 0 ? " " : "", analysis->regions[r].notes[i].code);
+                reha_text_addf(&notes, "%s%s", notes.length > 0 ? " " : "",
+                               analysis->regions[r].notes[i].code);
             }
         }
     } else {

@@ -52,7 +52,8 @@ static bool find_range(const series *of, const char *key, double *low, double *h
     return true;
 }
 
-static void draw_axes(reha_canvas *canvas, reha_rect box, const char *title, double low, double high, const series *of)
+static void draw_axes(reha_canvas *canvas, reha_rect box, const char *title, double low, double high,
+                      const series *of)
 {
     char text[48];
     const reha_type name = {.size = LABEL_SIZE + 2, .colour = reha_rgb(INK)};
@@ -74,7 +75,8 @@ static void draw_axes(reha_canvas *canvas, reha_rect box, const char *title, dou
 /* The picture itself warns that this number needs a look. */
 static bool is_flagged(const reha_case *one)
 {
-    static const char *const codes[] = {"few-fascicles", "by-texture", "uncertain", "one-aponeurosis", "partly-seen"};
+    static const char *const codes[] = {"few-fascicles", "by-texture", "uncertain", "one-aponeurosis",
+                                        "partly-seen"};
     const reha_region *region = &one->analysis->regions[0];
     for (int i = 0; i < region->note_count; i++) {
         for (size_t k = 0; k < sizeof codes / sizeof codes[0]; k++) {
@@ -86,9 +88,10 @@ static bool is_flagged(const reha_case *one)
     return false;
 }
 
-/* A measured point with its 95 % error, red where the picture was flagged; a cross at the foot where nothing was. */
-static void draw_point(reha_canvas *canvas, reha_rect box, const reha_case *one, const char *key, double x, double low,
-                       double high)
+/* A measured point with its 95 % error, red where the picture was flagged; a cross at the foot where nothing
+ * was. */
+static void draw_point(reha_canvas *canvas, reha_rect box, const reha_case *one, const char *key, double x,
+                       double low, double high)
 {
     const double value = reha_sequence_value(one, key);
     const double per_unit = box.height / (high - low);
@@ -103,13 +106,14 @@ static void draw_point(reha_canvas *canvas, reha_rect box, const reha_case *one,
     const double y = box.y + (high - value) * per_unit;
     const double error = reha_region_find(&one->analysis->regions[0], key)->measure.error * per_unit;
     if (isfinite(error)) {
-        reha_canvas_line(canvas, (reha_spot){x, fmax(box.y, y - error)}, (reha_spot){x, fmin(foot, y + error)},
-                         (reha_stroke){reha_rgb(colour), 0.8, 0.0});
+        reha_canvas_line(canvas, (reha_spot){x, fmax(box.y, y - error)},
+                         (reha_spot){x, fmin(foot, y + error)}, (reha_stroke){reha_rgb(colour), 0.8, 0.0});
     }
     reha_canvas_fill_circle(canvas, (reha_spot){x, y}, 3.0, reha_rgb(colour));
 }
 
-static void draw_series(reha_canvas *canvas, reha_rect box, const char *key, double low, double high, const series *of)
+static void draw_series(reha_canvas *canvas, reha_rect box, const char *key, double low, double high,
+                        const series *of)
 {
     reha_spot before = {0.0, 0.0};
     bool has_before = false;
@@ -145,7 +149,8 @@ static void draw_panel(reha_canvas *canvas, reha_rect box, size_t panel, const s
         found = find_range(of, key, &low, &high);
     }
     (void)snprintf(title, sizeof title, "%s%s%s", panels[panel].title, unit,
-                   found ? " (points with 95 % error, red: flagged; line: running median of 5)" : ": not measured");
+                   found ? " (points with 95 % error, red: flagged; line: running median of 5)"
+                         : ": not measured");
     draw_axes(canvas, box, title, found ? low : 0.0, found ? high : 1.0, of);
     if (found) {
         draw_series(canvas, box, key, low, high, of);
@@ -170,14 +175,15 @@ reha_status reha_sequence_plot(const reha_case *cases, size_t count, const char 
         of.end++;
     }
     if (of.first == of.end) {
-        status = reha_fail(err, REHA_E_ARG,
-                           "%s: nothing to plot: give one file with several frames, or three numbered files of muscle "
-                           "ultrasound",
-                           path);
+        status = reha_fail(
+            err, REHA_E_ARG,
+            "%s: nothing to plot: give one file with several frames, or three numbered files of muscle "
+            "ultrasound",
+            path);
         goto done;
     }
-    REHA_CHECK(reha_canvas_new_picture(WIDTH_PX, PANELS * (PANEL_PX + TITLE_PX + 2 * GAP_PX) + GAP_PX, reha_rgb(0xffffff),
-                                       &canvas, err));
+    REHA_CHECK(reha_canvas_new_picture(WIDTH_PX, PANELS * (PANEL_PX + TITLE_PX + 2 * GAP_PX) + GAP_PX,
+                                       reha_rgb(0xffffff), &canvas, err));
     for (size_t p = 0; p < PANELS; p++) {
         const double y = GAP_PX + TITLE_PX + (double)p * (PANEL_PX + TITLE_PX + 2.0 * GAP_PX);
         draw_panel(canvas, (reha_rect){LEFT_PX, y, WIDTH_PX - LEFT_PX - GAP_PX, PANEL_PX}, p, &of);

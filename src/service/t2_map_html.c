@@ -118,13 +118,14 @@ reha_status reha_t2_report(const reha_t2_result *result, double low_ms, double h
     size_t png_bytes = 0;
     reha_status status = REHA_OK;
     REHA_CHECK(reha_t2_picture(result, low_ms, high_ms, &png, &png_bytes, err));
-    reha_page_begin(&html, "T2 map",
-                    "Research only. A measurement for a clinician to check. It supports a decision and makes none. T2 "
-                    "depends on field strength, sequence and scanner: compare only scans of one protocol.",
-                    STYLE);
+    reha_page_begin(
+        &html, "T2 map",
+        "Research only. A measurement for a clinician to check. It supports a decision and makes none. T2 "
+        "depends on field strength, sequence and scanner: compare only scans of one protocol.",
+        STYLE);
     (void)snprintf(alt, sizeof alt,
-                   "Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms", low_ms, high_ms,
-                   result->tissue.all.median_ms);
+                   "Slices with T2 in colour, from %g ms (dark) to %g ms (light); tissue median %.1f ms",
+                   low_ms, high_ms, result->tissue.all.median_ms);
     reha_page_add_picture(&html, alt, "", png, png_bytes);
     add_table(&html, result);
     add_method(&html, result);

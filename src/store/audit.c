@@ -14,7 +14,8 @@
 static const char FIRST_HASH[] = "0000000000000000000000000000000000000000000000000000000000000000";
 enum { PART_EVENTS = 500, HEAD_FILE_BYTES = 256 };
 
-static void seal_head(const uint8_t key[REHA_KEY_BYTES], const reha_audit_head *head, char mac[REHA_MAC_TEXT_BYTES])
+static void seal_head(const uint8_t key[REHA_KEY_BYTES], const reha_audit_head *head,
+                      char mac[REHA_MAC_TEXT_BYTES])
 {
     char text[HEAD_FILE_BYTES];
     const int length = snprintf(text, sizeof text, "%" PRId64 "|%s", head->no, head->hash);
@@ -26,8 +27,8 @@ static reha_status hash_event(int64_t no, const char *at, const reha_audit_event
 {
     reha_text text = {0};
     char *line = NULL;
-    reha_text_addf(&text, "%" PRId64 "|%s|%s|%s|%s|%s|%s|", no, at, event->user_id, event->role, event->action,
-                   event->entity, event->entity_id);
+    reha_text_addf(&text, "%" PRId64 "|%s|%s|%s|%s|%s|%s|", no, at, event->user_id, event->role,
+                   event->action, event->entity, event->entity_id);
     reha_text_add(&text, event->detail);
     reha_text_addf(&text, "|%s", before);
     const size_t length = text.length;
@@ -38,7 +39,8 @@ static reha_status hash_event(int64_t no, const char *at, const reha_audit_event
 }
 
 /* The head in the database; no 0 while there is none. */
-static reha_status read_head(reha_store *store, const uint8_t key[REHA_KEY_BYTES], reha_audit_head *out, reha_error *err)
+static reha_status read_head(reha_store *store, const uint8_t key[REHA_KEY_BYTES], reha_audit_head *out,
+                             reha_error *err)
 {
     json_t *row = NULL;
     char mac[REHA_MAC_TEXT_BYTES];
@@ -62,8 +64,8 @@ static reha_status read_head(reha_store *store, const uint8_t key[REHA_KEY_BYTES
     return status;
 }
 
-reha_status reha_audit_append(reha_store *store, const uint8_t key[REHA_KEY_BYTES], const reha_audit_event *event,
-                              reha_audit_head *head, reha_error *err)
+reha_status reha_audit_append(reha_store *store, const uint8_t key[REHA_KEY_BYTES],
+                              const reha_audit_event *event, reha_audit_head *head, reha_error *err)
 {
     reha_audit_head before;
     reha_audit_event full = *event;
@@ -75,18 +77,20 @@ reha_status reha_audit_append(reha_store *store, const uint8_t key[REHA_KEY_BYTE
     head->no = before.no + 1;
     REHA_TRY(hash_event(head->no, at, &full, before.hash, head->hash, err));
     seal_head(key, head, mac);
-    REHA_TRY(reha_store_do(store, REHA_SQL_AUDIT_ADD,
-                           REHA_BIND(reha_of_int(head->no), reha_of_text(at), reha_of_text(full.user_id),
-                                     reha_of_text(full.role), reha_of_text(full.action), reha_of_text(full.entity),
-                                     reha_of_text(full.entity_id), reha_of_text(full.detail), reha_of_text(before.hash),
-                                     reha_of_text(head->hash)),
-                           NULL, err));
+    REHA_TRY(
+        reha_store_do(store, REHA_SQL_AUDIT_ADD,
+                      REHA_BIND(reha_of_int(head->no), reha_of_text(at), reha_of_text(full.user_id),
+                                reha_of_text(full.role), reha_of_text(full.action), reha_of_text(full.entity),
+                                reha_of_text(full.entity_id), reha_of_text(full.detail),
+                                reha_of_text(before.hash), reha_of_text(head->hash)),
+                      NULL, err));
     return reha_store_do(store, REHA_SQL_AUDIT_HEAD_PUT,
-                         REHA_BIND(reha_of_int(head->no), reha_of_text(head->hash), reha_of_text(mac)), NULL, err);
+                         REHA_BIND(reha_of_int(head->no), reha_of_text(head->hash), reha_of_text(mac)), NULL,
+                         err);
 }
 
-reha_status reha_audit_note_head(const char *path, const uint8_t key[REHA_KEY_BYTES], const reha_audit_head *head,
-                                 reha_error *err)
+reha_status reha_audit_note_head(const char *path, const uint8_t key[REHA_KEY_BYTES],
+                                 const reha_audit_head *head, reha_error *err)
 {
     char mac[REHA_MAC_TEXT_BYTES];
     char text[HEAD_FILE_BYTES];
@@ -95,7 +99,8 @@ reha_status reha_audit_note_head(const char *path, const uint8_t key[REHA_KEY_BY
     return reha_disk_save_soon(path, text, (size_t)length, err);
 }
 
-static reha_status load_copy(const char *path, const uint8_t key[REHA_KEY_BYTES], reha_audit_head *out, reha_error *err)
+static reha_status load_copy(const char *path, const uint8_t key[REHA_KEY_BYTES], reha_audit_head *out,
+                             reha_error *err)
 {
     uint8_t *text = NULL;
     size_t count = 0;
@@ -104,14 +109,17 @@ static reha_status load_copy(const char *path, const uint8_t key[REHA_KEY_BYTES]
     *out = (reha_audit_head){.no = 0};
     reha_status status = reha_file_load(path, HEAD_FILE_BYTES, &text, &count, NULL);
     if (status != REHA_OK) {
-        return reha_fail(err, REHA_E_TAMPERED, "%s: the copy of the chain's head is missing or unreadable", path);
+        return reha_fail(err, REHA_E_TAMPERED, "%s: the copy of the chain's head is missing or unreadable",
+                         path);
     }
-    const bool is_read = sscanf((const char *)text, "%" SCNd64 " %64s %64s", &out->no, out->hash, stored) == 3;
+    const bool is_read =
+        sscanf((const char *)text, "%" SCNd64 " %64s %64s", &out->no, out->hash, stored) == 3;
     reha_free(text);
     seal_head(key, out, mac);
     return is_read && strcmp(stored, mac) == 0
                ? REHA_OK
-               : reha_fail(err, REHA_E_TAMPERED, "%s: the copy of the chain's head does not match its seal", path);
+               : reha_fail(err, REHA_E_TAMPERED, "%s: the copy of the chain's head does not match its seal",
+                           path);
 }
 
 typedef struct walk { /* what was seen of the chain so far */
@@ -135,7 +143,8 @@ static reha_status step(walk *at, const json_t *row, reha_error *err)
         return reha_fail(err, REHA_E_TAMPERED, "audit record %" PRId64 " is missing", at->no + 1);
     }
     if (strcmp(reha_json_string(row, "prev_hash", ""), at->hash) != 0) {
-        return reha_fail(err, REHA_E_TAMPERED, "audit record %" PRId64 " does not follow the one before it", no);
+        return reha_fail(err, REHA_E_TAMPERED, "audit record %" PRId64 " does not follow the one before it",
+                         no);
     }
     REHA_TRY(hash_event(no, reha_json_string(row, "at", ""), &event, at->hash, hash, err));
     if (strcmp(reha_json_string(row, "hash", ""), hash) != 0) {
@@ -143,7 +152,8 @@ static reha_status step(walk *at, const json_t *row, reha_error *err)
     }
     at->no = no;
     memcpy(at->hash, hash, sizeof hash);
-    at->met_copy = at->met_copy || (at->copy != NULL && at->copy->no == no && strcmp(at->copy->hash, hash) == 0);
+    at->met_copy =
+        at->met_copy || (at->copy != NULL && at->copy->no == no && strcmp(at->copy->hash, hash) == 0);
     return REHA_OK;
 }
 
@@ -166,27 +176,31 @@ reha_status reha_audit_verify(reha_store *store, const uint8_t key[REHA_KEY_BYTE
     REHA_TRY(read_head(store, key, &head, err));
     do {
         json_t *rows = NULL;
-        REHA_TRY(reha_store_rows(store, REHA_SQL_AUDIT_PART, REHA_BIND(reha_of_int(at.no), reha_of_int(PART_EVENTS)), &rows,
-                                 err));
+        REHA_TRY(reha_store_rows(store, REHA_SQL_AUDIT_PART,
+                                 REHA_BIND(reha_of_int(at.no), reha_of_int(PART_EVENTS)), &rows, err));
         reha_status status = REHA_OK;
         seen = json_array_size(rows);
         for (size_t i = 0; i < seen && status == REHA_OK; i++) {
             status = step(&at, json_array_get(rows, i), err);
             if (status == REHA_OK && at.no == head.no && strcmp(at.hash, head.hash) != 0) {
-                status = reha_fail(err, REHA_E_TAMPERED, "audit record %" PRId64 " is not the sealed head", at.no);
+                status =
+                    reha_fail(err, REHA_E_TAMPERED, "audit record %" PRId64 " is not the sealed head", at.no);
             }
         }
         json_decref(rows);
         REHA_TRY(status);
     } while (seen == PART_EVENTS);
     if (at.no < head.no) {
-        return reha_fail(err, REHA_E_TAMPERED, "the audit chain ends at record %" PRId64 ", its sealed head is %" PRId64,
-                         at.no, head.no);
+        return reha_fail(err, REHA_E_TAMPERED,
+                         "the audit chain ends at record %" PRId64 ", its sealed head is %" PRId64, at.no,
+                         head.no);
     }
     if (head_path != NULL && !at.met_copy) {
         return reha_fail(err, REHA_E_TAMPERED,
-                         "the audit chain does not hold record %" PRId64 " that the sealed copy of its head names: records "
-                         "were cut off, or an older database was put back", copy.no);
+                         "the audit chain does not hold record %" PRId64
+                         " that the sealed copy of its head names: records "
+                         "were cut off, or an older database was put back",
+                         copy.no);
     }
     if (events != NULL) {
         *events = at.no;

@@ -46,7 +46,8 @@ struct reha_blob_writer {
     uint8_t sealed[SEALED_BYTES];
 };
 
-/* The header's random bytes are half of what opens the pieces (libsodium derives their key from both halves). */
+/* The header's random bytes are half of what opens the pieces (libsodium derives their key from both halves).
+ */
 static reha_status spoil(const char *path, reha_error *err)
 {
     static const uint8_t nothing[HEAD_BYTES];
@@ -101,7 +102,8 @@ static void remove_leftovers(const reha_blobs *blobs)
     reha_paths_clear(&files);
 }
 
-reha_status reha_blobs_open(const char *home, const uint8_t key[REHA_KEY_BYTES], reha_blobs **out, reha_error *err)
+reha_status reha_blobs_open(const char *home, const uint8_t key[REHA_KEY_BYTES], reha_blobs **out,
+                            reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_blobs *blobs = reha_alloc_zero(1, sizeof *blobs);
@@ -178,8 +180,8 @@ reha_status reha_blobs_remove(const reha_blobs *blobs, const char *digest, reha_
     return sync_part(blobs, digest, err);
 }
 
-static reha_status sweep_part(const reha_blobs *blobs, const char *part, reha_blob_is_named *is_named, void *context,
-                              reha_error *err)
+static reha_status sweep_part(const reha_blobs *blobs, const char *part, reha_blob_is_named *is_named,
+                              void *context, reha_error *err)
 {
     char folder[PATH_MAX];
     reha_paths files = {0};
@@ -207,7 +209,8 @@ done:
     return status;
 }
 
-reha_status reha_blobs_sweep(const reha_blobs *blobs, reha_blob_is_named *is_named, void *context, reha_error *err)
+reha_status reha_blobs_sweep(const reha_blobs *blobs, reha_blob_is_named *is_named, void *context,
+                             reha_error *err)
 {
     remove_leftovers(blobs);
     for (unsigned i = 0; i < 256; i++) {
@@ -253,7 +256,8 @@ static reha_status put_piece(reha_blob_writer *writer, bool last, reha_error *er
     unsigned long long sealed_bytes = 0;
     (void)crypto_secretstream_xchacha20poly1305_push(
         &writer->seal, writer->sealed, &sealed_bytes, writer->held, writer->held_bytes, NULL, 0,
-        last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
+        last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
+             : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
     writer->held_bytes = 0;
     return reha_disk_write(writer->fd, writer->sealed, (size_t)sealed_bytes, writer->path, err);
 }
@@ -290,7 +294,8 @@ static reha_status read_exactly(int fd, uint8_t *out, size_t count, const char *
             continue;
         }
         if (got <= 0) {
-            return reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", path, got < 0 ? strerror(errno) : "it ends too early");
+            return reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", path,
+                             got < 0 ? strerror(errno) : "it ends too early");
         }
         out += got;
         count -= (size_t)got;
@@ -298,7 +303,8 @@ static reha_status read_exactly(int fd, uint8_t *out, size_t count, const char *
     return REHA_OK;
 }
 
-static reha_status open_pieces(int fd, size_t left, const uint8_t *key, uint8_t *out, const char *path, reha_error *err)
+static reha_status open_pieces(int fd, size_t left, const uint8_t *key, uint8_t *out, const char *path,
+                               reha_error *err)
 {
     crypto_secretstream_xchacha20poly1305_state state;
     uint8_t head[HEAD_BYTES];
@@ -316,12 +322,14 @@ static reha_status open_pieces(int fd, size_t left, const uint8_t *key, uint8_t 
         unsigned long long opened_bytes = 0;
         REHA_CHECK(read_exactly(fd, sealed, part, path, err));
         fits = part >= TAG_BYTES && tag != crypto_secretstream_xchacha20poly1305_TAG_FINAL &&
-               crypto_secretstream_xchacha20poly1305_pull(&state, out, &opened_bytes, &tag, sealed, part, NULL, 0) == 0;
+               crypto_secretstream_xchacha20poly1305_pull(&state, out, &opened_bytes, &tag, sealed, part,
+                                                          NULL, 0) == 0;
         out += opened_bytes;
         left -= part;
     }
     if (!fits || tag != crypto_secretstream_xchacha20poly1305_TAG_FINAL) {
-        status = reha_fail(err, REHA_E_TAMPERED, "%s: does not match its seal: altered, cut, or of another key", path);
+        status = reha_fail(err, REHA_E_TAMPERED,
+                           "%s: does not match its seal: altered, cut, or of another key", path);
     }
 done:
     reha_free(sealed);
@@ -344,8 +352,8 @@ static bool opened_size(size_t file_bytes, size_t *out)
     return true;
 }
 
-static reha_status load(const reha_blobs *blobs, const char *path, size_t limit_bytes, uint8_t **out, size_t *out_bytes,
-                        reha_error *err)
+static reha_status load(const reha_blobs *blobs, const char *path, size_t limit_bytes, uint8_t **out,
+                        size_t *out_bytes, reha_error *err)
 {
     struct stat info;
     size_t count = 0;
@@ -353,8 +361,8 @@ static reha_status load(const reha_blobs *blobs, const char *path, size_t limit_
     uint8_t *bytes = NULL;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &info) != 0) {
-        status = reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be opened: %s", path,
-                           strerror(errno));
+        status = reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be opened: %s",
+                           path, strerror(errno));
         goto done;
     }
     if (!opened_size((size_t)info.st_size, &count)) {
@@ -400,7 +408,8 @@ reha_status reha_blob_writer_end(reha_blob_writer *writer, char digest[REHA_DIGE
     if (digest != NULL) {
         memcpy(digest, writer->digest, sizeof writer->digest);
     }
-    return out != NULL ? load(writer->blobs, writer->path, writer->total_bytes, out, out_bytes, err) : REHA_OK;
+    return out != NULL ? load(writer->blobs, writer->path, writer->total_bytes, out, out_bytes, err)
+                       : REHA_OK;
 }
 
 reha_status reha_blob_writer_keep(reha_blob_writer *writer, reha_error *err)
@@ -438,8 +447,8 @@ void reha_blob_writer_free(reha_blob_writer *writer)
     reha_free(writer);
 }
 
-reha_status reha_blobs_put(const reha_blobs *blobs, const void *bytes, size_t count, char digest[REHA_DIGEST_TEXT_BYTES],
-                           reha_error *err)
+reha_status reha_blobs_put(const reha_blobs *blobs, const void *bytes, size_t count,
+                           char digest[REHA_DIGEST_TEXT_BYTES], reha_error *err)
 {
     reha_blob_writer *writer = NULL;
     reha_status status = REHA_OK;

@@ -41,7 +41,8 @@ reha_status reha_disk_sync_folder(const char *folder, reha_error *err)
     const int fd = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     const bool is_synced = fd >= 0 && fsync(fd) == 0;
     if (!is_synced) {
-        (void)reha_fail(err, REHA_E_IO, "%s: the folder cannot be flushed to disk: %s", folder, strerror(errno));
+        (void)reha_fail(err, REHA_E_IO, "%s: the folder cannot be flushed to disk: %s", folder,
+                        strerror(errno));
     }
     if (fd >= 0) {
         (void)close(fd);

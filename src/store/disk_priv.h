@@ -11,8 +11,10 @@ reha_status reha_disk_fail(reha_error *err, const char *path, const char *what);
 /* Atomic, mode 0600, file and folder flushed. */
 REHA_MUST_USE reha_status reha_disk_save(const char *path, const void *bytes, size_t count, reha_error *err);
 /* As above but not flushed: for what may be older after a power cut. */
-REHA_MUST_USE reha_status reha_disk_save_soon(const char *path, const void *bytes, size_t count, reha_error *err);
-REHA_MUST_USE reha_status reha_disk_write(int fd, const void *bytes, size_t count, const char *path, reha_error *err);
+REHA_MUST_USE reha_status reha_disk_save_soon(const char *path, const void *bytes, size_t count,
+                                              reha_error *err);
+REHA_MUST_USE reha_status reha_disk_write(int fd, const void *bytes, size_t count, const char *path,
+                                          reha_error *err);
 REHA_MUST_USE reha_status reha_disk_sync_folder(const char *folder, reha_error *err);
 /* Mode 0700; existing is fine. */
 REHA_MUST_USE reha_status reha_disk_make_folder(const char *folder, reha_error *err);

@@ -1,5 +1,8 @@
 #include "store/schema_priv.h"
 
+/* Statements keep the lines of their SQL. */
+/* clang-format off */
+
 /* What may never change says so itself: a trigger refuses it, whoever asks. */
 #define IMMUTABLE(table)                                                                                               \
     "CREATE TRIGGER " table "_keep BEFORE UPDATE ON " table                                                            \
@@ -159,6 +162,8 @@ static const char version_5[] =
     " set_aside a WHERE a.result_id = r.id);"
     "DROP VIEW standing; CREATE VIEW standing AS SELECT r.image_id, r.id AS result_id, r.task, r.asked FROM kept r WHERE NOT EXISTS"
     " (SELECT 1 FROM kept n WHERE n.image_id = r.image_id AND n.id > r.id AND (n.task = r.task OR (n.asked = 0 AND r.asked = 0)));";
+
+/* clang-format on */
 
 static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5};
 

@@ -79,7 +79,8 @@ bool reha_password_fits(const char *password, const char *hash)
     return crypto_pwhash_str_verify(hash, password, strlen(password)) == 0;
 }
 
-void reha_mac(const uint8_t key[REHA_KEY_BYTES], const void *bytes, size_t count, char out[REHA_MAC_TEXT_BYTES])
+void reha_mac(const uint8_t key[REHA_KEY_BYTES], const void *bytes, size_t count,
+              char out[REHA_MAC_TEXT_BYTES])
 {
     uint8_t mac[crypto_auth_hmacsha256_BYTES];
     (void)crypto_auth_hmacsha256(mac, bytes, count, key);
@@ -126,17 +127,19 @@ reha_status reha_keys_load(const char *path, bool may_make, reha_keys *out, reha
         REHA_TRY(make_key(path, err));
     }
     if (stat(path, &info) == 0 && (info.st_mode & 077U) != 0) {
-        return reha_fail(err, REHA_E_DENIED, "%s: others may read or write the key; run: chmod 600 on it", path);
+        return reha_fail(err, REHA_E_DENIED, "%s: others may read or write the key; run: chmod 600 on it",
+                         path);
     }
     REHA_TRY(reha_file_load(path, KEY_FILE_BYTES, &text, &count, err));
     const bool is_key = count == KEY_FILE_BYTES && memcmp(text, KEY_MAGIC, sizeof KEY_MAGIC - 1) == 0 &&
-                        sodium_hex2bin(key, sizeof key, (const char *)text + sizeof KEY_MAGIC - 1, 2 * REHA_KEY_BYTES,
-                                       NULL, &key_bytes, NULL) == 0 &&
+                        sodium_hex2bin(key, sizeof key, (const char *)text + sizeof KEY_MAGIC - 1,
+                                       2 * REHA_KEY_BYTES, NULL, &key_bytes, NULL) == 0 &&
                         key_bytes == REHA_KEY_BYTES;
     sodium_memzero(text, count);
     reha_free(text);
     if (!is_key) {
-        return reha_fail(err, REHA_E_FORMAT, "%s: is no key file of rehascope; bring back the one of this home", path);
+        return reha_fail(err, REHA_E_FORMAT,
+                         "%s: is no key file of rehascope; bring back the one of this home", path);
     }
     derive(key, out);
     sodium_memzero(key, sizeof key);

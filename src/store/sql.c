@@ -1,5 +1,8 @@
 #include "store/sql.h"
 
+/* Statements keep the lines of their SQL. */
+/* clang-format off */
+
 /* A sealed column as it was written, and the seal of a value for one (functions_priv.h); the name binds it to its place. */
 #define OPEN(value, id, name) "unseal(" value ", " id ", '" name "')"
 #define SEAL(value, id, name) "seal(" value ", " id ", '" name "')"
@@ -378,6 +381,7 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "AND (?2 IS NULL OR substr(a.action, 1, length(?2)) = ?2) AND (?3 IS NULL OR a.at >= ?3) AND (?4 IS NULL "
         "OR substr(a.at, 1, 10) <= ?4)",
 };
+/* clang-format on */
 /* clang-format on */
 
 const char *reha_sql_text(reha_sql which)

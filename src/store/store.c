@@ -56,7 +56,8 @@ static reha_status fail_sql(reha_store *store, int code, const char *what, reha_
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
         if (code == SQLITE_IOERR_WRITE) { /* a quota, or a disk that fails: SQLite does not keep which */
-            return reha_fail(err, REHA_E_FULL, "the disk of the records is full or refuses to be written: nothing was stored");
+            return reha_fail(err, REHA_E_FULL,
+                             "the disk of the records is full or refuses to be written: nothing was stored");
         }
         return reha_fail(err, REHA_E_IO, "the database cannot be read or written: %s", text);
     default:
@@ -88,12 +89,15 @@ static reha_status check_key(reha_store *store, const reha_keys *keys, reha_erro
     char wanted[REHA_MAC_TEXT_BYTES + 2];
     json_t *row = NULL;
     (void)snprintf(wanted, sizeof wanted, "\"%s\"", keys->check);
-    reha_status status = reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(KEY_CHECK)), &row, err);
+    reha_status status =
+        reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(KEY_CHECK)), &row, err);
     if (status == REHA_E_NOT_FOUND) { /* a new home, or one that was stopped before this was noted */
-        return reha_store_do(store, REHA_SQL_SETTING_ADD, REHA_BIND(reha_of_text(KEY_CHECK), reha_of_text(wanted)), NULL, err);
+        return reha_store_do(store, REHA_SQL_SETTING_ADD,
+                             REHA_BIND(reha_of_text(KEY_CHECK), reha_of_text(wanted)), NULL, err);
     }
     if (status == REHA_OK && strcmp(reha_json_string(row, "value", ""), keys->check) != 0) {
-        status = reha_fail(err, REHA_E_TAMPERED, "the key is not that of these records; bring back the right one");
+        status =
+            reha_fail(err, REHA_E_TAMPERED, "the key is not that of these records; bring back the right one");
     }
     json_decref(row);
     return status;
@@ -123,12 +127,14 @@ done:
     return status;
 }
 
-/* The note that clear texts must go stays until file and journal are rewritten, so that a kill between is made good. */
+/* The note that clear texts must go stays until file and journal are rewritten, so that a kill between is
+ * made good. */
 reha_status reha_store_sweep(reha_store *store, reha_error *err)
 {
     json_t *row = NULL;
     int64_t is_busy = 0;
-    const reha_status noted = reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(SWEEP)), &row, err);
+    const reha_status noted =
+        reha_store_row(store, REHA_SQL_SETTING, REHA_BIND(reha_of_text(SWEEP)), &row, err);
     json_decref(row);
     if (noted != REHA_OK) {
         return noted == REHA_E_NOT_FOUND ? REHA_OK : noted;
@@ -137,7 +143,8 @@ reha_status reha_store_sweep(reha_store *store, reha_error *err)
     REHA_TRY(execute(store, "PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;", err));
     REHA_TRY(reha_store_number(store, REHA_SQL_CHECKPOINT, REHA_BIND_NONE, &is_busy, err));
     if (is_busy != 0) {
-        return reha_fail(err, REHA_E_BUSY, "somebody reads the records: what was sealed is wiped at the next start");
+        return reha_fail(err, REHA_E_BUSY,
+                         "somebody reads the records: what was sealed is wiped at the next start");
     }
     return reha_store_do(store, REHA_SQL_SETTING_DROP, REHA_BIND(reha_of_text(SWEEP)), NULL, err);
 }
@@ -146,21 +153,24 @@ static reha_status bring_forward(reha_store *store, const reha_keys *keys, bool 
 {
     const int version = read_version(store);
     if (version > reha_schema_count()) {
-        return reha_fail(err, REHA_E_UNSUPPORTED,
-                         "the records were made by a newer version (tables %d, this program knows %d): update rehascope",
-                         version, reha_schema_count());
+        return reha_fail(
+            err, REHA_E_UNSUPPORTED,
+            "the records were made by a newer version (tables %d, this program knows %d): update rehascope",
+            version, reha_schema_count());
     }
     if (version == reha_schema_count()) { /* the usual case takes no lock */
         return check_key(store, keys, err);
     }
     if (version > 0 && !may_migrate) {
-        return reha_fail(err, REHA_E_STALE, "the records are of an older version (tables %d, this program makes %d)", version,
+        return reha_fail(err, REHA_E_STALE,
+                         "the records are of an older version (tables %d, this program makes %d)", version,
                          reha_schema_count());
     }
     return migrate(store, keys, err);
 }
 
-reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_migrate, reha_store **out, reha_error *err)
+reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_migrate, reha_store **out,
+                            reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -169,16 +179,18 @@ reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_mi
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the records");
     }
     memcpy(store->key, keys->records, sizeof store->key);
-    /* Owner only from the first byte; SQLite gives its journal files the mode of the database. Only a new file is opened
-     * here: closing any descriptor of a file drops all locks that this process holds on it (POSIX), and another process
-     * would then take itself for the last one and remove the journal under our other connections. */
+    /* Owner only from the first byte; SQLite gives its journal files the mode of the database. Only a new
+     * file is opened here: closing any descriptor of a file drops all locks that this process holds on it
+     * (POSIX), and another process would then take itself for the last one and remove the journal under our
+     * other connections. */
     const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         (void)close(fd);
     }
-    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
-        SQLITE_OK) {
-        status = reha_fail(err, REHA_E_IO, "%s: the database cannot be opened: %s", path, sqlite3_errmsg(store->db));
+    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                        NULL) != SQLITE_OK) {
+        status = reha_fail(err, REHA_E_IO, "%s: the database cannot be opened: %s", path,
+                           sqlite3_errmsg(store->db));
         goto done;
     }
     (void)sqlite3_busy_timeout(store->db, BUSY_MS);
@@ -226,7 +238,8 @@ static reha_status prepare(reha_store *store, reha_sql which, const reha_value *
 {
     const char *sql = reha_sql_text(which);
     if (store->statements[which] == NULL) {
-        const int code = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &store->statements[which], NULL);
+        const int code = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                            &store->statements[which], NULL);
         if (code != SQLITE_OK) {
             return fail_sql(store, code, sql, err);
         }
@@ -241,8 +254,9 @@ static reha_status prepare(reha_store *store, reha_sql which, const reha_value *
         const reha_value *value = &values[i];
         const int code = value->kind == REHA_VALUE_INTEGER ? sqlite3_bind_int64(statement, at, value->integer)
                          : value->kind == REHA_VALUE_REAL  ? sqlite3_bind_double(statement, at, value->real)
-                         : value->kind == REHA_VALUE_TEXT ? sqlite3_bind_text(statement, at, value->text, -1, SQLITE_STATIC)
-                                                          : sqlite3_bind_null(statement, at);
+                         : value->kind == REHA_VALUE_TEXT
+                             ? sqlite3_bind_text(statement, at, value->text, -1, SQLITE_STATIC)
+                             : sqlite3_bind_null(statement, at);
         if (code != SQLITE_OK) {
             return fail_sql(store, code, sql, err);
         }
@@ -304,8 +318,8 @@ static reha_status row_json(sqlite3_stmt *statement, json_t **out, reha_error *e
     return REHA_OK;
 }
 
-reha_status reha_store_rows(reha_store *store, reha_sql which, const reha_value *values, size_t count, json_t **out,
-                            reha_error *err)
+reha_status reha_store_rows(reha_store *store, reha_sql which, const reha_value *values, size_t count,
+                            json_t **out, reha_error *err)
 {
     sqlite3_stmt *statement = NULL;
     reha_status status = REHA_OK;
@@ -332,8 +346,8 @@ reha_status reha_store_rows(reha_store *store, reha_sql which, const reha_value 
     return status;
 }
 
-reha_status reha_store_row(reha_store *store, reha_sql which, const reha_value *values, size_t count, json_t **out,
-                           reha_error *err)
+reha_status reha_store_row(reha_store *store, reha_sql which, const reha_value *values, size_t count,
+                           json_t **out, reha_error *err)
 {
     json_t *rows = NULL;
     *out = NULL;
@@ -343,8 +357,8 @@ reha_status reha_store_row(reha_store *store, reha_sql which, const reha_value *
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOT_FOUND, "no such record");
 }
 
-reha_status reha_store_number(reha_store *store, reha_sql which, const reha_value *values, size_t count, int64_t *out,
-                              reha_error *err)
+reha_status reha_store_number(reha_store *store, reha_sql which, const reha_value *values, size_t count,
+                              int64_t *out, reha_error *err)
 {
     sqlite3_stmt *statement = NULL;
     *out = 0;
@@ -360,8 +374,8 @@ reha_status reha_store_number(reha_store *store, reha_sql which, const reha_valu
     return status;
 }
 
-reha_status reha_store_do(reha_store *store, reha_sql which, const reha_value *values, size_t count, int64_t *changed,
-                          reha_error *err)
+reha_status reha_store_do(reha_store *store, reha_sql which, const reha_value *values, size_t count,
+                          int64_t *changed, reha_error *err)
 {
     sqlite3_stmt *statement = NULL;
     REHA_TRY(prepare(store, which, values, count, &statement, err));
@@ -425,13 +439,16 @@ reha_status reha_store_copy(reha_store *store, const char *path, reha_error *err
         return reha_fail(err, REHA_E_IO, "%s: cannot be made", path);
     }
     int code = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE, NULL);
-    sqlite3_backup *backup = code == SQLITE_OK ? sqlite3_backup_init(target, "main", store->db, "main") : NULL;
+    sqlite3_backup *backup =
+        code == SQLITE_OK ? sqlite3_backup_init(target, "main", store->db, "main") : NULL;
     if (backup != NULL) {
-        code = sqlite3_backup_step(backup, -1); /* one step: one consistent state, readers and writers go on (WAL) */
+        code = sqlite3_backup_step(backup,
+                                   -1); /* one step: one consistent state, readers and writers go on (WAL) */
         (void)sqlite3_backup_finish(backup);
     }
     if (backup == NULL || code != SQLITE_DONE) {
-        status = reha_fail(err, REHA_E_IO, "%s: the database cannot be copied: %s", path, sqlite3_errmsg(target));
+        status =
+            reha_fail(err, REHA_E_IO, "%s: the database cannot be copied: %s", path, sqlite3_errmsg(target));
     }
     (void)sqlite3_close(target);
     if (status == REHA_OK && fsync(fd) != 0) {

@@ -246,7 +246,8 @@ static reha_status answer_kept(reha_call *call, const reha_view *view, reha_erro
     uint8_t *bytes = NULL;
     size_t count = 0;
     char digest[REHA_DIGEST_TEXT_BYTES];
-    if (!reha_clinic_has_image(call->clinic, ID)) { /* erased, perhaps by another process: no copy may outlive it */
+    if (!reha_clinic_has_image(call->clinic,
+                               ID)) { /* erased, perhaps by another process: no copy may outlive it */
         reha_thumbs_clear(call->web->thumbs);
         return reha_fail(err, REHA_E_NOT_FOUND, "no such image");
     }

@@ -116,7 +116,9 @@ static json_t *answers(const reha_route *route)
         add_answer(to, "409", "It exists already, or its state does not allow this: the message says why");
     }
     if ((route->flags & REHA_ROUTE_IF_MATCH) != 0) {
-        add_answer(to, "412", "Somebody changed it first: the version in If-Match is not the newest; nothing was changed");
+        add_answer(
+            to, "412",
+            "Somebody changed it first: the version in If-Match is not the newest; nothing was changed");
         add_answer(to, "428", "If-Match is missing");
     }
     if (route->body != REHA_BODY_NONE) {

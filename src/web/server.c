@@ -65,7 +65,8 @@ static reha_link *link_of(struct MHD_Connection *connection)
 
 static void allow(const exchange *e, double bytes, double extra_ms)
 {
-    const double ms = 1000.0 * e->server->options.grace_s + extra_ms + 1000.0 * bytes / e->server->options.rate_bytes_per_s;
+    const double ms =
+        1000.0 * e->server->options.grace_s + extra_ms + 1000.0 * bytes / e->server->options.rate_bytes_per_s;
     reha_watch_set(&e->server->watch, e->link, reha_clock_ms() + ms);
 }
 
@@ -134,7 +135,8 @@ static enum MHD_Result answer(exchange *e)
     reha_watch_set(&e->server->watch, e->link, (double)INFINITY);
     (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     reha_http_response *response = reha_call_finish(e->call);
-    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)e->server->options.idle_s);
+    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    (unsigned)e->server->options.idle_s);
     return queue(e, response);
 }
 

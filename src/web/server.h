@@ -15,9 +15,9 @@ typedef struct reha_server_options {
     int connections_per_client; /* 0: 192 (many people may sit behind one address) */
     double head_s;              /* a request's head must be there within; 0: 20 s */
     double idle_s;              /* nothing heard for; 0: 60 s */
-    double rate_bytes_per_s;    /* bodies and answers slower than this, after the grace, are cut; 0: 16 KiB/s */
-    double grace_s;             /* 0: 30 s. The time that an answer takes to make counts for nothing: then the client waits
-                                   for us */
+    double rate_bytes_per_s; /* bodies and answers slower than this, after the grace, are cut; 0: 16 KiB/s */
+    double grace_s; /* 0: 30 s. The time that an answer takes to make counts for nothing: then the client
+                       waits for us */
 } reha_server_options;
 
 /* Serves from threads of its own until closed. REHA_E_ARG: plain HTTP was asked for on an address that others

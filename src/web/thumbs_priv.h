@@ -15,7 +15,7 @@ typedef struct reha_thumbs reha_thumbs; /* internally locked */
 enum { REHA_THUMB_SIDE_MAX_PX = 256 };
 
 REHA_MUST_USE reha_status reha_thumbs_new(size_t bytes_max, reha_thumbs **out, reha_error *err);
-void reha_thumbs_free(reha_thumbs *thumbs); /* NULL is fine */
+void reha_thumbs_free(reha_thumbs *thumbs);  /* NULL is fine */
 void reha_thumbs_clear(reha_thumbs *thumbs); /* forgets all: a patient was erased */
 /* Between these, nobody else makes a picture of (about) this key, or of this image, as the caller names it:
  * fifty people who open one worklist cost one decoding of each film. Look again after taking it. */

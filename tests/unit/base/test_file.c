@@ -102,7 +102,8 @@ static void test_random(void **state)
     (void)state;
     reha_random a = reha_random_init(42, 54);
     /* First outputs of the reference implementation for seed 42, stream 54 (pcg32-demo). */
-    static const uint32_t expected[] = {0xa15c02b7, 0x7b47f409, 0xba1d3330, 0x83d2f293, 0xbfa4784b, 0xcbed606e};
+    static const uint32_t expected[] = {0xa15c02b7, 0x7b47f409, 0xba1d3330,
+                                        0x83d2f293, 0xbfa4784b, 0xcbed606e};
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(reha_random_u32(&a), expected[i]);
     }
@@ -185,12 +186,15 @@ static void test_folders_beside_the_program(void **state)
     assert_int_equal(program[0], '/');
     assert_string_equal(reha_path_name(program), "base_test_file");
     reha_free(program);
-    assert_ok(reha_folder_beside_program("REHA_TEST_FOLDER", "tests", &found, &err), &err); /* it lies there */
+    assert_ok(reha_folder_beside_program("REHA_TEST_FOLDER", "tests", &found, &err),
+              &err); /* it lies there */
     assert_true(reha_path_is_folder(found));
     reha_free(found);
-    assert_int_equal(reha_folder_beside_program("REHA_TEST_FOLDER", "no-such", &found, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(reha_folder_beside_program("REHA_TEST_FOLDER", "no-such", &found, &err),
+                     REHA_E_NOT_FOUND);
     assert_null(found);
-    assert_string_equal(err.text, "no no-such folder beside the program: set REHA_TEST_FOLDER or give --no-such DIR");
+    assert_string_equal(err.text,
+                        "no no-such folder beside the program: set REHA_TEST_FOLDER or give --no-such DIR");
 }
 
 static void test_clock(void **state)
@@ -207,9 +211,10 @@ static void test_clock(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths), cmocka_unit_test(test_copy),
-                                       cmocka_unit_test(test_parallel_loop), cmocka_unit_test(test_random),
-                                       cmocka_unit_test(test_folders_beside_the_program),
-                                       cmocka_unit_test(test_clock)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths),
+        cmocka_unit_test(test_copy),          cmocka_unit_test(test_parallel_loop),
+        cmocka_unit_test(test_random),        cmocka_unit_test(test_folders_beside_the_program),
+        cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -39,8 +39,8 @@ static void test_html_is_escaped(void **state)
 static void test_base64(void **state)
 {
     (void)state;
-    static const char *const pairs[][2] = {{"", ""},         {"f", "Zg=="},       {"fo", "Zm8="},
-                                           {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+    static const char *const pairs[][2] = {
+        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < 5; i++) { /* RFC 4648, section 10 */
         reha_text text = {0};
         char *out = NULL;
@@ -124,9 +124,12 @@ static void test_window_over_bytes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_growing), cmocka_unit_test(test_html_is_escaped), cmocka_unit_test(test_base64),
-        cmocka_unit_test(test_memory_failure_is_reported_once_at_the_end), cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_names), cmocka_unit_test(test_window_over_bytes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_growing),
+                                       cmocka_unit_test(test_html_is_escaped),
+                                       cmocka_unit_test(test_base64),
+                                       cmocka_unit_test(test_memory_failure_is_reported_once_at_the_end),
+                                       cmocka_unit_test(test_numbers),
+                                       cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_window_over_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

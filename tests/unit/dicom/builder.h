@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TS_IMPLICIT "1.2.840.10008.1.2"
-#define TS_EXPLICIT "1.2.840.10008.1.2.1"
-#define TS_DEFLATED "1.2.840.10008.1.2.1.99"
+#define TS_IMPLICIT   "1.2.840.10008.1.2"
+#define TS_EXPLICIT   "1.2.840.10008.1.2.1"
+#define TS_DEFLATED   "1.2.840.10008.1.2.1.99"
 #define TS_BIG_ENDIAN "1.2.840.10008.1.2.2"
-#define TS_RLE "1.2.840.10008.1.2.5"
-#define TS_JPEG "1.2.840.10008.1.2.4.50"
-#define TS_JPEG_LS "1.2.840.10008.1.2.4.80"
-#define TS_JPEG_2000 "1.2.840.10008.1.2.4.90"
+#define TS_RLE        "1.2.840.10008.1.2.5"
+#define TS_JPEG       "1.2.840.10008.1.2.4.50"
+#define TS_JPEG_LS    "1.2.840.10008.1.2.4.80"
+#define TS_JPEG_2000  "1.2.840.10008.1.2.4.90"
 
 typedef struct builder {
     uint8_t *data;

@@ -56,7 +56,8 @@ static builder grey(const char *syntax, uint16_t bits, const uint16_t *cells)
 {
     builder b = b_start(syntax);
     put_ids(&b);
-    b_pixel_module(&b, (pixel_module){.columns = SIDE, .rows = SIDE, .bits_allocated = 16, .bits_stored = bits});
+    b_pixel_module(&b,
+                   (pixel_module){.columns = SIDE, .rows = SIDE, .bits_allocated = 16, .bits_stored = bits});
     if (cells != NULL) {
         b_words(&b, 0x7FE00010, cells, (size_t)SIDE * SIDE);
     }
@@ -90,7 +91,8 @@ static void write_feature_seeds(const uint16_t *cells)
 {
     static const uint16_t entries[256];
     builder b = b_start(TS_IMPLICIT); /* palette */
-    b_pixel_module(&b, (pixel_module){.columns = 4, .rows = 4, .bits_allocated = 8, .photometric = "PALETTE COLOR"});
+    b_pixel_module(
+        &b, (pixel_module){.columns = 4, .rows = 4, .bits_allocated = 8, .photometric = "PALETTE COLOR"});
     for (uint32_t c = 1; c <= 3; c++) {
         b_u16x3(&b, 0x00281100 + c, 256, 0, 16);
         b_words(&b, 0x00281200 + c, entries, 256);
@@ -100,8 +102,9 @@ static void write_feature_seeds(const uint16_t *cells)
 
     b = b_start(TS_EXPLICIT); /* ultrasound, two frames with regions of their own */
     b_text(&b, 0x00080060, "CS", "US");
-    b_pixel_module(&b, (pixel_module){.columns = 4, .rows = 4, .samples = 3, .bits_allocated = 8,
-                                      .photometric = "YBR_FULL_422"});
+    b_pixel_module(
+        &b, (pixel_module){
+                .columns = 4, .rows = 4, .samples = 3, .bits_allocated = 8, .photometric = "YBR_FULL_422"});
     b_text(&b, 0x00280008, "IS", "2");
     b_sequence(&b, 0x52009230);
     for (uint32_t f = 0; f < 2; f++) {
@@ -134,8 +137,12 @@ static void write_feature_seeds(const uint16_t *cells)
     b_text(&b, 0x00181111, "DS", "1000");
     b_text(&b, 0x00181114, "DS", "1.15");
     b_text(&b, 0x00181164, "DS", "0.14\\0.14");
-    b_pixel_module(&b, (pixel_module){.columns = 4, .rows = 4, .bits_allocated = 16, .bits_stored = 12,
-                                      .is_signed = 1, .photometric = "MONOCHROME1"});
+    b_pixel_module(&b, (pixel_module){.columns = 4,
+                                      .rows = 4,
+                                      .bits_allocated = 16,
+                                      .bits_stored = 12,
+                                      .is_signed = 1,
+                                      .photometric = "MONOCHROME1"});
     b_text(&b, 0x00280030, "DS", "0.12\\0.12");
     b_text(&b, 0x00280034, "IS", "1\\1");
     b_u16(&b, 0x00280120, 3);
@@ -177,8 +184,8 @@ static void write_tool_seeds(void)
     };
     char command[1200];
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        (void)snprintf(command, sizeof(command), "%s %s/%s.dcm %s/%s.dcm", table[i].tool, CORPUS, table[i].from,
-                       CORPUS, table[i].to);
+        (void)snprintf(command, sizeof(command), "%s %s/%s.dcm %s/%s.dcm", table[i].tool, CORPUS,
+                       table[i].from, CORPUS, table[i].to);
         assert_int_equal(system(command), 0);
     }
 }
@@ -281,9 +288,10 @@ static void test_twins(void **state)
     static const struct {
         const char *name;
         float largest;
-    } table[] = {{"plain-implicit", 0}, {"plain-big-endian", 0},   {"plain-deflated", 0},
-                 {"rle", 0},            {"jpeg-lossless-sv1", 0},  {"jpeg-lossless-fragments", 0},
-                 {"jpeg-ls", 0},        {"jpeg-2000", 0},          {"jpeg-ls-near", 3}};
+    } table[] = {
+        {"plain-implicit", 0},    {"plain-big-endian", 0},        {"plain-deflated", 0}, {"rle", 0},
+        {"jpeg-lossless-sv1", 0}, {"jpeg-lossless-fragments", 0}, {"jpeg-ls", 0},        {"jpeg-2000", 0},
+        {"jpeg-ls-near", 3}};
     (void)state;
     reha_gray *expected = load_stored("plain-explicit");
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -110,9 +110,9 @@ static void test_sides(void **state)
         uint32_t tag;
         const char *code;
         reha_side expected;
-    } table[] = {{0x00200060, "L", REHA_SIDE_LEFT},  {0x00200062, "B", REHA_SIDE_BOTH},
+    } table[] = {{0x00200060, "L", REHA_SIDE_LEFT},    {0x00200062, "B", REHA_SIDE_BOTH},
                  {0x00200062, "U", REHA_SIDE_UNKNOWN}, {0x00200060, "LEFT", REHA_SIDE_UNKNOWN},
-                 {0x00200062, "r", REHA_SIDE_RIGHT}, {0x00200060, "", REHA_SIDE_UNKNOWN}};
+                 {0x00200062, "r", REHA_SIDE_RIGHT},   {0x00200060, "", REHA_SIDE_UNKNOWN}};
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         builder b = b_start(TS_EXPLICIT);
@@ -153,8 +153,8 @@ static void test_anatomy_of_enhanced_files(void **state)
 
 static void test_dates(void **state)
 {
-    static const char *const bad[] = {"20230231", "20231301", "00000000", "99999999", "2023", "2023-01-01",
-                                      "18000101", "abcdefgh", "20230100"};
+    static const char *const bad[] = {"20230231",   "20231301", "00000000", "99999999", "2023",
+                                      "2023-01-01", "18000101", "abcdefgh", "20230100"};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         builder b = b_start(TS_EXPLICIT);
@@ -294,14 +294,10 @@ static void test_detect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_facts),
-        cmocka_unit_test(test_nothing_but_pixels),
-        cmocka_unit_test(test_sides),
-        cmocka_unit_test(test_anatomy_of_enhanced_files),
-        cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_bad_uids),
-        cmocka_unit_test(test_odd_structure),
+        cmocka_unit_test(test_all_facts), cmocka_unit_test(test_nothing_but_pixels),
+        cmocka_unit_test(test_sides),     cmocka_unit_test(test_anatomy_of_enhanced_files),
+        cmocka_unit_test(test_dates),     cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_bad_uids),  cmocka_unit_test(test_odd_structure),
         cmocka_unit_test(test_detect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

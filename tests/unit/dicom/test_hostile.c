@@ -82,8 +82,8 @@ static void test_malformed_set(void **state)
         decoded += try_file(data, size) == REHA_OK;
         reha_free(data);
     }
-    print_message("%zu of %zu malformed files decode, %.0f ms, %zu MiB more at the peak\n", decoded, files.count,
-                  processor_ms() - start_ms, (reha_mem_peak_rss_bytes() - peak_bytes) >> 20);
+    print_message("%zu of %zu malformed files decode, %.0f ms, %zu MiB more at the peak\n", decoded,
+                  files.count, processor_ms() - start_ms, (reha_mem_peak_rss_bytes() - peak_bytes) >> 20);
     assert_true(reha_mem_peak_rss_bytes() - peak_bytes < (size_t)128 << 20);
     reha_paths_clear(&files);
 }
@@ -349,7 +349,8 @@ static void test_deflate_bomb(void **state)
     b_end(&b);
 }
 
-static builder encapsulated(const char *syntax, uint16_t columns, uint16_t rows, const void *stream, size_t count)
+static builder encapsulated(const char *syntax, uint16_t columns, uint16_t rows, const void *stream,
+                            size_t count)
 {
     builder b = b_start(syntax);
     b_pixel_module(&b, (pixel_module){.columns = columns, .rows = rows, .bits_allocated = 16});
@@ -360,7 +361,8 @@ static builder encapsulated(const char *syntax, uint16_t columns, uint16_t rows,
     return b;
 }
 
-static void assert_stream_refused(const char *syntax, uint16_t columns, uint16_t rows, const void *stream, size_t count)
+static void assert_stream_refused(const char *syntax, uint16_t columns, uint16_t rows, const void *stream,
+                                  size_t count)
 {
     builder b = encapsulated(syntax, columns, rows, stream, count);
     const size_t peak_bytes = reha_mem_peak_rss_bytes();
@@ -373,7 +375,8 @@ static void assert_stream_refused(const char *syntax, uint16_t columns, uint16_t
 /* Streams whose own header says something else than the file, or asks for absurd work. */
 static void test_lying_streams(void **state)
 {
-    static const uint8_t jpeg_huge[] = {0xFF, 0xD8, 0xFF, 0xC2, 0, 11, 8, 0xFF, 0xFF, 0xFF, 0xFF, 1, 1, 0x11, 0};
+    static const uint8_t jpeg_huge[] = {0xFF, 0xD8, 0xFF, 0xC2, 0, 11,   8, 0xFF,
+                                        0xFF, 0xFF, 0xFF, 1,    1, 0x11, 0};
     static const uint8_t jpeg_small[] = {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 1, 0, 1, 1, 1, 0x11, 0};
     static const uint8_t jpeg_arithmetic[] = {0xFF, 0xD8, 0xFF, 0xC9, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x11, 0};
     static const uint8_t jpeg_sampling[] = {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 8, 0, 8, 1, 1, 0x00, 0};
@@ -386,12 +389,18 @@ static void test_lying_streams(void **state)
         const uint8_t *stream;
         size_t count;
     } table[] = {
-        {TS_JPEG, jpeg_huge, sizeof(jpeg_huge)},         {TS_JPEG, jpeg_small, sizeof(jpeg_small)},
-        {TS_JPEG, jpeg_arithmetic, sizeof(jpeg_arithmetic)}, {TS_JPEG, jpeg_sampling, sizeof(jpeg_sampling)},
-        {TS_JPEG, jpeg_bits, sizeof(jpeg_bits)},         {TS_JPEG, jpeg_short, sizeof(jpeg_short)},
-        {TS_JPEG, jpeg_fill, sizeof(jpeg_fill)},         {TS_JPEG, NULL, 0},
-        {TS_JPEG_LS, jpeg_small, sizeof(jpeg_small)},    {TS_JPEG_LS, ls_components, sizeof(ls_components)},
-        {TS_JPEG_2000, jpeg_small, sizeof(jpeg_small)},  {TS_JPEG_2000, NULL, 0},
+        {TS_JPEG, jpeg_huge, sizeof(jpeg_huge)},
+        {TS_JPEG, jpeg_small, sizeof(jpeg_small)},
+        {TS_JPEG, jpeg_arithmetic, sizeof(jpeg_arithmetic)},
+        {TS_JPEG, jpeg_sampling, sizeof(jpeg_sampling)},
+        {TS_JPEG, jpeg_bits, sizeof(jpeg_bits)},
+        {TS_JPEG, jpeg_short, sizeof(jpeg_short)},
+        {TS_JPEG, jpeg_fill, sizeof(jpeg_fill)},
+        {TS_JPEG, NULL, 0},
+        {TS_JPEG_LS, jpeg_small, sizeof(jpeg_small)},
+        {TS_JPEG_LS, ls_components, sizeof(ls_components)},
+        {TS_JPEG_2000, jpeg_small, sizeof(jpeg_small)},
+        {TS_JPEG_2000, NULL, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -414,7 +423,8 @@ static void test_jpeg_scan_bomb(void **state)
 }
 
 /* A main header of JPEG 2000 with the tile and block sizes given; no data. */
-static size_t jpeg2000_header(uint8_t out[128], uint32_t side, uint32_t tile, uint8_t levels, uint8_t precinct)
+static size_t jpeg2000_header(uint8_t out[128], uint32_t side, uint32_t tile, uint8_t levels,
+                              uint8_t precinct)
 {
     builder b = {.is_big_endian = true};
     b_raw16(&b, 0xFF4F);
@@ -451,12 +461,11 @@ static void test_jpeg2000_bombs(void **state)
         uint8_t levels;
         uint8_t precinct;
     } table[] = {
-        {8192, 8192, 1, 5, 0xFF},     /* 67 million tiles */
-        {8192, 8192, 8192, 5, 0x00},  /* precincts of one pixel */
-        {8192, 8192, 8192, 32, 0xFF}, /* more levels than pixels */
-        {8192, 8192, 8192, 33, 0xFF},
-        {8192, 60000, 60000, 5, 0xFF}, /* not the file's size */
-        {8, 8, 0, 1, 0xFF},            /* tiles of no size */
+        {8192, 8192, 1, 5, 0xFF},                                    /* 67 million tiles */
+        {8192, 8192, 8192, 5, 0x00},                                 /* precincts of one pixel */
+        {8192, 8192, 8192, 32, 0xFF},                                /* more levels than pixels */
+        {8192, 8192, 8192, 33, 0xFF}, {8192, 60000, 60000, 5, 0xFF}, /* not the file's size */
+        {8, 8, 0, 1, 0xFF},                                          /* tiles of no size */
         {8, 0, 8, 1, 0xFF},
     };
     uint8_t stream[128];
@@ -581,14 +590,14 @@ static void test_not_dicom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_malformed_set),     cmocka_unit_test(test_malformed_refused),
-        cmocka_unit_test(test_truncations),       cmocka_unit_test(test_cut_streams),
-        cmocka_unit_test(test_bit_flips),         cmocka_unit_test(test_deep_nesting),
-        cmocka_unit_test(test_element_flood),     cmocka_unit_test(test_lying_lengths),
-        cmocka_unit_test(test_deflate_bomb),      cmocka_unit_test(test_lying_streams),
-        cmocka_unit_test(test_jpeg_scan_bomb),    cmocka_unit_test(test_jpeg2000_bombs),
-        cmocka_unit_test(test_fragment_riddles),  cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_limits),            cmocka_unit_test(test_not_dicom),
+        cmocka_unit_test(test_malformed_set),    cmocka_unit_test(test_malformed_refused),
+        cmocka_unit_test(test_truncations),      cmocka_unit_test(test_cut_streams),
+        cmocka_unit_test(test_bit_flips),        cmocka_unit_test(test_deep_nesting),
+        cmocka_unit_test(test_element_flood),    cmocka_unit_test(test_lying_lengths),
+        cmocka_unit_test(test_deflate_bomb),     cmocka_unit_test(test_lying_streams),
+        cmocka_unit_test(test_jpeg_scan_bomb),   cmocka_unit_test(test_jpeg2000_bombs),
+        cmocka_unit_test(test_fragment_riddles), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_limits),           cmocka_unit_test(test_not_dicom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,13 +38,15 @@ static void assert_pixels(const reha_gray *image, const float *expected, size_t 
 
 typedef enum view { VIEW_FRAME, VIEW_STORED, VIEW_DISPLAY } view;
 
-static void assert_view(const reha_dicom *dicom, uint32_t frame_idx, view which, const float *expected, size_t count)
+static void assert_view(const reha_dicom *dicom, uint32_t frame_idx, view which, const float *expected,
+                        size_t count)
 {
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = NULL;
-    reha_status status = which == VIEW_FRAME    ? reha_dicom_read_frame(dicom, frame_idx, &image, NULL, &err)
-                         : which == VIEW_STORED ? reha_dicom_read_stored(dicom, frame_idx, &image, &err)
-                                                : reha_dicom_read_display(dicom, frame_idx, NULL, &image, &err);
+    reha_status status = which == VIEW_FRAME ? reha_dicom_read_frame(dicom, frame_idx, &image, NULL, &err)
+                         : which == VIEW_STORED
+                             ? reha_dicom_read_stored(dicom, frame_idx, &image, &err)
+                             : reha_dicom_read_display(dicom, frame_idx, NULL, &image, &err);
     assert_ok(status, &err);
     assert_pixels(image, expected, count);
     reha_gray_free(image);
@@ -74,8 +76,9 @@ static void test_signed_16(void **state)
     static const char *const syntaxes[] = {TS_EXPLICIT, TS_IMPLICIT, TS_BIG_ENDIAN};
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        builder b = grey16(syntaxes[i], (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .is_signed = 1},
-                           cells, 4);
+        builder b =
+            grey16(syntaxes[i], (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .is_signed = 1},
+                   cells, 4);
         assert_built(&b, VIEW_FRAME, expected, 4);
     }
 }
@@ -88,10 +91,11 @@ static void test_bits_and_embedded_overlays(void **state)
     static const uint16_t low_cells[] = {0xF123, 0x0FFF, 0x8000, 0x1001};
     static const float low_expected[] = {0x123, 0xFFF, 0, 1};
     (void)state;
-    builder b = grey16(TS_EXPLICIT,
-                       (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 12,
-                                      .high_bit = 13, .is_signed = 1},
-                       cells, 4);
+    builder b = grey16(
+        TS_EXPLICIT,
+        (pixel_module){
+            .columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 12, .high_bit = 13, .is_signed = 1},
+        cells, 4);
     assert_built(&b, VIEW_STORED, expected, 4);
     b = grey16(TS_EXPLICIT, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 12},
                low_cells, 4);
@@ -138,8 +142,8 @@ static void test_monochrome1(void **state)
     static const float turned[] = {4095, 3095, 0, 4090};
     static const float stored[] = {0, 1000, 4095, 5};
     static const float rescaled[] = {4095 * 2 - 10, 3095 * 2 - 10, -10, 4090 * 2 - 10};
-    const pixel_module module = {.columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 12,
-                                 .photometric = "MONOCHROME1"};
+    const pixel_module module = {
+        .columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 12, .photometric = "MONOCHROME1"};
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image;
     reha_acquisition facts;
@@ -168,8 +172,12 @@ static void test_monochrome1_signed(void **state)
     static const float turned[] = {127, -128, -1, 0};
     (void)state;
     builder b = grey16(TS_EXPLICIT,
-                       (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 8,
-                                      .is_signed = 1, .photometric = "MONOCHROME1"},
+                       (pixel_module){.columns = 2,
+                                      .rows = 2,
+                                      .bits_allocated = 16,
+                                      .bits_stored = 8,
+                                      .is_signed = 1,
+                                      .photometric = "MONOCHROME1"},
                        cells, 4);
     assert_built(&b, VIEW_FRAME, turned, 4);
 }
@@ -261,8 +269,10 @@ static void test_padding_monochrome1(void **state)
     static const float expected[] = {0, 205, 55, 0};
     (void)state;
     builder b = b_start(TS_EXPLICIT);
-    b_pixel_module(&b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 8,
-                                      .photometric = "MONOCHROME1"});
+    b_pixel_module(
+        &b,
+        (pixel_module){
+            .columns = 2, .rows = 2, .bits_allocated = 16, .bits_stored = 8, .photometric = "MONOCHROME1"});
     b_u16(&b, 0x00280120, 0);
     b_words(&b, 0x7FE00010, cells, 4);
     assert_built(&b, VIEW_FRAME, expected, 4);
@@ -282,7 +292,7 @@ static void test_windows(void **state)
         {"150", "50", "SIGMOID", {6.1441746e-6f, 0.01798621f, 0.5f, 0.98201379f}},
         {"150", "1", NULL, {0, 0, 1, 1}},
         {NULL, NULL, NULL, {0, 0.5f, 0.75f, 1}},
-        {"150", "0", NULL, {0, 0.5f, 0.75f, 1}},    /* unusable windows: the span of the values */
+        {"150", "0", NULL, {0, 0.5f, 0.75f, 1}}, /* unusable windows: the span of the values */
         {"150", "-5", NULL, {0, 0.5f, 0.75f, 1}},
         {"nan", "100", NULL, {0, 0.5f, 0.75f, 1}},
         {"1e300", "1e300", NULL, {0, 0.5f, 0.75f, 1}},
@@ -312,9 +322,10 @@ static void test_own_window_and_inversion(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image;
     (void)state;
-    builder b = grey16(TS_EXPLICIT,
-                       (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .photometric = "MONOCHROME1"},
-                       cells, 4);
+    builder b =
+        grey16(TS_EXPLICIT,
+               (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16, .photometric = "MONOCHROME1"},
+               cells, 4);
     reha_dicom *dicom = open_built(&b);
     assert_ok(reha_dicom_read_display(dicom, 0, &window, &image, &err), &err);
     assert_pixels(image, expected, 4);
@@ -368,8 +379,8 @@ static void test_palette(void **state)
         reha_gray *image;
         reha_acquisition facts;
         builder b = b_start(TS_EXPLICIT);
-        b_pixel_module(&b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 8,
-                                          .photometric = "PALETTE COLOR"});
+        b_pixel_module(
+            &b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 8, .photometric = "PALETTE COLOR"});
         put_palette(&b, k == 2 ? 8 : 16, palette[0], palette[1], palette[2]);
         b_octets(&b, 0x7FE00010, "OB", cells, sizeof(cells));
         reha_dicom *dicom = open_built(&b);
@@ -391,8 +402,8 @@ static void test_bad_palettes(void **state)
         reha_error err = REHA_ERROR_INIT;
         reha_gray *image;
         builder b = b_start(TS_EXPLICIT);
-        b_pixel_module(&b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 8,
-                                          .photometric = "PALETTE COLOR"});
+        b_pixel_module(
+            &b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 8, .photometric = "PALETTE COLOR"});
         if (k == 1) {
             b_u16x3(&b, 0x00281101, 0, 0, 16); /* 0 stands for 65536 */
         } else if (k > 1) {
@@ -434,7 +445,10 @@ static void test_colour(void **state)
         reha_gray *image;
         reha_acquisition facts;
         builder b = b_start(TS_EXPLICIT);
-        b_pixel_module(&b, (pixel_module){.columns = 2, .rows = 2, .samples = 3, .bits_allocated = 8,
+        b_pixel_module(&b, (pixel_module){.columns = 2,
+                                          .rows = 2,
+                                          .samples = 3,
+                                          .bits_allocated = 8,
                                           .photometric = table[i].photometric});
         b_u16(&b, 0x00280006, table[i].planar);
         b_octets(&b, 0x7FE00010, "OB", table[i].cells, table[i].count);
@@ -489,7 +503,8 @@ static void test_bit_frames(void **state)
 }
 
 /* An RLE stream of one segment for each byte plane. */
-static size_t rle_frame(uint8_t out[128], const uint8_t *high, size_t high_bytes, const uint8_t *low, size_t low_bytes)
+static size_t rle_frame(uint8_t out[128], const uint8_t *high, size_t high_bytes, const uint8_t *low,
+                        size_t low_bytes)
 {
     memset(out, 0, 128);
     out[0] = 2;
@@ -502,9 +517,9 @@ static size_t rle_frame(uint8_t out[128], const uint8_t *high, size_t high_bytes
 
 static void test_rle_frames_with_table(void **state)
 {
-    static const uint8_t high[] = {0xFD, 0x01};                   /* four times 1 */
-    static const uint8_t low[] = {0x80, 0x03, 5, 6, 7, 8};        /* no operation, four literals */
-    static const uint8_t short_low[] = {0x01, 5, 6};              /* two of four */
+    static const uint8_t high[] = {0xFD, 0x01};            /* four times 1 */
+    static const uint8_t low[] = {0x80, 0x03, 5, 6, 7, 8}; /* no operation, four literals */
+    static const uint8_t short_low[] = {0x01, 5, 6};       /* two of four */
     static const float expected[] = {261, 262, 263, 264};
     uint8_t stream[128];
     reha_error err = REHA_ERROR_INIT;
@@ -573,7 +588,8 @@ static void test_deflated(void **state)
     static const uint16_t cells[] = {1, 2, 3, 65535};
     static const float expected[] = {1, 2, 3, 65535};
     (void)state;
-    builder plain = grey16(TS_EXPLICIT, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16}, cells, 4);
+    builder plain =
+        grey16(TS_EXPLICIT, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16}, cells, 4);
     builder start = b_start(TS_EXPLICIT);
     builder b = deflated(&plain, start.length);
     builder cut = b_start(TS_DEFLATED);
@@ -610,7 +626,7 @@ static void test_refused_modules(void **state)
          REHA_E_FORMAT},
         {{.columns = 2, .rows = 2, .bits_allocated = 8, .samples = 3, .is_signed = 1, .photometric = "RGB"},
          REHA_E_UNSUPPORTED},
-        {{.columns = 9, .rows = 8, .bits_allocated = 8}, REHA_E_FORMAT},      /* 72 of 64 bytes */
+        {{.columns = 9, .rows = 8, .bits_allocated = 8}, REHA_E_FORMAT}, /* 72 of 64 bytes */
         {{.columns = 60000, .rows = 60000, .bits_allocated = 8}, REHA_E_LIMIT},
         {{.columns = 30000, .rows = 2, .bits_allocated = 8}, REHA_E_LIMIT},
     };
@@ -629,8 +645,8 @@ static void test_refused_frames(void **state)
     static const struct {
         const char *frames;
         reha_status expected;
-    } table[] = {{"0", REHA_E_FORMAT},    {"-1", REHA_E_FORMAT},       {"1.5", REHA_E_FORMAT},
-                 {"many", REHA_E_FORMAT}, {"17", REHA_E_FORMAT},       {"2001", REHA_E_LIMIT},
+    } table[] = {{"0", REHA_E_FORMAT},         {"-1", REHA_E_FORMAT},        {"1.5", REHA_E_FORMAT},
+                 {"many", REHA_E_FORMAT},      {"17", REHA_E_FORMAT},        {"2001", REHA_E_LIMIT},
                  {"4294967297", REHA_E_LIMIT}, {"99999999999", REHA_E_LIMIT}};
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -115,9 +115,12 @@ static void test_ct(void **state)
 static void test_colour_pattern(void **state)
 {
     static const twin twins[] = {
-        {"TestPattern_JPEG-LS-Lossless", false, 0, 0},    {"TestPattern_JPEG-Lossless_RGB", false, 0, 0},
-        {"TestPattern_JPEG-LS-NearLossless", true, 2.001, 0.8}, {"TestPattern_JPEG-Baseline_YBRFull", true, 15, 0.6},
-        {"TestPattern_JPEG-Baseline_YBR422", true, 15, 0.6},    {"TestPattern_Palette", true, 43, 0.34},
+        {"TestPattern_JPEG-LS-Lossless", false, 0, 0},
+        {"TestPattern_JPEG-Lossless_RGB", false, 0, 0},
+        {"TestPattern_JPEG-LS-NearLossless", true, 2.001, 0.8},
+        {"TestPattern_JPEG-Baseline_YBRFull", true, 15, 0.6},
+        {"TestPattern_JPEG-Baseline_YBR422", true, 15, 0.6},
+        {"TestPattern_Palette", true, 43, 0.34},
         {"TestPattern_Palette_16", true, 43, 0.34},
     };
     (void)state;
@@ -251,8 +254,8 @@ static void test_no_image(void **state)
     reha_dicom *dicom;
     (void)state;
     TEST_NEED_DATA();
-    assert_int_equal(reha_dicom_load(data_path(path, sizeof(path), "transfer_syntaxes/no-pixel-data.dcm"), NULL,
-                                     &dicom, &err),
+    assert_int_equal(reha_dicom_load(data_path(path, sizeof(path), "transfer_syntaxes/no-pixel-data.dcm"),
+                                     NULL, &dicom, &err),
                      REHA_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "no image"));
     assert_int_equal(reha_dicom_load("/nonexistent.dcm", NULL, &dicom, &err), REHA_E_NOT_FOUND);

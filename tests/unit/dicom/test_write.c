@@ -73,7 +73,8 @@ static void test_round_trip(void **state)
 
 static void test_frames_round_trip(void **state)
 {
-    static const uint8_t frames[3][6] = {{0, 1, 2, 3, 4, 5}, {10, 11, 12, 13, 14, 15}, {250, 251, 252, 253, 254, 255}};
+    static const uint8_t frames[3][6] = {
+        {0, 1, 2, 3, 4, 5}, {10, 11, 12, 13, 14, 15}, {250, 251, 252, 253, 254, 255}};
     reha_error err = REHA_ERROR_INIT;
     reha_gray *image = NULL;
     uint8_t *bytes = NULL;
@@ -100,7 +101,8 @@ static void test_frames_round_trip(void **state)
 /* Images of one stack share a group and are told apart by their place along it. */
 static void test_places_in_a_stack(void **state)
 {
-    reha_dicom_slice slice = {.row = {0, 1, 0}, .column = {0, 0, -1}, .thickness_mm = 3, .between_mm = 4, .echo_ms = 12.5};
+    reha_dicom_slice slice = {
+        .row = {0, 1, 0}, .column = {0, 0, -1}, .thickness_mm = 3, .between_mm = 4, .echo_ms = 12.5};
     reha_series_place places[2];
     (void)state;
     reha_dicom_image source = example();
@@ -278,7 +280,8 @@ static void test_uids(void **state)
         assert_ok(reha_dicom_uid_new(a, &err), &err);
         assert_ok(reha_dicom_uid_new(b, &err), &err);
         assert_true(strcmp(a, b) != 0);
-        assert_true(strncmp(a, "2.25.", 5) == 0 && a[5] != '0' && strspn(a + 5, "0123456789") == strlen(a) - 5);
+        assert_true(strncmp(a, "2.25.", 5) == 0 && a[5] != '0' &&
+                    strspn(a + 5, "0123456789") == strlen(a) - 5);
         assert_true(strlen(a) <= 44); /* 2^128 has 39 digits */
     }
 }
@@ -299,8 +302,9 @@ static void test_dcmtk_reads_it(void **state)
     (void)close(file);
     image.spacing = (reha_spacing){0.143, 0.144, REHA_SPACING_CALIBRATED};
     assert_ok(reha_dicom_save_image(&image, path, &err), &err);
-    (void)snprintf(command, sizeof(command), "dcmftest %s > /dev/null && dcmdump -q +P 0028,0030 %s | grep -q '0.144.0.143'",
-                   path, path);
+    (void)snprintf(command, sizeof(command),
+                   "dcmftest %s > /dev/null && dcmdump -q +P 0028,0030 %s | grep -q '0.144.0.143'", path,
+                   path);
     assert_int_equal(system(command), 0);
     /* Nothing that DCMTK warns about: order, padding, lengths. */
     (void)snprintf(command, sizeof(command), "dcmdump %s 2>&1 | grep -qE '^[WE]:'", path);

@@ -174,9 +174,9 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_values_are_rounded_and_cut),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_saved_file_loads),
-        cmocka_unit_test(test_jpeg),          cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_values_are_rounded_and_cut),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_saved_file_loads),
+        cmocka_unit_test(test_jpeg),       cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,8 +112,9 @@ static void test_pooled_head(void **state)
     reha_graph_free(m.graph);
 }
 
-/* Behind a pooled linear head the gradient is one number per channel, so that weighing by its mean is the same map;
- * Grad-CAM++ keeps channels that speak for the class only, and the plain gradient is the sum of the class weights. */
+/* Behind a pooled linear head the gradient is one number per channel, so that weighing by its mean is the
+ * same map; Grad-CAM++ keeps channels that speak for the class only, and the plain gradient is the sum of the
+ * class weights. */
 static void test_other_maps(void **state)
 {
     enum { AREA = (HEIGHT / 2) * (WIDTH / 2) };
@@ -261,8 +262,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pooled_head),
-        cmocka_unit_test(test_other_maps),     cmocka_unit_test(test_against_finite_differences),
-        cmocka_unit_test(test_inner_value),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_other_maps),
+        cmocka_unit_test(test_against_finite_differences),
+        cmocka_unit_test(test_inner_value),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -28,11 +28,13 @@ static reha_graph *build(reha_random *random)
     assert_ok(reha_graph_new("fold", &graph, &err), &err);
     assert_ok(reha_graph_add_input(graph, "x", CHANNELS, SIDE, SIDE, &input, &err), &err);
     assert_ok(reha_graph_add_batch_norm(graph, "first", input, 1e-3F, &value, &err), &err);
-    assert_ok(reha_graph_add_conv(graph, "a", value, 4, reha_window_square(3, 1, 1), 1, false, &value, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "a", value, 4, reha_window_square(3, 1, 1), 1, false, &value, &err),
+              &err);
     assert_ok(reha_graph_add_batch_norm(graph, "a_norm", value, 1e-3F, &value, &err), &err);
     assert_ok(reha_graph_add_unary(graph, "relu", REHA_OP_RELU, value, &value, &err), &err);
-    assert_ok(reha_graph_add_conv_transpose(graph, "b", value, 5, reha_window_square(2, 2, 0), true, &value, &err),
-              &err);
+    assert_ok(
+        reha_graph_add_conv_transpose(graph, "b", value, 5, reha_window_square(2, 2, 0), true, &value, &err),
+        &err);
     assert_ok(reha_graph_add_batch_norm(graph, "b_norm", value, 1e-3F, &value, &err), &err);
     assert_ok(reha_graph_mark_output(graph, value, "y", &err), &err);
     randomise(graph, random);
@@ -91,7 +93,8 @@ static void test_a_shared_convolution_is_left_alone(void **state)
     reha_value_id norm = 0;
     assert_ok(reha_graph_new("shared", &graph, &err), &err);
     assert_ok(reha_graph_add_input(graph, "x", CHANNELS, SIDE, SIDE, &conv, &err), &err);
-    assert_ok(reha_graph_add_conv(graph, "a", conv, 4, reha_window_square(1, 1, 0), 1, false, &conv, &err), &err);
+    assert_ok(reha_graph_add_conv(graph, "a", conv, 4, reha_window_square(1, 1, 0), 1, false, &conv, &err),
+              &err);
     assert_ok(reha_graph_add_batch_norm(graph, "norm", conv, 1e-3F, &norm, &err), &err);
     assert_ok(reha_graph_add_binary(graph, "sum", REHA_OP_ADD, conv, norm, &norm, &err), &err);
     assert_ok(reha_graph_mark_output(graph, norm, "y", &err), &err);

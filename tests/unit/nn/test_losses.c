@@ -137,8 +137,8 @@ static void test_expected_rank_by_hand(void **state)
     assert_true(fabs((double)grad[2] - 2.0 * 0.75 * 0.5 * (2.0 - 1.25)) < 1e-6);
 }
 
-/* One centre seen at p = 1/2, one cell beside it (target 1/2), one far away: (1/4 + 1/16 * 1/4 + 1/4) log 2. An
- * image without any centre still learns from its "no". */
+/* One centre seen at p = 1/2, one cell beside it (target 1/2), one far away: (1/4 + 1/16 * 1/4 + 1/4) log 2.
+ * An image without any centre still learns from its "no". */
 static void test_centre_focal_by_hand(void **state)
 {
     const float logits[3] = {0}, target[3] = {1.0F, 0.5F, 0.0F}, none[3] = {0};
@@ -256,12 +256,17 @@ static void test_unlabelled_maps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients),     cmocka_unit_test(test_corn_by_hand),
-        cmocka_unit_test(test_coral_by_hand), cmocka_unit_test(test_expected_rank_by_hand),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_corn_by_hand),
+        cmocka_unit_test(test_coral_by_hand),
+        cmocka_unit_test(test_expected_rank_by_hand),
         cmocka_unit_test(test_centre_focal_by_hand),
-        cmocka_unit_test(test_huber_known_by_hand), cmocka_unit_test(test_others_by_hand),
-        cmocka_unit_test(test_bad_targets),   cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_unlabelled_maps),
+        cmocka_unit_test(test_huber_known_by_hand),
+        cmocka_unit_test(test_others_by_hand),
+        cmocka_unit_test(test_bad_targets),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_nothing_known),
+        cmocka_unit_test(test_unlabelled_maps),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

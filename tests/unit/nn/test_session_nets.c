@@ -49,7 +49,8 @@ static reha_calibration *calibrate(const reha_graph *graph, int batch, const flo
 
 enum { BATCH = 2, SIDE = 64 };
 
-typedef struct judged { /* a network, its inputs and what the reference says of them: slow, so made once for all precisions */
+typedef struct judged { /* a network, its inputs and what the reference says of them: slow, so made once for
+                           all precisions */
     reha_graph *graph;
     nn_data data;
     reha_reference *reference;
@@ -61,7 +62,9 @@ static void judge(zoo_net which, judged *out)
     reha_random random = reha_random_init(2, 3);
     out->graph = build(which, SIDE);
     out->data = nn_data_new(out->graph, BATCH, &random);
-    assert_ok(reha_reference_new(out->graph, BATCH, (const float *const *)out->data.in, &out->reference, &err), &err);
+    assert_ok(
+        reha_reference_new(out->graph, BATCH, (const float *const *)out->data.in, &out->reference, &err),
+        &err);
 }
 
 static void judged_clear(judged *net)
@@ -252,10 +255,9 @@ static void test_percentile(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resnet18),   cmocka_unit_test(test_mobilenetv2),
-        cmocka_unit_test(test_resnet50v2), cmocka_unit_test(test_unet),
-        cmocka_unit_test(test_calibration_file),
-        cmocka_unit_test(test_percentile),
+        cmocka_unit_test(test_resnet18),         cmocka_unit_test(test_mobilenetv2),
+        cmocka_unit_test(test_resnet50v2),       cmocka_unit_test(test_unet),
+        cmocka_unit_test(test_calibration_file), cmocka_unit_test(test_percentile),
     };
     char title[96];
     snprintf(title, sizeof title, "networks on %s", reha_nn_isa());

@@ -152,8 +152,8 @@ static void the_set_is_contiguous_and_holds_the_told_grade(void **state)
     assert_int_equal(high, 2);
 }
 
-/* Costs by hand: 0.4 of grade 0, 0.25 of 1, 0.35 of 2. Telling 0 costs 0.25 * 1.3 + 0.35 * 2.2 = 1.095, telling 1
- * costs 0.75 * 1.3 = 0.975, telling 2 costs 0.4 * 2.2 + 0.25 * 1.3 = 1.205. */
+/* Costs by hand: 0.4 of grade 0, 0.25 of 1, 0.35 of 2. Telling 0 costs 0.25 * 1.3 + 0.35 * 2.2 = 1.095,
+ * telling 1 costs 0.75 * 1.3 = 0.975, telling 2 costs 0.4 * 2.2 + 0.25 * 1.3 = 1.205. */
 static void the_told_grade_avoids_misses_by_two(void **state)
 {
     const double split[3] = {0.4, 0.25, 0.35};

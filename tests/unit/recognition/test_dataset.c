@@ -37,8 +37,9 @@ static void test_rows_and_patients(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_dataset data;
-    assert_ok(load("extra," HEAD "x,a.png,aL,a,L,train,0\ny,b.png,bR,b,right,val,4\nz,c.png,aR,a,R,train,2\n", NULL,
-                   &data, &err), &err);
+    assert_ok(load("extra," HEAD "x,a.png,aL,a,L,train,0\ny,b.png,bR,b,right,val,4\nz,c.png,aR,a,R,train,2\n",
+                   NULL, &data, &err),
+              &err);
     assert_int_equal(data.count, 3);
     assert_int_equal(data.patient_count, 2);
     assert_int_equal(data.items[0].patient_idx, data.items[2].patient_idx);
@@ -106,9 +107,9 @@ static void test_memory_failures(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_and_patients),
-        cmocka_unit_test(test_rows_without_patient_are_patients_of_their_own),
-        cmocka_unit_test(test_faults_name_line_and_column), cmocka_unit_test(test_memory_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows_and_patients),
+                                       cmocka_unit_test(test_rows_without_patient_are_patients_of_their_own),
+                                       cmocka_unit_test(test_faults_name_line_and_column),
+                                       cmocka_unit_test(test_memory_failures)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -72,7 +72,8 @@ static void changes_are_found(void **state)
     assert_true(alarms(0.0, 0.5, 20, 0.01) >= 19); /* a share: 10 to 50 % */
 }
 
-/* {1,2,3,4} against {3,4,5}, 5 also unknown: at value 2 half of the first lie below and none of the second. */
+/* {1,2,3,4} against {3,4,5}, 5 also unknown: at value 2 half of the first lie below and none of the second.
+ */
 static void the_distance_by_hand(void **state)
 {
     (void)state;

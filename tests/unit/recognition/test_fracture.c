@@ -248,13 +248,14 @@ static void test_probabilities_are_fitted(void **state)
     reha_fracture_card_clear(&card);
 }
 
-/* Drawn boxes that are half or twice as large as the found ones: the gain lies between, above 1; a found box where
- * nothing was drawn does not count. */
+/* Drawn boxes that are half or twice as large as the found ones: the gain lies between, above 1; a found box
+ * where nothing was drawn does not count. */
 static void test_a_gain_makes_boxes_overlap_better(void **state)
 {
     const size_t groups[3] = {0, 1, 2};
-    const reha_found found[3] = {
-        {1, {0.45, 0.45, 0.55, 0.55}, 0.4}, {0, {0.45, 0.45, 0.55, 0.55}, 0.9}, {2, {0.1, 0.1, 0.2, 0.2}, 0.8}};
+    const reha_found found[3] = {{1, {0.45, 0.45, 0.55, 0.55}, 0.4},
+                                 {0, {0.45, 0.45, 0.55, 0.55}, 0.9},
+                                 {2, {0.1, 0.1, 0.2, 0.2}, 0.8}};
     const reha_drawn same[1] = {{0, {0.44, 0.44, 0.56, 0.56}}};
     const reha_drawn two[2] = {{0, {0.475, 0.45, 0.525, 0.55}}, {1, {0.4, 0.4, 0.6, 0.6}}};
     const reha_drawn elsewhere[1] = {{2, {0.7, 0.7, 0.9, 0.9}}};

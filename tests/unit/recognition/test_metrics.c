@@ -9,7 +9,8 @@
 
 static void set_grade(reha_graded_case *one, size_t patient, int truth, int predicted, double confidence)
 {
-    *one = (reha_graded_case){.patient_idx = patient, .grade = truth, .set_low = predicted, .set_high = predicted};
+    *one = (reha_graded_case){
+        .patient_idx = patient, .grade = truth, .set_low = predicted, .set_high = predicted};
     for (int k = 0; k < 5; k++) {
         one->probabilities[k] = k == predicted ? confidence : (1.0 - confidence) / 4.0;
     }
@@ -52,7 +53,8 @@ static void test_hand_computed_figures(void **state)
     assert_true(isnan(got.accuracy.low));
 }
 
-/* All answers are given with 0.5: the error is |heads / n - 0.5|, whose mean is sqrt(2 / pi) * sqrt(0.25 / n). */
+/* All answers are given with 0.5: the error is |heads / n - 0.5|, whose mean is sqrt(2 / pi) * sqrt(0.25 /
+ * n). */
 static void test_chance_alone_makes_a_calibration_error(void **state)
 {
     (void)state;
@@ -155,8 +157,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_hand_computed_figures),
                                        cmocka_unit_test(test_chance_alone_makes_a_calibration_error),
-        cmocka_unit_test(test_refused_cases_count_and_change_nothing_else),
+                                       cmocka_unit_test(test_refused_cases_count_and_change_nothing_else),
                                        cmocka_unit_test(test_intervals_cover_and_follow_the_seed),
-                                       cmocka_unit_test(test_auc), cmocka_unit_test(test_bad_input)};
+                                       cmocka_unit_test(test_auc),
+                                       cmocka_unit_test(test_bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

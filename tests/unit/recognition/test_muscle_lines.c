@@ -11,7 +11,8 @@ enum { MAP = REHA_MUSCLE_MAP_PX };
 static const double DEG = 180.0 / 3.14159265358979323846;
 static float aponeurosis[MAP * MAP];
 static float fascicle[MAP * MAP];
-static const reha_muscle_frame frame = {.box = {100, 50, 480, 480}, .low = 0, .high = 255, .speckle = 1, .cover = 1};
+static const reha_muscle_frame frame = {
+    .box = {100, 50, 480, 480}, .low = 0, .high = 255, .speckle = 1, .cover = 1};
 
 static void assert_near(double value, double wanted, double within)
 {
@@ -26,7 +27,8 @@ static void point_of(int cell, double *x, double *y)
     *y = frame.box.y_px + ((double)(cell / MAP) + 0.5) / MAP * frame.box.height_px - 0.5;
 }
 
-/* Soft bands 12 px thick whose facing edges are y = top + slope (x - 340) and y = bottom + slope (x - 340). */
+/* Soft bands 12 px thick whose facing edges are y = top + slope (x - 340) and y = bottom + slope (x - 340).
+ */
 static void draw_bands(double top, double top_slope, double bottom, double bottom_slope)
 {
     memset(aponeurosis, 0, sizeof aponeurosis);
@@ -212,7 +214,8 @@ static void nothing_to_see_is_no_number(void **state)
     memset(fascicle, 0, sizeof fascicle);
     const reha_muscle_measurement m = measure();
     assert_false(m.has_superficial || m.has_deep);
-    assert_true(isnan(m.thickness_px) && isnan(m.fascicle_angle_deg) && isnan(m.length_px) && isnan(m.pennation_deg));
+    assert_true(isnan(m.thickness_px) && isnan(m.fascicle_angle_deg) && isnan(m.length_px) &&
+                isnan(m.pennation_deg));
     assert_int_equal(m.direction_source, REHA_MUSCLE_DIRECTION_NONE);
 }
 
@@ -246,7 +249,8 @@ static void medians_of_directions(void **state)
                                            {.angle_deg = -89, .length_px = 10},
                                            {.angle_deg = 88, .length_px = 30},
                                            {.angle_deg = 0, .length_px = 1}};
-    assert_near(fabs(reha_muscle_median_angle(around, 4, &spread)), 88.0, 1.1); /* not 0: 89 and -89 are neighbours */
+    assert_near(fabs(reha_muscle_median_angle(around, 4, &spread)), 88.0,
+                1.1); /* not 0: 89 and -89 are neighbours */
     assert_true(spread < 3.0);
     assert_true(isnan(reha_muscle_median_angle(around, 0, &spread)) && isnan(spread));
 }
@@ -267,7 +271,8 @@ static void memory_may_run_out(void **state)
         reha_mem_fail_after(n);
         status = reha_muscle_frame_find(image, &found, NULL);
         status = status == REHA_OK ? reha_muscle_ruler_read(image, &found, &ruler, NULL) : status;
-        status = status == REHA_OK ? reha_muscle_measure(image, &frame, aponeurosis, fascicle, &m, NULL) : status;
+        status =
+            status == REHA_OK ? reha_muscle_measure(image, &frame, aponeurosis, fascicle, &m, NULL) : status;
         reha_mem_fail_after(-1);
         assert_true(status == REHA_OK || status == REHA_E_NOMEM);
         assert_int_equal(reha_mem_live_blocks(), before);

@@ -1,4 +1,5 @@
-/* What training is made of: the labelled folder, the variations, the network's shapes, the card. Needs no data. */
+/* What training is made of: the labelled folder, the variations, the network's shapes, the card. Needs no
+ * data. */
 #include "muscle_picture.h"
 
 #include "base/file.h"
@@ -48,7 +49,8 @@ static void groups_are_never_split(void **state)
     reha_muscle_data val;
     reha_text_add(&table, "structure,image,mask,similarity_group\n");
     for (int i = 0; i < 200; i++) {
-        reha_text_addf(&table, "%s,i%d.png,m%d.png,%d\n", i % 3 == 0 ? "fascicle" : "aponeurosis", i, i, i / 4);
+        reha_text_addf(&table, "%s,i%d.png,m%d.png,%d\n", i % 3 == 0 ? "fascicle" : "aponeurosis", i, i,
+                       i / 4);
     }
     save_text("index.csv", table.data);
     reha_text_clear(&table);
@@ -195,8 +197,9 @@ static void the_audit_finds_what_spoils_training(void **state)
     save_picture(image, "mask.png");
     assert_ok(reha_gray_new(10, 10, &small, &err), &err);
     save_picture(small, "small.png");
-    save_text("index.csv", "structure,image,mask,similarity_group\naponeurosis,a.png,mask.png,1\n"
-                           "aponeurosis,b.png,empty.png,2\nfascicle,b.png,small.png,2\nfascicle,gone.png,mask.png,3\n");
+    save_text("index.csv",
+              "structure,image,mask,similarity_group\naponeurosis,a.png,mask.png,1\n"
+              "aponeurosis,b.png,empty.png,2\nfascicle,b.png,small.png,2\nfascicle,gone.png,mask.png,3\n");
     assert_ok(reha_recogniser_muscle_us.audit(folder, NULL, NULL, &report, &err), &err);
     const json_t *problems = json_object_get(report, "problems");
     static const char *const wanted[] = {"unreadable", "other-size", "empty-mask", "copy-across-groups"};

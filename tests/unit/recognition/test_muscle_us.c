@@ -1,5 +1,5 @@
-/* The whole path on drawn pictures, and on real ones where the data folder is present. Needs the shipped model
- * (models/muscle-us) or the one that REHA_MODELS names; skipped without. */
+/* The whole path on drawn pictures, and on real ones where the data folder is present. Needs the shipped
+ * model (models/muscle-us) or the one that REHA_MODELS names; skipped without. */
 #include "muscle_picture.h"
 
 #include "base/memory.h"
@@ -50,7 +50,8 @@ static reha_analysis *analyse(const reha_gray *image, const reha_acquisition *fa
     reha_error err = REHA_ERROR_INIT;
     reha_analysis *analysis = NULL;
     const reha_acquisition unknown = reha_acquisition_unknown();
-    assert_ok(reha_recogniser_muscle_us.analyse(model, image, facts != NULL ? facts : &unknown, NULL, &analysis, &err),
+    assert_ok(reha_recogniser_muscle_us.analyse(model, image, facts != NULL ? facts : &unknown, NULL,
+                                                &analysis, &err),
               &err);
     assert_non_null(analysis);
     return analysis;
@@ -123,7 +124,8 @@ static bool region_has_note(const reha_analysis *analysis, const char *code)
     return found;
 }
 
-/* Pixels that are not square are made so before anything is measured; what is drawn lies on the given picture. */
+/* Pixels that are not square are made so before anything is measured; what is drawn lies on the given
+ * picture. */
 static void pixels_that_are_not_square_are_made_square(void **state)
 {
     NEED_MODEL();
@@ -137,8 +139,8 @@ static void pixels_that_are_not_square_are_made_square(void **state)
     assert_false(has_note(square, "not-square"));
     for (int i = 0; i < 2; i++) {
         reha_gray *uneven = NULL;
-        assert_ok(reha_gray_resize(image, (uint32_t)(ratios[i][0] * PICTURE_W), (uint32_t)(ratios[i][1] * PICTURE_H),
-                                   REHA_FILTER_LINEAR, &uneven, &err),
+        assert_ok(reha_gray_resize(image, (uint32_t)(ratios[i][0] * PICTURE_W),
+                                   (uint32_t)(ratios[i][1] * PICTURE_H), REHA_FILTER_LINEAR, &uneven, &err),
                   &err);
         reha_analysis *analysis = analyse(uneven, NULL);
         assert_true(has_note(analysis, "not-square"));

@@ -239,9 +239,11 @@ static void test_a_drawn_area_is_never_judged(void **state)
     reha_error err = REHA_ERROR_INIT;
     for (int i = 0; i < 2; i++) {
         visits[i] = analysis_of(&usual);
-        json_t *findings = json_object_get(json_array_get(json_object_get(visits[i], "regions"), 0), "findings");
+        json_t *findings =
+            json_object_get(json_array_get(json_object_get(visits[i], "regions"), 0), "findings");
         assert_int_equal(
-            json_array_append_new(findings, number("cross-sectional-area", 300.0 + 200.0 * i, 5.0, "mm2")), 0);
+            json_array_append_new(findings, number("cross-sectional-area", 300.0 + 200.0 * i, 5.0, "mm2")),
+            0);
     }
     const reha_visit before = {visits[0], usual.patient, usual.date, "aa", usual.position};
     const reha_visit after = {visits[1], usual.patient, "2026-01-10", "bb", usual.position};

@@ -1,4 +1,5 @@
-/* A clinic in a scratch folder, and the test program as its own worker: `main` must call clinic_worker first. */
+/* A clinic in a scratch folder, and the test program as its own worker: `main` must call clinic_worker first.
+ */
 #ifndef REHA_TESTS_CLINIC_SUPPORT_H
 #define REHA_TESTS_CLINIC_SUPPORT_H
 
@@ -51,7 +52,8 @@ static inline reha_clinic *open_clinic(const char *home, bool with_workers)
     reha_error err = REHA_ERROR_INIT;
     reha_clinic *clinic = NULL;
     assert_int_equal(setenv("REHASCOPE_GUIDELINES", REHA_SOURCE_DIR "/guidelines", 1), 0);
-    const reha_clinic_options options = {.home = home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = with_workers};
+    const reha_clinic_options options = {
+        .home = home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = with_workers};
     assert_ok(reha_clinic_open(&options, &clinic, &err), &err);
     return clinic;
 }
@@ -78,7 +80,8 @@ static inline reha_actor add_user(reha_clinic *clinic, const char *name, reha_ro
     json_t *user = NULL;
     const reha_actor local = reha_actor_local();
     reha_actor actor = {.role = role, .session_id = "test"};
-    json_t *in = json_pack("{s:s, s:s, s:s}", "name", name, "password", password, "role", reha_role_name(role));
+    json_t *in =
+        json_pack("{s:s, s:s, s:s}", "name", name, "password", password, "role", reha_role_name(role));
     assert_ok(reha_clinic_user_add(clinic, &local, in, &user, &err), &err);
     (void)snprintf(actor.user_id, sizeof actor.user_id, "%s", reha_json_string(user, "id", ""));
     json_decref(in);
@@ -97,8 +100,9 @@ static inline void knee_png(uint64_t seed, uint8_t **out, size_t *out_bytes)
     reha_gray_free(image);
 }
 
-static inline reha_status upload_bytes(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
-                                       const void *bytes, size_t count, json_t **out, reha_error *err)
+static inline reha_status upload_bytes(reha_clinic *clinic, const reha_actor *actor,
+                                       const reha_upload_options *options, const void *bytes, size_t count,
+                                       json_t **out, reha_error *err)
 {
     reha_upload *upload = NULL;
     *out = NULL;

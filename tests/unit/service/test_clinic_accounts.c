@@ -10,8 +10,8 @@ static json_t *credentials(const char *name, const char *word, const char *code)
     return json_pack("{s:s, s:s, s:s?}", "name", name, "password", word, "code", code);
 }
 
-static reha_status sign_in(reha_clinic *clinic, const char *name, const char *word, const char *code, char *token, json_t **out,
-                           reha_error *err)
+static reha_status sign_in(reha_clinic *clinic, const char *name, const char *word, const char *code,
+                           char *token, json_t **out, reha_error *err)
 {
     json_t *in = credentials(name, word, code);
     const reha_status status = reha_clinic_sign_in(clinic, in, token, out, err);
@@ -31,8 +31,8 @@ static void test_setup_works_once(void **state)
     json_decref(out);
     static const struct {
         const char *name, *word;
-    } bad[] = {{"a", password}, {"admin", "short"}, {"admin", "aaaaaaaaaaaaaa"}, {"local", password}, {"two words", password},
-               {"administrator", "administrator"}};
+    } bad[] = {{"a", password},     {"admin", "short"},      {"admin", "aaaaaaaaaaaaaa"},
+               {"local", password}, {"two words", password}, {"administrator", "administrator"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         json_t *in = credentials(bad[i].name, bad[i].word, NULL);
         (void)json_object_del(in, "code");
@@ -40,7 +40,8 @@ static void test_setup_works_once(void **state)
         assert_null(out);
         json_decref(in);
     }
-    json_t *in = json_pack("{s:s, s:s, s:s}", "name", "admin", "password", password, "clinic_name", "Clinic One");
+    json_t *in =
+        json_pack("{s:s, s:s, s:s}", "name", "admin", "password", password, "clinic_name", "Clinic One");
     assert_ok(reha_clinic_setup(home.clinic, in, &out, &err), &err);
     assert_string_equal(reha_json_string(out, "role", ""), "administrator");
     json_decref(out);
@@ -64,9 +65,11 @@ static void test_sessions(void **state)
     reha_actor actor;
     open_home(&home, false);
     (void)add_user(home.clinic, "anna", REHA_ROLE_PHYSIOTHERAPIST);
-    assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err), REHA_E_SIGNED_OUT);
+    assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err),
+                     REHA_E_SIGNED_OUT);
     reha_error unknown = REHA_ERROR_INIT;
-    assert_int_equal(sign_in(home.clinic, "nobody", password, NULL, token, &session, &unknown), REHA_E_SIGNED_OUT);
+    assert_int_equal(sign_in(home.clinic, "nobody", password, NULL, token, &session, &unknown),
+                     REHA_E_SIGNED_OUT);
     assert_string_equal(err.text, unknown.text); /* nobody learns which names exist */
     assert_string_equal(token, "");
     assert_ok(sign_in(home.clinic, "ANNA", password, NULL, token, &session, &err), &err);
@@ -128,7 +131,8 @@ static void test_lockout(void **state)
     (void)add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
     const int tries = reha_clinic_limits_default().sign_in_tries;
     for (int i = 0; i < tries; i++) {
-        assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err), REHA_E_SIGNED_OUT);
+        assert_int_equal(sign_in(home.clinic, "anna", "wrong password", NULL, token, &session, &err),
+                         REHA_E_SIGNED_OUT);
     }
     /* Now even the right password has to wait. */
     assert_int_equal(sign_in(home.clinic, "anna", password, NULL, token, &session, &err), REHA_E_BUSY);
@@ -194,7 +198,8 @@ static void test_one_time_codes(void **state)
     /* A lost telephone: an administrator turns the codes off; anna turns them on again. */
     const reha_actor local = reha_actor_local();
     json_t *lost = json_pack("{s:b}", "totp", 1);
-    assert_int_equal(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, lost, &out, &err), REHA_E_ARG);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, lost, &out, &err),
+                     REHA_E_ARG);
     (void)json_object_set_new(lost, "totp", json_false());
     assert_ok(reha_clinic_user_change(home.clinic, &local, "anna", REHA_ANY_VERSION, lost, &out, &err), &err);
     assert_true(json_is_false(json_object_get(out, "totp")));
@@ -233,10 +238,12 @@ static void test_changes_of_users(void **state)
     (void)add_user(home.clinic, "anna", REHA_ROLE_REVIEWER);
     /* The last administrator stays one. */
     json_t *in = json_pack("{s:b}", "active", 0);
-    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err),
+                     REHA_E_CONFLICT);
     json_decref(in);
     in = json_pack("{s:s}", "role", "reviewer");
-    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "admin", REHA_ANY_VERSION, in, &out, &err),
+                     REHA_E_CONFLICT);
     json_decref(in);
     /* A changed role ends the sessions that had the old one. */
     assert_ok(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), &err);
@@ -254,11 +261,18 @@ static void test_changes_of_users(void **state)
     assert_int_equal(sign_in(home.clinic, "anna", password, NULL, token, &out, &err), REHA_E_SIGNED_OUT);
     json_decref(in);
     /* What is misspelt or impossible is told. */
-    static const char *const bad[] = {"{\"rolle\":\"reviewer\"}", "{\"role\":\"local\"}", "{\"role\":5}", "{\"active\":\"no\"}",
-                                      "{\"password\":\"short\"}", "[]", "{\"display_name\":\"a\\u0007b\"}"};
+    static const char *const bad[] = {"{\"rolle\":\"reviewer\"}",
+                                      "{\"role\":\"local\"}",
+                                      "{\"role\":5}",
+                                      "{\"active\":\"no\"}",
+                                      "{\"password\":\"short\"}",
+                                      "[]",
+                                      "{\"display_name\":\"a\\u0007b\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         in = json_loads(bad[i], 0, NULL);
-        assert_int_equal(reha_clinic_user_change(home.clinic, &admin, "anna", REHA_ANY_VERSION, in, &out, &err), REHA_E_ARG);
+        assert_int_equal(
+            reha_clinic_user_change(home.clinic, &admin, "anna", REHA_ANY_VERSION, in, &out, &err),
+            REHA_E_ARG);
         assert_null(out);
         json_decref(in);
     }
@@ -274,8 +288,9 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_setup_works_once), cmocka_unit_test(test_sessions),
-                                       cmocka_unit_test(test_idle_sessions_end), cmocka_unit_test(test_lockout),
-                                       cmocka_unit_test(test_one_time_codes), cmocka_unit_test(test_changes_of_users)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_setup_works_once),  cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_idle_sessions_end), cmocka_unit_test(test_lockout),
+        cmocka_unit_test(test_one_time_codes),    cmocka_unit_test(test_changes_of_users)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

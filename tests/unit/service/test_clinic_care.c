@@ -605,7 +605,7 @@ static void test_lists(void **state)
     assert_ok(reha_clinic_models(f.home.clinic, &f.physio, &out, &err), &err);
     for (size_t i = 0; i < json_array_size(out); i++) {
         const json_t *one = json_array_get(out, i);
-        assert_null(json_object_get(one, "fault")); /* knee-mri is not installed: no fault */
+        assert_null(json_object_get(one, "fault"));  /* knee-mri is not installed: no fault */
         assert_null(json_object_get(one, "folder")); /* of the server: nobody's business */
         if (strcmp(reha_json_string(one, "kind", ""), "outcome") == 0) {
             json_t *card = NULL;
@@ -707,7 +707,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_scores_are_checked),
                                        cmocka_unit_test(test_series_are_judged),
                                        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_damaged_models),
+                                       cmocka_unit_test(test_damaged_models),
                                        cmocka_unit_test(test_the_demonstration)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

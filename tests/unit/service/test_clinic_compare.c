@@ -359,8 +359,8 @@ static void every_frame_of_a_muscle_is_measured(void **state)
                          json_number_value(json_array_get(values, 4))) < 1e-4);
     }
     /* What was not measured asks for no decision and takes none. */
-    const json_t *findings =
-        json_object_get(json_array_get(json_object_get(json_object_get(result, "analysis"), "regions"), 0), "findings");
+    const json_t *findings = json_object_get(
+        json_array_get(json_object_get(json_object_get(result, "analysis"), "regions"), 0), "findings");
     int needed = 0;
     const char *unmeasured = NULL;
     for (size_t i = 0; i < json_array_size(findings); i++) {
@@ -372,8 +372,9 @@ static void every_frame_of_a_muscle_is_measured(void **state)
     assert_int_equal(reha_json_number(study, "to_review", -1.0), needed);
     json_t *in = json_pack("{s:i, s:s, s:s}", "region", 0, "finding", unmeasured, "decision", "accept");
     json_t *reviewed = NULL;
-    assert_int_equal(reha_clinic_review(f.home.clinic, &f.physio, result_id, version_of(study), in, &reviewed, &err),
-                     REHA_E_ARG);
+    assert_int_equal(
+        reha_clinic_review(f.home.clinic, &f.physio, result_id, version_of(study), in, &reviewed, &err),
+        REHA_E_ARG);
     json_decref(in);
     reha_free(text);
     json_decref(frames);

@@ -1,5 +1,6 @@
-/* kill -9 at random instants of upload, analysis, review, setting aside, signature and migration, many times: whatever was acknowledged is
- * there afterwards, nothing is half there, the chain verifies, and no clear text of a former version stays. */
+/* kill -9 at random instants of upload, analysis, review, setting aside, signature and migration, many times:
+ * whatever was acknowledged is there afterwards, nothing is half there, the chain verifies, and no clear text
+ * of a former version stays. */
 #include "clinic_support.h"
 #include "former_home.h"
 
@@ -10,9 +11,21 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 12, MAKING_ROUNDS = 16, MIGRATION_ROUNDS = 5, MIGRATION_COPIES = 400, PROMISES_MAX = 5, KILL_AFTER_MS_MAX = 40, IMAGES_MAX = 4000, LINE_BYTES = 96, SLOW_S = 120, ASKED = 8 };
+enum {
+    ROUNDS = 12,
+    MAKING_ROUNDS = 16,
+    MIGRATION_ROUNDS = 5,
+    MIGRATION_COPIES = 400,
+    PROMISES_MAX = 5,
+    KILL_AFTER_MS_MAX = 40,
+    IMAGES_MAX = 4000,
+    LINE_BYTES = 96,
+    SLOW_S = 120,
+    ASKED = 8
+};
 
-/* REHA_CRASH_ROUNDS=300 for a long test: as many kills of the work, and a quarter of that of making and of migrating a home. */
+/* REHA_CRASH_ROUNDS=300 for a long test: as many kills of the work, and a quarter of that of making and of
+ * migrating a home. */
 static uint64_t rounds(int usual, long share)
 {
     const char *asked = getenv("REHA_CRASH_ROUNDS");
@@ -96,7 +109,8 @@ static void sign_one(reha_clinic *clinic, const reha_actor *actor, int fd)
 }
 
 /* One more decision on a knee that was graded before the kills began; its reason is the promise. */
-static void review_one(reha_clinic *clinic, const reha_actor *actor, const char *study_id, uint64_t number, int fd)
+static void review_one(reha_clinic *clinic, const reha_actor *actor, const char *study_id, uint64_t number,
+                       int fd)
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *study = NULL;
@@ -105,8 +119,8 @@ static void review_one(reha_clinic *clinic, const reha_actor *actor, const char 
     (void)snprintf(reason, sizeof reason, "r%llu", (unsigned long long)number);
     if (reha_clinic_study(clinic, actor, study_id, &study, &err) == REHA_OK) {
         const char *result_id = reha_json_string(first_result(study), "id", "");
-        json_t *in = json_pack("{s:i, s:s, s:s, s:s}", "region", 0, "finding", number % 2 == 0 ? "kl-grade" : "oa", "decision",
-                               "reject", "reason", reason);
+        json_t *in = json_pack("{s:i, s:s, s:s, s:s}", "region", 0, "finding",
+                               number % 2 == 0 ? "kl-grade" : "oa", "decision", "reject", "reason", reason);
         if (reha_clinic_review(clinic, actor, result_id, version_of(study), in, &out, &err) == REHA_OK) {
             promise(fd, "review", reason);
         }
@@ -124,7 +138,8 @@ static void set_aside_one(reha_clinic *clinic, const reha_actor *actor, const ch
     json_t *out = NULL;
     json_t *in = json_pack("{s:s}", "reason", "asked by mistake");
     if (reha_clinic_study(clinic, actor, study_id, &study, &err) == REHA_OK) {
-        const json_t *results = json_object_get(json_array_get(json_object_get(study, "images"), 0), "results");
+        const json_t *results =
+            json_object_get(json_array_get(json_object_get(study, "images"), 0), "results");
         const json_t *newest = json_array_get(results, json_array_size(results) - 1);
         const char *id = reha_json_string(newest, "id", "");
         if (json_is_true(json_object_get(newest, "asked")) &&
@@ -148,7 +163,8 @@ typedef struct scene { /* what all children work on */
 static void work_until_killed(const scene *at, uint64_t seed, uint64_t images, int fd)
 {
     reha_clinic *clinic = NULL;
-    const reha_clinic_options options = {.home = at->home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = true};
+    const reha_clinic_options options = {
+        .home = at->home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = true};
     reha_error err = REHA_ERROR_INIT;
     if (reha_clinic_open(&options, &clinic, &err) != REHA_OK) {
         (void)fprintf(stderr, "the home does not open after a kill: %s\n", err.text);
@@ -266,7 +282,9 @@ static void check_no_halves(reha_clinic *clinic, const reha_actor *actor)
     const json_t *items = json_object_get(list, "items");
     for (size_t i = 0; i < json_array_size(items) && i < 12; i++) {
         json_t *study = NULL;
-        assert_ok(reha_clinic_study(clinic, actor, reha_json_string(json_array_get(items, i), "id", ""), &study, &err), &err);
+        assert_ok(reha_clinic_study(clinic, actor, reha_json_string(json_array_get(items, i), "id", ""),
+                                    &study, &err),
+                  &err);
         const json_t *images = json_object_get(study, "images");
         assert_true(json_array_size(images) >= 1);
         const json_t *image = json_array_get(images, 0);
@@ -281,7 +299,8 @@ static void check_no_halves(reha_clinic *clinic, const reha_actor *actor)
     json_decref(list);
 }
 
-/* A patient, and a knee that was analysed, also for what nobody meant: its findings are there to be decided on. */
+/* A patient, and a knee that was analysed, also for what nobody meant: its findings are there to be decided
+ * on. */
 static void set_scene(test_home *home, scene *at)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -362,8 +381,9 @@ static void test_nothing_acknowledged_is_lost(void **state)
     for (int kind = 0; kind < KINDS; kind++) {
         assert_true(counts[kind] > 0);
     }
-    print_message("kept: %d images, %d plans, %d reviews, %d set aside, %d signatures over %d kills\n", counts[IMAGES_KEPT],
-                  counts[PLANS_KEPT], counts[REVIEWS_KEPT], counts[ASIDES_KEPT], counts[SIGNED_KEPT], (int)kills + 1);
+    print_message("kept: %d images, %d plans, %d reviews, %d set aside, %d signatures over %d kills\n",
+                  counts[IMAGES_KEPT], counts[PLANS_KEPT], counts[REVIEWS_KEPT], counts[ASIDES_KEPT],
+                  counts[SIGNED_KEPT], (int)kills + 1);
     check_no_halves(home.clinic, &at.actor);
     const reha_actor local = reha_actor_local();
     assert_ok(reha_clinic_audit_verify(home.clinic, &local, true, &out, &err), &err);
@@ -390,8 +410,8 @@ static void open_and_stay(const char *folder)
     _exit(reha_clinic_open(&options, &clinic, NULL) == REHA_OK ? 0 : 1);
 }
 
-/* Killed at any instant, the home is of the former version or of the new one, and opens; afterwards it is whole, sealed, and
- * without clear texts, also those in free pages and in the journal. */
+/* Killed at any instant, the home is of the former version or of the new one, and opens; afterwards it is
+ * whole, sealed, and without clear texts, also those in free pages and in the journal. */
 static void test_killed_while_a_former_home_is_sealed(void **state)
 {
     (void)state;
@@ -443,7 +463,8 @@ static void test_killed_while_a_former_home_is_sealed(void **state)
         (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
         assert_int_equal(system(command), 0);
     }
-    print_message("%d kills of a migration that takes %.0f ms; %d left clear texts for the next start\n", (int)kills, whole_ms, before);
+    print_message("%d kills of a migration that takes %.0f ms; %d left clear texts for the next start\n",
+                  (int)kills, whole_ms, before);
     (void)snprintf(command, sizeof command, "rm -rf '%s'", former);
     assert_int_equal(system(command), 0);
 }

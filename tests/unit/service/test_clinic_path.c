@@ -16,17 +16,19 @@ static void expect_verified(reha_clinic *clinic)
     json_decref(report);
 }
 
-static json_t *decide(reha_clinic *clinic, const reha_actor *actor, json_t *study, size_t region, const char *key,
-                      const char *decision)
+static json_t *decide(reha_clinic *clinic, const reha_actor *actor, json_t *study, size_t region,
+                      const char *key, const char *decision)
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *out = NULL;
     const json_t *result = first_result(study);
     const bool is_amend = strcmp(decision, "amend") == 0;
-    json_t *in = json_pack("{s:i, s:s, s:s, s:o, s:s?}", "region", (int)region, "finding", key, "decision", decision, "value",
-                           is_amend ? json_integer(2) : json_null(), "reason",
+    json_t *in = json_pack("{s:i, s:s, s:s, s:o, s:s?}", "region", (int)region, "finding", key, "decision",
+                           decision, "value", is_amend ? json_integer(2) : json_null(), "reason",
                            strcmp(decision, "accept") == 0 ? NULL : "seen otherwise");
-    assert_ok(reha_clinic_review(clinic, actor, reha_json_string(result, "id", ""), version_of(study), in, &out, &err), &err);
+    assert_ok(reha_clinic_review(clinic, actor, reha_json_string(result, "id", ""), version_of(study), in,
+                                 &out, &err),
+              &err);
     json_decref(in);
     json_decref(study);
     return out;
@@ -72,7 +74,9 @@ static void expect_reports(reha_clinic *clinic, const reha_actor *actor, const c
         reha_error err = REHA_ERROR_INIT;
         uint8_t *bytes = NULL;
         size_t count = 0;
-        assert_ok(reha_clinic_report(clinic, actor, study_id, (reha_report_format)format, &bytes, &count, &err), &err);
+        assert_ok(
+            reha_clinic_report(clinic, actor, study_id, (reha_report_format)format, &bytes, &count, &err),
+            &err);
         if (format == REHA_REPORT_PDF) {
             assert_memory_equal(bytes, "%PDF", 4);
         } else {
@@ -117,7 +121,8 @@ static void test_from_upload_to_signature(void **state)
     assert_string_equal(item_text(out, 0, "outcome"), "stored");
     assert_string_equal(item_text(out, 0, "image_id"), image_id);
     json_decref(out);
-    assert_int_equal(upload_bytes(home.clinic, &clinician, &options, png, png_bytes - 1, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(upload_bytes(home.clinic, &clinician, &options, png, png_bytes - 1, &out, &err),
+                     REHA_E_CONFLICT);
     const reha_upload_options plain = {.file_name = "again.png"};
     assert_ok(upload_bytes(home.clinic, &clinician, &plain, png, png_bytes, &out, &err), &err);
     assert_string_equal(item_text(out, 0, "outcome"), "duplicate");
@@ -144,29 +149,36 @@ static void test_from_upload_to_signature(void **state)
         uint8_t *bytes = NULL;
         size_t count = 0;
         assert_ok(reha_clinic_result_picture(home.clinic, &clinician, reha_json_string(result, "id", ""),
-                                             json_string_value(json_array_get(pictures, i)), &bytes, &count, &err), &err);
+                                             json_string_value(json_array_get(pictures, i)), &bytes, &count,
+                                             &err),
+                  &err);
         assert_string_equal(reha_image_detect(bytes, count), "png");
         reha_free(bytes);
     }
 
     expect_reports(home.clinic, &clinician, study_id, false);
     in = json_object();
-    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, version_of(study), in, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, version_of(study), in, &out, &err),
+                     REHA_E_CONFLICT);
     assert_non_null(strstr(err.text, "no decision"));
     const int64_t old_version = version_of(study);
     study = decide_all(home.clinic, &clinician, study);
-    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, old_version, in, &out, &err), REHA_E_STALE);
+    assert_int_equal(reha_clinic_sign(home.clinic, &clinician, study_id, old_version, in, &out, &err),
+                     REHA_E_STALE);
     assert_ok(reha_clinic_sign(home.clinic, &clinician, study_id, version_of(study), in, &out, &err), &err);
     assert_string_equal(reha_json_string(out, "status", ""), "signed");
-    assert_string_equal(reha_json_string(json_object_get(out, "signature"), "user_id", ""), clinician.user_id);
+    assert_string_equal(reha_json_string(json_object_get(out, "signature"), "user_id", ""),
+                        clinician.user_id);
     expect_reports(home.clinic, &clinician, study_id, true);
 
     /* Signed is signed, until it is reopened with a reason; the signature stays on record. */
     json_t *job = NULL;
-    assert_int_equal(reha_clinic_analyse(home.clinic, &clinician, image_id, in, NULL, &job, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_analyse(home.clinic, &clinician, image_id, in, NULL, &job, &err),
+                     REHA_E_CONFLICT);
     json_t *reason = json_pack("{s:s}", "reason", "second look");
     json_t *reopened = NULL;
-    assert_ok(reha_clinic_reopen(home.clinic, &clinician, study_id, version_of(out), reason, &reopened, &err), &err);
+    assert_ok(reha_clinic_reopen(home.clinic, &clinician, study_id, version_of(out), reason, &reopened, &err),
+              &err);
     assert_string_equal(reha_json_string(reopened, "status", ""), "to-review");
     assert_true(json_is_null(json_object_get(reopened, "signature")));
     assert_int_equal(json_array_size(json_object_get(reopened, "signatures")), 1);
@@ -175,13 +187,15 @@ static void test_from_upload_to_signature(void **state)
     /* The series holds the human's value beside the software's. */
     json_t *series = NULL;
     bool has_amended = false;
-    assert_ok(reha_clinic_series(home.clinic, &clinician, reha_json_string(patient, "id", ""), &series, &err), &err);
+    assert_ok(reha_clinic_series(home.clinic, &clinician, reha_json_string(patient, "id", ""), &series, &err),
+              &err);
     const json_t *measurements = json_object_get(series, "measurements");
     for (size_t i = 0; i < json_array_size(measurements); i++) {
         const json_t *one = json_array_get(measurements, i);
         assert_string_equal(reha_json_string(one, "date", ""), "2026-01-31");
         if (strcmp(reha_json_string(one, "key", ""), "kl-grade") == 0) {
-            has_amended = strcmp(reha_json_string(one, "origin", ""), "human") == 0 && reha_json_number(one, "value", -1.0) == 2.0;
+            has_amended = strcmp(reha_json_string(one, "origin", ""), "human") == 0 &&
+                          reha_json_number(one, "value", -1.0) == 2.0;
         }
     }
     assert_true(has_amended);
@@ -231,7 +245,8 @@ static void test_views(void **state)
     const double slope = reha_json_number(display, "slope", 0.0);
     const double intercept = reha_json_number(display, "intercept", -1.0);
     assert_int_equal(after->width_px, before->width_px);
-    for (size_t i = 0; i < (size_t)before->width_px * before->height_px; i++) { /* wrapped and shown without a loss */
+    for (size_t i = 0; i < (size_t)before->width_px * before->height_px;
+         i++) { /* wrapped and shown without a loss */
         assert_float_equal(slope * (double)after->pixels[i] + intercept, before->pixels[i], 0.0);
     }
     reha_free(bytes);
@@ -270,7 +285,8 @@ static void test_what_is_no_image_is_refused(void **state)
     const reha_actor clinician = add_user(home.clinic, "clinician", REHA_ROLE_PHYSIOTHERAPIST);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const reha_upload_options options = {.file_name = "x.dcm", .idempotency_key = bad[i]};
-        const reha_status status = upload_bytes(home.clinic, &clinician, &options, bad[i], strlen(bad[i]), &out, &err);
+        const reha_status status =
+            upload_bytes(home.clinic, &clinician, &options, bad[i], strlen(bad[i]), &out, &err);
         assert_true(reha_status_is_input_fault(status));
         assert_null(out);
     }
@@ -288,7 +304,8 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_upload_to_signature), cmocka_unit_test(test_views),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_from_upload_to_signature),
+                                       cmocka_unit_test(test_views),
                                        cmocka_unit_test(test_what_is_no_image_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@ static json_t *add_patient(reha_clinic *clinic, const reha_actor *actor, const c
 }
 
 /* A DICOM file of this person; another seed, another picture and instance. */
-static void make_dicom(const char *patient_id, const char *name, unsigned seed, uint8_t **out, size_t *out_bytes)
+static void make_dicom(const char *patient_id, const char *name, unsigned seed, uint8_t **out,
+                       size_t *out_bytes)
 {
     reha_error err = REHA_ERROR_INIT;
     uint8_t pixels[64 * 64];
@@ -40,7 +41,8 @@ static void make_dicom(const char *patient_id, const char *name, unsigned seed, 
     assert_ok(reha_dicom_write_image(&image, out, out_bytes, &err), &err);
 }
 
-static json_t *store_dicom(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, const char *name, unsigned seed)
+static json_t *store_dicom(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                           const char *name, unsigned seed)
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *out = NULL;
@@ -127,7 +129,8 @@ static void test_paging_visits_each_once(void **state)
     assert_ok(reha_clinic_studies(home.clinic, &local, &knees, &page, &err), &err);
     assert_int_equal((int)reha_json_number(page, "total", -1.0), 7);
     json_decref(page);
-    static const reha_query bad[] = {{.status = "odd"}, {.from = "yesterday"}, {.to = "2026-02-30"}, {.cursor = "x"}};
+    static const reha_query bad[] = {
+        {.status = "odd"}, {.from = "yesterday"}, {.to = "2026-02-30"}, {.cursor = "x"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(reha_clinic_studies(home.clinic, &local, &bad[i], &page, &err), REHA_E_ARG);
     }
@@ -148,7 +151,8 @@ static void test_two_at_once_lose_nothing(void **state)
     json_t *second = json_pack("{s:s}", "sex", "f");
     assert_ok(reha_clinic_patient_change(home.clinic, &local, id, 1, first, &out, &err), &err);
     json_decref(out);
-    assert_int_equal(reha_clinic_patient_change(home.clinic, &local, id, 1, second, &out, &err), REHA_E_STALE);
+    assert_int_equal(reha_clinic_patient_change(home.clinic, &local, id, 1, second, &out, &err),
+                     REHA_E_STALE);
     assert_null(out);
     assert_ok(reha_clinic_patient_change(home.clinic, &local, id, 2, second, &out, &err), &err);
     assert_string_equal(reha_json_string(out, "note", ""), "by the first"); /* what is not named stays */
@@ -163,7 +167,8 @@ static void test_two_at_once_lose_nothing(void **state)
     /* Plans: every version stays. */
     json_t *plan = json_pack("{s:{s:i}}", "content", "sets", 3);
     json_t *saved = NULL;
-    assert_ok(reha_clinic_plan_save(home.clinic, &local, id, NULL, REHA_ANY_VERSION, plan, &saved, &err), &err);
+    assert_ok(reha_clinic_plan_save(home.clinic, &local, id, NULL, REHA_ANY_VERSION, plan, &saved, &err),
+              &err);
     char plan_id[REHA_ID_BYTES];
     (void)snprintf(plan_id, sizeof plan_id, "%s", reha_json_string(saved, "id", ""));
     assert_int_equal(version_of(saved), 1);
@@ -172,7 +177,8 @@ static void test_two_at_once_lose_nothing(void **state)
     assert_ok(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err), &err);
     assert_int_equal(version_of(saved), 2);
     json_decref(saved);
-    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err), REHA_E_STALE);
+    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, id, plan_id, 1, plan, &saved, &err),
+                     REHA_E_STALE);
     assert_ok(reha_clinic_plan(home.clinic, &local, plan_id, 1, &saved, &err), &err);
     assert_int_equal(reha_json_number(json_object_get(saved, "content"), "sets", 0.0), 3);
     json_decref(saved);
@@ -182,7 +188,8 @@ static void test_two_at_once_lose_nothing(void **state)
     assert_int_equal(json_array_size(json_object_get(one, "versions")), 2);
     json_decref(saved);
     json_t *other = add_patient(home.clinic, &local, "Another");
-    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, reha_json_string(other, "id", ""), plan_id, 2, plan, &saved, &err),
+    assert_int_equal(reha_clinic_plan_save(home.clinic, &local, reha_json_string(other, "id", ""), plan_id, 2,
+                                           plan, &saved, &err),
                      REHA_E_NOT_FOUND); /* not this patient's */
     json_decref(other);
     json_decref(plan);
@@ -196,11 +203,12 @@ static void test_two_at_once_lose_nothing(void **state)
 static void test_scores_are_withdrawn_not_deleted(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"{\"instrument\":\"OKS\",\"value\":30}",
-                                      "{\"instrument\":\"OKS\",\"value\":\"30\",\"date\":\"2026-01-31\"}",
-                                      "{\"instrument\":\"OKS\",\"value\":30,\"date\":\"31.1.2026\"}",
-                                      "{\"instrument\":\"\",\"value\":30,\"date\":\"2026-01-31\"}",
-                                      "{\"instrument\":\"OKS\",\"value\":30,\"date\":\"2026-01-31\",\"side\":\"up\"}"};
+    static const char *const bad[] = {
+        "{\"instrument\":\"OKS\",\"value\":30}",
+        "{\"instrument\":\"OKS\",\"value\":\"30\",\"date\":\"2026-01-31\"}",
+        "{\"instrument\":\"OKS\",\"value\":30,\"date\":\"31.1.2026\"}",
+        "{\"instrument\":\"\",\"value\":30,\"date\":\"2026-01-31\"}",
+        "{\"instrument\":\"OKS\",\"value\":30,\"date\":\"2026-01-31\",\"side\":\"up\"}"};
     reha_error err = REHA_ERROR_INIT;
     test_home home;
     json_t *score = NULL;
@@ -217,11 +225,14 @@ static void test_scores_are_withdrawn_not_deleted(void **state)
     json_t *in = json_loads("{\"instrument\":\"OKS\",\"value\":30,\"date\":\"2026-01-31\"}", 0, NULL);
     assert_ok(reha_clinic_score_add(home.clinic, &local, id, in, &score, &err), &err);
     json_t *why = json_pack("{s:s}", "reason", "other patient");
-    assert_ok(reha_clinic_score_withdraw(home.clinic, &local, reha_json_string(score, "id", ""), why, &out, &err), &err);
+    assert_ok(
+        reha_clinic_score_withdraw(home.clinic, &local, reha_json_string(score, "id", ""), why, &out, &err),
+        &err);
     assert_string_equal(reha_json_string(out, "withdrawn_reason", ""), "other patient");
     json_decref(out);
-    assert_int_equal(reha_clinic_score_withdraw(home.clinic, &local, reha_json_string(score, "id", ""), why, &out, &err),
-                     REHA_E_CONFLICT);
+    assert_int_equal(
+        reha_clinic_score_withdraw(home.clinic, &local, reha_json_string(score, "id", ""), why, &out, &err),
+        REHA_E_CONFLICT);
     assert_ok(reha_clinic_series(home.clinic, &local, id, &out, &err), &err);
     assert_int_equal(json_array_size(json_object_get(out, "scores")), 1);
     json_decref(out);
@@ -293,7 +304,9 @@ static void test_backup_restore_and_tampering(void **state)
     shell("rm -rf '%s' '%s.restoring'", again, again);
 
     /* A backup with one bad byte is refused, and no home is made of it. */
-    shell("f=$(find '%s/blobs' -type f | head -1); printf 'X' | dd of=\"$f\" bs=1 seek=200 conv=notrunc 2>/dev/null", backup);
+    shell(
+        "f=$(find '%s/blobs' -type f | head -1); printf 'X' | dd of=\"$f\" bs=1 seek=200 conv=notrunc 2>/dev/null",
+        backup);
     assert_int_equal(reha_clinic_restore(backup, again, &out, &err), REHA_E_TAMPERED);
     assert_null(out);
     struct stat info;
@@ -307,8 +320,10 @@ static void test_backup_restore_and_tampering(void **state)
     assert_false(verifies(home.clinic, fault, sizeof fault));
     reha_clinic_close(home.clinic);
     shell("rm -f '%s.blob'", home.path);
-    shell("python3 -c \"import sqlite3; d = sqlite3.connect('%s/records.db'); d.execute('DROP TRIGGER audit_keep'); "
-          "d.execute(\\\"UPDATE audit SET user_id = 'somebody' WHERE no = 2\\\"); d.commit()\"", home.path);
+    shell(
+        "python3 -c \"import sqlite3; d = sqlite3.connect('%s/records.db'); d.execute('DROP TRIGGER audit_keep'); "
+        "d.execute(\\\"UPDATE audit SET user_id = 'somebody' WHERE no = 2\\\"); d.commit()\"",
+        home.path);
     home.clinic = open_clinic(home.path, false);
     assert_false(verifies(home.clinic, fault, sizeof fault));
     assert_non_null(strstr(fault, "record 2 was altered"));
@@ -354,10 +369,13 @@ static void test_logs_and_audit_hold_no_names(void **state)
     json_t *patient = add_patient(home.clinic, &clinician, "ZZSECRET Person");
     json_t *study = store_dicom(home.clinic, &clinician, "ZZSECRET-NUMBER", "ZZSECRET^Person", 5);
     const reha_upload_options options = {.file_name = "ZZSECRET.png", .idempotency_key = "k"};
-    assert_int_equal(upload_bytes(home.clinic, &clinician, &options, "no image", 8, &out, &err), REHA_E_FORMAT);
+    assert_int_equal(upload_bytes(home.clinic, &clinician, &options, "no image", 8, &out, &err),
+                     REHA_E_FORMAT);
     assert_null(strstr(err.text, "ZZSECRET"));
     json_t *note = json_pack("{s:s}", "note", "ZZSECRET lives in the next street");
-    assert_ok(reha_clinic_patient_change(home.clinic, &clinician, reha_json_string(patient, "id", ""), 1, note, &out, &err), &err);
+    assert_ok(reha_clinic_patient_change(home.clinic, &clinician, reha_json_string(patient, "id", ""), 1,
+                                         note, &out, &err),
+              &err);
     json_decref(out);
     assert_ok(reha_clinic_drain(home.clinic, &err), &err);
     const reha_query search = {.text = "ZZSECRET"};
@@ -399,14 +417,16 @@ static void test_events_wake_those_who_wait(void **state)
     assert_int_equal((int64_t)reha_json_number(event, "no", 0.0), last + 1);
     assert_true(json_is_false(json_object_get(out, "lost")));
     json_decref(out);
-    assert_ok(reha_clinic_events(home.clinic, &local, last + 1, 10, &out, &err), &err); /* nothing new: the time runs out */
+    assert_ok(reha_clinic_events(home.clinic, &local, last + 1, 10, &out, &err),
+              &err); /* nothing new: the time runs out */
     assert_int_equal(json_array_size(json_object_get(out, "items")), 0);
     json_decref(out);
     assert_ok(reha_clinic_events(home.clinic, &local, 5, 10, &out, &err), &err); /* of long ago */
     assert_true(json_is_true(json_object_get(out, "lost")));
     json_decref(out);
     reha_clinic_wake(home.clinic);
-    assert_ok(reha_clinic_events(home.clinic, &local, last + 1, 60000, &out, &err), &err); /* returns at once */
+    assert_ok(reha_clinic_events(home.clinic, &local, last + 1, 60000, &out, &err),
+              &err); /* returns at once */
     json_decref(out);
     close_home(&home);
 }
@@ -431,7 +451,8 @@ static void test_the_watched_folder(void **state)
     assert_ok(reha_file_save(path, "Dear colleague", 14, &err), &err);
     shell("touch -d '1 minute ago' '%s'/inbox/*; echo fresh >'%s/inbox/fresh.dcm'", home.path, home.path);
     reha_clinic_close(home.clinic);
-    reha_clinic_options how = {.home = home.path, .models_folder = REHA_SOURCE_DIR "/models", .inbox = "/no/such/folder"};
+    reha_clinic_options how = {
+        .home = home.path, .models_folder = REHA_SOURCE_DIR "/models", .inbox = "/no/such/folder"};
     assert_int_equal(reha_clinic_open(&how, &home.clinic, &err), REHA_E_ARG);
     /* Another folder than that of the home, as --inbox names it. */
     shell("mv '%s/inbox' '%s.scans'", home.path, home.path);
@@ -450,8 +471,10 @@ static void test_the_watched_folder(void **state)
     assert_int_equal(total, 1);
     reha_clinic_close(home.clinic); /* waits for the look to end */
     home.clinic = NULL;
-    shell("cd '%s' && test ! -e IM0001 && test ! -e letter.txt && test -e fresh.dcm && test $(ls .refused | wc -l) = 1 && cd / "
-          "&& rm -r '%s'", path, path);
+    shell(
+        "cd '%s' && test ! -e IM0001 && test ! -e letter.txt && test -e fresh.dcm && test $(ls .refused | wc -l) = 1 && cd / "
+        "&& rm -r '%s'",
+        path, path);
     reha_free(bytes);
     close_home(&home);
 }
@@ -473,7 +496,8 @@ static void collect_ends(void *context, reha_log_level level, const char *event,
     }
 }
 
-/* An analysis whose result finds no room on the disk (here: no file may grow) waits and is done again; it does not fail. */
+/* An analysis whose result finds no room on the disk (here: no file may grow) waits and is done again; it
+ * does not fail. */
 static void test_an_analysis_waits_for_room(void **state)
 {
     (void)state;
@@ -523,11 +547,14 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dicom_is_filed_by_its_patient), cmocka_unit_test(test_paging_visits_each_once),
-        cmocka_unit_test(test_two_at_once_lose_nothing),      cmocka_unit_test(test_scores_are_withdrawn_not_deleted),
-        cmocka_unit_test(test_backup_restore_and_tampering),  cmocka_unit_test(test_logs_and_audit_hold_no_names),
-        cmocka_unit_test(test_an_analysis_waits_for_room),
-        cmocka_unit_test(test_events_wake_those_who_wait),    cmocka_unit_test(test_the_watched_folder)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dicom_is_filed_by_its_patient),
+                                       cmocka_unit_test(test_paging_visits_each_once),
+                                       cmocka_unit_test(test_two_at_once_lose_nothing),
+                                       cmocka_unit_test(test_scores_are_withdrawn_not_deleted),
+                                       cmocka_unit_test(test_backup_restore_and_tampering),
+                                       cmocka_unit_test(test_logs_and_audit_hold_no_names),
+                                       cmocka_unit_test(test_an_analysis_waits_for_room),
+                                       cmocka_unit_test(test_events_wake_those_who_wait),
+                                       cmocka_unit_test(test_the_watched_folder)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

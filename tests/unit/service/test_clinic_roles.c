@@ -1,5 +1,5 @@
-/* Every use case by every role, anonymous included: what the table of permissions allows works, all else is refused
- * before anything happens. */
+/* Every use case by every role, anonymous included: what the table of permissions allows works, all else is
+ * refused before anything happens. */
 #include "clinic_support.h"
 
 typedef struct fixture {
@@ -16,36 +16,36 @@ static reha_status with_json(json_t *in, json_t *out, reha_status status)
     return status;
 }
 
-#define READ(name, call)                                                                                               \
-    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                                \
-    {                                                                                                                  \
-        json_t *out = NULL;                                                                                            \
-        const reha_query query = {.limit = 5};                                                                         \
-        (void)query;                                                                                                   \
-        (void)f;                                                                                                       \
-        const reha_status status = call;                                                                               \
-        json_decref(out);                                                                                              \
-        return status;                                                                                                 \
+#define READ(name, call)                                                                                     \
+    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                      \
+    {                                                                                                        \
+        json_t *out = NULL;                                                                                  \
+        const reha_query query = {.limit = 5};                                                               \
+        (void)query;                                                                                         \
+        (void)f;                                                                                             \
+        const reha_status status = call;                                                                     \
+        json_decref(out);                                                                                    \
+        return status;                                                                                       \
     }
-#define WRITE(name, input, call)                                                                                       \
-    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                                \
-    {                                                                                                                  \
-        json_t *out = NULL;                                                                                            \
-        json_t *in = input;                                                                                            \
-        (void)out;                                                                                                     \
-        const reha_status status = call;                                                                               \
-        return with_json(in, out, status);                                                                             \
+#define WRITE(name, input, call)                                                                             \
+    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                      \
+    {                                                                                                        \
+        json_t *out = NULL;                                                                                  \
+        json_t *in = input;                                                                                  \
+        (void)out;                                                                                           \
+        const reha_status status = call;                                                                     \
+        return with_json(in, out, status);                                                                   \
     }
-#define BYTES(name, call)                                                                                              \
-    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                                \
-    {                                                                                                                  \
-        uint8_t *bytes = NULL;                                                                                         \
-        size_t count = 0;                                                                                              \
-        const reha_view view = {.side_max_px = 16};                                                                    \
-        (void)view;                                                                                                    \
-        const reha_status status = call;                                                                               \
-        reha_free(bytes);                                                                                              \
-        return status;                                                                                                 \
+#define BYTES(name, call)                                                                                    \
+    static reha_status name(const fixture *f, const reha_actor *actor, reha_error *err)                      \
+    {                                                                                                        \
+        uint8_t *bytes = NULL;                                                                               \
+        size_t count = 0;                                                                                    \
+        const reha_view view = {.side_max_px = 16};                                                          \
+        (void)view;                                                                                          \
+        const reha_status status = call;                                                                     \
+        reha_free(bytes);                                                                                    \
+        return status;                                                                                       \
     }
 
 READ(do_studies, reha_clinic_studies(f->clinic, actor, &query, &out, err))
@@ -65,7 +65,8 @@ READ(do_users, reha_clinic_users(f->clinic, actor, &out, err))
 READ(do_audit, reha_clinic_audit(f->clinic, actor, &query, &out, err))
 READ(do_verify, reha_clinic_audit_verify(f->clinic, actor, false, &out, err))
 READ(do_result, reha_clinic_result(f->clinic, actor, "none", &out, err))
-READ(do_compare, reha_clinic_compare(f->clinic, actor, "none", f->image, &(reha_clinic_comparing){0}, &out, err))
+READ(do_compare,
+     reha_clinic_compare(f->clinic, actor, "none", f->image, &(reha_clinic_comparing){0}, &out, err))
 READ(do_job, reha_clinic_job(f->clinic, actor, "none", &out, err))
 BYTES(do_view, reha_clinic_image_view(f->clinic, actor, f->image, &view, &bytes, &count, NULL, err))
 BYTES(do_picture, reha_clinic_result_picture(f->clinic, actor, "none", "overlay", &bytes, &count, err))
@@ -79,8 +80,8 @@ static reha_status do_thumbnail(const fixture *f, const reha_actor *actor, reha_
     uint8_t *values = NULL;
     size_t count = 0;
     size_t value_count = 0;
-    const reha_status status =
-        reha_clinic_image_thumbnail(f->clinic, actor, f->image, &view, &png, &count, &values, &value_count, err);
+    const reha_status status = reha_clinic_image_thumbnail(f->clinic, actor, f->image, &view, &png, &count,
+                                                           &values, &value_count, err);
     assert_null(values); /* a picture that is small as it is */
     reha_free(png);
     return status;
@@ -94,7 +95,8 @@ WRITE(do_episode_change, json_pack("{s:s}", "goals", "stairs"),
       reha_clinic_episode_change(f->clinic, actor, f->episode, REHA_ANY_VERSION, in, &out, err))
 WRITE(do_assign, json_pack("{s:s}", "patient_id", f->patient),
       reha_clinic_study_assign(f->clinic, actor, f->study, REHA_ANY_VERSION, in, &out, err))
-WRITE(do_score_add, json_pack("{s:s, s:f, s:s}", "instrument", "nrs-pain", "value", 3.0, "date", "2026-01-31"),
+WRITE(do_score_add,
+      json_pack("{s:s, s:f, s:s}", "instrument", "nrs-pain", "value", 3.0, "date", "2026-01-31"),
       reha_clinic_score_add(f->clinic, actor, f->patient, in, &out, err))
 WRITE(do_score_withdraw, json_pack("{s:s}", "reason", "typed wrongly"),
       reha_clinic_score_withdraw(f->clinic, actor, "none", in, &out, err))
@@ -104,9 +106,10 @@ WRITE(do_prediction_add, json_pack("{s:s, s:{}}", "outcome", "oks", "content"),
       reha_clinic_prediction_add(f->clinic, actor, f->patient, in, &out, err))
 READ(do_instruments, reha_clinic_instruments(f->clinic, actor, &out, err))
 READ(do_plan_form, reha_clinic_plan_form(f->clinic, actor, f->patient, NULL, NULL, &out, err))
-READ(do_prediction_form, reha_clinic_prediction_form(f->clinic, actor, f->patient, "knee-oa-progression", &out, err))
-BYTES(do_plan_pdf,
-      reha_clinic_plan_pdf(f->clinic, actor, f->plan, REHA_ANY_VERSION, REHA_PLAN_FOR_PATIENT, &bytes, &count, err))
+READ(do_prediction_form,
+     reha_clinic_prediction_form(f->clinic, actor, f->patient, "knee-oa-progression", &out, err))
+BYTES(do_plan_pdf, reha_clinic_plan_pdf(f->clinic, actor, f->plan, REHA_ANY_VERSION, REHA_PLAN_FOR_PATIENT,
+                                        &bytes, &count, err))
 WRITE(do_plan_make, json_pack("{s:{s:s, s:s}}", "input", "condition", "low-back-pain", "side", "none"),
       reha_clinic_plan_make(f->clinic, actor, f->patient, NULL, REHA_ANY_VERSION, in, &out, err))
 WRITE(do_plan_edit, json_object(),
@@ -126,7 +129,8 @@ WRITE(do_analyse, json_object(), reha_clinic_analyse(f->clinic, actor, "none", i
 WRITE(do_user_change, json_pack("{s:s}", "display_name", "X"),
       reha_clinic_user_change(f->clinic, actor, "none", REHA_ANY_VERSION, in, &out, err))
 WRITE(do_user_add, json_pack("{s:s, s:s, s:s}", "name", "x", "password", password, "role", "reviewer"),
-      reha_clinic_user_add(f->clinic, actor, in, &out, err)) /* a name too short: refused after the role was checked */
+      reha_clinic_user_add(f->clinic, actor, in, &out,
+                           err)) /* a name too short: refused after the role was checked */
 WRITE(do_settings_save, json_object(), reha_clinic_settings_save(f->clinic, actor, 99, in, &out, err))
 WRITE(do_backup, json_object(), reha_clinic_backup(f->clinic, actor, "/tmp", &out, err))
 
@@ -144,58 +148,59 @@ static const struct {
     use_case run;
     reha_permission permission;
     reha_status allowed; /* how it ends for those who may: some targets do not exist */
-} cases[] = {{"studies", do_studies, REHA_MAY_READ, REHA_OK},
-             {"counts", do_counts, REHA_MAY_READ, REHA_OK},
-             {"study", do_study, REHA_MAY_READ, REHA_OK},
-             {"patients", do_patients, REHA_MAY_READ, REHA_OK},
-             {"patient", do_patient, REHA_MAY_READ, REHA_OK},
-             {"series", do_series, REHA_MAY_READ, REHA_OK},
-             {"plans", do_plans, REHA_MAY_READ, REHA_OK},
-             {"plan", do_plan, REHA_MAY_READ, REHA_OK},
-             {"predictions", do_predictions, REHA_MAY_READ, REHA_OK},
-             {"models", do_models, REHA_MAY_READ, REHA_OK},
-             {"card", do_card, REHA_MAY_READ, REHA_OK},
-             {"events", do_events, REHA_MAY_READ, REHA_OK},
-             {"settings", do_settings, REHA_MAY_READ, REHA_OK},
-             {"result", do_result, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"job", do_job, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"view", do_view, REHA_MAY_READ, REHA_OK},
-             {"thumbnail", do_thumbnail, REHA_MAY_READ, REHA_OK},
-             {"picture", do_picture, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"compare", do_compare, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"frames", do_frames, REHA_MAY_READ, REHA_E_NOT_FOUND},
-             {"report", do_report, REHA_MAY_EXPORT, REHA_OK},
-             {"upload", do_upload, REHA_MAY_UPLOAD, REHA_E_FORMAT},
-             {"analyse", do_analyse, REHA_MAY_UPLOAD, REHA_E_NOT_FOUND},
-             {"patient-add", do_patient_add, REHA_MAY_PATIENTS, REHA_OK},
-             {"patient-change", do_patient_change, REHA_MAY_PATIENTS, REHA_OK},
-             {"episode-add", do_episode_add, REHA_MAY_PATIENTS, REHA_OK},
-             {"episode-change", do_episode_change, REHA_MAY_PATIENTS, REHA_OK},
-             {"assign", do_assign, REHA_MAY_PATIENTS, REHA_OK},
-             {"score-add", do_score_add, REHA_MAY_CARE, REHA_OK},
-             {"score-withdraw", do_score_withdraw, REHA_MAY_CARE, REHA_E_NOT_FOUND},
-             {"plan-save", do_plan_save, REHA_MAY_CARE, REHA_OK},
-             {"prediction-add", do_prediction_add, REHA_MAY_CARE, REHA_OK},
-             {"instruments", do_instruments, REHA_MAY_READ, REHA_OK},
-             {"plan-form", do_plan_form, REHA_MAY_CARE, REHA_OK},
-             {"plan-make", do_plan_make, REHA_MAY_CARE, REHA_OK},
-             {"plan-edit", do_plan_edit, REHA_MAY_CARE, REHA_E_CONFLICT}, /* of another program: only to be read */
-             {"plan-confirm", do_plan_confirm, REHA_MAY_SIGN, REHA_E_CONFLICT},
-             {"plan-pdf", do_plan_pdf, REHA_MAY_EXPORT, REHA_E_UNSUPPORTED},
-             {"prediction-form", do_prediction_form, REHA_MAY_CARE, REHA_OK},
-             {"prediction-make", do_prediction_make, REHA_MAY_CARE, REHA_E_ARG},
-             {"review", do_review, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
-             {"set-aside", do_set_aside, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
-             {"sign", do_sign, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
-             {"reopen", do_reopen, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
-             {"users", do_users, REHA_MAY_USERS, REHA_OK},
-             {"user-add", do_user_add, REHA_MAY_USERS, REHA_E_ARG},
-             {"user-change", do_user_change, REHA_MAY_USERS, REHA_E_NOT_FOUND},
-             {"audit", do_audit, REHA_MAY_AUDIT, REHA_OK},
-             {"verify", do_verify, REHA_MAY_AUDIT, REHA_OK},
-             {"audit-export", do_audit_export, REHA_MAY_AUDIT, REHA_OK},
-             {"settings-save", do_settings_save, REHA_MAY_ADMINISTER, REHA_E_STALE},
-             {"backup", do_backup, REHA_MAY_ADMINISTER, REHA_E_CONFLICT}};
+} cases[] = {
+    {"studies", do_studies, REHA_MAY_READ, REHA_OK},
+    {"counts", do_counts, REHA_MAY_READ, REHA_OK},
+    {"study", do_study, REHA_MAY_READ, REHA_OK},
+    {"patients", do_patients, REHA_MAY_READ, REHA_OK},
+    {"patient", do_patient, REHA_MAY_READ, REHA_OK},
+    {"series", do_series, REHA_MAY_READ, REHA_OK},
+    {"plans", do_plans, REHA_MAY_READ, REHA_OK},
+    {"plan", do_plan, REHA_MAY_READ, REHA_OK},
+    {"predictions", do_predictions, REHA_MAY_READ, REHA_OK},
+    {"models", do_models, REHA_MAY_READ, REHA_OK},
+    {"card", do_card, REHA_MAY_READ, REHA_OK},
+    {"events", do_events, REHA_MAY_READ, REHA_OK},
+    {"settings", do_settings, REHA_MAY_READ, REHA_OK},
+    {"result", do_result, REHA_MAY_READ, REHA_E_NOT_FOUND},
+    {"job", do_job, REHA_MAY_READ, REHA_E_NOT_FOUND},
+    {"view", do_view, REHA_MAY_READ, REHA_OK},
+    {"thumbnail", do_thumbnail, REHA_MAY_READ, REHA_OK},
+    {"picture", do_picture, REHA_MAY_READ, REHA_E_NOT_FOUND},
+    {"compare", do_compare, REHA_MAY_READ, REHA_E_NOT_FOUND},
+    {"frames", do_frames, REHA_MAY_READ, REHA_E_NOT_FOUND},
+    {"report", do_report, REHA_MAY_EXPORT, REHA_OK},
+    {"upload", do_upload, REHA_MAY_UPLOAD, REHA_E_FORMAT},
+    {"analyse", do_analyse, REHA_MAY_UPLOAD, REHA_E_NOT_FOUND},
+    {"patient-add", do_patient_add, REHA_MAY_PATIENTS, REHA_OK},
+    {"patient-change", do_patient_change, REHA_MAY_PATIENTS, REHA_OK},
+    {"episode-add", do_episode_add, REHA_MAY_PATIENTS, REHA_OK},
+    {"episode-change", do_episode_change, REHA_MAY_PATIENTS, REHA_OK},
+    {"assign", do_assign, REHA_MAY_PATIENTS, REHA_OK},
+    {"score-add", do_score_add, REHA_MAY_CARE, REHA_OK},
+    {"score-withdraw", do_score_withdraw, REHA_MAY_CARE, REHA_E_NOT_FOUND},
+    {"plan-save", do_plan_save, REHA_MAY_CARE, REHA_OK},
+    {"prediction-add", do_prediction_add, REHA_MAY_CARE, REHA_OK},
+    {"instruments", do_instruments, REHA_MAY_READ, REHA_OK},
+    {"plan-form", do_plan_form, REHA_MAY_CARE, REHA_OK},
+    {"plan-make", do_plan_make, REHA_MAY_CARE, REHA_OK},
+    {"plan-edit", do_plan_edit, REHA_MAY_CARE, REHA_E_CONFLICT}, /* of another program: only to be read */
+    {"plan-confirm", do_plan_confirm, REHA_MAY_SIGN, REHA_E_CONFLICT},
+    {"plan-pdf", do_plan_pdf, REHA_MAY_EXPORT, REHA_E_UNSUPPORTED},
+    {"prediction-form", do_prediction_form, REHA_MAY_CARE, REHA_OK},
+    {"prediction-make", do_prediction_make, REHA_MAY_CARE, REHA_E_ARG},
+    {"review", do_review, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
+    {"set-aside", do_set_aside, REHA_MAY_REVIEW, REHA_E_NOT_FOUND},
+    {"sign", do_sign, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
+    {"reopen", do_reopen, REHA_MAY_SIGN, REHA_E_NOT_FOUND},
+    {"users", do_users, REHA_MAY_USERS, REHA_OK},
+    {"user-add", do_user_add, REHA_MAY_USERS, REHA_E_ARG},
+    {"user-change", do_user_change, REHA_MAY_USERS, REHA_E_NOT_FOUND},
+    {"audit", do_audit, REHA_MAY_AUDIT, REHA_OK},
+    {"verify", do_verify, REHA_MAY_AUDIT, REHA_OK},
+    {"audit-export", do_audit_export, REHA_MAY_AUDIT, REHA_OK},
+    {"settings-save", do_settings_save, REHA_MAY_ADMINISTER, REHA_E_STALE},
+    {"backup", do_backup, REHA_MAY_ADMINISTER, REHA_E_CONFLICT}};
 
 static char ids[6][REHA_ID_BYTES];
 
@@ -223,7 +228,8 @@ static void fill(fixture *f)
     (void)snprintf(ids[3], REHA_ID_BYTES, "%s", item_text(out, 0, "image_id"));
     json_decref(out);
     in = json_pack("{s:{}}", "content");
-    assert_ok(reha_clinic_plan_save(f->clinic, &clinician, ids[0], NULL, REHA_ANY_VERSION, in, &out, &err), &err);
+    assert_ok(reha_clinic_plan_save(f->clinic, &clinician, ids[0], NULL, REHA_ANY_VERSION, in, &out, &err),
+              &err);
     (void)snprintf(ids[4], REHA_ID_BYTES, "%s", reha_json_string(out, "id", ""));
     json_decref(in);
     json_decref(out);
@@ -246,7 +252,8 @@ static void test_matrix(void **state)
     for (int role = REHA_ROLE_NONE; role < REHA_ROLE_COUNT; role++) {
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             reha_error err = REHA_ERROR_INIT;
-            const reha_actor actor = {.user_id = "u", .role = (reha_role)role, .session_id = {(char)('a' + role)}};
+            const reha_actor actor = {
+                .user_id = "u", .role = (reha_role)role, .session_id = {(char)('a' + role)}};
             const bool may = reha_role_may((reha_role)role, cases[i].permission);
             const reha_status expected = may                      ? cases[i].allowed
                                          : role == REHA_ROLE_NONE ? REHA_E_SIGNED_OUT
@@ -300,7 +307,8 @@ static void test_researchers_see_no_names(void **state)
     f.clinic = home.clinic;
     fill(&f);
     for (int pass = 0; pass < 2; pass++) {
-        const reha_actor actor = {.user_id = "u", .role = pass == 0 ? REHA_ROLE_REVIEWER : REHA_ROLE_RESEARCHER};
+        const reha_actor actor = {.user_id = "u",
+                                  .role = pass == 0 ? REHA_ROLE_REVIEWER : REHA_ROLE_RESEARCHER};
         const bool sees = pass == 0;
         json_t *out = NULL;
         const reha_query query = {.limit = 5};
@@ -316,10 +324,12 @@ static void test_researchers_see_no_names(void **state)
         json_decref(out);
         uint8_t *bytes = NULL;
         size_t count = 0;
-        assert_ok(reha_clinic_report(f.clinic, &actor, f.study, REHA_REPORT_HTML, &bytes, &count, &err), &err);
+        assert_ok(reha_clinic_report(f.clinic, &actor, f.study, REHA_REPORT_HTML, &bytes, &count, &err),
+                  &err);
         assert_int_equal(strstr((char *)bytes, "Secret") != NULL, sees);
         reha_free(bytes);
-        assert_int_equal(reha_clinic_image_dicom(f.clinic, &actor, f.image, &bytes, &count, &err), sees ? REHA_OK : REHA_E_DENIED);
+        assert_int_equal(reha_clinic_image_dicom(f.clinic, &actor, f.image, &bytes, &count, &err),
+                         sees ? REHA_OK : REHA_E_DENIED);
         reha_free(bytes);
     }
     close_home(&home);

@@ -1,4 +1,5 @@
-/* What is asked of an image by name: jobs with a task, results beside each other, what cannot be asked for. */
+/* What is asked of an image by name: jobs with a task, results beside each other, what cannot be asked for.
+ */
 #include "clinic_support.h"
 
 #include "base/sync.h"
@@ -29,7 +30,8 @@ static void store_knee(stored *at, bool with_workers, const char *task)
 static reha_status ask(const stored *at, const char *task, const char *key, json_t **out, reha_error *err)
 {
     json_t *in = json_pack("{s:s?}", "task", task);
-    const reha_status status = reha_clinic_analyse(at->home.clinic, &at->clinician, at->image_id, in, key, out, err);
+    const reha_status status =
+        reha_clinic_analyse(at->home.clinic, &at->clinician, at->image_id, in, key, out, err);
     json_decref(in);
     return status;
 }
@@ -49,7 +51,8 @@ static const json_t *results_of(const json_t *study)
 }
 
 /* The result of this task is at this place, asked for or not. *id: copied. */
-static void expect_result(const json_t *study, size_t place, const char *task, bool is_asked, char id[REHA_ID_BYTES])
+static void expect_result(const json_t *study, size_t place, const char *task, bool is_asked,
+                          char id[REHA_ID_BYTES])
 {
     const json_t *result = json_array_get(results_of(study), place);
     assert_string_equal(reha_json_string(result, "task", ""), task);
@@ -70,11 +73,15 @@ static int count_measures(const stored *at, const json_t *study, const char *res
     assert_ok(reha_clinic_patient_add(at->home.clinic, &at->clinician, in, &patient, &err), &err);
     const char *patient_id = reha_json_string(patient, "id", "");
     json_t *file = json_pack("{s:s}", "patient_id", patient_id);
-    assert_ok(reha_clinic_study_assign(at->home.clinic, &at->clinician, at->study_id, version_of(study), file, &filed, &err), &err);
+    assert_ok(reha_clinic_study_assign(at->home.clinic, &at->clinician, at->study_id, version_of(study), file,
+                                       &filed, &err),
+              &err);
     assert_ok(reha_clinic_series(at->home.clinic, &at->clinician, patient_id, &series, &err), &err);
     const json_t *measurements = json_object_get(series, "measurements");
     for (size_t i = 0; i < json_array_size(measurements); i++) {
-        count += strcmp(reha_json_string(json_array_get(measurements, i), "result_id", ""), result_id) == 0 ? 1 : 0;
+        count += strcmp(reha_json_string(json_array_get(measurements, i), "result_id", ""), result_id) == 0
+                     ? 1
+                     : 0;
     }
     json_decref(in);
     json_decref(file);
@@ -87,7 +94,8 @@ static int count_measures(const stored *at, const json_t *study, const char *res
 static reha_status reject_grade(const stored *at, const json_t *study, const char *result_id, reha_error *err)
 {
     json_t *out = NULL;
-    json_t *in = json_pack("{s:i, s:s, s:s, s:s}", "region", 0, "finding", "kl-grade", "decision", "reject", "reason", "no");
+    json_t *in = json_pack("{s:i, s:s, s:s, s:s}", "region", 0, "finding", "kl-grade", "decision", "reject",
+                           "reason", "no");
     const reha_status status =
         reha_clinic_review(at->home.clinic, &at->clinician, result_id, version_of(study), in, &out, err);
     json_decref(in);
@@ -100,7 +108,9 @@ static bool report_says(const stored *at, const char *text)
     reha_error err = REHA_ERROR_INIT;
     uint8_t *bytes = NULL;
     size_t count = 0;
-    assert_ok(reha_clinic_report(at->home.clinic, &at->clinician, at->study_id, REHA_REPORT_HTML, &bytes, &count, &err), &err);
+    assert_ok(reha_clinic_report(at->home.clinic, &at->clinician, at->study_id, REHA_REPORT_HTML, &bytes,
+                                 &count, &err),
+              &err);
     const bool says = strstr((const char *)bytes, text) != NULL;
     reha_free(bytes);
     return says;
@@ -123,7 +133,8 @@ static void test_results_of_tasks_stand_beside_each_other(void **state)
     expect_result(study, 0, "knee-oa", false, knee);
     json_decref(study);
 
-    /* Another task: the first result stays as it was, in the study, the series, the report, and for review. */
+    /* Another task: the first result stays as it was, in the study, the series, the report, and for review.
+     */
     assert_ok(ask(&at, "fracture", "key", &job, &err), &err);
     assert_string_equal(reha_json_string(job, "task", ""), "fracture");
     study = read_study(&at);
@@ -132,7 +143,8 @@ static void test_results_of_tasks_stand_beside_each_other(void **state)
     assert_string_equal(same, knee);
     expect_result(study, 1, "fracture", true, fracture);
     assert_true(count_measures(&at, study, knee) >= 3);
-    assert_true(report_says(&at, "fracture, asked for by name") && report_says(&at, "knee-oa, chosen by the program"));
+    assert_true(report_says(&at, "fracture, asked for by name") &&
+                report_says(&at, "knee-oa, chosen by the program"));
     json_decref(study);
 
     /* The same request again does nothing twice; its key for another one is refused. */
@@ -155,7 +167,8 @@ static void test_results_of_tasks_stand_beside_each_other(void **state)
     expect_result(study, 1, "knee-oa", false, newer);
     assert_string_not_equal(newer, knee);
     assert_int_equal(reject_grade(&at, study, knee, &err), REHA_E_CONFLICT);
-    assert_ok(reha_clinic_result(at.home.clinic, &at.clinician, knee, &again, &err), &err); /* nothing is lost */
+    assert_ok(reha_clinic_result(at.home.clinic, &at.clinician, knee, &again, &err),
+              &err); /* nothing is lost */
     json_decref(again);
     assert_ok(reject_grade(&at, study, newer, &err), &err);
     json_decref(study);
@@ -239,24 +252,30 @@ static void test_what_cannot_be_asked_for(void **state)
         const reha_upload_options options = {.file_name = "other.png", .task = bad[i].task};
         assert_int_equal(ask(&at, bad[i].task, NULL, &out, &err), bad[i].status);
         assert_non_null(strstr(err.text, bad[i].says));
-        assert_int_equal(upload_bytes(at.home.clinic, &at.clinician, &options, "x", 1, &out, &err), bad[i].status);
+        assert_int_equal(upload_bytes(at.home.clinic, &at.clinician, &options, "x", 1, &out, &err),
+                         bad[i].status);
         assert_null(out);
     }
     json_t *in = json_pack("{s:i}", "task", 3);
-    assert_int_equal(reha_clinic_analyse(at.home.clinic, &at.clinician, at.image_id, in, NULL, &out, &err), REHA_E_ARG);
+    assert_int_equal(reha_clinic_analyse(at.home.clinic, &at.clinician, at.image_id, in, NULL, &out, &err),
+                     REHA_E_ARG);
     json_decref(in);
     in = json_pack("{s:s}", "tasks", "fracture");
-    assert_int_equal(reha_clinic_analyse(at.home.clinic, &at.clinician, at.image_id, in, NULL, &out, &err), REHA_E_ARG);
+    assert_int_equal(reha_clinic_analyse(at.home.clinic, &at.clinician, at.image_id, in, NULL, &out, &err),
+                     REHA_E_ARG);
     json_decref(in);
     const char *const paths[] = {REHA_SOURCE_DIR "/ui/public"};
     const reha_upload_options options = {.task = "fractures"};
-    assert_int_equal(reha_clinic_import(at.home.clinic, &at.clinician, paths, 1, &options, &out, &err), REHA_E_ARG);
+    assert_int_equal(reha_clinic_import(at.home.clinic, &at.clinician, paths, 1, &options, &out, &err),
+                     REHA_E_ARG);
     /* The same file and key for another task is another request. */
     uint8_t *png = NULL;
     size_t png_bytes = 0;
     knee_png(1, &png, &png_bytes);
-    const reha_upload_options other = {.file_name = "knee.png", .task = "fracture", .idempotency_key = "first"};
-    assert_int_equal(upload_bytes(at.home.clinic, &at.clinician, &other, png, png_bytes, &out, &err), REHA_E_CONFLICT);
+    const reha_upload_options other = {
+        .file_name = "knee.png", .task = "fracture", .idempotency_key = "first"};
+    assert_int_equal(upload_bytes(at.home.clinic, &at.clinician, &other, png, png_bytes, &out, &err),
+                     REHA_E_CONFLICT);
     const reha_upload_options same = {.file_name = "knee.png", .idempotency_key = "first"};
     assert_ok(upload_bytes(at.home.clinic, &at.clinician, &same, png, png_bytes, &out, &err), &err);
     assert_string_equal(item_text(out, 0, "outcome"), "stored");
@@ -268,7 +287,8 @@ static void test_what_cannot_be_asked_for(void **state)
     char path[] = "/tmp/reha-clinic-XXXXXX";
     reha_clinic *clinic = NULL;
     assert_non_null(mkdtemp(path));
-    const reha_clinic_options how = {.home = path, .models_folder = REHA_SOURCE_DIR "/models", .inbox_task = "bone-density"};
+    const reha_clinic_options how = {
+        .home = path, .models_folder = REHA_SOURCE_DIR "/models", .inbox_task = "bone-density"};
     assert_int_equal(reha_clinic_open(&how, &clinic, &err), REHA_E_REFUSED);
     assert_null(clinic);
     char command[96];
@@ -282,8 +302,9 @@ static void test_models_tell_what_is_offered(void **state)
     static const struct {
         const char *task;
         bool is_offered, is_unasked;
-    } known[] = {{"knee-oa", true, true},   {"muscle-us", true, true},     {"fracture", true, false}, {"muscle-injury", true, false},
-                 {"knee-mri", false, false}, {"bone-density", false, false}, {"gate", false, false}};
+    } known[] = {{"knee-oa", true, true},        {"muscle-us", true, true},  {"fracture", true, false},
+                 {"muscle-injury", true, false}, {"knee-mri", false, false}, {"bone-density", false, false},
+                 {"gate", false, false}};
     reha_error err = REHA_ERROR_INIT;
     test_home home;
     json_t *list = NULL;
@@ -309,7 +330,8 @@ static void test_models_tell_what_is_offered(void **state)
     close_home(&home);
 }
 
-/* --- asked by mistake ------------------------------------------------------------------------------------------------ */
+/* --- asked by mistake
+ * ------------------------------------------------------------------------------------------------ */
 
 static const char WHY[] = "<b>wrong</b>\nimage";
 
@@ -319,8 +341,8 @@ static const json_t *asides_of(const json_t *study)
 }
 
 /* *study (json_decref'ed) becomes what it is afterwards; unchanged after a failure. */
-static reha_status set_aside(const stored *at, const reha_actor *actor, const char *result_id, const char *reason,
-                             json_t **study, reha_error *err)
+static reha_status set_aside(const stored *at, const reha_actor *actor, const char *result_id,
+                             const char *reason, json_t **study, reha_error *err)
 {
     json_t *out = NULL;
     json_t *in = json_pack("{s:s?}", "reason", reason);
@@ -365,7 +387,9 @@ static json_t *accept_all(const stored *at, json_t *study)
             json_t *in = json_pack("{s:i, s:s, s:s}", "region", (int)region, "finding",
                                    reha_json_string(finding, "key", ""), "decision", "accept");
             if (reha_finding_needs_decision(finding)) {
-                assert_ok(reha_clinic_review(at->home.clinic, &at->clinician, id, version_of(study), in, &out, &err), &err);
+                assert_ok(reha_clinic_review(at->home.clinic, &at->clinician, id, version_of(study), in, &out,
+                                             &err),
+                          &err);
                 json_decref(study);
                 study = out;
             }
@@ -381,8 +405,10 @@ static json_t *sign(const stored *at, json_t *study, bool again)
     reha_error err = REHA_ERROR_INIT;
     json_t *out = NULL;
     json_t *in = again ? json_pack("{s:s}", "reason", "more was asked") : json_object();
-    assert_ok(again ? reha_clinic_reopen(at->home.clinic, &at->clinician, at->study_id, version_of(study), in, &out, &err)
-                    : reha_clinic_sign(at->home.clinic, &at->clinician, at->study_id, version_of(study), in, &out, &err),
+    assert_ok(again ? reha_clinic_reopen(at->home.clinic, &at->clinician, at->study_id, version_of(study), in,
+                                         &out, &err)
+                    : reha_clinic_sign(at->home.clinic, &at->clinician, at->study_id, version_of(study), in,
+                                       &out, &err),
               &err);
     json_decref(in);
     json_decref(study);
@@ -436,7 +462,8 @@ static void expect_refusals(const stored *at, json_t *study, const char *asked, 
                {"none", "mistake", "no such result", REHA_E_NOT_FOUND},
                {chosen, "mistake", "the program chose this task", REHA_E_CONFLICT}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(set_aside(at, &at->clinician, bad[i].result, bad[i].reason, &study, &err), bad[i].status);
+        assert_int_equal(set_aside(at, &at->clinician, bad[i].result, bad[i].reason, &study, &err),
+                         bad[i].status);
         if (strstr(err.text, bad[i].says) == NULL) {
             fail_msg("%s: %s", bad[i].says, err.text);
         }
@@ -444,13 +471,15 @@ static void expect_refusals(const stored *at, json_t *study, const char *asked, 
     const char *const bodies[] = {"{\"reason\": 3}", "{\"reason\": \"x\", \"finding\": \"oa\"}", "[]"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         json_t *in = json_loads(bodies[i], 0, NULL);
-        assert_int_equal(reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study), in, &out, &err),
-                         REHA_E_ARG);
+        assert_int_equal(
+            reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study), in, &out, &err),
+            REHA_E_ARG);
         json_decref(in);
     }
     json_t *in = json_pack("{s:s}", "reason", "mistake");
-    assert_int_equal(reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study) - 1, in, &out, &err),
-                     REHA_E_STALE);
+    assert_int_equal(
+        reha_clinic_set_aside(at->home.clinic, &at->clinician, asked, version_of(study) - 1, in, &out, &err),
+        REHA_E_STALE);
     json_decref(in);
     assert_null(out);
     json_t *same = read_study(at);
@@ -474,7 +503,8 @@ static void set_aside_at_once(void *context)
     reha_error err = REHA_ERROR_INIT;
     json_t *out = NULL;
     json_t *in = json_pack("{s:s}", "reason", "all saw it");
-    one->status = reha_clinic_set_aside(one->at->home.clinic, &one->actor, one->result_id, one->version, in, &out, &err);
+    one->status = reha_clinic_set_aside(one->at->home.clinic, &one->actor, one->result_id, one->version, in,
+                                        &out, &err);
     json_decref(in);
     json_decref(out);
 }
@@ -489,7 +519,8 @@ static void expect_one_of_many(const stored *at, const char *result_id, int64_t 
     reha_thread *threads[MANY];
     int done = 0;
     for (int i = 0; i < MANY; i++) {
-        all[i] = (hasty){at, add_user(at->home.clinic, names[i], REHA_ROLE_PHYSIOTHERAPIST), result_id, version, REHA_OK};
+        all[i] = (hasty){at, add_user(at->home.clinic, names[i], REHA_ROLE_PHYSIOTHERAPIST), result_id,
+                         version, REHA_OK};
     }
     for (int i = 0; i < MANY; i++) {
         assert_ok(reha_thread_start(set_aside_at_once, &all[i], &threads[i], &err), &err);
@@ -546,17 +577,20 @@ static void test_what_was_asked_by_mistake_is_set_aside(void **state)
     assert_string_equal(reha_json_string(aside, "user_name", ""), "clinician");
     assert_string_equal(reha_json_string(aside, "user_id", ""), at.clinician.user_id);
     assert_string_equal(reha_json_string(aside, "reason", ""), WHY);
-    assert_true(strlen(reha_json_string(aside, "analysed_at", "")) == 24 && strlen(reha_json_string(aside, "created_at", "")) == 24);
+    assert_true(strlen(reha_json_string(aside, "analysed_at", "")) == 24 &&
+                strlen(reha_json_string(aside, "created_at", "")) == 24);
     assert_ok(reha_clinic_result(at.home.clinic, &at.clinician, knee, &out, &err), &err);
     assert_string_equal(reha_json_string(json_object_get(out, "set_aside"), "reason", ""), WHY);
     assert_int_equal(json_array_size(json_object_get(out, "reviews")), 1);
     assert_true(json_array_size(json_object_get(json_object_get(out, "analysis"), "regions")) > 0);
     json_decref(out);
     assert_true(report_says(&at, "(knee-oa): asked for by name, analysed 20"));
-    assert_true(report_says(&at, "set aside by clinician on 20") && report_says(&at, ": &lt;b&gt;wrong&lt;/b&gt; image</p>"));
+    assert_true(report_says(&at, "set aside by clinician on 20") &&
+                report_says(&at, ": &lt;b&gt;wrong&lt;/b&gt; image</p>"));
     expect_noted(&at, 1);
 
-    /* The same request again, also with the version of before, does nothing twice; another reason or person is told who was first. */
+    /* The same request again, also with the version of before, does nothing twice; another reason or person
+     * is told who was first. */
     json_decref(study);
     study = read_study(&at);
     json_t *in = json_pack("{s:s}", "reason", WHY);
@@ -601,7 +635,8 @@ static void test_what_was_asked_by_mistake_is_set_aside(void **state)
     close_home(&at.home);
 }
 
-/* An image whose only task was a mistake: nothing stands, everybody is told, and the study can be signed as that. */
+/* An image whose only task was a mistake: nothing stands, everybody is told, and the study can be signed as
+ * that. */
 static void test_nothing_is_left_to_stand(void **state)
 {
     (void)state;
@@ -616,11 +651,13 @@ static void test_nothing_is_left_to_stand(void **state)
     assert_int_equal(json_array_size(results_of(study)), 0);
     assert_int_equal(json_array_size(json_object_get(study, "tasks")), 0);
     assert_string_equal(reha_json_string(study, "status", ""), "to-review");
-    assert_string_equal(reha_json_string(study, "headline", ""), "no result stands: what was asked for was set aside");
+    assert_string_equal(reha_json_string(study, "headline", ""),
+                        "no result stands: what was asked for was set aside");
     assert_true(report_says(&at, "No result stands") && report_says(&at, "meant the knee"));
     const reha_clinic_comparing how = {0};
-    assert_int_equal(reha_clinic_compare(at.home.clinic, &at.clinician, at.image_id, "another", &how, &out, &err),
-                     REHA_E_CONFLICT);
+    assert_int_equal(
+        reha_clinic_compare(at.home.clinic, &at.clinician, at.image_id, "another", &how, &out, &err),
+        REHA_E_CONFLICT);
     assert_non_null(strstr(err.text, "without a result that stands"));
     study = sign(&at, study, false);
     study = sign(&at, study, true);
@@ -638,7 +675,8 @@ int main(int argc, char **argv)
         return code;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_results_of_tasks_stand_beside_each_other),
-                                       cmocka_unit_test(test_one_job_for_each_task), cmocka_unit_test(test_what_cannot_be_asked_for),
+                                       cmocka_unit_test(test_one_job_for_each_task),
+                                       cmocka_unit_test(test_what_cannot_be_asked_for),
                                        cmocka_unit_test(test_models_tell_what_is_offered),
                                        cmocka_unit_test(test_what_was_asked_by_mistake_is_set_aside),
                                        cmocka_unit_test(test_nothing_is_left_to_stand)};

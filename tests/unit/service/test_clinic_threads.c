@@ -1,4 +1,5 @@
-/* One clinic, many threads: readers, writers, uploads and waiting ones at once; nothing is lost, and the chain verifies. */
+/* One clinic, many threads: readers, writers, uploads and waiting ones at once; nothing is lost, and the
+ * chain verifies. */
 #include "clinic_support.h"
 
 #include "base/threads.h"
@@ -10,7 +11,8 @@ typedef struct crowd {
     char patient_id[REHA_ID_BYTES];
 } crowd;
 
-static reha_status read_lists(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, reha_error *err)
+static reha_status read_lists(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
+                              reha_error *err)
 {
     json_t *out = NULL;
     const reha_query query = {.limit = 20};
@@ -23,17 +25,20 @@ static reha_status read_lists(reha_clinic *clinic, const reha_actor *actor, cons
     return REHA_OK;
 }
 
-static reha_status add_score(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, int value, reha_error *err)
+static reha_status add_score(reha_clinic *clinic, const reha_actor *actor, const char *patient_id, int value,
+                             reha_error *err)
 {
     json_t *out = NULL;
-    json_t *in = json_pack("{s:s, s:s, s:i, s:s}", "instrument", "other", "name", "Count", "value", value, "date", "2026-01-31");
+    json_t *in = json_pack("{s:s, s:s, s:i, s:s}", "instrument", "other", "name", "Count", "value", value,
+                           "date", "2026-01-31");
     const reha_status status = reha_clinic_score_add(clinic, actor, patient_id, in, &out, err);
     json_decref(in);
     json_decref(out);
     return status;
 }
 
-static reha_status upload_picture(reha_clinic *clinic, const reha_actor *actor, size_t thread, int step, reha_error *err)
+static reha_status upload_picture(reha_clinic *clinic, const reha_actor *actor, size_t thread, int step,
+                                  reha_error *err)
 {
     json_t *out = NULL;
     uint8_t *png = NULL;
@@ -57,7 +62,8 @@ static reha_status upload_picture(reha_clinic *clinic, const reha_actor *actor, 
 static reha_status one_user(void *context, size_t index, size_t thread_idx, reha_error *err)
 {
     const crowd *all = context;
-    const reha_actor actor = {.user_id = "u", .role = REHA_ROLE_PHYSIOTHERAPIST, .session_id = {(char)('a' + index)}};
+    const reha_actor actor = {
+        .user_id = "u", .role = REHA_ROLE_PHYSIOTHERAPIST, .session_id = {(char)('a' + index)}};
     (void)thread_idx;
     for (int step = 0; step < STEPS; step++) {
         REHA_TRY(read_lists(all->clinic, &actor, all->patient_id, err));
@@ -90,7 +96,8 @@ static void test_a_crowd(void **state)
     json_decref(out);
     const reha_query query = {.limit = 1};
     assert_ok(reha_clinic_studies(home.clinic, &local, &query, &out, &err), &err);
-    assert_true(reha_json_number(out, "total", 0.0) >= 2.0); /* some of the drawn pictures are alike: duplicates */
+    assert_true(reha_json_number(out, "total", 0.0) >=
+                2.0); /* some of the drawn pictures are alike: duplicates */
     json_decref(out);
     assert_ok(reha_clinic_audit_verify(home.clinic, &local, true, &out, &err), &err);
     assert_true(json_is_true(json_object_get(out, "ok")));

@@ -114,7 +114,8 @@ static void test_two_results(void **state)
 }
 
 /* A stored result tells day and position itself: nobody has to find the film again. */
-static void save_dated(const char *path, const char *digest, double value, const char *day, const char *position)
+static void save_dated(const char *path, const char *digest, double value, const char *day,
+                       const char *position)
 {
     char text[2048];
     (void)snprintf(text, sizeof text, result_form, digest, value);
@@ -253,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_results),
         cmocka_unit_test(test_results_tell_day_and_position),
-                                       cmocka_unit_test(test_foreign_texts_stay_texts),
+        cmocka_unit_test(test_foreign_texts_stay_texts),
         cmocka_unit_test(test_scores_and_pages),
         cmocka_unit_test(test_every_failing_allocation_is_reported),
     };

@@ -34,12 +34,16 @@ static const char *put(const char *name, const void *bytes, size_t count)
 
 /* 3 x 2 grey pixels, uncompressed TIFF: the smallest image that needs no library to write. */
 static const unsigned char tiny_tiff[] = {
-    'I', 'I', 42, 0, 8, 0, 0, 0, 8, 0,                            /* header, 8 entries */
-    0, 1, 3, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 1, 3, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* width 3, height 2 */
-    2, 1, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0, 3, 1, 3, 0, 1, 0, 0, 0, 1, 0, 0, 0, /* 8 bit, no compression */
-    6, 1, 3, 0, 1, 0, 0, 0, 1, 0, 0, 0, 17, 1, 4, 0, 1, 0, 0, 0, 110, 0, 0, 0, /* black is 0, data at 110 */
-    22, 1, 3, 0, 1, 0, 0, 0, 2, 0, 0, 0, 23, 1, 4, 0, 1, 0, 0, 0, 6, 0, 0, 0, /* rows per strip, bytes */
-    0, 0, 0, 0, 10, 20, 30, 40, 50, 60};
+    'I', 'I', 42, 0, 8,  0,  0,  0,  8,   0, /* header, 8 entries */
+    0,   1,   3,  0, 1,  0,  0,  0,  3,   0, 0, 0,
+    1,   1,   3,  0, 1,  0,  0,  0,  2,   0, 0, 0, /* width 3, height 2 */
+    2,   1,   3,  0, 1,  0,  0,  0,  8,   0, 0, 0,
+    3,   1,   3,  0, 1,  0,  0,  0,  1,   0, 0, 0, /* 8 bit, no compression */
+    6,   1,   3,  0, 1,  0,  0,  0,  1,   0, 0, 0,
+    17,  1,   4,  0, 1,  0,  0,  0,  110, 0, 0, 0, /* black is 0, data at 110 */
+    22,  1,   3,  0, 1,  0,  0,  0,  2,   0, 0, 0,
+    23,  1,   4,  0, 1,  0,  0,  0,  6,   0, 0, 0, /* rows per strip, bytes */
+    0,   0,   0,  0, 10, 20, 30, 40, 50,  60};
 
 static void test_reads_by_content_not_name(void **state)
 {
@@ -120,9 +124,9 @@ static void test_side_from_name(void **state)
     static const struct {
         const char *name;
         reha_side side;
-    } cases[] = {{"a/9000099L.jpg", REHA_SIDE_LEFT},   {"9000099R.jpg", REHA_SIDE_RIGHT},
-                 {"knee-right.dcm", REHA_SIDE_RIGHT},  {"L_knee.png", REHA_SIDE_LEFT},
-                 {"LEFT/x.png", REHA_SIDE_UNKNOWN},    {"collar.png", REHA_SIDE_UNKNOWN},
+    } cases[] = {{"a/9000099L.jpg", REHA_SIDE_LEFT},    {"9000099R.jpg", REHA_SIDE_RIGHT},
+                 {"knee-right.dcm", REHA_SIDE_RIGHT},   {"L_knee.png", REHA_SIDE_LEFT},
+                 {"LEFT/x.png", REHA_SIDE_UNKNOWN},     {"collar.png", REHA_SIDE_UNKNOWN},
                  {"left_right.png", REHA_SIDE_UNKNOWN}, {"", REHA_SIDE_UNKNOWN}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(reha_side_from_name(cases[i].name), cases[i].side);
@@ -144,9 +148,11 @@ static void test_digest(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_by_content_not_name), cmocka_unit_test(test_says_what_a_file_is_instead),
-        cmocka_unit_test(test_limits),                    cmocka_unit_test(test_folders_give_their_images),
-        cmocka_unit_test(test_side_from_name),            cmocka_unit_test(test_digest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads_by_content_not_name),
+                                       cmocka_unit_test(test_says_what_a_file_is_instead),
+                                       cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_folders_give_their_images),
+                                       cmocka_unit_test(test_side_from_name),
+                                       cmocka_unit_test(test_digest)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

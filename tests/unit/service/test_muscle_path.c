@@ -5,8 +5,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#define reha_window reha_window_of_dicom /* nn/graph.h has another, and no program but this test needs both  \
-                                          */
+#define reha_window                                                                                          \
+    reha_window_of_dicom /* nn/graph.h has another, and no program but this test needs both                  \
+                          */
 #include "dicom/write.h"
 #undef reha_window
 #include "image/load.h"

@@ -172,7 +172,8 @@ static reha_sandbox *new_sandbox(size_t memory_mib, double wall_s)
     const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     assert_true(length > 0);
     program[length] = '\0';
-    const reha_sandbox_options options = {.program = program, .memory_bytes = memory_mib << 20, .cpu_s = 5.0, .wall_s = wall_s};
+    const reha_sandbox_options options = {
+        .program = program, .memory_bytes = memory_mib << 20, .cpu_s = 5.0, .wall_s = wall_s};
     assert_ok(reha_sandbox_new(&options, &sandbox, &err), &err);
     return sandbox;
 }
@@ -195,7 +196,8 @@ static void test_survives_hostile_workers(void **state)
         reha_error err = REHA_ERROR_INIT;
         reha_sandbox_answer answer;
         json_t *request = json_pack("{s:s}", "how", cases[i].how);
-        assert_int_equal(reha_sandbox_run(sandbox, request, "bytes", 5, NULL, NULL, &answer, &err), cases[i].status);
+        assert_int_equal(reha_sandbox_run(sandbox, request, "bytes", 5, NULL, NULL, &answer, &err),
+                         cases[i].status);
         if (strstr(err.text, cases[i].text) == NULL) {
             fail_msg("%s: %s", cases[i].how, err.text);
         }
@@ -215,7 +217,8 @@ static void test_a_missing_program_is_said(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_sandbox *sandbox = NULL;
-    const reha_sandbox_options options = {.program = "/no/such/program", .memory_bytes = 1 << 30, .cpu_s = 1.0, .wall_s = 2.0};
+    const reha_sandbox_options options = {
+        .program = "/no/such/program", .memory_bytes = 1 << 30, .cpu_s = 1.0, .wall_s = 2.0};
     assert_ok(reha_sandbox_new(&options, &sandbox, &err), &err);
     assert_int_equal(reha_sandbox_warm(sandbox, &err), REHA_E_INTERNAL);
     assert_non_null(strstr(err.text, "cannot be started"));
@@ -250,12 +253,13 @@ static uint8_t *make_zip(const archive_entry *entries, size_t entry_count, size_
     return bytes;
 }
 
-static reha_status unpack(const uint8_t *bytes, size_t count, double entries_max, double bytes_max, size_t *parts, reha_error *err)
+static reha_status unpack(const uint8_t *bytes, size_t count, double entries_max, double bytes_max,
+                          size_t *parts, reha_error *err)
 {
     reha_sandbox_answer answer;
     reha_sandbox *sandbox = new_sandbox(4096, 20.0);
-    json_t *request = json_pack("{s:s, s:f, s:f, s:f}", "op", "unpack", "entries_max", entries_max, "bytes_max", bytes_max,
-                                "ratio_max", 200.0);
+    json_t *request = json_pack("{s:s, s:f, s:f, s:f}", "op", "unpack", "entries_max", entries_max,
+                                "bytes_max", bytes_max, "ratio_max", 200.0);
     const reha_status status = reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err);
     *parts = status == REHA_OK ? answer.part_count : 0;
     reha_sandbox_answer_clear(&answer);
@@ -309,8 +313,10 @@ static void test_archives_are_ingested(void **state)
     const reha_actor local = reha_actor_local();
     knee_png(4, &png[0], &png_bytes[0]);
     knee_png(5, &png[1], &png_bytes[1]);
-    const archive_entry entries[] = {{"a/left.png", png[0], png_bytes[0]}, {"b/x.png", png[1], png_bytes[1]},
-                                     {"b/again.png", png[0], png_bytes[0]}, {"notes.txt", "hello", 5}};
+    const archive_entry entries[] = {{"a/left.png", png[0], png_bytes[0]},
+                                     {"b/x.png", png[1], png_bytes[1]},
+                                     {"b/again.png", png[0], png_bytes[0]},
+                                     {"notes.txt", "hello", 5}};
     uint8_t *archive = make_zip(entries, 4, &zip_bytes);
     const reha_upload_options options = {.file_name = "study.zip"};
     assert_ok(upload_bytes(home.clinic, &local, &options, archive, zip_bytes, &out, &err), &err);
@@ -337,8 +343,9 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_lock_holds), cmocka_unit_test(test_survives_hostile_workers),
-                                       cmocka_unit_test(test_a_missing_program_is_said), cmocka_unit_test(test_archives),
-                                       cmocka_unit_test(test_archives_are_ingested)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_lock_holds), cmocka_unit_test(test_survives_hostile_workers),
+        cmocka_unit_test(test_a_missing_program_is_said), cmocka_unit_test(test_archives),
+        cmocka_unit_test(test_archives_are_ingested)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

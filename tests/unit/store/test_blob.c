@@ -18,7 +18,8 @@ static reha_blobs *blobs;
 static int set_up(void **state)
 {
     (void)state;
-    return mkdtemp(folder) != NULL && reha_secret_start(NULL) == REHA_OK && reha_blobs_open(folder, key, &blobs, NULL) == REHA_OK
+    return mkdtemp(folder) != NULL && reha_secret_start(NULL) == REHA_OK &&
+                   reha_blobs_open(folder, key, &blobs, NULL) == REHA_OK
                ? 0
                : -1;
 }
@@ -59,7 +60,8 @@ static void test_comes_back_whole(void **state)
         assert_memory_equal(back, bytes, sizes[i]);
         reha_free(back);
         if (sizes[i] > 0) {
-            assert_int_equal(reha_blobs_get(blobs, digest, sizes[i] - 1, &back, &back_bytes, &err), REHA_E_LIMIT);
+            assert_int_equal(reha_blobs_get(blobs, digest, sizes[i] - 1, &back, &back_bytes, &err),
+                             REHA_E_LIMIT);
         }
         reha_free(bytes);
     }
@@ -77,7 +79,8 @@ static void test_pieces_equal_the_whole(void **state)
     size_t back_bytes = 0;
     assert_ok(reha_blob_writer_new(blobs, &writer, &err), &err);
     for (size_t at = 0; at < 200000; at += 7777) {
-        assert_ok(reha_blob_writer_add(writer, bytes + at, at + 7777 < 200000 ? 7777 : 200000 - at, &err), &err);
+        assert_ok(reha_blob_writer_add(writer, bytes + at, at + 7777 < 200000 ? 7777 : 200000 - at, &err),
+                  &err);
     }
     assert_ok(reha_blob_writer_end(writer, digest, &back, &back_bytes, &err), &err);
     reha_digest_bytes(bytes, 200000, whole);
@@ -194,7 +197,8 @@ static void test_a_dead_writers_file_is_removed(void **state)
     reha_blobs_close(again);
 }
 
-/* Only what nobody names goes; a second name of the same bytes on disk (as an undelete would find them) opens no more. */
+/* Only what nobody names goes; a second name of the same bytes on disk (as an undelete would find them) opens
+ * no more. */
 static reha_status is_first(void *context, const char *digest, bool *out, reha_error *err)
 {
     (void)err;
@@ -234,9 +238,11 @@ static void test_what_nobody_names_is_swept(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comes_back_whole), cmocka_unit_test(test_pieces_equal_the_whole),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comes_back_whole),
+                                       cmocka_unit_test(test_pieces_equal_the_whole),
                                        cmocka_unit_test(test_nothing_readable_on_disk),
-                                       cmocka_unit_test(test_any_alteration_is_found), cmocka_unit_test(test_names_are_checked),
+                                       cmocka_unit_test(test_any_alteration_is_found),
+                                       cmocka_unit_test(test_names_are_checked),
                                        cmocka_unit_test(test_a_dead_writers_file_is_removed),
                                        cmocka_unit_test(test_what_nobody_names_is_swept)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

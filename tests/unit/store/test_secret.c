@@ -53,7 +53,8 @@ static void test_one_time_codes(void **state)
     static const struct {
         int64_t at;
         uint32_t code;
-    } known[] = {{59, 287082}, {1111111109, 81804}, {1111111111, 50471}, {1234567890, 5924}, {2000000000, 279037}, {20000000000, 353130}};
+    } known[] = {{59, 287082},       {1111111109, 81804},  {1111111111, 50471},
+                 {1234567890, 5924}, {2000000000, 279037}, {20000000000, 353130}};
     char text[REHA_TOTP_TEXT_BYTES];
     int64_t step = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -123,8 +124,11 @@ static int start(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identifiers_sort_and_differ), cmocka_unit_test(test_tokens),
-                                       cmocka_unit_test(test_passwords), cmocka_unit_test(test_one_time_codes),
-                                       cmocka_unit_test(test_key_file), cmocka_unit_test(test_sealed_columns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identifiers_sort_and_differ),
+                                       cmocka_unit_test(test_tokens),
+                                       cmocka_unit_test(test_passwords),
+                                       cmocka_unit_test(test_one_time_codes),
+                                       cmocka_unit_test(test_key_file),
+                                       cmocka_unit_test(test_sealed_columns)};
     return cmocka_run_group_tests(tests, start, NULL);
 }

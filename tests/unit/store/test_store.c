@@ -39,8 +39,9 @@ static void add_patient(reha_store *store, const char *id, const char *pseudonym
 {
     reha_error err = REHA_ERROR_INIT;
     assert_ok(reha_store_do(store, REHA_SQL_PATIENT_ADD,
-                            REHA_BIND(reha_of_text(id), reha_of_text(pseudonym), reha_of_text("Ada \xc3\x84ngstr\xc3\xb6m"),
-                                      reha_of_int(1950), reha_of_text("f"), reha_of_text(NULL), reha_of_text(NULL),
+                            REHA_BIND(reha_of_text(id), reha_of_text(pseudonym),
+                                      reha_of_text("Ada \xc3\x84ngstr\xc3\xb6m"), reha_of_int(1950),
+                                      reha_of_text("f"), reha_of_text(NULL), reha_of_text(NULL),
                                       reha_of_text("2026-01-01T00:00:00.000Z")),
                             NULL, &err),
               &err);
@@ -70,17 +71,22 @@ static void test_values_go_in_and_out(void **state)
     json_t *row = NULL;
     reha_store *store = open_new("values.db");
     add_patient(store, "p1", "P-1");
-    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err), &err);
+    assert_ok(
+        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
+        &err);
     assert_string_equal(reha_json_string(row, "name", ""), "Ada \xc3\x84ngstr\xc3\xb6m");
     assert_int_equal(json_integer_value(json_object_get(row, "birth_year")), 1950);
     assert_true(json_is_null(json_object_get(row, "note")));
     json_decref(row);
     /* Without the permission, the name is not even read. */
-    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, &err), &err);
+    assert_ok(
+        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, &err),
+        &err);
     assert_true(json_is_null(json_object_get(row, "name")));
     json_decref(row);
-    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("no")), &row, &err),
-                     REHA_E_NOT_FOUND);
+    assert_int_equal(
+        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("no")), &row, &err),
+        REHA_E_NOT_FOUND);
     assert_null(row);
     reha_store_close(store);
 }
@@ -92,14 +98,17 @@ static void test_search_folds_case_and_wants_every_word(void **state)
         const char *words;
         int identity;
         int found;
-    } cases[] = {{"ada", 1, 1}, {"\xc3\xa4ngstr\xc3\x96m ada", 1, 1}, {"ada bob", 1, 0}, {"ada", 0, 0}, {"p-1", 0, 1}, {"%", 1, 0}};
+    } cases[] = {{"ada", 1, 1},     {"\xc3\xa4ngstr\xc3\x96m ada", 1, 1},
+                 {"ada bob", 1, 0}, {"ada", 0, 0},
+                 {"p-1", 0, 1},     {"%", 1, 0}};
     reha_error err = REHA_ERROR_INIT;
     reha_store *store = open_new("search.db");
     add_patient(store, "p1", "P-1");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t count = -1;
         assert_ok(reha_store_number(store, REHA_SQL_PATIENTS_COUNT,
-                                    REHA_BIND(reha_of_int(cases[i].identity), reha_of_text(cases[i].words)), &count, &err),
+                                    REHA_BIND(reha_of_int(cases[i].identity), reha_of_text(cases[i].words)),
+                                    &count, &err),
                   &err);
         assert_int_equal(count, cases[i].found);
     }
@@ -112,11 +121,14 @@ static void test_constraints_become_statuses(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_store *store = open_new("constraints.db");
     add_patient(store, "p1", "P-1");
-    const reha_value twice[] = {reha_of_text("p2"), reha_of_text("P-1"), reha_of_text(NULL), reha_of_text(NULL),
-                                reha_of_text(NULL), reha_of_text(NULL), reha_of_text(NULL), reha_of_text("t")};
+    const reha_value twice[] = {reha_of_text("p2"), reha_of_text("P-1"), reha_of_text(NULL),
+                                reha_of_text(NULL), reha_of_text(NULL),  reha_of_text(NULL),
+                                reha_of_text(NULL), reha_of_text("t")};
     assert_int_equal(reha_store_do(store, REHA_SQL_PATIENT_ADD, twice, 8, NULL, &err), REHA_E_CONFLICT);
     assert_int_equal(reha_store_do(store, REHA_SQL_JOB_ADD,
-                                   REHA_BIND(reha_of_text("j"), reha_of_text("no image"), reha_of_text(NULL), reha_of_text("t")), NULL, &err),
+                                   REHA_BIND(reha_of_text("j"), reha_of_text("no image"), reha_of_text(NULL),
+                                             reha_of_text("t")),
+                                   NULL, &err),
                      REHA_E_NOT_FOUND);
     reha_store_close(store);
 }
@@ -131,22 +143,27 @@ static void test_transactions(void **state)
     const int64_t mark = reha_store_change_mark(other);
     assert_ok(reha_store_begin(store, true, &err), &err);
     add_patient(store, "p1", "P-1");
-    assert_int_equal(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
-                     REHA_E_NOT_FOUND);
+    assert_int_equal(
+        reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
+        REHA_E_NOT_FOUND);
     reha_store_rollback(store);
     assert_ok(reha_store_begin(store, false, &err), &err);
     add_patient(store, "p2", "P-2");
     assert_ok(reha_store_commit(store, &err), &err);
-    assert_int_equal(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
-                     REHA_E_NOT_FOUND);
-    assert_ok(reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p2")), &row, &err), &err);
+    assert_int_equal(
+        reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p1")), &row, NULL),
+        REHA_E_NOT_FOUND);
+    assert_ok(
+        reha_store_row(other, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(0), reha_of_text("p2")), &row, &err),
+        &err);
     json_decref(row);
     assert_true(reha_store_change_mark(other) != mark);
     reha_store_close(other);
     reha_store_close(store);
 }
 
-/* Another process that opens the records and goes must not take the journal away from the connections here. */
+/* Another process that opens the records and goes must not take the journal away from the connections here.
+ */
 static void test_another_process_comes_and_goes(void **state)
 {
     (void)state;
@@ -162,7 +179,8 @@ static void test_another_process_comes_and_goes(void **state)
         assert_ok(reha_store_commit(store, &err), &err);
         (void)snprintf(command, sizeof command,
                        "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); "
-                       "assert d.execute('SELECT COUNT(*) FROM patient').fetchone()[0] == %d; d.close()\"", path, round + 1);
+                       "assert d.execute('SELECT COUNT(*) FROM patient').fetchone()[0] == %d; d.close()\"",
+                       path, round + 1);
         assert_int_equal(system(command), 0);
     }
     reha_store_close(second);
@@ -195,7 +213,7 @@ static void expect_no_clear_text(const char *text)
 }
 
 static const char FORMER_PATIENT[] = "01m8n4h5j7zf6mtff6n338ez6v"; /* of golden/home-v1 */
-#define FORMER_STUDY_1  "01m8n4hgdbdb4b3nq055xfpdt7" /* of golden/home-v1 */
+#define FORMER_STUDY_1  "01m8n4hgdbdb4b3nq055xfpdt7"               /* of golden/home-v1 */
 #define FORMER_IMAGE_1  "01m8n4hgdbg5vsy2a6xh6f608b"
 #define FORMER_RESULT_1 "01m8n4hjjkvy5x84cravvhnaat"
 #define FORMER_STUDY_2  "01m8nj87asfgrcn234pws8scb0" /* of golden/home-v2 */
@@ -208,40 +226,47 @@ static void expect_former_records(reha_store *store)
     static const struct {
         reha_sql which;
         const char *id, *key, *text;
-    } known[] = {{REHA_SQL_EPISODES, FORMER_PATIENT, "condition", "knee ZZSECRET"},
-                 {REHA_SQL_EPISODES, FORMER_PATIENT, "surgery", "surgery ZZSECRET"},
-                 {REHA_SQL_EPISODES, FORMER_PATIENT, "goals", "other goals ZZSECRET"},
-                 {REHA_SQL_SCORES, FORMER_PATIENT, "note", "score ZZSECRET"},
-                 {REHA_SQL_SCORES, FORMER_PATIENT, "withdrawn_reason", "withdrawn ZZSECRET"},
-                 {REHA_SQL_PLANS, FORMER_PATIENT, "reason", "more ZZSECRET"},
-                 {REHA_SQL_PREDICTIONS, FORMER_PATIENT, "outcome", "knee-replacement"},
-                 {REHA_SQL_REVIEWS, "01m8n4hjjkvy5x84cravvhnaat", "reason", "reason ZZSECRET"},
-                 {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "comment", "comment ZZSECRET"},
-                 {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "withdrawn_reason", "reopened ZZSECRET"}};
+    } known[] = {
+        {REHA_SQL_EPISODES, FORMER_PATIENT, "condition", "knee ZZSECRET"},
+        {REHA_SQL_EPISODES, FORMER_PATIENT, "surgery", "surgery ZZSECRET"},
+        {REHA_SQL_EPISODES, FORMER_PATIENT, "goals", "other goals ZZSECRET"},
+        {REHA_SQL_SCORES, FORMER_PATIENT, "note", "score ZZSECRET"},
+        {REHA_SQL_SCORES, FORMER_PATIENT, "withdrawn_reason", "withdrawn ZZSECRET"},
+        {REHA_SQL_PLANS, FORMER_PATIENT, "reason", "more ZZSECRET"},
+        {REHA_SQL_PREDICTIONS, FORMER_PATIENT, "outcome", "knee-replacement"},
+        {REHA_SQL_REVIEWS, "01m8n4hjjkvy5x84cravvhnaat", "reason", "reason ZZSECRET"},
+        {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "comment", "comment ZZSECRET"},
+        {REHA_SQL_SIGNATURES, "01m8n4hgdbdb4b3nq055xfpdt7", "withdrawn_reason", "reopened ZZSECRET"}};
     reha_error err = REHA_ERROR_INIT;
     json_t *row = NULL;
     int64_t found = 0;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        assert_ok(reha_store_row(store, known[i].which, REHA_BIND(reha_of_text(known[i].id)), &row, &err), &err);
+        assert_ok(reha_store_row(store, known[i].which, REHA_BIND(reha_of_text(known[i].id)), &row, &err),
+                  &err);
         assert_string_equal(reha_json_string(row, known[i].key, ""), known[i].text);
         json_decref(row);
     }
-    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text(FORMER_PATIENT)), &row, &err), &err);
+    assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text(FORMER_PATIENT)),
+                             &row, &err),
+              &err);
     assert_string_equal(reha_json_string(row, "name", ""), "Erna ZZSECRET");
     assert_string_equal(reha_json_string(row, "note", ""), "changed ZZSECRET");
     assert_int_equal(json_integer_value(json_object_get(row, "birth_year")), 1951);
     json_decref(row);
-    assert_ok(reha_store_row(store, REHA_SQL_PLAN, REHA_BIND(reha_of_text("01m8n4hk7z1d2dtkcjazfmbs7c"), reha_of_int(1)), &row, &err),
+    assert_ok(reha_store_row(store, REHA_SQL_PLAN,
+                             REHA_BIND(reha_of_text("01m8n4hk7z1d2dtkcjazfmbs7c"), reha_of_int(1)), &row,
+                             &err),
               &err);
     assert_string_equal(reha_json_string(json_object_get(row, "content"), "for", ""), "ZZSECRET");
     json_decref(row);
     assert_ok(reha_store_row(store, REHA_SQL_UPLOAD,
-                             REHA_BIND(reha_of_text("01m8n4h4xdgen28frgpvfp0qa8"), reha_of_text("k0")), &row, &err),
+                             REHA_BIND(reha_of_text("01m8n4h4xdgen28frgpvfp0qa8"), reha_of_text("k0")), &row,
+                             &err),
               &err);
     assert_true(json_is_object(json_object_get(row, "answer")));
     json_decref(row);
-    assert_ok(reha_store_number(store, REHA_SQL_PATIENTS_COUNT, REHA_BIND(reha_of_int(1), reha_of_text("erna zzsecret knee")),
-                                &found, &err),
+    assert_ok(reha_store_number(store, REHA_SQL_PATIENTS_COUNT,
+                                REHA_BIND(reha_of_int(1), reha_of_text("erna zzsecret knee")), &found, &err),
               &err);
     assert_int_equal(found, 1);
 }
@@ -268,7 +293,8 @@ static void test_seals_the_records_of_the_first_version(void **state)
     (void)snprintf(path, sizeof path, "%s/records.db", home);
     assert_true(file_has(path, "ZZSECRET"));
     assert_int_equal(reha_store_open(path, &former, false, &store, &err), REHA_E_STALE);
-    assert_int_equal(reha_store_open(path, &keys, true, &store, &err), REHA_E_TAMPERED); /* nothing is sealed with a wrong key */
+    assert_int_equal(reha_store_open(path, &keys, true, &store, &err),
+                     REHA_E_TAMPERED); /* nothing is sealed with a wrong key */
     assert_true(file_has(path, "ZZSECRET"));
     assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
     assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
@@ -286,14 +312,15 @@ static void test_seals_the_records_of_the_first_version(void **state)
     reha_store_close(store);
 }
 
-/* The newest result of every former version stands, as one of the task that its analysis names and nobody had asked for; older
- * ones are history. A result is as unchangeable as before. */
+/* The newest result of every former version stands, as one of the task that its analysis names and nobody had
+ * asked for; older ones are history. A result is as unchangeable as before. */
 static void test_results_of_former_versions_stand(void **state)
 {
     (void)state;
     static const struct {
         const char *study, *image, *result;
-    } newest[] = {{FORMER_STUDY_1, FORMER_IMAGE_1, FORMER_RESULT_1}, {FORMER_STUDY_2, FORMER_IMAGE_2, FORMER_RESULT_2}};
+    } newest[] = {{FORMER_STUDY_1, FORMER_IMAGE_1, FORMER_RESULT_1},
+                  {FORMER_STUDY_2, FORMER_IMAGE_2, FORMER_RESULT_2}};
     for (int version = 1; version <= 2; version++) {
         reha_error err = REHA_ERROR_INIT;
         reha_store *store = NULL;
@@ -307,7 +334,8 @@ static void test_results_of_former_versions_stand(void **state)
         load_former_keys(home, &former);
         (void)snprintf(path, sizeof path, "%s/records.db", home);
         assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
-        assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(newest[version - 1].image)), &rows, &err),
+        assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(newest[version - 1].image)),
+                                  &rows, &err),
                   &err);
         assert_int_equal(json_array_size(rows), 1);
         const json_t *row = json_array_get(rows, 0);
@@ -315,12 +343,14 @@ static void test_results_of_former_versions_stand(void **state)
         assert_string_equal(reha_json_string(row, "task", ""), "knee-oa");
         assert_int_equal(json_integer_value(json_object_get(row, "asked")), 0);
         json_decref(rows);
-        assert_ok(reha_store_row(store, REHA_SQL_JOB_NEWEST, REHA_BIND(reha_of_text(newest[version - 1].image)), &rows, &err),
+        assert_ok(reha_store_row(store, REHA_SQL_JOB_NEWEST,
+                                 REHA_BIND(reha_of_text(newest[version - 1].image)), &rows, &err),
                   &err);
         assert_true(json_is_null(json_object_get(rows, "task")));
         json_decref(rows);
         assert_ok(reha_store_row(store, REHA_SQL_STUDY,
-                                 REHA_BIND(reha_of_int(0), reha_of_text(newest[version - 1].study)), &rows, &err),
+                                 REHA_BIND(reha_of_int(0), reha_of_text(newest[version - 1].study)), &rows,
+                                 &err),
                   &err);
         const json_t *tasks = json_object_get(rows, "tasks");
         assert_int_equal(json_array_size(tasks), 1);
@@ -328,12 +358,13 @@ static void test_results_of_former_versions_stand(void **state)
         json_decref(rows);
         assert_ok(reha_store_check(store, &err), &err);
         reha_store_close(store);
-        (void)snprintf(command, sizeof command,
-                       "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
-                       "for change in ('DELETE FROM result', 'UPDATE result SET task = task', 'UPDATE result SET asked = 1'):\n"
-                       " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
-                       " else:\n  raise SystemExit(1)\"",
-                       path);
+        (void)snprintf(
+            command, sizeof command,
+            "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+            "for change in ('DELETE FROM result', 'UPDATE result SET task = task', 'UPDATE result SET asked = 1'):\n"
+            " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
+            " else:\n  raise SystemExit(1)\"",
+            path);
         assert_int_equal(system(command), 0);
     }
 }
@@ -351,17 +382,23 @@ static void expect_standing(reha_store *store, const char *first, const char *se
     reha_error err = REHA_ERROR_INIT;
     json_t *rows = NULL;
     const char *const wanted[] = {first, second};
-    assert_ok(reha_store_do(store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(FORMER_STUDY_4)), NULL, &err), &err);
-    assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err), &err);
+    assert_ok(
+        reha_store_do(store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(FORMER_STUDY_4)), NULL, &err),
+        &err);
+    assert_ok(reha_store_rows(store, REHA_SQL_RESULTS, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err),
+              &err);
     assert_int_equal(json_array_size(rows), (first != NULL ? 1 : 0) + (second != NULL ? 1 : 0));
     for (size_t i = 0; i < json_array_size(rows); i++) {
         assert_string_equal(reha_json_string(json_array_get(rows, i), "result_id", ""), wanted[i]);
     }
     const size_t count = json_array_size(rows);
     json_decref(rows);
-    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)), &rows, &err), &err);
+    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)),
+                             &rows, &err),
+              &err);
     assert_int_equal(json_array_size(json_object_get(rows, "tasks")), count);
-    assert_int_equal(json_integer_value(json_object_get(rows, "reviewed")) + json_integer_value(json_object_get(rows, "to_review")),
+    assert_int_equal(json_integer_value(json_object_get(rows, "reviewed")) +
+                         json_integer_value(json_object_get(rows, "to_review")),
                      findings);
     json_decref(rows);
 }
@@ -369,13 +406,13 @@ static void expect_standing(reha_store *store, const char *first, const char *se
 static reha_status set_aside(reha_store *store, const char *result, reha_error *err)
 {
     return reha_store_do(store, REHA_SQL_SET_ASIDE_ADD,
-                         REHA_BIND(reha_of_text(result), reha_of_text(FORMER_PETRA_4), reha_of_text("aside ZZSECRET"),
-                                   reha_of_text("2026-12-01T00:00:00.000Z")),
+                         REHA_BIND(reha_of_text(result), reha_of_text(FORMER_PETRA_4),
+                                   reha_of_text("aside ZZSECRET"), reha_of_text("2026-12-01T00:00:00.000Z")),
                          NULL, err);
 }
 
-/* A former home knows nothing that was set aside. What is set aside then lets stand again what it had taken the place of; once,
- * for good, with its reason sealed. */
+/* A former home knows nothing that was set aside. What is set aside then lets stand again what it had taken
+ * the place of; once, for good, with its reason sealed. */
 static void test_what_is_set_aside_stands_no_more(void **state)
 {
     (void)state;
@@ -401,7 +438,9 @@ static void test_what_is_set_aside_stands_no_more(void **state)
     assert_int_equal(set_aside(store, BROKEN_4, &err), REHA_E_CONFLICT);
     assert_int_equal(set_aside(store, "no-result", &err), REHA_E_NOT_FOUND);
 
-    assert_ok(reha_store_rows(store, REHA_SQL_SET_ASIDES, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err), &err);
+    assert_ok(
+        reha_store_rows(store, REHA_SQL_SET_ASIDES, REHA_BIND(reha_of_text(FORMER_IMAGE_4)), &rows, &err),
+        &err);
     assert_int_equal(json_array_size(rows), 2);
     assert_string_equal(reha_json_string(json_array_get(rows, 0), "task", ""), "fracture");
     json_decref(rows);
@@ -414,16 +453,20 @@ static void test_what_is_set_aside_stands_no_more(void **state)
     /* If nothing is left to stand, the study says so instead of showing a headline of what does not count. */
     assert_ok(set_aside(store, CHOSEN_4, &err), &err); /* what the tables allow; the clinic does not */
     expect_standing(store, NULL, NULL, 0);
-    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)), &rows, &err), &err);
+    assert_ok(reha_store_row(store, REHA_SQL_STUDY, REHA_BIND(reha_of_int(0), reha_of_text(FORMER_STUDY_4)),
+                             &rows, &err),
+              &err);
     assert_non_null(strstr(reha_json_string(rows, "headline", ""), "set aside"));
     json_decref(rows);
     assert_ok(reha_store_check(store, &err), &err);
     reha_store_close(store);
-    (void)snprintf(command, sizeof command,
-                   "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
-                   "for change in ('DELETE FROM set_aside', 'UPDATE set_aside SET reason = reason'):\n"
-                   " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
-                   " else:\n  raise SystemExit(1)\"", path);
+    (void)snprintf(
+        command, sizeof command,
+        "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+        "for change in ('DELETE FROM set_aside', 'UPDATE set_aside SET reason = reason'):\n"
+        " try:\n  d.execute(change)\n except sqlite3.IntegrityError as e:\n  assert 'never' in str(e)\n"
+        " else:\n  raise SystemExit(1)\"",
+        path);
     assert_int_equal(system(command), 0);
 }
 
@@ -433,27 +476,31 @@ static void test_sealed_records_are_immutable(void **state)
     (void)state;
     char command[700];
     (void)snprintf(path, sizeof path, "%s/former/records.db", folder);
-    (void)snprintf(command, sizeof command,
-                   "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
-                   "for table in ('review', 'signature', 'withdrawal', 'plan_version', 'prediction'):\n"
-                   " for change in ('DELETE FROM ' + table, 'UPDATE ' + table + ' SET user_id = user_id'):\n"
-                   "  try:\n   d.execute(change)\n  except sqlite3.IntegrityError as e:\n   assert 'never' in str(e)\n"
-                   "  else:\n   raise SystemExit(1)\"", path);
+    (void)snprintf(
+        command, sizeof command,
+        "python3 -c \"\nimport sqlite3\nd = sqlite3.connect('%s')\n"
+        "for table in ('review', 'signature', 'withdrawal', 'plan_version', 'prediction'):\n"
+        " for change in ('DELETE FROM ' + table, 'UPDATE ' + table + ' SET user_id = user_id'):\n"
+        "  try:\n   d.execute(change)\n  except sqlite3.IntegrityError as e:\n   assert 'never' in str(e)\n"
+        "  else:\n   raise SystemExit(1)\"",
+        path);
     assert_int_equal(system(command), 0);
 }
 
-/* Somebody who can write the file, but has no key, cannot give one patient's name to another, nor move it between columns. */
+/* Somebody who can write the file, but has no key, cannot give one patient's name to another, nor move it
+ * between columns. */
 static void test_sealed_values_stay_where_they_are(void **state)
 {
     (void)state;
-    static const char *const attacks[] = {"UPDATE patient SET name = (SELECT name FROM patient WHERE id = 'p2') WHERE id = 'p1'",
-                                          "UPDATE patient SET note = name WHERE id = 'p1'",
-                                          "UPDATE patient SET name = 'Somebody Else' WHERE id = 'p1'",
-                                          "UPDATE patient SET name = 's1' WHERE id = 'p1'",
-                                          "UPDATE patient SET name = '' WHERE id = 'p1'",
-                                          "UPDATE patient SET name = substr(name, 1, 40) WHERE id = 'p1'",
-                                          "UPDATE patient SET birth_year = '1950' WHERE id = 'p1'",
-                                          "UPDATE patient SET name = 's2' || substr(name, 3) WHERE id = 'p1'"};
+    static const char *const attacks[] = {
+        "UPDATE patient SET name = (SELECT name FROM patient WHERE id = 'p2') WHERE id = 'p1'",
+        "UPDATE patient SET note = name WHERE id = 'p1'",
+        "UPDATE patient SET name = 'Somebody Else' WHERE id = 'p1'",
+        "UPDATE patient SET name = 's1' WHERE id = 'p1'",
+        "UPDATE patient SET name = '' WHERE id = 'p1'",
+        "UPDATE patient SET name = substr(name, 1, 40) WHERE id = 'p1'",
+        "UPDATE patient SET birth_year = '1950' WHERE id = 'p1'",
+        "UPDATE patient SET name = 's2' || substr(name, 3) WHERE id = 'p1'"};
     for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++) {
         char name[24];
         char command[400];
@@ -466,16 +513,20 @@ static void test_sealed_values_stay_where_they_are(void **state)
         expect_no_clear_text("ngstr");
         reha_store_close(store);
         expect_no_clear_text("ngstr");
-        (void)snprintf(command, sizeof command,
-                       "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.execute(\\\"%s\\\"); d.commit()\"", path,
-                       attacks[i]);
+        (void)snprintf(
+            command, sizeof command,
+            "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.execute(\\\"%s\\\"); d.commit()\"",
+            path, attacks[i]);
         assert_int_equal(system(command), 0);
         store = open_new(name);
-        if (reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err) != REHA_E_TAMPERED) {
+        if (reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row,
+                           &err) != REHA_E_TAMPERED) {
             fail_msg("not found: %s", attacks[i]);
         }
         assert_non_null(strstr(err.text, "does not open"));
-        assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p2")), &row, &err), &err);
+        assert_ok(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p2")), &row,
+                                 &err),
+                  &err);
         json_decref(row);
         reha_store_close(store);
     }
@@ -494,10 +545,12 @@ static void test_another_key_opens_nothing(void **state)
     assert_int_equal(reha_store_open(path, &other, true, &store, &err), REHA_E_TAMPERED);
     assert_null(store);
     assert_ok(reha_store_open(path, &forged, true, &store, &err), &err);
-    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
-                     REHA_E_TAMPERED);
-    assert_int_equal(reha_store_row(store, REHA_SQL_PATIENT_BY_EXTERNAL, REHA_BIND(reha_of_text("m")), &row, &err),
-                     REHA_E_NOT_FOUND); /* what is not sealed still answers */
+    assert_int_equal(
+        reha_store_row(store, REHA_SQL_PATIENT, REHA_BIND(reha_of_int(1), reha_of_text("p1")), &row, &err),
+        REHA_E_TAMPERED);
+    assert_int_equal(
+        reha_store_row(store, REHA_SQL_PATIENT_BY_EXTERNAL, REHA_BIND(reha_of_text("m")), &row, &err),
+        REHA_E_NOT_FOUND); /* what is not sealed still answers */
     reha_store_close(store);
 }
 
@@ -535,7 +588,8 @@ static reha_store *chain_of(const char *name, int events)
     (void)snprintf(head_path, sizeof head_path, "%s/%s.head", folder, name);
     assert_ok(reha_store_begin(store, true, &err), &err);
     for (int i = 0; i < events; i++) {
-        const reha_audit_event event = {"u1", "reviewer", i % 2 == 0 ? "study.see" : "study.sign", "study", "s1", "{\"a\":1}"};
+        const reha_audit_event event = {"u1",    "reviewer", i % 2 == 0 ? "study.see" : "study.sign",
+                                        "study", "s1",       "{\"a\":1}"};
         assert_ok(reha_audit_append(store, key, &event, &head, &err), &err);
     }
     assert_ok(reha_store_commit(store, &err), &err);
@@ -546,9 +600,11 @@ static reha_store *chain_of(const char *name, int events)
 static void sqlite_shell(const char *sql) /* as somebody with access to the file would do it */
 {
     char command[700];
-    (void)snprintf(command, sizeof command,
-                   "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.executescript(\\\"DROP TRIGGER IF EXISTS audit_keep; "
-                   "DROP TRIGGER IF EXISTS audit_stay; %s\\\"); d.commit()\"", path, sql);
+    (void)snprintf(
+        command, sizeof command,
+        "python3 -c \"import sqlite3; d = sqlite3.connect('%s'); d.executescript(\\\"DROP TRIGGER IF EXISTS audit_keep; "
+        "DROP TRIGGER IF EXISTS audit_stay; %s\\\"); d.commit()\"",
+        path, sql);
     assert_int_equal(system(command), 0);
 }
 
@@ -578,7 +634,7 @@ static void test_any_alteration_is_found(void **state)
         "UPDATE audit SET hash = prev_hash WHERE no = 7;",
         "DELETE FROM audit WHERE no = 4;",
         "DELETE FROM audit WHERE no = 1;",
-        "DELETE FROM audit WHERE no > 6;",                                             /* cut off */
+        "DELETE FROM audit WHERE no > 6;", /* cut off */
         "DELETE FROM audit WHERE no > 6; UPDATE audit_head SET no = 6, hash = (SELECT hash FROM audit WHERE no = 6);",
         "DELETE FROM audit; DELETE FROM audit_head;",
         "UPDATE audit SET no = 20 WHERE no = 8;",
@@ -625,23 +681,33 @@ static void test_immutable_records_say_so(void **state)
     (void)state;
     char command[400];
     reha_store_close(chain_of("immutable.db", 2));
-    (void)snprintf(command, sizeof command,
-                   "python3 -c \"import sqlite3; d = sqlite3.connect('%s')\ntry:\n d.execute('DELETE FROM audit')\nexcept "
-                   "sqlite3.IntegrityError as e:\n assert 'never deleted' in str(e)\nelse:\n raise SystemExit(1)\"", path);
+    (void)snprintf(
+        command, sizeof command,
+        "python3 -c \"import sqlite3; d = sqlite3.connect('%s')\ntry:\n d.execute('DELETE FROM audit')\nexcept "
+        "sqlite3.IntegrityError as e:\n assert 'never deleted' in str(e)\nelse:\n raise SystemExit(1)\"",
+        path);
     assert_int_equal(system(command), 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_statement_is_valid), cmocka_unit_test(test_values_go_in_and_out),
-        cmocka_unit_test(test_search_folds_case_and_wants_every_word), cmocka_unit_test(test_constraints_become_statuses),
-        cmocka_unit_test(test_transactions), cmocka_unit_test(test_another_process_comes_and_goes), cmocka_unit_test(test_owner_only),
-        cmocka_unit_test(test_seals_the_records_of_the_first_version),
-                                       cmocka_unit_test(test_results_of_former_versions_stand), cmocka_unit_test(test_what_is_set_aside_stands_no_more),
-        cmocka_unit_test(test_sealed_records_are_immutable),
-        cmocka_unit_test(test_sealed_values_stay_where_they_are), cmocka_unit_test(test_another_key_opens_nothing), cmocka_unit_test(test_refuses_what_it_does_not_know),
-        cmocka_unit_test(test_chain_verifies), cmocka_unit_test(test_any_alteration_is_found),
-        cmocka_unit_test(test_an_old_database_put_back_is_found), cmocka_unit_test(test_immutable_records_say_so)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_statement_is_valid),
+                                       cmocka_unit_test(test_values_go_in_and_out),
+                                       cmocka_unit_test(test_search_folds_case_and_wants_every_word),
+                                       cmocka_unit_test(test_constraints_become_statuses),
+                                       cmocka_unit_test(test_transactions),
+                                       cmocka_unit_test(test_another_process_comes_and_goes),
+                                       cmocka_unit_test(test_owner_only),
+                                       cmocka_unit_test(test_seals_the_records_of_the_first_version),
+                                       cmocka_unit_test(test_results_of_former_versions_stand),
+                                       cmocka_unit_test(test_what_is_set_aside_stands_no_more),
+                                       cmocka_unit_test(test_sealed_records_are_immutable),
+                                       cmocka_unit_test(test_sealed_values_stay_where_they_are),
+                                       cmocka_unit_test(test_another_key_opens_nothing),
+                                       cmocka_unit_test(test_refuses_what_it_does_not_know),
+                                       cmocka_unit_test(test_chain_verifies),
+                                       cmocka_unit_test(test_any_alteration_is_found),
+                                       cmocka_unit_test(test_an_old_database_put_back_is_found),
+                                       cmocka_unit_test(test_immutable_records_say_so)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

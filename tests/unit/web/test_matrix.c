@@ -171,7 +171,8 @@ static void test_edits_need_the_version(void **state)
     assert_string_not_equal(head.etag, tag);
     assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL),
                      412); /* the second of two clinicians */
-    static const char *const bad[] = {"garbage", "*", "\"", "\"2", "\"2garbage\"", "2", "W/\"2\"", "\"-2\"", "\"\"", ""};
+    static const char *const bad[] = {"garbage", "*",       "\"",     "\"2",  "\"2garbage\"",
+                                      "2",       "W/\"2\"", "\"-2\"", "\"\"", ""};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         what.headers[2][1] = bad[i];
         assert_int_equal(ask(b, REHA_HTTP_PUT, path, &what, "{\"birth_year\": 1961}", NULL, NULL), 400);
@@ -191,7 +192,8 @@ static void test_every_edit_needs_a_version(void **state)
     const sent plain = as(&b->accounts[REHA_ROLE_NONE]);
     assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/openapi.json", &plain, NULL, &description, NULL), 200);
     for (size_t i = 0; i < count; i++) {
-        const bool is_own = strncmp(routes[i].pattern, "/api/v1/session", 15) == 0; /* one's own account: no two clinicians */
+        const bool is_own =
+            strncmp(routes[i].pattern, "/api/v1/session", 15) == 0; /* one's own account: no two clinicians */
         if (routes[i].method == REHA_HTTP_PUT && !is_own) {
             assert_true((routes[i].flags & REHA_ROUTE_IF_MATCH) != 0);
         }
@@ -212,7 +214,8 @@ static void test_every_edit_needs_a_version(void **state)
             json_object_get(json_object_get(json_object_get(description, "paths"), routes[i].pattern),
                             routes[i].method == REHA_HTTP_PUT      ? "put"
                             : routes[i].method == REHA_HTTP_DELETE ? "delete"
-                                                                   : "post"), "responses");
+                                                                   : "post"),
+            "responses");
         assert_non_null(json_object_get(answers, "412"));
         assert_non_null(json_object_get(answers, "428"));
     }

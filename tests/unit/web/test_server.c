@@ -3,7 +3,8 @@
 
 static int open_server(void **state)
 {
-    return open_wire(state, (reha_server_options){.connections_per_client = 12, .head_s = 0.2, .idle_s = 5.0});
+    return open_wire(state,
+                     (reha_server_options){.connections_per_client = 12, .head_s = 0.2, .idle_s = 5.0});
 }
 
 static void test_one_connection_many_requests(void **state)

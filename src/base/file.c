@@ -328,6 +328,20 @@ void reha_paths_clear(reha_paths *paths)
     *paths = (reha_paths){0};
 }
 
+bool reha_path_stays_inside(const char *path)
+{
+    if (path[0] == '/') {
+        return false;
+    }
+    for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+        part += *part == '/' ? 1 : 0;
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0')) {
+            return false;
+        }
+    }
+    return true;
+}
+
 char *reha_path_join(const char *folder, const char *name)
 {
     reha_text joined = {0};

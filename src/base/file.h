@@ -39,6 +39,9 @@ void reha_paths_clear(reha_paths *paths);
 
 /* "a" + "b" -> "a/b" (an absolute b gives b); free with reha_free, NULL if memory is out. */
 char *reha_path_join(const char *folder, const char *name);
+/* Whether `path`, taken from a folder, stays in it: it is relative and has no part "..". Links are not
+ * followed: a folder's own links are its owner's choice. */
+bool reha_path_stays_inside(const char *path);
 /* Borrowed: the part after the last '/'. */
 const char *reha_path_name(const char *path);
 

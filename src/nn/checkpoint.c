@@ -7,6 +7,7 @@
 #include "nn/trainer_priv.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <string.h>
@@ -15,28 +16,19 @@ enum { HEADER_BYTES = 72, CHECKSUM_BYTES = 8, HAS_SECOND = 1, HAS_AVERAGE = 2 };
 static const char magic[8] = {'R', 'H', 'C', 'K', 'P', 'T', '\r', '\n'};
 static const uint32_t version = 1;
 
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t count)
-{
-    const uint8_t *bytes = data;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
-    }
-    return hash;
-}
-
 /* Names, sizes and which of them train; and the optimiser, whose moments mean different things. */
 static uint64_t fingerprint(const reha_trainer *trainer)
 {
     const reha_net *net = trainer->net;
-    uint64_t hash = 0xcbf29ce484222325ULL;
+    uint64_t hash = REHA_HASH64_START;
     for (int i = 0; i < net->param_count; i++) {
         const reha_net_param *param = &net->params[i];
         const uint64_t facts[2] = {param->count, param->train_offset};
-        hash = fnv1a(hash, param->name, strlen(param->name));
-        hash = fnv1a(hash, facts, sizeof facts);
+        hash = reha_hash64(hash, param->name, strlen(param->name));
+        hash = reha_hash64(hash, facts, sizeof facts);
     }
     const uint32_t optimizer = (uint32_t)trainer->options.optimizer;
-    return fnv1a(hash, &optimizer, sizeof optimizer);
+    return reha_hash64(hash, &optimizer, sizeof optimizer);
 }
 
 static uint32_t flags_of(const reha_trainer *trainer)
@@ -100,7 +92,7 @@ reha_status reha_trainer_save(const reha_trainer *trainer, const char *path, reh
             at += sections[i].count * sizeof(float);
         }
     }
-    const uint64_t checksum = fnv1a(0xcbf29ce484222325ULL, file, at);
+    const uint64_t checksum = reha_hash64(REHA_HASH64_START, file, at);
     memcpy(file + at, &checksum, sizeof checksum);
     const reha_status status = reha_file_save(path, file, bytes, err);
     reha_free(file);
@@ -123,7 +115,7 @@ static reha_status check_file(const reha_trainer *trainer, const uint8_t *file, 
                          file_version, version);
     }
     memcpy(&checksum, file + bytes - CHECKSUM_BYTES, sizeof checksum);
-    if (checksum != fnv1a(0xcbf29ce484222325ULL, file, bytes - CHECKSUM_BYTES)) {
+    if (checksum != reha_hash64(REHA_HASH64_START, file, bytes - CHECKSUM_BYTES)) {
         return reha_fail(err, REHA_E_FORMAT, "the checkpoint is damaged: its checksum does not match");
     }
     fill_header(trainer, wanted);

@@ -1,5 +1,6 @@
 #include "nn/graph.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "nn/graph_priv.h"
 
@@ -48,15 +49,6 @@ reha_window reha_window_square(int kernel, int stride, int pad)
 {
     const reha_window window = {kernel, kernel, stride, stride, pad, pad, pad, pad, 1, 1};
     return window;
-}
-
-static uint32_t hash_name(const char *name)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    }
-    return hash;
 }
 
 reha_status reha_graph_new(const char *name, reha_graph **out, reha_error *err)
@@ -174,7 +166,7 @@ reha_value_id reha_graph_append_node(reha_graph *graph, const reha_node *node)
 {
     assert(graph->node_count < graph->node_capacity);
     graph->nodes[graph->node_count] = *node;
-    graph->name_hashes[graph->node_count] = hash_name(node->name);
+    graph->name_hashes[graph->node_count] = reha_hash32_text(node->name);
     return graph->node_count++;
 }
 
@@ -253,7 +245,7 @@ int reha_graph_find_param(const reha_graph *graph, const char *name)
 
 int reha_graph_find_node(const reha_graph *graph, const char *name)
 {
-    const uint32_t hash = hash_name(name);
+    const uint32_t hash = reha_hash32_text(name);
     for (int i = 0; i < graph->node_count; i++) {
         if (graph->name_hashes[i] == hash && strcmp(graph->nodes[i].name, name) == 0) {
             return i;

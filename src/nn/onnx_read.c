@@ -1,6 +1,7 @@
 #include "nn/onnx.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "nn/onnx_priv.h"
 
@@ -55,11 +56,7 @@ reha_status reha_onnx_built(const reha_onnx_op *op, reha_status status)
 
 static reha_onnx_entry *slot_of(const reha_onnx_reader *reader, const char *name)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (const char *c = name; *c != '\0'; c++) {
-        hash = (hash ^ (uint8_t)*c) * 16777619u;
-    }
-    size_t i = hash & (reader->entry_capacity - 1);
+    size_t i = reha_hash32_text(name) & (reader->entry_capacity - 1);
     while (reader->entries[i].name != NULL && strcmp(reader->entries[i].name, name) != 0) {
         i = (i + 1) & (reader->entry_capacity - 1);
     }

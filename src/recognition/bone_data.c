@@ -2,6 +2,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -83,13 +84,6 @@ static int class_of(const char *text)
     return NONE;
 }
 
-static bool leaves_folder(const char *path)
-{
-    const size_t length = strlen(path);
-    return path[0] == '\0' || path[0] == '/' || strncmp(path, "..", 2) == 0 || strstr(path, "/../") != NULL ||
-           (length >= 3 && strcmp(path + length - 3, "/..") == 0);
-}
-
 /* The original's sum from the table, else of the file as it is (a missing one is told when it is looked at).
  */
 static reha_status content_of(const reha_csv *csv, size_t row, int column, reha_bone_item *item,
@@ -98,7 +92,6 @@ static reha_status content_of(const reha_csv *csv, size_t row, int column, reha_
     uint8_t *bytes = NULL;
     size_t count = 0;
     reha_error fault = REHA_ERROR_INIT;
-    uint64_t hash = 0xcbf29ce484222325ULL;
     const char *stated = column >= 0 ? reha_csv_get(csv, row, column) : "";
     if (stated[0] != '\0') {
         (void)snprintf(item->content, sizeof item->content, "%s", stated);
@@ -109,9 +102,7 @@ static reha_status content_of(const reha_csv *csv, size_t row, int column, reha_
         (void)snprintf(item->content, sizeof item->content, "row %zu", row);
         return reha_status_is_input_fault(status) ? REHA_OK : reha_fail(err, status, "%s", fault.text);
     }
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
-    }
+    const uint64_t hash = reha_hash64(REHA_HASH64_START, bytes, count);
     reha_free(bytes);
     (void)snprintf(item->content, sizeof item->content, "%016" PRIx64, hash);
     return REHA_OK;
@@ -127,7 +118,7 @@ static reha_status read_label(const reha_csv *csv, size_t row, const label_colum
     const char *path = reha_csv_get(csv, row, at->path);
     *out = (reha_bone_item){
         .age = (double)NAN, .female = (double)NAN, .bmi = (double)NAN, .t_score = (double)NAN};
-    if (leaves_folder(path)) {
+    if (path[0] == '\0' || !reha_path_stays_inside(path)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder", row + 2);
     }
     out->class_idx = class_of(reha_csv_get(csv, row, at->label));

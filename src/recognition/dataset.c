@@ -25,12 +25,6 @@ static reha_status find_columns(const reha_csv *csv, columns *out, reha_error *e
     return reha_csv_need(csv, "kl", &out->grade, err);
 }
 
-static bool leaves_folder(const char *path)
-{
-    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
-           strstr(path, "/../") != NULL || (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0);
-}
-
 static reha_side parse_side(const char *text)
 {
     if (reha_str_equal_nocase(text, "R") || reha_str_equal_nocase(text, "right")) {
@@ -48,7 +42,7 @@ static reha_status read_row(const reha_csv *csv, size_t row, const columns *at, 
     const size_t line_no = row + 2;
     const char *path = reha_csv_get(csv, row, at->path);
     int64_t grade = -1;
-    if (path[0] == '\0' || leaves_folder(path)) {
+    if (path[0] == '\0' || !reha_path_stays_inside(path)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder", line_no);
     }
     if (!reha_parse_int64(reha_csv_get(csv, row, at->grade), &grade) || grade < 0 || grade > GRADE_MAX) {

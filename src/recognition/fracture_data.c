@@ -2,6 +2,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -419,11 +420,8 @@ reha_status reha_fracture_fingerprint(const char *path, char out[REHA_FRACTURE_F
     enum { PICTURE_BYTES_MAX = 1 << 30 };
     uint8_t *bytes = NULL;
     size_t count = 0;
-    uint64_t hash = 14695981039346656037U;
     REHA_TRY(reha_file_load(path, PICTURE_BYTES_MAX, &bytes, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 1099511628211U;
-    }
+    const uint64_t hash = reha_hash64(REHA_HASH64_START, bytes, count);
     reha_free(bytes);
     (void)snprintf(out, REHA_FRACTURE_FINGERPRINT_BYTES, "%016llx", (unsigned long long)hash);
     return REHA_OK;

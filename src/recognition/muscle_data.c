@@ -2,8 +2,10 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { SPLIT_PARTS = 5 }; /* one of them is held out */
@@ -22,28 +24,12 @@ static reha_status find_columns(const reha_csv *table, columns *out, reha_error 
     return REHA_OK;
 }
 
-/* FNV-1a. */
-static uint32_t hash_text(const char *text)
-{
-    uint32_t hash = 2166136261U;
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (uint8_t)*text) * 16777619U;
-    }
-    return hash;
-}
-
 static const char *split_of(const reha_csv *table, const columns *at, size_t row)
 {
     if (at->split >= 0) {
         return reha_csv_get(table, row, at->split);
     }
-    return hash_text(reha_csv_get(table, row, at->group)) % SPLIT_PARTS == 0 ? "val" : "train";
-}
-
-static bool leaves_folder(const char *path)
-{
-    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
-           strstr(path, "/../") != NULL;
+    return reha_hash32_text(reha_csv_get(table, row, at->group)) % SPLIT_PARTS == 0 ? "val" : "train";
 }
 
 static reha_status read_row(const reha_csv *table, const columns *at, size_t row, const char *folder,
@@ -57,7 +43,8 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
                          "line %zu: structure '%.30s' is neither aponeurosis nor fascicle", row + 2,
                          structure);
     }
-    if (image[0] == '\0' || mask[0] == '\0' || leaves_folder(image) || leaves_folder(mask)) {
+    if (image[0] == '\0' || mask[0] == '\0' || !reha_path_stays_inside(image) ||
+        !reha_path_stays_inside(mask)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
                          row + 2);
     }
@@ -102,6 +89,7 @@ static reha_status read_rows(const reha_csv *table, const char *folder, const ch
         reha_muscle_item *item = &out->items[out->count++];
         rows[out->count - 1] = row;
         REHA_CHECK(read_row(table, &at, row, folder, item, err));
+        (void)snprintf(item->split, sizeof item->split, "%s", split_of(table, &at, row));
         item->group_idx = group_number(table, &at, row, rows, out);
     }
     if (out->count == 0) {

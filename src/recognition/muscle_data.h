@@ -13,6 +13,7 @@ typedef struct reha_muscle_item {
     char *mask_path;  /* owned */
     reha_muscle_map structure;
     size_t group_idx; /* equal for pictures that must not be split, in order of first appearance */
+    char split[16];   /* "train", "val", or the table's own word (cut) */
 } reha_muscle_item;
 
 typedef struct reha_muscle_data {

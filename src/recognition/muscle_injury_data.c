@@ -2,6 +2,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -38,16 +39,6 @@ static const char *cell(const reha_csv *table, size_t row, int column)
     return column >= 0 ? reha_csv_get(table, row, column) : "";
 }
 
-/* FNV-1a, as in muscle_data.c: the two tasks hold out the same groups. */
-static uint32_t hash_text(const char *text)
-{
-    uint32_t hash = 2166136261U;
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (uint8_t)*text) * 16777619U;
-    }
-    return hash;
-}
-
 static bool is_labelled(const reha_csv *table, const columns *at, size_t row)
 {
     return cell(table, row, at->grade)[0] != '\0';
@@ -60,7 +51,7 @@ static const char *group_of(const reha_csv *table, const columns *at, size_t row
 
 static const char *split_of(const reha_csv *table, const columns *at, size_t row)
 {
-    const uint32_t hash = hash_text(group_of(table, at, row));
+    const uint32_t hash = reha_hash32_text(group_of(table, at, row));
     const char *word = cell(table, row, at->split);
     if (at->split < 0) {
         word = hash % VAL_PARTS == 0 ? "val" : "train";
@@ -71,12 +62,6 @@ static const char *split_of(const reha_csv *table, const columns *at, size_t row
     return word;
 }
 
-static bool leaves_folder(const char *path)
-{
-    return path[0] == '/' || strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 ||
-           strstr(path, "/../") != NULL;
-}
-
 static reha_status check_row(const reha_csv *table, const columns *at, size_t row, int64_t *grade,
                              reha_error *err)
 {
@@ -85,7 +70,7 @@ static reha_status check_row(const reha_csv *table, const columns *at, size_t ro
     const char *mask = cell(table, row, at->mask);
     const char *word = cell(table, row, at->grade);
     *grade = 0;
-    if (image[0] == '\0' || leaves_folder(image) || leaves_folder(mask)) {
+    if (image[0] == '\0' || !reha_path_stays_inside(image) || !reha_path_stays_inside(mask)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
                          line);
     }

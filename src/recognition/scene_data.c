@@ -2,6 +2,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "recognition/sampling.h"
@@ -64,15 +65,6 @@ static int by_group(const void *a, const void *b)
     return order != 0 ? order : left->item < right->item ? -1 : 1;
 }
 
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = 1469598103934665603u;
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-    }
-    return hash;
-}
-
 /* Equal names become equal numbers. Until then group_idx holds the row. */
 static reha_status number_groups(const table *from, reha_scene_data *data, reha_error *err)
 {
@@ -85,7 +77,7 @@ static reha_status number_groups(const table *from, reha_scene_data *data, reha_
     }
     qsort(names, data->count, sizeof *names, by_group);
     for (size_t i = 0; i < data->count; i++) {
-        data->items[names[i].item].group_hash = hash_text(names[i].group);
+        data->items[names[i].item].group_hash = reha_hash64_text(names[i].group);
         data->group_count += i == 0 || strcmp(names[i].group, names[i - 1].group) != 0 ? 1 : 0;
         data->items[names[i].item].group_idx = data->group_count - 1;
     }

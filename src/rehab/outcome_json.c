@@ -2,6 +2,7 @@
 #include "rehab/outcome.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -85,14 +86,11 @@ done:
     return status;
 }
 
-/* FNV-1a of 64 bits: the library trusts the sizes that a file of trees states, so a damaged one must not
+/* The library trusts the sizes that a file of trees states, so a damaged one must not
  * reach it. */
 static void checksum_of(const uint8_t *bytes, size_t count, char out[CHECKSUM_BYTES])
 {
-    uint64_t hash = 14695981039346656037ULL;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 1099511628211ULL;
-    }
+    const uint64_t hash = reha_hash64(REHA_HASH64_START, bytes, count);
     (void)snprintf(out, CHECKSUM_BYTES, "%016llx", (unsigned long long)hash);
 }
 

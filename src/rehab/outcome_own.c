@@ -1,5 +1,6 @@
 #include "rehab/outcome_own.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "rehab/outcome_figures.h"
@@ -235,11 +236,7 @@ typedef struct numbering {
 
 static uint32_t number_of(numbering *all, const char *text)
 {
-    uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
-    for (const char *at = text; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 1099511628211ULL;
-    }
-    size_t slot = (size_t)(hash % all->capacity);
+    size_t slot = (size_t)(reha_hash64_text(text) % all->capacity);
     while (all->texts[slot] != NULL && strcmp(all->texts[slot], text) != 0) {
         slot = (slot + 1) % all->capacity;
     }

@@ -1,7 +1,9 @@
 #include "rehab/plan_priv.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,21 +11,19 @@
 static const char *const lists[] = {"exercises", "goals", "advice"};
 enum { LIST_COUNT = sizeof lists / sizeof lists[0] };
 
-/* FNV-1a, 32 bit: finds a change made by hand; it is no protection against malice (the audit chain is). */
+/* Finds a change made by hand; it is no protection against malice (the audit chain is). */
 void reha_plan_digest_(const json_t *line, char out[9])
 {
     static const char *const keys[] = {"text", "dose", "state", "target", "by"};
-    unsigned long hash = 2166136261UL;
+    uint32_t hash = REHA_HASH32_START;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const json_t *value = json_object_get(line, keys[i]);
         char *text =
             value != NULL ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
-        for (const char *p = text; p != NULL && *p != '\0'; p++) {
-            hash = ((hash ^ (unsigned char)*p) * 16777619UL) & 0xffffffffUL;
-        }
+        hash = text != NULL ? reha_hash32(hash, text, strlen(text)) : hash;
         free(text); /* allowed: the block is of jansson */
     }
-    (void)snprintf(out, 9, "%08lx", hash);
+    (void)snprintf(out, 9, "%08" PRIx32, hash);
 }
 
 /* ---- Loading ----------------------------------------------------------------------------------------------

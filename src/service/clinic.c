@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "service/analyse.h"
@@ -361,10 +362,7 @@ reha_status clinic_end_with(clinic_write *write, reha_status status, json_t **ou
 
 static uint64_t mix(uint64_t hash, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * 1099511628211ULL; /* FNV-1a */
-    }
-    return (hash ^ 0xffU) * 1099511628211ULL;
+    return reha_hash64(hash, text, strlen(text) + 1); /* with its end: "a", "bc" is not "ab", "c" */
 }
 
 reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char *action, const char *entity,
@@ -372,7 +370,7 @@ reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char 
 {
     const double at_ms = reha_clock_ms();
     const uint64_t what =
-        mix(mix(mix(mix(14695981039346656037ULL, actor->user_id), actor->session_id), action), id);
+        mix(mix(mix(mix(REHA_HASH64_START, actor->user_id), actor->session_id), action), id);
     clinic_seen *slot = &clinic->seen[what % CLINIC_SEEN];
     reha_mutex_lock(clinic->event_lock);
     const bool is_known = slot->what == what && at_ms - slot->at_ms < SEEN_AGAIN_MS;

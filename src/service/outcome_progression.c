@@ -1,6 +1,7 @@
 #include "service/outcome_progression.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "rehab/outcome_pairs.h"
@@ -240,14 +241,11 @@ static bool find_picture(const json_t *results, const char *knee, double *grade,
     return false;
 }
 
+/* By the id without the side. */
 static uint32_t person_of(const char *knee)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a of the id without the side */
     const size_t length = strlen(knee);
-    for (size_t i = 0; i + 1 < length; i++) {
-        hash = (hash ^ (unsigned char)knee[i]) * 16777619U;
-    }
-    return hash;
+    return reha_hash32(REHA_HASH32_START, knee, length > 0 ? length - 1 : 0);
 }
 
 static reha_status join_row(const reha_csv *csv, size_t row, const int *columns, joining *join,

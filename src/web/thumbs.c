@@ -1,5 +1,6 @@
 #include "web/thumbs_priv.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/sync.h"
 
@@ -44,11 +45,7 @@ reha_status reha_thumbs_new(size_t bytes_max, reha_thumbs **out, reha_error *err
 
 static reha_mutex *maker_of(reha_thumbs *thumbs, const char *key)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (; *key != '\0'; key++) {
-        hash = (hash ^ (uint8_t)*key) * 16777619U;
-    }
-    return thumbs->makers[hash % MAKERS];
+    return thumbs->makers[reha_hash32_text(key) % MAKERS];
 }
 
 void reha_thumbs_make_begin(reha_thumbs *thumbs, const char *key)

@@ -209,12 +209,28 @@ static void test_clock(void **state)
     assert_true(reha_clock_ms() >= start_ms);
 }
 
+static void test_paths_that_leave_a_folder(void **state)
+{
+    (void)state;
+    static const char *const inside[] = {"a", "a/b.png", "..a/b", "a/..b", "a/...", "a//b", "./a", ""};
+    static const char *const outside[] = {"/a", "..", "../a", "a/..", "a/../b", "a//../b", "/"};
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++) {
+        assert_true(reha_path_stays_inside(inside[i]));
+    }
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        assert_false(reha_path_stays_inside(outside[i]));
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_save_and_load), cmocka_unit_test(test_bad_paths),
-        cmocka_unit_test(test_copy),          cmocka_unit_test(test_parallel_loop),
-        cmocka_unit_test(test_random),        cmocka_unit_test(test_folders_beside_the_program),
-        cmocka_unit_test(test_clock)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_paths_that_leave_a_folder),
+                                       cmocka_unit_test(test_save_and_load),
+                                       cmocka_unit_test(test_bad_paths),
+                                       cmocka_unit_test(test_copy),
+                                       cmocka_unit_test(test_parallel_loop),
+                                       cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_folders_beside_the_program),
+                                       cmocka_unit_test(test_clock)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

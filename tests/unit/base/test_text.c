@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -34,6 +35,19 @@ static void test_html_is_escaped(void **state)
     assert_int_equal(reha_text_take(&text, &out, NULL), REHA_OK);
     assert_string_equal(out, "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
     reha_free(out);
+}
+
+/* The published vectors of the authors (Noll's test suite). */
+static void test_hashes(void **state)
+{
+    (void)state;
+    assert_true(reha_hash32_text("") == 0x811c9dc5U);
+    assert_true(reha_hash32_text("a") == 0xe40c292cU);
+    assert_true(reha_hash32_text("foobar") == 0xbf9cf968U);
+    assert_true(reha_hash64_text("") == 0xcbf29ce484222325ULL);
+    assert_true(reha_hash64_text("a") == 0xaf63dc4c8601ec8cULL);
+    assert_true(reha_hash64_text("foobar") == 0x85944171f73967e8ULL);
+    assert_true(reha_hash64(reha_hash64_text("foo"), "bar", 3) == reha_hash64_text("foobar"));
 }
 
 static void test_base64(void **state)
@@ -126,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_growing),
                                        cmocka_unit_test(test_html_is_escaped),
+                                       cmocka_unit_test(test_hashes),
                                        cmocka_unit_test(test_base64),
                                        cmocka_unit_test(test_memory_failure_is_reported_once_at_the_end),
                                        cmocka_unit_test(test_numbers),

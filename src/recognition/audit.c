@@ -1,7 +1,6 @@
 #include "recognition/audit.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "recognition/audit_priv.h"
@@ -14,94 +13,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HASH_COLUMNS = 9, /* 8 differences a row */
-    HASH_ROWS = 8,
-    THUMB_SIDE = 32,
-    NEAR_BITS_MAX = 2,
-    SHORT_SIDE_MIN_PX = 64, /* the analysis refuses smaller ones */
-    FILE_BYTES_MAX = 1 << 30
-};
-static const double NEAR_CORRELATION_MIN = 0.995;
-static const double BLANK_SD_MIN = 1e-3; /* of the thumbnail, relative to its range of values */
+enum { SHORT_SIDE_MIN_PX = 64 }; /* the analysis refuses smaller ones */
 static const double RARE_GRADE_SHARE = 0.05;
 static const double SHORTCUT_AUC = 0.65;
 
 typedef struct audited {
-    bool is_readable;
-    bool is_blank;
     bool is_inverted;
     bool is_small;
-    uint64_t content_hash; /* of the file's bytes */
-    uint64_t look_hash;
-    float thumb[THUMB_SIDE * THUMB_SIDE]; /* mean 0, norm 1 */
-    double mean_level;                    /* of the picture, 0 to 1 of its own type's range */
 } audited;
 
 typedef struct audit {
     reha_dataset data;
     audited *items;
+    reha_look *looks; /* known: the picture could be read */
     reha_load_function load;
     json_t *problems;
 } audit;
-
-static uint64_t fnv1a(const uint8_t *bytes, size_t count)
-{
-    uint64_t hash = 0xcbf29ce484222325ULL;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
-    }
-    return hash;
-}
-
-/* Mean over the cell (column, row) of a columns x rows grid laid over the picture. */
-static double cell_mean(const reha_gray *image, int column, int columns, int row, int rows)
-{
-    const uint32_t x0 = (uint32_t)((uint64_t)column * image->width_px / (uint64_t)columns);
-    const uint32_t y0 = (uint32_t)((uint64_t)row * image->height_px / (uint64_t)rows);
-    uint32_t x1 = (uint32_t)((uint64_t)(column + 1) * image->width_px / (uint64_t)columns);
-    uint32_t y1 = (uint32_t)((uint64_t)(row + 1) * image->height_px / (uint64_t)rows);
-    double sum = 0.0;
-    x1 = x1 > x0 ? x1 : x0 + 1;
-    y1 = y1 > y0 ? y1 : y0 + 1;
-    for (uint32_t y = y0; y < y1; y++) {
-        for (uint32_t x = x0; x < x1; x++) {
-            sum += (double)reha_gray_at(image, x, y);
-        }
-    }
-    return sum / ((double)(x1 - x0) * (double)(y1 - y0));
-}
-
-static void look_at(const reha_gray *image, audited *out)
-{
-    double sum = 0.0;
-    double squares = 0.0;
-    double most = 1.0;
-    for (int row = 0; row < HASH_ROWS; row++) {
-        double left = cell_mean(image, 0, HASH_COLUMNS, row, HASH_ROWS);
-        for (int column = 1; column < HASH_COLUMNS; column++) {
-            const double right = cell_mean(image, column, HASH_COLUMNS, row, HASH_ROWS);
-            out->look_hash = out->look_hash << 1 | (right > left ? 1U : 0U);
-            left = right;
-        }
-    }
-    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
-        const double level = cell_mean(image, i % THUMB_SIDE, THUMB_SIDE, i / THUMB_SIDE, THUMB_SIDE);
-        out->thumb[i] = (float)level;
-        sum += level;
-        most = fmax(most, fabs(level));
-    }
-    const double mean = sum / (THUMB_SIDE * THUMB_SIDE);
-    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
-        out->thumb[i] -= (float)mean;
-        squares += (double)out->thumb[i] * (double)out->thumb[i];
-    }
-    out->is_blank = sqrt(squares / (THUMB_SIDE * THUMB_SIDE)) < BLANK_SD_MIN * most;
-    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE && squares > 0.0; i++) {
-        out->thumb[i] /= (float)sqrt(squares);
-    }
-    out->mean_level = mean / (most > 255.0 ? 65535.0 : 255.0);
-}
 
 static reha_status audit_one(audit *run, size_t index, reha_error *err)
 {
@@ -110,26 +37,18 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
     const reha_knee_crop_spec spec = reha_knee_crop_spec_default();
     reha_acquisition facts = reha_acquisition_unknown();
     reha_gray *image = NULL;
-    uint8_t *bytes = NULL;
-    size_t count = 0;
-    reha_status status = reha_file_load(item->full_path, FILE_BYTES_MAX, &bytes, &count, err);
-    if (status == REHA_OK) {
-        out->content_hash = fnv1a(bytes, count);
-        reha_free(bytes);
-        status = run->load(item->full_path, &image, &facts, err);
-    }
+    reha_status status = run->load(item->full_path, &image, &facts, err);
     if (status != REHA_OK) {
         return reha_status_is_input_fault(status) ? REHA_OK
                                                   : status; /* unreadable: a finding, no fault of ours */
     }
-    out->is_readable = true;
     out->is_small = image->width_px < SHORT_SIDE_MIN_PX || image->height_px < SHORT_SIDE_MIN_PX;
-    look_at(image, out);
+    reha_look_at(image, NULL, &run->looks[index]);
     const size_t square_count = (size_t)spec.size_px * (size_t)spec.size_px;
     float *square = reha_alloc(square_count * sizeof *square);
     if (square == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a crop");
-    } else if (!out->is_blank) {
+    } else if (!run->looks[index].is_blank) {
         const reha_knee_pose pose = reha_knee_pose_whole(image, &spec);
         status = reha_knee_square(image, &pose, &spec, false, square, err);
         out->is_inverted = status == REHA_OK && reha_knee_looks_inverted(square, spec.size_px);
@@ -152,15 +71,16 @@ static void find_bad_images(audit *run)
                                           "export them again in full size; the analysis refuses them");
     for (size_t i = 0; i < run->data.count; i++) {
         const audited *item = &run->items[i];
+        const reha_look *look = &run->looks[i];
         const char *path = run->data.items[i].path;
-        if (!item->is_readable) {
+        if (!look->is_known) {
             reha_problem_add(&unreadable, path, NULL);
-        } else if (item->is_blank) {
+        } else if (look->is_blank) {
             reha_problem_add(&blank, path, NULL);
         } else if (item->is_inverted) {
             reha_problem_add(&inverted, path, NULL);
         }
-        if (item->is_readable && item->is_small) {
+        if (item->is_small) {
             reha_problem_add(&small, path, NULL);
         }
     }
@@ -170,63 +90,45 @@ static void find_bad_images(audit *run)
     reha_problem_close(run->problems, &small);
 }
 
-static double correlation(const audited *a, const audited *b)
+enum { EXACT_LEAK, EXACT_CONFLICT, NEAR_LEAK, NEAR_CONFLICT, EXACT, NEAR, COPIES };
+static const reha_problem_text copy_texts[COPIES] = {
+    {"copy-leak", "error", "copies that stand in two splits",
+     "move all copies to one split: an evaluation would know its answers"},
+    {"label-conflict", "error", "copies with different grades", "have a reader decide, or remove all copies"},
+    {"near-copy-leak", "warning", "almost equal images that stand in two splits",
+     "look at them: if they are one picture, move them to one split"},
+    {"near-label-conflict", "warning", "almost equal images with different grades",
+     "look at them: if they are one picture, have a reader decide"},
+    {"duplicate", "warning", "identical images under several rows", "keep one row of each"},
+    {"near-duplicate", "warning", "images that are almost the same picture",
+     "look at them; keep one row of each, or give them one patient_id"},
+};
+
+typedef struct copies {
+    const reha_dataset *data;
+    reha_problem found[COPIES];
+} copies;
+
+static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
 {
-    double sum = 0.0;
-    for (int i = 0; i < THUMB_SIDE * THUMB_SIDE; i++) {
-        sum += (double)a->thumb[i] * (double)b->thumb[i];
+    copies *to = context;
+    const reha_labelled *left = &to->data->items[first];
+    const reha_labelled *right = &to->data->items[second];
+    reha_problem_add(&to->found[is_exact ? EXACT : NEAR], left->path, right->path);
+    if (left->grade != right->grade) {
+        reha_problem_add(&to->found[is_exact ? EXACT_CONFLICT : NEAR_CONFLICT], left->path, right->path);
     }
-    return sum;
+    if (strcmp(left->split, right->split) != 0) {
+        reha_problem_add(&to->found[is_exact ? EXACT_LEAK : NEAR_LEAK], left->path, right->path);
+    }
 }
 
-/* All pairs: 20,000 images are 2e8 comparisons of one word, about a second. */
 static void find_copies(audit *run)
 {
-    reha_problem exact = reha_problem_new("duplicate", "warning", "byte-identical images under several rows",
-                                          "keep one row of each");
-    reha_problem near_copies =
-        reha_problem_new("near-duplicate", "warning", "images that are almost the same picture",
-                         "look at them; keep one row of each, or give them one patient_id");
-    reha_problem conflict = reha_problem_new("label-conflict", "error", "copies with different grades",
-                                             "have a reader decide, or remove all copies");
-    reha_problem leak =
-        reha_problem_new("copy-leak", "error", "copies that stand in two splits",
-                         "move all copies to one split: an evaluation would know its answers");
-    reha_problem near_leak =
-        reha_problem_new("near-copy-leak", "warning", "almost equal images that stand in two splits",
-                         "look at them: if they are one picture, move them to one split");
-    reha_problem near_conflict =
-        reha_problem_new("near-label-conflict", "warning", "almost equal images with different grades",
-                         "look at them: if they are one picture, have a reader decide");
-    for (size_t i = 0; i < run->data.count; i++) {
-        const audited *a = &run->items[i];
-        for (size_t j = i + 1; j < run->data.count; j++) {
-            const audited *b = &run->items[j];
-            if (__builtin_popcountll(a->look_hash ^ b->look_hash) > NEAR_BITS_MAX || !a->is_readable ||
-                !b->is_readable || a->is_blank || b->is_blank) {
-                continue;
-            }
-            const bool is_exact = a->content_hash == b->content_hash;
-            if (!is_exact && correlation(a, b) < NEAR_CORRELATION_MIN) {
-                continue;
-            }
-            const reha_labelled *left = &run->data.items[i];
-            const reha_labelled *right = &run->data.items[j];
-            reha_problem_add(is_exact ? &exact : &near_copies, left->path, right->path);
-            if (left->grade != right->grade) {
-                reha_problem_add(is_exact ? &conflict : &near_conflict, left->path, right->path);
-            }
-            if (strcmp(left->split, right->split) != 0) {
-                reha_problem_add(is_exact ? &leak : &near_leak, left->path, right->path);
-            }
-        }
-    }
-    reha_problem_close(run->problems, &leak);
-    reha_problem_close(run->problems, &conflict);
-    reha_problem_close(run->problems, &near_leak);
-    reha_problem_close(run->problems, &near_conflict);
-    reha_problem_close(run->problems, &exact);
-    reha_problem_close(run->problems, &near_copies);
+    copies to = {.data = &run->data};
+    reha_problems_open(copy_texts, COPIES, to.found);
+    reha_find_copies(run->looks, run->data.count, tell_copy, &to);
+    reha_problems_close(run->problems, to.found, COPIES);
 }
 
 static reha_status find_patient_leaks(audit *run, reha_error *err)
@@ -238,7 +140,7 @@ static reha_status find_patient_leaks(audit *run, reha_error *err)
     if (split_of == NULL || is_told == NULL) {
         reha_free(split_of);
         reha_free(is_told);
-        json_decref(leak.examples);
+        reha_problem_close(NULL, &leak);
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the patients");
     }
     for (size_t i = 0; i < run->data.count; i++) {
@@ -319,8 +221,8 @@ static reha_status find_shortcut(audit *run, int boundary, double *auc, reha_err
         goto done;
     }
     for (size_t i = 0; i < run->data.count; i++) {
-        if (run->items[i].is_readable) {
-            scores[count] = run->items[i].mean_level;
+        if (run->looks[i].is_known) {
+            scores[count] = run->looks[i].mean_level;
             labels[count++] = run->data.items[i].grade >= boundary;
         }
     }
@@ -383,7 +285,8 @@ reha_status reha_audit_graded(const char *task, int class_count, int boundary, c
     run.problems = json_array();
     REHA_CHECK(reha_dataset_load(data_folder, NULL, &run.data, err));
     run.items = reha_alloc_zero(run.data.count, sizeof *run.items);
-    if (run.items == NULL) {
+    run.looks = reha_alloc_zero(run.data.count, sizeof *run.looks);
+    if (run.items == NULL || run.looks == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
         goto done;
     }
@@ -406,6 +309,7 @@ done:
     json_decref(groups);
     json_decref(run.problems);
     reha_free(run.items);
+    reha_free(run.looks);
     reha_dataset_clear(&run.data);
     return status;
 }

@@ -1,7 +1,7 @@
 /* Audit of a labelled folder before anybody trains on it: what would spoil a model or its evaluation.
  *
- * Found: unreadable and blank images, byte-identical and near-identical copies (64-bit difference hash
- * over the whole picture, Hamming distance at most 2, confirmed by correlation), copies with different
+ * Found: unreadable and blank images, identical and near-identical copies (64-bit difference hash over the
+ * whole picture, Hamming distance at most 2, confirmed by correlation), copies with different
  * labels, patients and copies that stand in two splits (leakage), imbalance of grades and sides,
  * suspected photometric inversion, and shortcuts (does exposure alone tell the grade?). */
 #ifndef REHA_RECOGNITION_AUDIT_H

@@ -4,35 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXAMPLES_MAX = 8, GROUPS_MAX = 24, GROUP_MIN = 20, BY_SIDE = -1 /* then the table's groupings */ };
+enum { GROUPS_MAX = 24, GROUP_MIN = 20, BY_SIDE = -1 /* then the table's groupings */ };
 static const double LOPSIDED_Z = 4.0; /* standard errors between the shares of disease of two groups */
 static const double LOPSIDED_DIFFERENCE = 0.15; /* and at least this much */
-
-reha_problem reha_problem_new(const char *code, const char *severity, const char *what, const char *remedy)
-{
-    return (reha_problem){code, severity, what, remedy, 0, json_array()};
-}
-
-void reha_problem_add(reha_problem *found, const char *first, const char *second)
-{
-    found->count++;
-    if (json_array_size(found->examples) < EXAMPLES_MAX) {
-        (void)json_array_append_new(found->examples, second != NULL ? json_sprintf("%s = %s", first, second)
-                                                                    : json_string(first));
-    }
-}
-
-void reha_problem_close(json_t *problems, reha_problem *found)
-{
-    if (found->count == 0) {
-        json_decref(found->examples);
-        return;
-    }
-    (void)json_array_append_new(problems,
-                                json_pack("{s:s, s:s, s:I, s:s, s:s, s:o}", "code", found->code, "severity",
-                                          found->severity, "count", (json_int_t)found->count, "what",
-                                          found->what, "do", found->remedy, "examples", found->examples));
-}
 
 typedef struct group {
     const char *name;

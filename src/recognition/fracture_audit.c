@@ -1,4 +1,5 @@
 /* `audit-data fracture`: what would spoil a detector or its evaluation. */
+#include "recognition/audit_priv.h"
 #include "recognition/fracture_priv.h"
 
 #include "base/memory.h"
@@ -9,91 +10,59 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXAMPLES_MAX = 5 };
 static const double TINY_SIDE = 0.012; /* shares of the picture */
 static const double HUGE_AREA = 0.5;
 static const double SAME_BOX_IOU = 0.85;
 static const double MANY_WITHOUT = 0.2; /* share of pictures without boxes from which they can be normals */
 
-typedef struct problem {
-    const char *code, *severity, *what, *remedy;
-    json_int_t count;
-    json_t *examples;
-} problem;
-
-static problem problem_new(const char *code, const char *severity, const char *what, const char *remedy)
-{
-    return (problem){code, severity, what, remedy, 0, json_array()};
-}
-
-static void problem_add(problem *found, const char *first, const char *second)
-{
-    char text[512];
-    (void)snprintf(text, sizeof text, "%.240s%s%.240s", first, second != NULL ? " and " : "",
-                   second != NULL ? second : "");
-    if (found->count++ < EXAMPLES_MAX) {
-        (void)json_array_append_new(found->examples, reha_json_text(text));
-    }
-}
-
-static void problem_close(json_t *problems, problem *found)
-{
-    if (found->count > 0) {
-        (void)json_array_append_new(problems,
-                                    json_pack("{s:s, s:s, s:I, s:s, s:s, s:O}", "code", found->code,
-                                              "severity", found->severity, "count", found->count, "what",
-                                              found->what, "do", found->remedy, "examples", found->examples));
-    }
-    json_decref(found->examples);
-}
-
 static void check_boxes(const reha_fracture_data *data, json_t *problems)
 {
-    problem tiny = problem_new("tiny-box", "warning", "boxes with a side below 1.2 % of the picture",
-                               "check them: a slip of the mouse, or too small to be seen after reduction");
-    problem large = problem_new("huge-box", "warning", "boxes over half of the picture",
-                                "check them: they point nowhere");
-    problem twice =
-        problem_new("double-box", "warning", "fractures that are drawn twice", "remove one of the two boxes");
-    problem without =
-        problem_new("without-boxes", "info", "pictures without a box",
-                    "make sure that they are normal: an unlabelled fracture teaches the wrong thing");
+    reha_problem tiny =
+        reha_problem_new("tiny-box", "warning", "boxes with a side below 1.2 % of the picture",
+                         "check them: a slip of the mouse, or too small to be seen after reduction");
+    reha_problem large = reha_problem_new("huge-box", "warning", "boxes over half of the picture",
+                                          "check them: they point nowhere");
+    reha_problem twice = reha_problem_new("double-box", "warning", "fractures that are drawn twice",
+                                          "remove one of the two boxes");
+    reha_problem without =
+        reha_problem_new("without-boxes", "info", "pictures without a box",
+                         "make sure that they are normal: an unlabelled fracture teaches the wrong thing");
     for (size_t i = 0; i < data->image_count; i++) {
         const reha_fracture_image *image = &data->images[i];
         if (image->box_count == 0) {
-            problem_add(&without, image->path, NULL);
+            reha_problem_add(&without, image->path, NULL);
         }
         for (size_t b = 0; b < image->box_count; b++) {
             const reha_edges *box = &data->boxes[image->first_box + b].edges;
             const double width = box->x1 - box->x0;
             const double height = box->y1 - box->y0;
             if (width < TINY_SIDE || height < TINY_SIDE) {
-                problem_add(&tiny, image->path, NULL);
+                reha_problem_add(&tiny, image->path, NULL);
             }
             if (width * height > HUGE_AREA) {
-                problem_add(&large, image->path, NULL);
+                reha_problem_add(&large, image->path, NULL);
             }
             for (size_t k = 0; k < b; k++) {
                 if (reha_edges_iou(box, &data->boxes[image->first_box + k].edges) > SAME_BOX_IOU) {
-                    problem_add(&twice, image->path, NULL);
+                    reha_problem_add(&twice, image->path, NULL);
                 }
             }
         }
     }
-    problem_close(problems, &tiny);
-    problem_close(problems, &large);
-    problem_close(problems, &twice);
-    problem_close(problems, &without);
+    reha_problem_close(problems, &tiny);
+    reha_problem_close(problems, &large);
+    reha_problem_close(problems, &twice);
+    reha_problem_close(problems, &without);
 }
 
 static void check_balance(const reha_fracture_data *data, json_t *classes, json_t *problems)
 {
-    problem rare = problem_new("rare-class", "warning", "classes with less than 10 % of the boxes",
-                               "read their figures with their counts beside them");
-    problem normals =
-        problem_new("no-normals", "warning", "data set in which nearly every picture has a fracture",
-                    "add normal radiographs FROM THE SAME SOURCE: normals from elsewhere teach a detector "
-                    "whose pictures these are");
+    reha_problem rare = reha_problem_new("rare-class", "warning", "classes with less than 10 % of the boxes",
+                                         "read their figures with their counts beside them");
+    reha_problem normals = reha_problem_new(
+        "no-normals", "warning", "data set in which nearly every picture has a fracture",
+        "add normal radiographs FROM THE SAME SOURCE: normals from elsewhere teach a detector "
+        "whose pictures these are");
     size_t without = 0;
     for (int c = 0; c < data->class_count; c++) {
         json_int_t count = 0;
@@ -104,7 +73,7 @@ static void check_balance(const reha_fracture_data *data, json_t *classes, json_
             (void)json_object_set_new(classes, data->classes[c], json_integer(count));
         }
         if (count > 0 && 10 * (size_t)count < data->box_count) {
-            problem_add(&rare, data->classes[c], NULL);
+            reha_problem_add(&rare, data->classes[c], NULL);
         }
     }
     for (size_t i = 0; i < data->image_count; i++) {
@@ -113,55 +82,58 @@ static void check_balance(const reha_fracture_data *data, json_t *classes, json_
     if ((double)without < MANY_WITHOUT * (double)data->image_count) {
         char text[96];
         (void)snprintf(text, sizeof text, "%zu of %zu pictures without a box", without, data->image_count);
-        problem_add(&normals, text, NULL);
+        reha_problem_add(&normals, text, NULL);
     }
-    problem_close(problems, &rare);
-    problem_close(problems, &normals);
+    reha_problem_close(problems, &rare);
+    reha_problem_close(problems, &normals);
 }
 
 /* ---- copies ---- */
 
-typedef struct print_ref {
-    char print[REHA_FRACTURE_FINGERPRINT_BYTES];
-    size_t image_idx;
-} print_ref;
+enum { LEAK, NEAR_LEAK, COPY, COPIES };
+static const reha_problem_text copy_texts[COPIES] = {
+    {"copy-leak", "error", "identical pictures of two patients or sources",
+     "give them one patient_id or source_picture: else training and test share them"},
+    {"near-copy-leak", "warning", "almost equal pictures of two patients or sources",
+     "look at them: if they are one picture, give them one patient_id or source_picture"},
+    {"duplicate", "warning", "identical pictures", "keep one of each"},
+};
 
-static int compare_prints(const void *a, const void *b)
+typedef struct copies {
+    const reha_fracture_data *data;
+    reha_problem found[COPIES];
+} copies;
+
+/* Almost equal pictures of one source are what its augmentation left: nothing to be said. */
+static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
 {
-    const print_ref *left = a;
-    const print_ref *right = b;
-    const int order = strcmp(left->print, right->print);
-    return order != 0 ? order : (left->image_idx > right->image_idx) - (left->image_idx < right->image_idx);
+    copies *to = context;
+    const reha_fracture_image *left = &to->data->images[first];
+    const reha_fracture_image *right = &to->data->images[second];
+    if (left->group_idx != right->group_idx) {
+        reha_problem_add(&to->found[is_exact ? LEAK : NEAR_LEAK], left->path, right->path);
+    } else if (is_exact) {
+        reha_problem_add(&to->found[COPY], left->path, right->path);
+    }
 }
 
-static void check_copies(const reha_fracture_data *data, print_ref *prints, size_t count, json_t *problems)
+static void check_copies(const reha_fracture_data *data, const reha_look *looks, json_t *problems)
 {
-    problem copies = problem_new("duplicate", "warning", "byte-identical pictures", "keep one of each");
-    problem leak =
-        problem_new("copy-leak", "error", "byte-identical pictures of two patients or sources",
-                    "give them one patient_id or source_picture: else training and test share them");
-    qsort(prints, count, sizeof *prints, compare_prints);
-    for (size_t i = 1; i < count; i++) {
-        const reha_fracture_image *left = &data->images[prints[i - 1].image_idx];
-        const reha_fracture_image *right = &data->images[prints[i].image_idx];
-        if (strcmp(prints[i - 1].print, prints[i].print) == 0) {
-            problem_add(left->group_idx == right->group_idx ? &copies : &leak, left->path, right->path);
-        }
-    }
-    problem_close(problems, &leak);
-    problem_close(problems, &copies);
+    copies to = {.data = data};
+    reha_problems_open(copy_texts, COPIES, to.found);
+    reha_find_copies(looks, data->image_count, tell_copy, &to);
+    reha_problems_close(problems, to.found, COPIES);
 }
 
 static reha_status check_files(const reha_fracture_data *data, reha_load_function load,
                                const reha_progress *progress, json_t *problems, reha_error *err)
 {
     reha_status status = REHA_OK;
-    size_t count = 0;
-    problem unreadable =
-        problem_new("unreadable", "error", "pictures that cannot be read", "repair or remove them");
-    problem blank = problem_new("blank", "error", "pictures without any contrast", "remove them");
-    print_ref *prints = reha_alloc_zero(data->image_count, sizeof *prints);
-    if (prints == NULL) {
+    reha_problem unreadable =
+        reha_problem_new("unreadable", "error", "pictures that cannot be read", "repair or remove them");
+    reha_problem blank = reha_problem_new("blank", "error", "pictures without any contrast", "remove them");
+    reha_look *looks = reha_alloc_zero(data->image_count, sizeof *looks);
+    if (looks == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", data->image_count);
     }
     for (size_t i = 0; i < data->image_count && status == REHA_OK; i++) {
@@ -173,30 +145,22 @@ static reha_status check_files(const reha_fracture_data *data, reha_load_functio
                 reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, data->image_count);
             break;
         }
-        if (load(item->full_path, &image, &facts, NULL) != REHA_OK ||
-            reha_fracture_fingerprint(item->full_path, prints[count].print, NULL) != REHA_OK) {
-            problem_add(&unreadable, item->path, NULL);
-            reha_gray_free(image);
+        if (load(item->full_path, &image, &facts, NULL) != REHA_OK) {
+            reha_problem_add(&unreadable, item->path, NULL);
             continue;
         }
-        float low = image->pixels[0];
-        float high = image->pixels[0];
-        for (size_t p = 0; p < (size_t)image->width_px * image->height_px; p++) {
-            low = fminf(low, image->pixels[p]);
-            high = fmaxf(high, image->pixels[p]);
+        reha_look_at(image, NULL, &looks[i]);
+        if (looks[i].is_blank) {
+            reha_problem_add(&blank, item->path, NULL);
         }
-        if (!(high > low)) {
-            problem_add(&blank, item->path, NULL);
-        }
-        prints[count++].image_idx = i;
         reha_gray_free(image);
     }
-    problem_close(problems, &unreadable);
-    problem_close(problems, &blank);
+    reha_problem_close(problems, &unreadable);
+    reha_problem_close(problems, &blank);
     if (status == REHA_OK) {
-        check_copies(data, prints, count, problems);
+        check_copies(data, looks, problems);
     }
-    reha_free(prints);
+    reha_free(looks);
     return status;
 }
 

@@ -2,10 +2,12 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "nn/npy.h"
 #include "nn/onnx.h"
+#include "recognition/audit_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -255,62 +257,41 @@ static reha_status calibrate(reha_model *model, const char *model_folder,
 
 /* ---- audit ---- */
 
-static uint64_t hash_of(const uint8_t *bytes,
-                        size_t count) /* FNV-1a: to find equal files, not to seal them */
-{
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    }
-    return hash;
-}
-
 static reha_status hash_files(const reha_knee_mri_data *data, int plane, uint64_t *out, reha_error *err)
 {
     for (size_t i = 0; i < data->count; i++) {
         uint8_t *bytes = NULL;
         size_t count = 0;
         REHA_TRY(reha_file_load(data->exams[i].paths[plane], (size_t)1 << 30, &bytes, &count, err));
-        out[i] = hash_of(bytes, count);
+        out[i] = reha_hash64(REHA_HASH64_START, bytes, count);
         reha_free(bytes);
     }
     return REHA_OK;
 }
 
-typedef struct finds { /* of one kind */
-    const char *code, *severity, *what, *remedy;
-    json_int_t count;
-    json_t *examples;
-} finds;
+enum { COPY, LEAK, KINDS };
+static const reha_problem_text audit_texts[KINDS] = {
+    {"copy", "warning", "volumes that are there twice", "remove one of each pair"},
+    {"leak", "error", "volumes of the training part that are in the validation part too",
+     "remove them from one of the parts: figures on them mean nothing"},
+};
 
-static void find_copies(const reha_knee_mri_data *data, int plane, const uint64_t *hashes, finds kinds[2])
+static void find_copies(const reha_knee_mri_data *data, int plane, const uint64_t *hashes,
+                        reha_problem kinds[KINDS])
 {
-    enum { EXAMPLES_MAX = 5 };
     for (size_t i = 0; i < data->count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (hashes[i] == hashes[j]) {
                 char text[160];
-                finds *kind = &kinds[data->exams[i].is_validation != data->exams[j].is_validation ? 1 : 0];
+                reha_problem *kind =
+                    &kinds[data->exams[i].is_validation != data->exams[j].is_validation ? LEAK : COPY];
                 (void)snprintf(text, sizeof text, "%.60s and %.60s (%s)", data->exams[j].id,
                                data->exams[i].id, reha_knee_mri_planes[plane]);
-                if (kind->count++ < EXAMPLES_MAX) {
-                    (void)json_array_append_new(kind->examples, reha_json_text(text));
-                }
+                reha_problem_add(kind, text, NULL);
                 break;
             }
         }
     }
-}
-
-static void tell(json_t *problems, finds *kind)
-{
-    if (kind->count > 0) {
-        (void)json_array_append_new(problems,
-                                    json_pack("{s:s, s:s, s:I, s:s, s:s, s:O}", "code", kind->code,
-                                              "severity", kind->severity, "count", kind->count, "what",
-                                              kind->what, "do", kind->remedy, "examples", kind->examples));
-    }
-    json_decref(kind->examples);
 }
 
 static json_t *balance(const reha_knee_mri_data *data, int label)
@@ -333,13 +314,11 @@ static reha_status audit(const char *data_folder, reha_load_function load, const
     json_t *problems = json_array();
     uint64_t *hashes = NULL;
     reha_status status = REHA_OK;
-    finds kinds[2] = {
-        {"copy", "warning", "volumes that are there twice", "remove one of each pair", 0, json_array()},
-        {"leak", "error", "volumes of the training part that are in the validation part too",
-         "remove them from one of the parts: figures on them mean nothing", 0, json_array()}};
+    reha_problem kinds[KINDS];
     (void)load;
     (void)progress;
     *report = NULL;
+    reha_problems_open(audit_texts, KINDS, kinds);
     REHA_CHECK(reha_knee_mri_data_load(data_folder, &data, err));
     hashes = reha_alloc_zero(data.count, sizeof *hashes);
     REHA_CHECK(hashes != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an audit"));
@@ -352,16 +331,13 @@ static reha_status audit(const char *data_folder, reha_load_function load, const
             (void)json_object_set_new(labels, reha_knee_mri_labels[p], balance(&data, p));
         }
     }
-    tell(problems, &kinds[0]);
-    tell(problems, &kinds[1]);
-    kinds[0].examples = kinds[1].examples = NULL; /* gone with their report */
+    reha_problems_close(problems, kinds, KINDS);
     *report = json_pack("{s:s, s:o, s:s, s:I, s:I, s:O, s:O}", "task", "knee-mri", "data",
                         reha_json_text(data_folder), "layout", data.layout, "n", (json_int_t)data.count,
                         "groups", (json_int_t)data.count, "labels", labels, "problems", problems);
     REHA_CHECK(*report != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a report"));
 done:
-    json_decref(kinds[0].examples);
-    json_decref(kinds[1].examples);
+    reha_problems_close(NULL, kinds, KINDS);
     json_decref(labels);
     json_decref(problems);
     reha_free(hashes);

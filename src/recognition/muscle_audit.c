@@ -1,17 +1,15 @@
 /* `audit-data muscle-us`: what would spoil a training on masks: broken files, masks of another size, empty
- * masks, and identical pictures that stand in different similarity groups, where a split by group would tear
- * them apart. */
+ * masks, pictures with two different masks of one structure, and equal or nearly equal pictures that stand in
+ * different similarity groups, where a split by group would tear them apart. */
 #include "recognition/muscle_us_priv.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/memory.h"
+#include "recognition/audit_priv.h"
 #include "recognition/muscle_data.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { EXAMPLES_MAX = 5 };
 
 typedef enum problem {
     UNREADABLE,
@@ -19,13 +17,15 @@ typedef enum problem {
     EMPTY_MASK,
     NO_TISSUE,
     MASK_OUTSIDE,
+    MASKS_DIFFER,
     COPY_ACROSS,
+    NEAR_ACROSS,
+    SAME_ROW,
+    SPLIT_GROUP,
     PROBLEMS
 } problem;
 
-static const struct {
-    const char *code, *severity, *what, *advice;
-} texts[PROBLEMS] = {
+static const reha_problem_text texts[PROBLEMS] = {
     {"unreadable", "error", "image or mask files cannot be read", "replace the files or take the rows out"},
     {"other-size", "error", "masks differ in size from their images",
      "export image and mask at the same size"},
@@ -35,36 +35,27 @@ static const struct {
      "look at them: cropped, blank or no B-mode"},
     {"mask-outside", "warning", "masks lie partly outside of the tissue that was found",
      "look at them: the network cannot learn what it does not see"},
+    {"label-conflict", "error", "identical images have different masks of one structure",
+     "settle which one holds, and keep one row"},
     {"copy-across-groups", "error", "images are identical to one of another similarity group",
-     "give copies one similarity_group, else a split lets test images into training"}};
-
-typedef struct item_facts {
-    uint64_t hash;
-    size_t index;
-} item_facts;
+     "give copies one similarity_group, else a split lets test images into training"},
+    {"near-copy-across-groups", "warning", "images look nearly the same as one of another similarity group",
+     "look at them: frames of one sequence need one similarity_group"},
+    {"duplicate", "warning", "identical images with the same mask stand there twice", "keep one row of each"},
+    {"group-in-two-splits", "error", "images belong to a similarity group that stands in several splits",
+     "keep each group in one split"}};
 
 typedef struct audit {
     reha_muscle_data data;
     reha_load_function load;
-    json_t *examples[PROBLEMS];
-    int counts[PROBLEMS];
-    item_facts *facts;
+    reha_problem found[PROBLEMS];
+    reha_look *looks;      /* of each row's image, in its tissue */
+    uint64_t *mask_hashes; /* 0: not read */
 } audit;
 
 static void report(audit *run, problem which, size_t index)
 {
-    if (run->counts[which]++ < EXAMPLES_MAX) {
-        (void)json_array_append_new(run->examples[which], reha_json_text(run->data.items[index].image));
-    }
-}
-
-static uint64_t hash_pixels(const reha_gray *image)
-{
-    uint64_t hash = 14695981039346656037U ^ image->width_px;
-    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
-        hash = (hash ^ (uint64_t)(int64_t)image->pixels[i]) * 1099511628211U;
-    }
-    return hash;
+    reha_problem_add(&run->found[which], run->data.items[index].image, NULL);
 }
 
 static void look_at_mask(audit *run, size_t index, const reha_gray *image, const reha_gray *mask,
@@ -72,6 +63,8 @@ static void look_at_mask(audit *run, size_t index, const reha_gray *image, const
 {
     size_t drawn = 0;
     size_t outside = 0;
+    run->mask_hashes[index] = reha_hash64(REHA_HASH64_START, mask->pixels,
+                                          (size_t)mask->width_px * mask->height_px * sizeof *mask->pixels);
     if (mask->width_px != image->width_px || mask->height_px != image->height_px) {
         report(run, OTHER_SIZE, index);
         return;
@@ -102,14 +95,13 @@ static reha_status look_at(audit *run, size_t index, reha_error *err)
     reha_acquisition facts;
     reha_muscle_frame frame;
     const reha_muscle_item *item = &run->data.items[index];
-    run->facts[index] = (item_facts){0, index};
     if (run->load(item->image_path, &image, &facts, &fault) != REHA_OK ||
         run->load(item->mask_path, &mask, &facts, &fault) != REHA_OK) {
         report(run, UNREADABLE, index);
         goto done;
     }
-    run->facts[index].hash = hash_pixels(image);
     REHA_CHECK(reha_muscle_frame_find(image, &frame, err));
+    reha_look_at(image, &frame.box, &run->looks[index]);
     if (frame.speckle < 0.5) {
         report(run, NO_TISSUE, index);
     }
@@ -120,42 +112,47 @@ done:
     return status;
 }
 
-static int compare_facts(const void *a, const void *b)
+static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
 {
-    const item_facts *left = a;
-    const item_facts *right = b;
-    return left->hash != right->hash ? (left->hash > right->hash) - (left->hash < right->hash)
-                                     : (left->index > right->index) - (left->index < right->index);
-}
-
-static void find_copies(audit *run)
-{
-    qsort(run->facts, run->data.count, sizeof *run->facts, compare_facts);
-    for (size_t i = 1; i < run->data.count; i++) {
-        const item_facts *before = &run->facts[i - 1];
-        const item_facts *here = &run->facts[i];
-        if (here->hash != 0 && here->hash == before->hash &&
-            run->data.items[here->index].group_idx != run->data.items[before->index].group_idx) {
-            report(run, COPY_ACROSS, here->index);
+    audit *run = context;
+    const reha_muscle_item *left = &run->data.items[first];
+    const reha_muscle_item *right = &run->data.items[second];
+    const bool is_foreign = left->group_idx != right->group_idx;
+    if (is_foreign) {
+        reha_problem_add(&run->found[is_exact ? COPY_ACROSS : NEAR_ACROSS], left->image, right->image);
+    }
+    if (is_exact && left->structure == right->structure && run->mask_hashes[first] != 0 &&
+        run->mask_hashes[second] != 0) {
+        const bool is_same = run->mask_hashes[first] == run->mask_hashes[second];
+        if (!is_same || !is_foreign) { /* of two groups: told already */
+            reha_problem_add(&run->found[is_same ? SAME_ROW : MASKS_DIFFER], left->image, right->image);
         }
     }
 }
 
-static json_t *make_report(const audit *run, const char *data_folder)
+/* Each row once, by the first one of its group. */
+static void find_parted_groups(audit *run)
+{
+    for (size_t i = 1; i < run->data.count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (run->data.items[k].group_idx == run->data.items[i].group_idx) {
+                if (strcmp(run->data.items[k].split, run->data.items[i].split) != 0) {
+                    report(run, SPLIT_GROUP, i);
+                }
+                break;
+            }
+        }
+    }
+}
+
+static json_t *make_report(audit *run, const char *data_folder)
 {
     json_t *problems = json_array();
     int by_structure[REHA_MUSCLE_MAPS] = {0};
     for (size_t i = 0; i < run->data.count; i++) {
         by_structure[run->data.items[i].structure]++;
     }
-    for (int p = 0; p < PROBLEMS; p++) {
-        if (run->counts[p] > 0) {
-            (void)json_array_append_new(
-                problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code, "severity",
-                                    texts[p].severity, "count", run->counts[p], "what", texts[p].what, "do",
-                                    texts[p].advice, "examples", run->examples[p]));
-        }
-    }
+    reha_problems_close(problems, run->found, PROBLEMS);
     return json_pack("{s:s, s:o, s:i, s:i, s:{s:i, s:i}, s:o}", "task", "muscle-us", "data",
                      reha_json_text(data_folder), "n", (int)run->data.count, "groups",
                      (int)run->data.group_count, "masks", "aponeurosis",
@@ -170,12 +167,11 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
     audit run = {.load = load != NULL ? load : reha_load_picture};
     const double start_ms = reha_clock_ms();
     *out = NULL;
-    for (int p = 0; p < PROBLEMS; p++) {
-        run.examples[p] = json_array();
-    }
+    reha_problems_open(texts, PROBLEMS, run.found);
     REHA_CHECK(reha_muscle_data_load(data_folder, NULL, &run.data, err));
-    run.facts = reha_alloc_zero(run.data.count, sizeof *run.facts);
-    if (run.facts == NULL) {
+    run.looks = reha_alloc_zero(run.data.count, sizeof *run.looks);
+    run.mask_hashes = reha_alloc_zero(run.data.count, sizeof *run.mask_hashes);
+    if (run.looks == NULL || run.mask_hashes == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
         goto done;
     }
@@ -187,14 +183,14 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
         REHA_CHECK(look_at(&run, i, err));
         reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
-    find_copies(&run);
+    reha_find_copies(run.looks, run.data.count, tell_copy, &run);
+    find_parted_groups(&run);
     *out = make_report(&run, data_folder);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 done:
-    for (int p = 0; p < PROBLEMS; p++) {
-        json_decref(run.examples[p]);
-    }
-    reha_free(run.facts);
+    reha_problems_close(NULL, run.found, PROBLEMS);
+    reha_free(run.looks);
+    reha_free(run.mask_hashes);
     reha_muscle_data_clear(&run.data);
     return status;
 }

@@ -4,14 +4,14 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "recognition/audit_priv.h"
 #include "recognition/muscle_injury_card.h"
 #include "recognition/muscle_injury_data.h"
-#include "recognition/sampling.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { EXAMPLES_MAX = 5, GRADE_IMAGES_MIN = 20, NEAR_BITS = 2, HASH_W = 9, HASH_H = 8 };
+enum { GRADE_IMAGES_MIN = 20 };
 static const double SPECKLE_MIN = 0.5;
 static const double MASK_MOST = 0.7; /* of the tissue: no focal injury is larger */
 
@@ -31,9 +31,7 @@ typedef enum problem {
     PROBLEMS
 } problem;
 
-static const struct {
-    const char *code, *severity, *what, *advice;
-} texts[PROBLEMS] = {
+static const reha_problem_text texts[PROBLEMS] = {
     {"unreadable", "error", "image or mask files cannot be read", "replace the files or take the rows out"},
     {"other-size", "error", "masks differ in size from their images",
      "export image and mask at the same size"},
@@ -57,49 +55,22 @@ static const struct {
     {"rare-grade", "warning", "grades have fewer than 20 labelled images",
      "collect more: their figures will have wide intervals"}};
 
-typedef struct item_facts {
-    uint64_t hash; /* of all pixels; 0: not read */
-    uint64_t gist; /* of a 9 x 8 miniature: which of two neighbours is brighter */
-    size_t index;
-} item_facts;
+typedef struct copy_marks {
+    bool is_copy, is_near; /* of a picture of another patient or group */
+    bool is_conflict;      /* of one with another grade */
+} copy_marks;
 
 typedef struct audit {
     reha_injury_data data;
     reha_load_function load;
-    json_t *examples[PROBLEMS];
-    int counts[PROBLEMS];
-    item_facts *facts;
+    reha_problem found[PROBLEMS];
+    reha_look *looks; /* of each row's image, in its tissue */
+    copy_marks *copies;
 } audit;
 
 static void report(audit *run, problem which, size_t index)
 {
-    if (run->counts[which]++ < EXAMPLES_MAX) {
-        (void)json_array_append_new(run->examples[which], reha_json_text(run->data.items[index].image));
-    }
-}
-
-static uint64_t hash_pixels(const reha_gray *image)
-{
-    uint64_t hash = 14695981039346656037U ^ image->width_px;
-    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
-        hash = (hash ^ (uint64_t)(int64_t)image->pixels[i]) * 1099511628211U;
-    }
-    return hash != 0 ? hash : 1;
-}
-
-static reha_status find_gist(const reha_gray *image, const reha_muscle_frame *frame, uint64_t *out,
-                             reha_error *err)
-{
-    float mini[HASH_W * HASH_H];
-    *out = 0;
-    REHA_TRY(reha_sample_rect(image, frame->box, REHA_BORDER_NEAREST, (reha_tone){frame->low, frame->high},
-                              HASH_W, HASH_H, mini, err));
-    for (int y = 0; y < HASH_H; y++) {
-        for (int x = 0; x + 1 < HASH_W; x++) {
-            *out = *out << 1 | (mini[y * HASH_W + x] > mini[y * HASH_W + x + 1] ? 1U : 0U);
-        }
-    }
-    return REHA_OK;
+    reha_problem_add(&run->found[which], run->data.items[index].image, NULL);
 }
 
 static void look_at_mask(audit *run, size_t index, const reha_gray *mask, const reha_muscle_frame *frame)
@@ -141,24 +112,22 @@ static reha_status look_at(audit *run, size_t index, reha_error *err)
     reha_acquisition facts;
     reha_muscle_frame frame;
     const reha_injury_item *item = &run->data.items[index];
-    run->facts[index] = (item_facts){0, 0, index};
     if (run->load(item->image_path, &image, &facts, &fault) != REHA_OK ||
         (item->mask_path != NULL && run->load(item->mask_path, &mask, &facts, &fault) != REHA_OK)) {
         report(run, UNREADABLE, index);
         goto done;
     }
-    run->facts[index].hash = hash_pixels(image);
     REHA_CHECK(reha_muscle_frame_find(image, &frame, err));
-    REHA_CHECK(find_gist(image, &frame, &run->facts[index].gist, err));
+    reha_look_at(image, &frame.box, &run->looks[index]);
     if (frame.speckle < SPECKLE_MIN) {
         report(run, NO_TISSUE, index);
     }
     if (mask != NULL && (mask->width_px != image->width_px || mask->height_px != image->height_px)) {
         report(run, OTHER_SIZE, index);
     } else if (mask != NULL) {
-        const int before = run->counts[NO_BELLY];
+        const size_t before = run->found[NO_BELLY].count;
         look_at_mask(run, index, mask, &frame);
-        if (!item->is_labelled && run->counts[NO_BELLY] == before) {
+        if (!item->is_labelled && run->found[NO_BELLY].count == before) {
             REHA_CHECK(look_at_belly(run, index, image, mask, &frame, err));
         }
     }
@@ -168,38 +137,32 @@ done:
     return status;
 }
 
-static int count_bits(uint64_t bits)
+/* The later one of each pair, once however many copies it has. */
+static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
 {
-    int count = 0;
-    for (; bits != 0; bits &= bits - 1) {
-        count++;
-    }
-    return count;
+    audit *run = context;
+    const reha_injury_item *left = &run->data.items[first];
+    const reha_injury_item *right = &run->data.items[second];
+    copy_marks *marks = &run->copies[second];
+    const bool is_foreign = left->group_idx != right->group_idx;
+    marks->is_copy = marks->is_copy || (is_exact && is_foreign);
+    marks->is_near = marks->is_near || (!is_exact && is_foreign);
+    marks->is_conflict = marks->is_conflict ||
+                         (is_exact && left->is_labelled && right->is_labelled && left->grade != right->grade);
 }
 
-/* Every picture against those before it; each is reported once. */
 static void compare_pictures(audit *run)
 {
+    reha_find_copies(run->looks, run->data.count, tell_copy, run);
     for (size_t i = 1; i < run->data.count; i++) {
-        const reha_injury_item *here = &run->data.items[i];
-        bool is_copy = false, is_conflict = false, is_near = false;
-        for (size_t k = 0; k < i && run->facts[i].hash != 0; k++) {
-            const reha_injury_item *other = &run->data.items[k];
-            const bool is_same = run->facts[k].hash == run->facts[i].hash;
-            const bool is_foreign = other->group_idx != here->group_idx;
-            is_copy = is_copy || (is_same && is_foreign);
-            is_conflict = is_conflict ||
-                          (is_same && here->is_labelled && other->is_labelled && other->grade != here->grade);
-            is_near = is_near || (!is_same && is_foreign && run->facts[k].hash != 0 &&
-                                  count_bits(run->facts[k].gist ^ run->facts[i].gist) <= NEAR_BITS);
-        }
-        if (is_copy) {
+        const copy_marks *marks = &run->copies[i];
+        if (marks->is_copy) {
             report(run, COPY_ACROSS, i);
         }
-        if (is_conflict) {
+        if (marks->is_conflict) {
             report(run, COPY_GRADES, i);
         }
-        if (is_near && !is_copy) {
+        if (marks->is_near && !marks->is_copy) {
             report(run, NEAR_ACROSS, i);
         }
     }
@@ -231,12 +194,14 @@ static void count_grades(audit *run, int *by_grade)
     }
     for (int g = 0; run->data.labelled_count > 0 && g < REHA_LESION_GRADES; g++) {
         if (by_grade[g] < GRADE_IMAGES_MIN) {
-            run->counts[RARE_GRADE]++;
-            (void)json_array_append_new(run->examples[RARE_GRADE],
-                                        by_grade[g] == 0
-                                            ? json_sprintf("grade %d: no image", g)
-                                            : json_sprintf("grade %d: %d, such as line %zu", g, by_grade[g],
-                                                           run->data.items[example[g]].line));
+            char text[80];
+            if (by_grade[g] == 0) {
+                (void)snprintf(text, sizeof text, "grade %d: no image", g);
+            } else {
+                (void)snprintf(text, sizeof text, "grade %d: %d, such as line %zu", g, by_grade[g],
+                               run->data.items[example[g]].line);
+            }
+            reha_problem_add(&run->found[RARE_GRADE], text, NULL);
         }
     }
 }
@@ -263,17 +228,10 @@ static json_t *splits_json(const audit *run)
     return splits;
 }
 
-static json_t *make_report(const audit *run, const char *data_folder, const int *by_grade)
+static json_t *make_report(audit *run, const char *data_folder, const int *by_grade)
 {
     json_t *problems = json_array();
-    for (int p = 0; p < PROBLEMS; p++) {
-        if (run->counts[p] > 0) {
-            (void)json_array_append_new(
-                problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code, "severity",
-                                    texts[p].severity, "count", run->counts[p], "what", texts[p].what, "do",
-                                    texts[p].advice, "examples", run->examples[p]));
-        }
-    }
+    reha_problems_close(problems, run->found, PROBLEMS);
     return json_pack("{s:s, s:o, s:i, s:i, s:i, s:[i, i, i, i], s:o, s:o}", "task", REHA_INJURY_TASK, "data",
                      reha_json_text(data_folder), "n", (int)run->data.count, "groups",
                      (int)run->data.group_count, "labelled", (int)run->data.labelled_count,
@@ -289,12 +247,11 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
     int by_grade[REHA_LESION_GRADES] = {0};
     const double start_ms = reha_clock_ms();
     *out = NULL;
-    for (int p = 0; p < PROBLEMS; p++) {
-        run.examples[p] = json_array();
-    }
+    reha_problems_open(texts, PROBLEMS, run.found);
     REHA_CHECK(reha_injury_data_load(data_folder, NULL, &run.data, err));
-    run.facts = reha_alloc_zero(run.data.count, sizeof *run.facts);
-    if (run.facts == NULL) {
+    run.looks = reha_alloc_zero(run.data.count, sizeof *run.looks);
+    run.copies = reha_alloc_zero(run.data.count, sizeof *run.copies);
+    if (run.looks == NULL || run.copies == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
         goto done;
     }
@@ -312,10 +269,9 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
     *out = make_report(&run, data_folder, by_grade);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 done:
-    for (int p = 0; p < PROBLEMS; p++) {
-        json_decref(run.examples[p]);
-    }
-    reha_free(run.facts);
+    reha_problems_close(NULL, run.found, PROBLEMS);
+    reha_free(run.looks);
+    reha_free(run.copies);
     reha_injury_data_clear(&run.data);
     return status;
 }

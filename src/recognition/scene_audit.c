@@ -1,16 +1,16 @@
 /* What would spoil the gate's training: one source or one picture in two splits, one picture as two kinds,
  * kinds without pictures. */
+#include "base/hash.h"
 #include "base/memory.h"
+#include "recognition/audit_priv.h"
 #include "recognition/scene_priv.h"
 
 #include <stdlib.h>
 
 typedef enum problem { SOURCE_ACROSS, COPY_ACROSS, TWO_KINDS, NO_PICTURES, LEFT_OUT, PROBLEMS } problem;
-enum { SPLITS = 3, EXAMPLES_MAX = 5 };
+enum { SPLITS = 3 };
 
-static const struct {
-    const char *code, *severity, *what, *advice;
-} texts[PROBLEMS] = {
+static const reha_problem_text texts[PROBLEMS] = {
     {"group-in-two-splits", "error", "pictures of one person or source stand in two splits",
      "move the whole group to one split"},
     {"copies-across-splits", "error", "one picture stands in two splits", "remove one of them"},
@@ -28,11 +28,9 @@ typedef struct entry {
 
 static uint64_t hash_pixels(const reha_scene_item *item)
 {
-    uint64_t hash = 1469598103934665603u ^ item->width_px ^ ((uint64_t)item->height_px << 32);
-    for (size_t i = 0; i < (size_t)item->width_px * item->height_px; i++) {
-        hash = (hash ^ item->pixels[i]) * 1099511628211u;
-    }
-    return hash;
+    const uint32_t size[2] = {item->width_px, item->height_px};
+    const uint64_t hash = reha_hash64(REHA_HASH64_START, size, sizeof size);
+    return reha_hash64(hash, item->pixels, (size_t)size[0] * size[1] * sizeof *item->pixels);
 }
 
 static int by_key(const void *a, const void *b)
@@ -47,17 +45,8 @@ typedef struct audit {
     reha_scene_data splits[SPLITS];
     entry *entries;
     size_t count;
-    int counts[PROBLEMS];
-    json_t *examples[PROBLEMS];
+    reha_problem found[PROBLEMS];
 } audit;
-
-static void report(audit *run, problem what, const char *example)
-{
-    run->counts[what]++;
-    if (json_array_size(run->examples[what]) < EXAMPLES_MAX) {
-        (void)json_array_append_new(run->examples[what], reha_json_text(example));
-    }
-}
 
 static void fill_entries(audit *run, bool by_group)
 {
@@ -78,7 +67,7 @@ static void compare_neighbours(audit *run)
         const entry *a = &run->entries[i - 1];
         const entry *b = &run->entries[i];
         if (a->key == b->key && a->split != b->split) {
-            report(run, SOURCE_ACROSS, b->item->path);
+            reha_problem_add(&run->found[SOURCE_ACROSS], b->item->path, NULL);
         }
     }
     fill_entries(run, false);
@@ -86,10 +75,10 @@ static void compare_neighbours(audit *run)
         const entry *a = &run->entries[i - 1];
         const entry *b = &run->entries[i];
         if (a->key == b->key && a->split != b->split) {
-            report(run, COPY_ACROSS, b->item->path);
+            reha_problem_add(&run->found[COPY_ACROSS], b->item->path, NULL);
         }
         if (a->key == b->key && a->item->kind != b->item->kind) {
-            report(run, TWO_KINDS, b->item->path);
+            reha_problem_add(&run->found[TWO_KINDS], b->item->path, NULL);
         }
     }
 }
@@ -106,10 +95,10 @@ static json_t *count_kinds(audit *run, const char *const *names)
             }
             (void)json_object_set_new(kinds, reha_scene_name((reha_scene_kind)k), json_integer(n));
             if (n == 0) {
-                report(run, NO_PICTURES, reha_scene_name((reha_scene_kind)k));
+                reha_problem_add(&run->found[NO_PICTURES], reha_scene_name((reha_scene_kind)k), NULL);
             }
         }
-        run->counts[LEFT_OUT] += (int)run->splits[s].left_out;
+        run->found[LEFT_OUT].count += run->splits[s].left_out;
         (void)json_object_set_new(out, names[s], kinds);
     }
     return out;
@@ -119,14 +108,7 @@ static json_t *make_report(audit *run, const char *const *names, const char *dat
 {
     json_t *kinds = count_kinds(run, names);
     json_t *problems = json_array();
-    for (int p = 0; p < PROBLEMS; p++) {
-        if (run->counts[p] > 0) {
-            (void)json_array_append_new(
-                problems, json_pack("{s:s, s:s, s:i, s:s, s:s, s:O}", "code", texts[p].code, "severity",
-                                    texts[p].severity, "count", run->counts[p], "what", texts[p].what, "do",
-                                    texts[p].advice, "examples", run->examples[p]));
-        }
-    }
+    reha_problems_close(problems, run->found, PROBLEMS);
     return json_pack("{s:s, s:o, s:i, s:o, s:o}", "task", "gate", "data", reha_json_text(data_folder), "n",
                      (int)run->count, "kinds", kinds, "problems", problems);
 }
@@ -140,9 +122,7 @@ reha_status scene_audit(const char *data_folder, reha_load_function load, const 
     size_t total = 0;
     (void)progress;
     *out = NULL;
-    for (int p = 0; p < PROBLEMS; p++) {
-        run.examples[p] = json_array();
-    }
+    reha_problems_open(texts, PROBLEMS, run.found);
     for (int s = 0; s < SPLITS; s++) {
         REHA_CHECK(reha_scene_data_load(data_folder, names[s], load, 1, &run.splits[s], err));
         total += run.splits[s].count;
@@ -156,9 +136,7 @@ reha_status scene_audit(const char *data_folder, reha_load_function load, const 
     *out = make_report(&run, names, data_folder);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 done:
-    for (int p = 0; p < PROBLEMS; p++) {
-        json_decref(run.examples[p]);
-    }
+    reha_problems_close(NULL, run.found, PROBLEMS);
     for (int s = 0; s < SPLITS; s++) {
         reha_scene_data_clear(&run.splits[s]);
     }

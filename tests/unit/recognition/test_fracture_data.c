@@ -3,6 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/save.h"
+#include "recognition/fracture.h"
 #include "recognition/fracture_data.h"
 
 #include <math.h>
@@ -271,6 +273,65 @@ static void test_fingerprints(void **state)
     assert_string_equal(print, "af63dc4c8601ec8c"); /* FNV-1a of "a", from its authors' test vectors */
 }
 
+/* A wave, and `lift` on every third pixel: what another compression may leave. */
+static void put_picture(const char *name, double phase, float lift)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_gray *image = NULL;
+    char path[256];
+    assert_ok(reha_gray_new(96, 80, &image, &err), &err);
+    for (int y = 0; y < 80; y++) {
+        for (int x = 0; x < 96; x++) {
+            image->pixels[y * 96 + x] =
+                (float)(120.0 + 60.0 * sin(0.09 * x + phase) * cos(0.07 * y + 2.0 * phase) + 0.4 * x) +
+                (x % 3 == 0 ? lift : 0.0F);
+        }
+    }
+    put(name, "");
+    (void)snprintf(path, sizeof path, "%s/%s", root, name);
+    assert_ok(reha_image_save_png(image, 8, path, &err), &err);
+    reha_gray_free(image);
+}
+
+static void test_audit_finds_copies_of_other_sources(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    (void)state;
+    put_picture("images/a.png", 0.3, 0.0F);
+    put_picture("images/b.png", 0.3, 0.0F);
+    put_picture("images/c.png", 0.3, 3.0F);
+    put_picture("images/d.png", 1.9, 0.0F);
+    put_picture("images/e.png", 1.9, 0.0F);
+    put("boxes/a.txt", "0 0.5 0.5 0.2 0.4\n");
+    put("classes.txt", "line\n");
+    put("index.csv", "name,source_picture\na,1\nb,1\nc,2\nd,3\ne,4\n");
+    assert_ok(reha_recogniser_fracture.audit(root, NULL, NULL, &report, &err), &err);
+    static const struct {
+        const char *code;
+        double count;
+    } wanted[] = {
+        {"copy-leak", 1},      /* d = e */
+        {"near-copy-leak", 2}, /* a and b with c */
+        {"duplicate", 1},      /* a = b of one source */
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        double count = 0.0;
+        size_t at;
+        const json_t *one;
+        json_array_foreach(json_object_get(report, "problems"), at, one)
+        {
+            if (strcmp(reha_json_string(one, "code", ""), wanted[i].code) == 0) {
+                count += reha_json_number(one, "count", 0.0);
+            }
+        }
+        if (count != wanted[i].count) {
+            fail_msg("%s: %g, expected %g", wanted[i].code, count, wanted[i].count);
+        }
+    }
+    json_decref(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup(test_grazpedwri, empty_root),
         cmocka_unit_test_setup(test_unknown_folders, empty_root),
         cmocka_unit_test(test_folds_keep_groups_together_and_repeat),
+        cmocka_unit_test_setup(test_audit_finds_copies_of_other_sources, empty_root),
         cmocka_unit_test_setup(test_fingerprints, empty_root)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -189,6 +189,16 @@ static void the_audit_finds_what_spoils_training(void **state)
     reha_gray *image = muscle_picture_draw(&spec);
     save_picture(image, "a.png");
     save_picture(image, "b.png");
+    for (int i = 0; i < PICTURE_W * PICTURE_H; i++) { /* another gain */
+        image->pixels[i] = floorf(0.97F * image->pixels[i]);
+    }
+    save_picture(image, "near.png");
+    muscle_picture another = spec;
+    another.superficial_y = 150;
+    another.deep_y = 420;
+    reha_gray *third = muscle_picture_draw(&another);
+    save_picture(third, "c.png");
+    reha_gray_free(third);
     for (int i = 0; i < PICTURE_W * PICTURE_H; i++) {
         image->pixels[i] = 0.0F;
     }
@@ -197,17 +207,36 @@ static void the_audit_finds_what_spoils_training(void **state)
     save_picture(image, "mask.png");
     assert_ok(reha_gray_new(10, 10, &small, &err), &err);
     save_picture(small, "small.png");
-    save_text("index.csv",
-              "structure,image,mask,similarity_group\naponeurosis,a.png,mask.png,1\n"
-              "aponeurosis,b.png,empty.png,2\nfascicle,b.png,small.png,2\nfascicle,gone.png,mask.png,3\n");
+    for (int i = 0; i < PICTURE_W * PICTURE_H; i++) {
+        image->pixels[i] = 0.0F;
+    }
+    image->pixels[300 * PICTURE_W + 310] = 255.0F;
+    save_picture(image, "other.png");
+    save_text("index.csv", "structure,image,mask,similarity_group,split\naponeurosis,a.png,mask.png,1,train\n"
+                           "aponeurosis,b.png,empty.png,2,val\nfascicle,b.png,small.png,2,val\n"
+                           "fascicle,gone.png,mask.png,3,train\naponeurosis,near.png,mask.png,4,train\n"
+                           "fascicle,c.png,mask.png,5,train\nfascicle,c.png,other.png,5,train\n"
+                           "fascicle,c.png,mask.png,5,val\n");
     assert_ok(reha_recogniser_muscle_us.audit(folder, NULL, NULL, &report, &err), &err);
     const json_t *problems = json_object_get(report, "problems");
-    static const char *const wanted[] = {"unreadable", "other-size", "empty-mask", "copy-across-groups"};
-    assert_int_equal(json_array_size(problems), 4);
-    for (size_t i = 0; i < 4; i++) {
+    static const struct {
+        const char *code;
+        double count; /* of rows, or of pairs of rows */
+    } wanted[] = {
+        {"unreadable", 1},
+        {"other-size", 1},
+        {"empty-mask", 1},
+        {"label-conflict", 3},          /* c with two masks, the first one twice; a and b */
+        {"copy-across-groups", 2},      /* a is b, which stands there with two structures */
+        {"near-copy-across-groups", 3}, /* near with a and twice with b */
+        {"duplicate", 1},               /* c with the same mask */
+        {"group-in-two-splits", 1},
+    };
+    assert_int_equal(json_array_size(problems), sizeof wanted / sizeof wanted[0]);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         const json_t *one = json_array_get(problems, i);
-        assert_string_equal(reha_json_string(one, "code", ""), wanted[i]);
-        assert_true(reha_json_number(one, "count", 0.0) == 1.0);
+        assert_string_equal(reha_json_string(one, "code", ""), wanted[i].code);
+        assert_true(reha_json_number(one, "count", 0.0) == wanted[i].count);
     }
     json_decref(report);
     reha_gray_free(small);

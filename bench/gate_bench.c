@@ -71,7 +71,7 @@ typedef struct bench {
     sources crops, suspected, films, fractures, ultrasounds, slices, photos;
 } bench;
 
-/* ---- Files ------------------------------------------------------------------------------------------- */
+/* ---- Files ---- */
 
 static reha_status add_source(sources *list, const char *folder, const char *path, reha_error *err)
 {
@@ -165,7 +165,7 @@ static reha_status list_photos(bench *b, const char *folder, reha_error *err)
     return status;
 }
 
-/* ---- One image through the analysis ------------------------------------------------------------------- */
+/* ---- One image through the analysis ---- */
 
 static kind *kind_of(bench *b, const char *name, expectation expected)
 {
@@ -354,7 +354,7 @@ typedef struct change {
     bench_change_kind how;
 } change;
 
-/* ---- All of them ------------------------------------------------------------------------------------- */
+/* ---- All of them ---- */
 
 static reha_status run_change(bench *b, const sources *list, const change *how, reha_error *err)
 {
@@ -571,7 +571,7 @@ static reha_status run_all(bench *b, reha_error *err)
     return reha_fail(err, REHA_E_ARG, "no plan for task '%s'", b->task);
 }
 
-/* ---- Report ------------------------------------------------------------------------------------------ */
+/* ---- Report ---- */
 
 static void print_report(const bench *b)
 {

@@ -201,7 +201,7 @@ static reha_status small_part(reha_random *random, const bench_source *from, con
     return cut(image, x, y, x + side, y + side, out, err);
 }
 
-/* Good images ------------------------------------------------------------------------------------------ */
+/* ---- Good images ---- */
 
 /* As another hospital stores them: the width shows the knee, the height little more than half of it. */
 static reha_status low_window(reha_random *random, const bench_source *from, const reha_gray *image,
@@ -260,7 +260,7 @@ static reha_status mirror(reha_random *random, const bench_source *from, const r
     return REHA_OK;
 }
 
-/* ---- Their names ------------------------------------------------------------------------------------- */
+/* ---- Their names ---- */
 
 reha_status bench_change(bench_change_kind how, reha_random *random, const bench_source *from,
                          const reha_gray *image, reha_gray **out, reha_error *err)

@@ -50,7 +50,7 @@ static reha_status finish(reha_canvas *canvas, reha_gray **out, double *chroma_f
     return status;
 }
 
-/* ---- Pictures that are no knees ----------------------------------------------------------------------- */
+/* ---- Pictures that are no knees ---- */
 
 /* Overlapping shapes of all sizes ("dead leaves") have the statistics of photographs. */
 static void draw_scene(reha_canvas *canvas, reha_random *random, bool is_grey)
@@ -218,7 +218,7 @@ reha_status bench_draw_picture(bench_picture_kind kind, reha_random *random, reh
     return REHA_OK;
 }
 
-/* ---- Metal -------------------------------------------------------------------------------------------- */
+/* ---- Metal ---- */
 
 typedef struct implant {
     reha_canvas *canvas;

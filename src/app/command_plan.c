@@ -36,8 +36,7 @@ static const app_option plan_options[] = {
      offsetof(plan_arguments, guidelines), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-/* ---- On the terminal --------------------------------------------------------------------------------------
- */
+/* ---- On the terminal ---- */
 
 static void print_cause(const json_t *line, const char *indent)
 {
@@ -223,7 +222,7 @@ static void print_plan(const json_t *plan, bool why)
     }
 }
 
-/* ---- The command ------------------------------------------------------------------------------------- */
+/* ---- The command ---- */
 
 static reha_status make_plan(const plan_arguments *given, const char *folder, json_t **out, reha_error *err)
 {

@@ -84,8 +84,7 @@ static void catch_signals(void)
     (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
-/* --- the log
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the log ---- */
 
 typedef struct server_log {
     reha_mutex *lock;
@@ -161,8 +160,7 @@ static void end_log(server_log *log)
     reha_free(log->path);
 }
 
-/* --- the clinic
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the clinic ---- */
 
 /* *is_new: there is something to fill, once the server runs. */
 static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *where, bool *is_new,

@@ -208,7 +208,7 @@ reha_status reha_canvas_save(reha_canvas *canvas, const char *path, reha_error *
     return reha_file_save(path, canvas->bytes, canvas->length, err);
 }
 
-/* --- images ----------------------------------------------------------------------------------- */
+/* ---- images ---- */
 
 reha_rect reha_rect_fit(const reha_gray *image, reha_rect frame)
 {
@@ -445,7 +445,7 @@ void reha_canvas_heat_legend(reha_canvas *canvas, reha_rect box)
     }
 }
 
-/* --- shapes ------------------------------------------------------------------------------------ */
+/* ---- shapes ---- */
 
 static void set_colour(reha_canvas *canvas, reha_colour colour)
 {

@@ -77,7 +77,7 @@ REHA_MUST_USE reha_status reha_canvas_encode(reha_canvas *canvas, uint8_t **out,
                                              reha_error *err);
 REHA_MUST_USE reha_status reha_canvas_save(reha_canvas *canvas, const char *path, reha_error *err);
 
-/* --- images ----------------------------------------------------------------------------------- */
+/* ---- images ---- */
 
 /* The largest box with the image's shape (true to its spacing where that is known and uneven) in the
  * middle of `frame`. */
@@ -103,7 +103,7 @@ reha_colour reha_heat_colour(double value);
 /* A horizontal strip of these colours, for a legend. */
 void reha_canvas_heat_legend(reha_canvas *canvas, reha_rect box);
 
-/* --- shapes ------------------------------------------------------------------------------------ */
+/* ---- shapes ---- */
 
 typedef struct reha_stroke {
     reha_colour colour;
@@ -134,7 +134,7 @@ typedef struct reha_bar {
 void reha_canvas_bars(reha_canvas *canvas, reha_rect box, const reha_bar *bars, size_t count, double top,
                       double size, reha_colour text_colour);
 
-/* --- text -------------------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 typedef enum reha_align { REHA_ALIGN_LEFT, REHA_ALIGN_CENTRE, REHA_ALIGN_RIGHT } reha_align;
 

@@ -18,7 +18,7 @@ static const double SET_LIKENESS = 0.06;             /* sides of originals of on
 
 const char *const reha_bone_class_names[REHA_BONE_CLASSES] = {"normal", "osteopenia", "osteoporosis"};
 
-/* ---- Tables as people write them ------------------------------------------------------------------ */
+/* ---- Tables as people write them ---- */
 
 /* Letters and digits only, small: "height  (meter)" is "heightmeter". */
 static void plain_name(const char *text, char out[NAME_BYTES])
@@ -70,7 +70,7 @@ static void trimmed(const char *text, char *out, size_t out_bytes)
     (void)snprintf(out, out_bytes, "%.*s", (int)(length < out_bytes ? length : out_bytes - 1), text);
 }
 
-/* ---- labels.csv ----------------------------------------------------------------------------------- */
+/* ---- labels.csv ---- */
 
 static int class_of(const char *text)
 {
@@ -175,7 +175,7 @@ done:
     return status;
 }
 
-/* ---- patients.csv --------------------------------------------------------------------------------- */
+/* ---- patients.csv ---- */
 
 typedef struct patient_columns {
     int id, age, sex, height, weight, bmi, t_score;
@@ -266,7 +266,7 @@ static reha_status read_patients(const char *folder, reha_bone_data *data, reha_
     return status;
 }
 
-/* ---- Copies, groups, sets ------------------------------------------------------------------------- */
+/* ---- Copies, groups, sets ---- */
 
 static bool are_equal(double a, double b)
 {

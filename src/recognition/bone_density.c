@@ -95,7 +95,7 @@ static const json_t *card_of(const reha_model *model)
     return model->card;
 }
 
-/* ---- Analysis ------------------------------------------------------------------------------------- */
+/* ---- Analysis ---- */
 
 static const json_t *model_figures(const reha_model *model, const char *name)
 {
@@ -217,7 +217,7 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     return reha_analysis_end(status, start_ms, analysis, out);
 }
 
-/* ---- The table entry ------------------------------------------------------------------------------ */
+/* ---- The table entry ---- */
 
 static reha_status evaluate(reha_model *model, const reha_evaluate_options *options,
                             const reha_progress *progress, json_t **report, reha_error *err)

@@ -52,7 +52,7 @@ static reha_status deal(const bone_problem *problem, const bool *use, int folds,
     return REHA_OK;
 }
 
-/* ---- Columns -------------------------------------------------------------------------------------- */
+/* ---- Columns ---- */
 
 typedef struct columns {
     double *values; /* count * columns of the problem */
@@ -191,7 +191,7 @@ static void build(const bone_problem *problem, const bool *train, columns *c)
     }
 }
 
-/* ---- Folds ---------------------------------------------------------------------------------------- */
+/* ---- Folds ---- */
 
 static reha_status fit_rows(const bone_problem *problem, const columns *c, const bool *train, double ridge,
                             reha_regression *out, reha_error *err)

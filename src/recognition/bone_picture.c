@@ -114,7 +114,7 @@ done:
     return status;
 }
 
-/* ---- Texture -------------------------------------------------------------------------------------- */
+/* ---- Texture ---- */
 
 static double mean_of(const float *values, size_t count)
 {
@@ -224,7 +224,7 @@ static reha_status add_knee(reha_bone_reader *reader, const reha_gray *image, co
     return REHA_OK;
 }
 
-/* ---- What is not bone ----------------------------------------------------------------------------- */
+/* ---- What is not bone ---- */
 
 static reha_status measure_background(const reha_gray *image, double *out, reha_error *err)
 {

@@ -38,7 +38,7 @@ typedef struct study {
     double *draws;                 /* rounds * count: weights of the rows in each bootstrap draw */
 } study;
 
-/* ---- Figures -------------------------------------------------------------------------------------- */
+/* ---- Figures ---- */
 
 double reha_bone_auc(const double *scores, const int *labels, const int *strata, const double *weights,
                      size_t count)
@@ -211,7 +211,7 @@ static reha_status add_model(const study *s, int kind, json_t *models, reha_erro
     return add_graded(s, one, p, err);
 }
 
-/* ---- Shortcuts ------------------------------------------------------------------------------------ */
+/* ---- Shortcuts ---- */
 
 typedef struct binary {
     const double *scores;
@@ -276,7 +276,7 @@ done:
     return status;
 }
 
-/* ---- The study ------------------------------------------------------------------------------------ */
+/* ---- The study ---- */
 
 static void study_clear(study *s)
 {

@@ -23,7 +23,7 @@ reha_ordinal_fit_options reha_ordinal_fit_options_default(void)
         .coverage = 0.9, .grade_floor = 0.85, .with_bias = false, .bias_penalty = 0.01};
 }
 
-/* ---- Probabilities ----------------------------------------------------------------------------- */
+/* ---- Probabilities ---- */
 
 /* softmax(logits * sharpness + bias): sharpness = 1 / temperature keeps the likelihood concave. */
 static void soften(const double *logits, double sharpness, const double *bias, int count, double *out)
@@ -204,7 +204,7 @@ int reha_ordinal_grade(const double *probabilities, int grade_count)
     return told;
 }
 
-/* ---- Sets -------------------------------------------------------------------------------------- */
+/* ---- Sets ---- */
 
 void reha_ordinal_set(const reha_ordinal_calibration *calibration, const double *probabilities, int *low,
                       int *high)
@@ -366,7 +366,7 @@ done:
     return status;
 }
 
-/* ---- JSON -------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *numbers(const double *values, int count)
 {

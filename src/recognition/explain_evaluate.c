@@ -171,7 +171,7 @@ reha_status reha_explain_study_add(reha_explain_study *study, const reha_explain
     return REHA_OK;
 }
 
-/* ---- Shuffling ------------------------------------------------------------------------------------ */
+/* ---- Shuffling ---- */
 
 static reha_status say(const reha_progress *progress, size_t done, size_t total, reha_error *err)
 {
@@ -214,7 +214,7 @@ done:
     return status;
 }
 
-/* ---- Report --------------------------------------------------------------------------------------- */
+/* ---- Report ---- */
 
 typedef struct summary {
     const reha_explain_study *study;

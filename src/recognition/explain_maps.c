@@ -184,7 +184,7 @@ reha_status reha_explain_scores(reha_explain_maker *maker, const float *pictures
     return REHA_OK;
 }
 
-/* ---- Filters -------------------------------------------------------------------------------------- */
+/* ---- Filters ---- */
 
 reha_status reha_explain_blur(const float *picture, int width, int height, float *out, reha_error *err)
 {
@@ -222,7 +222,7 @@ static void enlarge(const float *coarse, int columns, int rows, int width, int h
     }
 }
 
-/* ---- Methods -------------------------------------------------------------------------------------- */
+/* ---- Methods ---- */
 
 /* d(log p of the class) / d(logits) at a picture. */
 static reha_status log_gradient(reha_explain_maker *maker, const float *picture, int class_idx,

@@ -101,7 +101,7 @@ reha_explain_pointing reha_explain_point(const float *map, const bool *target, i
     return (reha_explain_pointing){target[best], all > 0.0 ? inside / all : (double)NAN};
 }
 
-/* ---- Likeness ------------------------------------------------------------------------------------- */
+/* ---- Likeness ---- */
 
 /* Ranks 1..n of the cells' means, ties shared. */
 static void cell_ranks(const float *map, int width, int height, int columns, int rows, ranked *order,
@@ -171,7 +171,7 @@ done:
     return status;
 }
 
-/* ---- Randomisation -------------------------------------------------------------------------------- */
+/* ---- Randomisation ---- */
 
 static void shuffle_values(reha_param *param, reha_random *random)
 {

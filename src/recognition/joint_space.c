@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- From landmarks ------------------------------------------------------------------------------ */
+/* ---- From landmarks ---- */
 
 /* The plateau's own axes: u from the lateral to the medial edge, n down into the tibia. */
 typedef struct plateau_frame {
@@ -125,7 +125,7 @@ void reha_joint_space_measure(const reha_point_px *points, const reha_joint_spac
                  spec->medial_low, spec->medial_high, spec->samples, &out->sides[REHA_MEDIAL]);
 }
 
-/* ---- Refinement on grey value edges --------------------------------------------------------------- */
+/* ---- Refinement on grey value edges ---- */
 
 /* The patch around the plateau line: PATCH_WIDTH pixels per plateau width, from x_ratio PATCH_LEFT and depth
  * PATCH_TOP on. The scale is that of the crops which the parameters were chosen on. */

@@ -27,7 +27,7 @@ const char *reha_gate_class_name(reha_gate_class kind)
     return (int)kind >= 0 && kind < REHA_GATE_CLASS_COUNT ? names[kind] : "?";
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 /* A card comes from outside: it must not make us open files elsewhere. */
 static bool is_plain_name(const char *name, size_t room)
@@ -294,7 +294,7 @@ int reha_knee_card_pictures(const reha_knee_card *card)
     return card->view_count * (card->mirror_average ? 2 : 1);
 }
 
-/* ---- Writing ----------------------------------------------------------------------------------- */
+/* ---- Writing ---- */
 
 reha_status reha_knee_card_init(reha_knee_card *card, const char *version, reha_error *err)
 {

@@ -36,7 +36,7 @@ typedef struct run {
     size_t expert_count, refused_count;
 } run;
 
-/* ---- Expert landmarks ----------------------------------------------------------------------------- */
+/* ---- Expert landmarks ---- */
 
 static reha_status open_experts(run *of, reha_error *err)
 {
@@ -106,7 +106,7 @@ static reha_status expert_points(const run *of, const char *knee_id, reha_point_
     return REHA_OK;
 }
 
-/* ---- One picture ---------------------------------------------------------------------------------- */
+/* ---- One picture ---- */
 
 /* The region's landmarks in pixels of the network's window. */
 static void to_window(const run *of, const reha_region *region, reha_point_px *out)
@@ -198,7 +198,7 @@ done:
     return status;
 }
 
-/* ---- All of them ---------------------------------------------------------------------------------- */
+/* ---- All of them ---- */
 
 static reha_status open_study(run *of, size_t count, reha_error *err)
 {

@@ -38,7 +38,7 @@ static void say(sentence *to, const char *format, ...)
     to->used += (size_t)length;
 }
 
-/* ---- Joint space --------------------------------------------------------------------------------- */
+/* ---- Joint space ---- */
 
 typedef struct width_scale {
     bool is_mm;
@@ -257,7 +257,7 @@ static void add_geometry(const knee_case *knee, reha_region *region)
     region->has_profile_edges = true;
 }
 
-/* ---- Grade --------------------------------------------------------------------------------------- */
+/* ---- Grade ---- */
 
 static void say_evidence(const knee_case *knee, sentence *to)
 {

@@ -16,7 +16,7 @@ reha_box_px reha_gate_box(const reha_gate_spec *spec, const reha_knee_candidate 
     return (reha_box_px){.x_px = x - 0.5 * side, .y_px = y - 0.5 * side, .width_px = side, .height_px = side};
 }
 
-/* ---- Statistics of a box ------------------------------------------------------------------------ */
+/* ---- Statistics of a box ---- */
 
 typedef struct pixel_rect {
     uint32_t x0, y0, x1, y1; /* whole pixels of the image that the box touches */
@@ -99,7 +99,7 @@ static reha_status box_statistics(const reha_gray *image, double reduction, reha
     return REHA_OK;
 }
 
-/* ---- Sharpness of the stretched view ------------------------------------------------------------- */
+/* ---- Sharpness of the stretched view ---- */
 
 static void view_statistics(const float *view, int side, reha_quality *out)
 {
@@ -118,7 +118,7 @@ static void view_statistics(const float *view, int side, reha_quality *out)
     out->values[REHA_STAT_LAPLACE_RATIO] = laplace / count / fmax(gradient / count, 1e-4);
 }
 
-/* ---- The network -------------------------------------------------------------------------------- */
+/* ---- The network ---- */
 
 static double feature_distance(const reha_gate_spec *spec, const float *features)
 {

@@ -99,7 +99,7 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
     return REHA_OK;
 }
 
-/* ---- Explanation -------------------------------------------------------------------------------- */
+/* ---- Explanation ---- */
 
 /* Share of the positive evidence in the medial half of the joint. */
 static double medial_share(const knee_case *knee, const float *map)

@@ -9,7 +9,7 @@
 static const double RADIANS = 3.14159265358979323846 / 180.0;
 enum { PERCENTILE_SAMPLE = 1 << 16 };
 
-/* ---- Decoding ----------------------------------------------------------------------------------- */
+/* ---- Decoding ---- */
 
 /* Returns the RMS distance of the mass from the mean, in pixels. */
 static double decode_map(const float *logits, int cells, int stride_px, reha_point_px *out)
@@ -48,7 +48,7 @@ void reha_heatmap_decode(const float *logits, int count, int cells, int stride_p
     *blur_px = total / count;
 }
 
-/* ---- Views: how the network's input lies in the image ------------------------------------------- */
+/* ---- Views: how the network's input lies in the image ---- */
 
 typedef struct knee_view {
     double x_px, y_px; /* image point at the middle of the input */
@@ -184,7 +184,7 @@ reha_knee_pose reha_knee_pose_of_points(const reha_point_px *points, bool latera
                             .angle_deg = atan2(dy, dx) / RADIANS};
 }
 
-/* ---- Side and points ----------------------------------------------------------------------------- */
+/* ---- Side and points ---- */
 
 reha_status reha_knee_landmarks_look(const reha_gray *image, const reha_knee_candidate *knee, bool inverted,
                                      const reha_knee_net *net, const reha_landmark_spec *spec,

@@ -23,7 +23,7 @@ enum {
     DISEASE_GRADE = 2
 };
 
-/* ---- Steps for one knee --------------------------------------------------------------------------- */
+/* ---- Steps for one knee ---- */
 
 /* Which side is lateral? In this order: the file's or user's statement, the film's layout (of two knees the
  * fibulae lie outside), the fibula. A statement against the clear evidence of the fibula is reported. */
@@ -169,7 +169,7 @@ static reha_status place_knee(knee_case *knee, reha_region *region, bool *is_goo
     return REHA_OK;
 }
 
-/* ---- One knee ------------------------------------------------------------------------------------- */
+/* ---- One knee ---- */
 
 static void set_region_box(const knee_case *knee, reha_region *region)
 {
@@ -213,7 +213,7 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
     return REHA_OK;
 }
 
-/* ---- The whole image ------------------------------------------------------------------------------ */
+/* ---- The whole image ---- */
 
 typedef struct image_case {
     reha_model *model;
@@ -383,7 +383,7 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     return reha_analysis_end(status, start_ms, analysis, out);
 }
 
-/* ---- The table entry ------------------------------------------------------------------------------ */
+/* ---- The table entry ---- */
 
 static const json_t *card(const reha_model *model)
 {

@@ -330,7 +330,7 @@ reha_point_mm reha_phantom_to_mm(const reha_phantom_knee *knee, double mm_per_px
     return (reha_point_mm){knee->side == REHA_SIDE_LEFT ? -x : x, (cosine * v - sine * u) * mm_per_px};
 }
 
-/* --- ready-made specifications ------------------------------------------------------------------- */
+/* ---- ready-made specifications ---- */
 
 static reha_phantom_knee normal_knee(reha_side side, double x_px, double y_px)
 {
@@ -412,7 +412,7 @@ void reha_phantom_set_grade(reha_phantom_knee *knee, int grade, uint64_t seed)
     knee->lateral_sclerosis = 0.3 * knee->medial_sclerosis;
 }
 
-/* --- truth -------------------------------------------------------------------------------------- */
+/* ---- truth ---- */
 
 static void truth_of(const reha_phantom_knee *knee, double mm_per_px, reha_phantom_truth *out)
 {

@@ -113,7 +113,7 @@ static double distance_at(const distance_map *map, double x_mm, double y_mm)
     return (double)(upper + fy * (lower - upper));
 }
 
-/* --- texture: value noise in millimetres, so that it does not depend on the pixel size ------------ */
+/* ---- texture: value noise in millimetres, so that it does not depend on the pixel size ---- */
 
 static float lattice(int32_t x, int32_t y, uint32_t seed)
 {
@@ -151,7 +151,7 @@ static double trabecular_at(double x_mm, double y_mm, uint32_t seed)
            0.30 * noise_at(x_mm / 6.5, y_mm / 8.5, seed + 4);
 }
 
-/* --- the thickness model ------------------------------------------------------------------------- */
+/* ---- the thickness model ---- */
 
 typedef struct knee_scene {
     const reha_phantom_knee *knee;
@@ -332,7 +332,7 @@ static double knee_at(const knee_scene *scene, reha_point_mm at)
     return 0.47 * tissue + scene->knee->density * bone;
 }
 
-/* --- the film ------------------------------------------------------------------------------------ */
+/* ---- the film ---- */
 
 /* The part of the knee's plane that the image shows, cut to what is drawn at all. */
 static reha_box_px seen_region(const reha_phantom_spec *spec, const reha_phantom_knee *knee)

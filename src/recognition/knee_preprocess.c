@@ -35,7 +35,7 @@ reha_knee_crop_spec reha_knee_crop_spec_default(void)
                                  .quantise = true};
 }
 
-/* ---- Checks and JSON --------------------------------------------------------------------------- */
+/* ---- Checks and JSON ---- */
 
 reha_status reha_knee_crop_spec_check(const reha_knee_crop_spec *spec, reha_error *err)
 {
@@ -140,7 +140,7 @@ reha_status reha_knee_crop_from_json(const json_t *object, reha_knee_crop_spec *
     return reha_knee_crop_spec_check(out, err);
 }
 
-/* ---- Poses ------------------------------------------------------------------------------------- */
+/* ---- Poses ---- */
 
 reha_knee_pose reha_knee_pose_whole(const reha_gray *image, const reha_knee_crop_spec *spec)
 {
@@ -165,7 +165,7 @@ bool reha_knee_pose_is_ready(const reha_gray *image, const reha_knee_pose *pose,
            hypot(pose->x_px - whole_pose.x_px, pose->y_px - whole_pose.y_px) <= spec->ready_shift_px * scale;
 }
 
-/* ---- Square, normalisation, window -------------------------------------------------------------- */
+/* ---- Square, normalisation, window ---- */
 
 reha_status reha_knee_square(const reha_gray *image, const reha_knee_pose *pose,
                              const reha_knee_crop_spec *spec, bool inverted, float *square, reha_error *err)
@@ -302,7 +302,7 @@ done:
     return status;
 }
 
-/* ---- Inversion --------------------------------------------------------------------------------- */
+/* ---- Inversion ---- */
 
 static double mean_of(const float *square, int size_px, double x0, double y0, double x1, double y1)
 {

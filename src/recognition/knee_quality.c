@@ -10,7 +10,7 @@
 
 enum { PERCENTILE_SAMPLE = 1 << 17 };
 
-/* ---- Names and words --------------------------------------------------------------------------- */
+/* ---- Names and words ---- */
 
 const char *reha_statistic_name(reha_statistic which)
 {
@@ -106,7 +106,7 @@ const char *reha_gate_advice(const char *code)
     return "outside of the range that the model card allows";
 }
 
-/* ---- The whole picture ------------------------------------------------------------------------- */
+/* ---- The whole picture ---- */
 
 static bool is_all_finite(const reha_gray *image)
 {
@@ -148,7 +148,7 @@ reha_status reha_quality_of_image(const reha_gray *image, const reha_acquisition
     return REHA_OK;
 }
 
-/* ---- Rules ------------------------------------------------------------------------------------- */
+/* ---- Rules ---- */
 
 bool reha_quality_judge(const reha_knee_card *card, const reha_quality *quality, bool image_rules,
                         reha_note *notes, int *note_count)
@@ -183,7 +183,7 @@ bool reha_quality_judge(const reha_knee_card *card, const reha_quality *quality,
     return is_refused;
 }
 
-/* ---- What the file says ------------------------------------------------------------------------ */
+/* ---- What the file says ---- */
 
 static bool is_any_of(const char *text, const char *const *list)
 {

@@ -9,7 +9,7 @@ static const double PI = 3.14159265358979323846;
 static const double AREA_MIN_PX2 = 100.0;
 static const double HAND_PX = 1.0; /* the error told: a border that lies this far out all around */
 
-/* ---- The border ----------------------------------------------------------------------------------- */
+/* ---- The border ---- */
 
 static double turn(reha_point_px a, reha_point_px b, reha_point_px c)
 {
@@ -147,7 +147,7 @@ static bool is_inside(const reha_outline *outline, double x, double y)
     return inside;
 }
 
-/* ---- The result ----------------------------------------------------------------------------------- */
+/* ---- The result ---- */
 
 static reha_box_px box_of(const reha_outline *outline)
 {

@@ -142,7 +142,7 @@ static double keep_in_belly(const reha_muscle_measurement *belly, reha_muscle_se
     return total;
 }
 
-/* ---- Tensor -------------------------------------------------------------------------------------- */
+/* ---- Tensor ---- */
 
 static void filter_lines(const float *from, const float *taps, int step, float *to)
 {
@@ -272,7 +272,7 @@ static reha_status find_ridges(const float *map, const reha_muscle_frame *frame,
     return REHA_OK;
 }
 
-/* ---- The direction ------------------------------------------------------------------------------- */
+/* ---- The direction ---- */
 
 static void set_pennation(reha_muscle_measurement *out)
 {

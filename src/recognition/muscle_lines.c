@@ -63,7 +63,7 @@ void reha_muscle_label(const float *map, int width, int height, double threshold
     }
 }
 
-/* ---- Robust curves -------------------------------------------------------------------------------- */
+/* ---- Robust curves ---- */
 
 /* Solves the 3 x 3 (or smaller) normal equations in place; false if singular. */
 static bool solve(double m[3][4], int n)
@@ -145,7 +145,7 @@ static double fit_robust(const double *u, const double *y, int count, int terms,
     return scale;
 }
 
-/* ---- Aponeuroses ---------------------------------------------------------------------------------- */
+/* ---- Aponeuroses ---- */
 
 typedef struct trace { /* the boundaries of one band, in map rows; NaN where it is not */
     double top[SIDE], bottom[SIDE];
@@ -358,7 +358,7 @@ reha_status reha_muscle_find_bands(const float *map, reha_box_px box, double thr
     return REHA_OK;
 }
 
-/* ---- Fascicles ------------------------------------------------------------------------------------ */
+/* ---- Fascicles ---- */
 
 typedef struct moments {
     double n, x, y, xx, xy, yy;

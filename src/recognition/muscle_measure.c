@@ -20,7 +20,7 @@ bool reha_muscle_in_belly(const reha_muscle_measurement *belly, reha_point_px at
            (!belly->has_deep || at.y_px < reha_muscle_curve_at(&belly->deep, at.x_px));
 }
 
-/* ---- Which two bands ------------------------------------------------------------------------------ */
+/* ---- Which two bands ---- */
 
 /* Fascicle probability between two bands: the labelled belly is the one whose fascicles are seen. */
 static double fascicles_between(const float *fascicle, reha_box_px box, const reha_muscle_curve *top,
@@ -101,7 +101,7 @@ static reha_status find_pair(const float *aponeurosis, const float *fascicle, re
     return REHA_OK;
 }
 
-/* ---- Thickness ------------------------------------------------------------------------------------ */
+/* ---- Thickness ---- */
 
 /* Where the line from (x, y) along (dx, dy) meets the curve: Newton on the height difference. */
 static bool meet(const reha_muscle_curve *curve, reha_point_px from, double dx, double dy, double *distance)
@@ -163,7 +163,7 @@ static void measure_thickness(const reha_muscle_frame *frame, reha_muscle_measur
     }
 }
 
-/* ---- Length --------------------------------------------------------------------------------------- */
+/* ---- Length ---- */
 
 static double depth_share(const reha_muscle_measurement *m, reha_point_px at)
 {
@@ -290,7 +290,7 @@ static void measure_length(const reha_muscle_frame *frame, const reha_muscle_seg
     }
 }
 
-/* ---- Echo intensity ------------------------------------------------------------------------------- */
+/* ---- Echo intensity ---- */
 
 static void measure_echo(const reha_gray *image, const reha_muscle_frame *frame, reha_muscle_measurement *out)
 {

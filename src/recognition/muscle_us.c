@@ -47,7 +47,7 @@ const char *const reha_muscle_measurement_names[] = {"fascicle_angle_deg",
                                                      "echo_intensity",
                                                      NULL};
 
-/* ---- Gate ----------------------------------------------------------------------------------------- */
+/* ---- Gate ---- */
 
 static bool refuse(reha_analysis *analysis, const char *code, const char *text)
 {
@@ -80,7 +80,7 @@ static bool is_refused_by_frame(const reha_muscle_frame *frame, reha_analysis *a
     return false;
 }
 
-/* ---- Certainty ------------------------------------------------------------------------------------ */
+/* ---- Certainty ---- */
 
 /* Highest probability near a point of the curve: the curve runs along the band's edge. */
 static double probability_near(const reha_muscle_case *work, double x, double y, int direction)
@@ -117,7 +117,7 @@ static double certainty_of(const reha_muscle_case *work)
     return count > 0 ? sum / count : 0.0;
 }
 
-/* ---- Findings ------------------------------------------------------------------------------------- */
+/* ---- Findings ---- */
 
 typedef double value_of(const reha_muscle_measurement *m);
 
@@ -315,7 +315,7 @@ static void set_profile(const reha_muscle_case *work, reha_region *region)
     }
 }
 
-/* ---- Warnings ------------------------------------------------------------------------------------- */
+/* ---- Warnings ---- */
 
 static void warn_about_lines(const reha_muscle_case *work, reha_region *region)
 {
@@ -400,7 +400,7 @@ static void warn_about_fascicles(const reha_muscle_case *work, reha_region *regi
     }
 }
 
-/* ---- Scale ---------------------------------------------------------------------------------------- */
+/* ---- Scale ---- */
 
 static reha_status find_scale(reha_muscle_case *work, reha_analysis *analysis, reha_error *err)
 {
@@ -474,7 +474,7 @@ static reha_point_px given_point(const reha_muscle_case *work, reha_point_px at)
                            (at.y_px + 0.5) * work->image->height_px / work->squared->height_px - 0.5};
 }
 
-/* ---- The path ------------------------------------------------------------------------------------- */
+/* ---- The path ---- */
 
 static reha_status measure_all(reha_muscle_case *work, reha_error *err)
 {
@@ -594,7 +594,7 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
     return status;
 }
 
-/* ---- The table entry ------------------------------------------------------------------------------ */
+/* ---- The table entry ---- */
 
 static const json_t *card(const reha_model *model)
 {

@@ -188,7 +188,7 @@ static reha_status climb(fit *f, double *parameters, reha_error *err)
     return REHA_OK;
 }
 
-/* ---- Columns -------------------------------------------------------------------------------------- */
+/* ---- Columns ---- */
 
 static double standard(const reha_regression *model, const double *row, int c)
 {
@@ -293,7 +293,7 @@ void reha_regression_predict(const reha_regression *model, const double *row, do
     }
 }
 
-/* ---- JSON ----------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static json_t *numbers(const double *values, int count)
 {

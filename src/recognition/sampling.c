@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- One-dimensional tent filter --------------------------------------------------------------- */
+/* ---- One-dimensional tent filter ---- */
 
 /* For each output cell the first source index, the number of sources and their weights. Source indices
  * are relative to the rectangle's outer whole pixels and may lie outside of the image. */
@@ -212,7 +212,7 @@ done:
     return status;
 }
 
-/* ---- Turned rectangles ------------------------------------------------------------------------- */
+/* ---- Turned rectangles ---- */
 
 static float bilinear(const float *pixels, int width, int height, double x, double y)
 {
@@ -311,7 +311,7 @@ reha_status reha_sample_reduce(const reha_gray *image, uint32_t factor, reha_gra
     return REHA_OK;
 }
 
-/* ---- Statistics -------------------------------------------------------------------------------- */
+/* ---- Statistics ---- */
 
 /* Hoare's selection: afterwards values[k] is the k-th smallest, smaller ones before it. */
 static float select_kth(float *values, size_t n, size_t k)

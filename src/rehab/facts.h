@@ -60,7 +60,7 @@ void reha_fact_format(const reha_fact *fact, double value, char *out, size_t out
 /* The JSON of a value: number, bool, text or null. New reference. */
 json_t *reha_fact_json(const reha_fact *fact, double value);
 
-/* ---- One patient ------------------------------------------------------------------------------------ */
+/* ---- One patient ---- */
 
 typedef struct reha_facts {                          /* plain values: copy freely */
     double values[REHA_FACTS_MAX];                   /* NaN: not known */

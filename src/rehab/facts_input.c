@@ -18,7 +18,7 @@ void reha_plan_input_note(reha_plan_input *input, const char *format, ...)
     }
 }
 
-/* ---- Dates: days since 1970 in the proleptic Gregorian calendar (Howard Hinnant's algorithm) -------- */
+/* ---- Dates: days since 1970 in the proleptic Gregorian calendar (Howard Hinnant's algorithm) ---- */
 
 static long days_from_civil(int year, int month, int day)
 {
@@ -86,7 +86,7 @@ bool reha_date_after(const char *date, int days, char *out, size_t out_bytes)
     return true;
 }
 
-/* ---- Sections ---------------------------------------------------------------------------------------- */
+/* ---- Sections ---- */
 
 static bool is_special(const char *section, const char *key)
 {
@@ -196,7 +196,7 @@ static void derive_all(const reha_fact_list *list, reha_facts *facts)
     derive(list, facts, "bmi", round(10.0 * bmi) / 10.0, "from height and weight");
 }
 
-/* ---- Goals in the patient's words -------------------------------------------------------------------- */
+/* ---- Goals in the patient's words ---- */
 
 static reha_status read_goals(const reha_place *root, const json_t *json, const reha_fact_list *list,
                               reha_plan_input *out, reha_error *err)
@@ -254,7 +254,7 @@ static reha_status read_analyses(const reha_place *root, const json_t *json, con
     return REHA_OK;
 }
 
-/* ---- The whole file ---------------------------------------------------------------------------------- */
+/* ---- The whole file ---- */
 
 static reha_status read_top(const reha_place *root, const json_t *json, const reha_fact_list *list,
                             reha_plan_input *out, reha_error *err)

@@ -121,7 +121,7 @@ static reha_status load_doses(const char *folder, reha_guideline *g, reha_error 
     return REHA_OK;
 }
 
-/* ---- A condition's file ------------------------------------------------------------------------------ */
+/* ---- A condition's file ---- */
 
 static reha_status parse_phase(const reha_place *place, const json_t *json, bool is_last,
                                const reha_guideline *g, reha_guide_phase *out, reha_error *err)

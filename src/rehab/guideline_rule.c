@@ -290,7 +290,7 @@ reha_status reha_rule_parse_(const reha_place *place, const json_t *json, reha_g
     return reha_condition_parse(&when_at, json_object_get(json, "when"), &guideline->facts, &out->when, err);
 }
 
-/* ---- Doses ------------------------------------------------------------------------------------------- */
+/* ---- Doses ---- */
 
 static reha_status check_level(const reha_place *place, const json_t *level, reha_error *err)
 {

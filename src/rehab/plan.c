@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- JSON -------------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 json_t *reha_plan_object_(plan_maker *m)
 {
@@ -41,7 +41,7 @@ json_t *reha_plan_text_(const char *text)
     return text != NULL && text[0] != '\0' ? reha_json_text(text) : json_null();
 }
 
-/* ---- Parts of a line ---------------------------------------------------------------------------------- */
+/* ---- Parts of a line ---- */
 
 bool reha_plan_in_phase_(const reha_rule *rule, int phase)
 {
@@ -137,7 +137,7 @@ const reha_rule *reha_plan_withholds_exercise_(const plan_maker *m, const reha_e
     return NULL;
 }
 
-/* ---- The plan ------------------------------------------------------------------------------------------ */
+/* ---- The plan ---- */
 
 static void judge_all(plan_maker *m)
 {

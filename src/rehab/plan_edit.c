@@ -38,7 +38,7 @@ static const char *text_of(const editor *e, const char *key)
     return reha_json_string(e->edit, key, NULL);
 }
 
-/* ---- Finding ------------------------------------------------------------------------------------------- */
+/* ---- Finding ---- */
 
 static json_t *find(const json_t *items, const char *key, const char *value)
 {
@@ -97,7 +97,7 @@ static reha_status check_members(const editor *e, reha_error *err)
                : reha_fail(err, REHA_E_ARG, "'reason' is needed: why is the line changed?");
 }
 
-/* ---- Safety -------------------------------------------------------------------------------------------- */
+/* ---- Safety ---- */
 
 static const reha_rule *find_rule(const reha_guideline *guideline, const char *id)
 {
@@ -130,7 +130,7 @@ static reha_status check_safe(const editor *e, const char *exercise_id, reha_err
     return REHA_OK;
 }
 
-/* ---- Changing a line ----------------------------------------------------------------------------------- */
+/* ---- Changing a line ---- */
 
 /* What the rules said stays beside the first edit; later edits do not touch it. */
 static void change(editor *e, json_t *line, const char *key, json_t *value) /* steals value */
@@ -266,7 +266,7 @@ static reha_status change_line(editor *e, json_t *line, reha_error *err)
     return REHA_OK;
 }
 
-/* ---- A new line ---------------------------------------------------------------------------------------- */
+/* ---- A new line ---- */
 
 static reha_status new_id(const editor *e, char out[32], reha_error *err)
 {
@@ -358,7 +358,7 @@ static reha_status add_line(editor *e, json_t **out, reha_error *err)
                : reha_fail(err, REHA_E_ARG, "a new line needs its 'text'");
 }
 
-/* ---- Back to the rules --------------------------------------------------------------------------------- */
+/* ---- Back to the rules ---- */
 
 static reha_status restore(editor *e, json_t *line, reha_error *err)
 {

@@ -151,8 +151,7 @@ reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
     return REHA_OK;
 }
 
-/* ---- The phases as JSON ---------------------------------------------------------------------------------
- */
+/* ---- The phases as JSON ---- */
 
 static json_t *criterion_json(plan_maker *m, const reha_condition *condition)
 {

@@ -26,8 +26,7 @@ void reha_plan_digest_(const json_t *line, char out[9])
     (void)snprintf(out, 9, "%08" PRIx32, hash);
 }
 
-/* ---- Loading ----------------------------------------------------------------------------------------------
- */
+/* ---- Loading ---- */
 
 static reha_status check_line(const reha_place *place, const json_t *line, reha_error *err)
 {
@@ -101,8 +100,7 @@ reha_status reha_plan_load(const char *path, json_t **out, reha_error *err)
     return status;
 }
 
-/* ---- Edits ------------------------------------------------------------------------------------------------
- */
+/* ---- Edits ---- */
 
 static json_t *find_phase(const json_t *plan, const char *id)
 {
@@ -199,7 +197,7 @@ void reha_plan_keep_edits_(plan_maker *m)
     }
 }
 
-/* ---- Changes ----------------------------------------------------------------------------------------- */
+/* ---- Changes ---- */
 
 static void add_change(plan_maker *m, json_t *list, const char *what, const char *text, const char *rule)
 {

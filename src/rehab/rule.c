@@ -8,7 +8,7 @@
 
 enum { DEPTH_MAX = 12 };
 
-/* ---- Parsing ---------------------------------------------------------------------------------------- */
+/* ---- Parsing ---- */
 
 static reha_status parse_at(const reha_place *place, const json_t *json, const reha_fact_list *list,
                             int depth, reha_condition *out, reha_error *err);
@@ -161,7 +161,7 @@ void reha_condition_clear(reha_condition *condition)
     *condition = (reha_condition){.kind = REHA_WHEN_ALWAYS, .fact = -1};
 }
 
-/* ---- Judging ---------------------------------------------------------------------------------------- */
+/* ---- Judging ---- */
 
 static reha_truth truth_of(bool is_true)
 {
@@ -250,7 +250,7 @@ void reha_condition_facts(const reha_condition *condition, unsigned char *set)
     }
 }
 
-/* ---- In words ---------------------------------------------------------------------------------------- */
+/* ---- In words ---- */
 
 static void describe_set(const reha_condition *condition, const reha_fact *fact, char *out, size_t out_bytes)
 {

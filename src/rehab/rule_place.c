@@ -50,7 +50,7 @@ void reha_source_clear(reha_source_text *source)
     *source = (reha_source_text){0};
 }
 
-/* ---- Walking a text that jansson has accepted ------------------------------------------------------ */
+/* ---- Walking a text that jansson has accepted ---- */
 
 static const char *skip_blanks(const char *at)
 {

@@ -37,8 +37,7 @@ reha_clinic_limits reha_clinic_limits_default(void)
                                 .worker_wall_s = 120.0};
 }
 
-/* --- opening
- * ------------------------------------------------------------------------------------------------ */
+/* ---- opening ---- */
 
 static reha_status make_locks(reha_clinic *clinic, reha_error *err)
 {
@@ -241,8 +240,7 @@ void reha_clinic_close(reha_clinic *clinic)
     reha_free(clinic);
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 reha_store *clinic_read(reha_clinic *clinic)
 {
@@ -293,8 +291,7 @@ reha_status clinic_row(reha_clinic *clinic, reha_sql which, const reha_value *va
     return status == REHA_E_NOT_FOUND ? reha_fail(err, status, "no such %s", what) : status;
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 reha_status clinic_begin(reha_clinic *clinic, bool durable, clinic_write *out, reha_error *err)
 {
@@ -394,8 +391,7 @@ reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char 
     return status;
 }
 
-/* --- looking at images
- * ------------------------------------------------------------------------------------------------ */
+/* ---- looking at images ---- */
 
 /* One is always left for those who look at images, however many files arrive. */
 static int take_viewer(reha_clinic *clinic, bool is_upload)
@@ -432,9 +428,7 @@ reha_status clinic_view(reha_clinic *clinic, const json_t *request, const void *
     return status;
 }
 
-/* --- events
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void put_id(char out[REHA_ID_BYTES], const char *id)
 {

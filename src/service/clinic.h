@@ -25,8 +25,7 @@
 
 typedef struct reha_clinic reha_clinic;
 
-/* --- who asks ----------------------------------------------------------------------------------------------
- */
+/* ---- who asks ---- */
 
 typedef enum reha_role {
     REHA_ROLE_NONE = 0,        /* nobody signed in: may nothing */
@@ -68,8 +67,7 @@ typedef struct reha_actor {
 reha_actor reha_actor_nobody(void);
 reha_actor reha_actor_local(void);
 
-/* --- the home folder
- * ---------------------------------------------------------------------------------------- */
+/* ---- the home folder ---- */
 
 typedef struct reha_clinic_limits {
     size_t upload_bytes_max;    /* one uploaded file or archive: 1 GiB */
@@ -114,8 +112,7 @@ REHA_MUST_USE reha_status reha_clinic_state(reha_clinic *clinic, json_t **out, r
 REHA_MUST_USE reha_status reha_clinic_setup(reha_clinic *clinic, const json_t *in, json_t **out,
                                             reha_error *err);
 
-/* --- sessions
- * ------------------------------------------------------------------------------------------------ */
+/* ---- sessions ---- */
 
 /* in {"name","password","code"?}. `token` is for the cookie and stored nowhere; out is a session (with
  * "csrf", "user", "permissions"). REHA_E_SIGNED_OUT: name and password do not match (one text for both; same
@@ -141,8 +138,7 @@ REHA_MUST_USE reha_status reha_clinic_totp_confirm(reha_clinic *clinic, const re
 REHA_MUST_USE reha_status reha_clinic_totp_off(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
                                                reha_error *err);
 
-/* --- users (REHA_MAY_USERS)
- * ----------------------------------------------------------------------------------- */
+/* ---- users (REHA_MAY_USERS) ---- */
 
 REHA_MUST_USE reha_status reha_clinic_users(reha_clinic *clinic, const reha_actor *actor, json_t **out,
                                             reha_error *err);
@@ -158,8 +154,7 @@ REHA_MUST_USE reha_status reha_clinic_user_change(reha_clinic *clinic, const reh
 /* For callers without If-Match (the command line): changes whatever version there is. */
 enum { REHA_ANY_VERSION = -1 };
 
-/* --- lists
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- lists ---- */
 
 /* What lists share. Texts may be NULL: no filter. A list is {"items":[...], "next": cursor or null, "total"}.
  */
@@ -177,8 +172,7 @@ typedef struct reha_query {
     int limit;             /* 0: 50; at most limits.page_items_max */
 } reha_query;
 
-/* --- patients and episodes
- * ---------------------------------------------------------------------------------------- */
+/* ---- patients and episodes ---- */
 
 REHA_MUST_USE reha_status reha_clinic_patients(reha_clinic *clinic, const reha_actor *actor,
                                                const reha_query *query, json_t **out, reha_error *err);
@@ -211,8 +205,7 @@ REHA_MUST_USE reha_status reha_clinic_erase(reha_clinic *clinic, const reha_acto
                                             int64_t if_version, const json_t *in, json_t **out,
                                             reha_error *err);
 
-/* --- uploads (REHA_MAY_UPLOAD)
- * --------------------------------------------------------------------------------------- */
+/* ---- uploads (REHA_MAY_UPLOAD) ---- */
 
 typedef struct reha_upload reha_upload;
 typedef struct reha_upload_options {
@@ -250,8 +243,7 @@ REHA_MUST_USE reha_status reha_clinic_import(reha_clinic *clinic, const reha_act
                                              const reha_upload_options *options, json_t **out,
                                              reha_error *err);
 
-/* --- studies, images, results
- * ------------------------------------------------------------------------------------------ */
+/* ---- studies, images, results ---- */
 
 /* The worklist: newest first, those that need somebody before the others. Items: study summaries. */
 REHA_MUST_USE reha_status reha_clinic_studies(reha_clinic *clinic, const reha_actor *actor,
@@ -325,8 +317,7 @@ REHA_MUST_USE reha_status reha_clinic_compare(reha_clinic *clinic, const reha_ac
                                               const reha_clinic_comparing *how, json_t **out,
                                               reha_error *err);
 
-/* --- jobs and events
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- jobs and events ---- */
 
 REHA_MUST_USE reha_status reha_clinic_job(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                           json_t **out, reha_error *err);
@@ -349,8 +340,7 @@ void reha_clinic_wake(reha_clinic *clinic);
 /* Waits until no job is queued or running (with_workers): for `worker --once` and tests. */
 REHA_MUST_USE reha_status reha_clinic_drain(reha_clinic *clinic, reha_error *err);
 
-/* --- review, signature, report
- * ------------------------------------------------------------------------------------------------ */
+/* ---- review, signature, report ---- */
 
 /* One decision on one finding: in {"region": index, "finding": key, "decision": "accept"|"amend"|"reject",
  * "value"? (amend: number), "reason" (amend and reject)}. Former decisions are kept. Out: the study. */
@@ -390,8 +380,7 @@ REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_act
                                              const char *study_id, reha_report_format format, uint8_t **out,
                                              size_t *out_bytes, reha_error *err);
 
-/* --- over time: series, scores, plans, predictions
- * -------------------------------------------------------------------------------- */
+/* ---- over time: series, scores, plans, predictions ---- */
 
 /* All measurements and scores of a patient, oldest first; a human's amendment replaces the software's value
  * and says so; rejected ones are marked. {"measurements":[...], "scores":[...], "judged":[...]}: "judged" has
@@ -463,9 +452,7 @@ REHA_MUST_USE reha_status reha_clinic_prediction_add(reha_clinic *clinic, const 
                                                      const char *patient_id, const json_t *in, json_t **out,
                                                      reha_error *err);
 
-/* --- models
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- models ---- */
 
 /* As reha_models_list, but for where the models lie: "folder" is left out, and "fault" names it to
  * administrators only. */
@@ -474,9 +461,7 @@ REHA_MUST_USE reha_status reha_clinic_models(reha_clinic *clinic, const reha_act
 REHA_MUST_USE reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor,
                                                  const char *task, json_t **out, reha_error *err);
 
-/* --- administration
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- administration ---- */
 
 /* Settings: {"version", "clinic_name", "language", ...}: any JSON object up to 64 KiB, replaced as a whole.
  */

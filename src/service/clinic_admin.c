@@ -33,8 +33,7 @@ reha_status reha_clinic_state(reha_clinic *clinic, json_t **out, reha_error *err
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the state");
 }
 
-/* --- models
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- models ---- */
 
 reha_status clinic_check_task(const reha_clinic *clinic, const char *task, reha_error *err)
 {
@@ -65,8 +64,7 @@ reha_status reha_clinic_model_card(reha_clinic *clinic, const reha_actor *actor,
     return reha_models_card(clinic->models_folder, task, out, err);
 }
 
-/* --- settings
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---- */
 
 static reha_status read_settings(reha_store *store, json_t **out, reha_error *err)
 {
@@ -135,8 +133,7 @@ done:
     return clinic_end_with(&write, status, out, err);
 }
 
-/* --- the audit log
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the audit log ---- */
 
 static const char *no_cursor(const json_t *row, char *text)
 {

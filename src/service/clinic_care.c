@@ -146,8 +146,7 @@ done:
     return clinic_end_with(&write, status, out, err);
 }
 
-/* --- plans and predictions
- * -------------------------------------------------------------------------------------- */
+/* ---- plans and predictions ---- */
 
 /* The content as it is stored; free() it. */
 static reha_status content_text(const json_t *content, char **out, reha_error *err)

@@ -9,8 +9,7 @@
 enum { CLINIC_DATE_BYTES = 11 };
 void clinic_today(char out[CLINIC_DATE_BYTES]); /* UTC */
 
-/* --- storing (clinic_care.c): roles are the caller's matter
- * -------------------------------------------------- */
+/* ---- storing (clinic_care.c): roles are the caller's matter ---- */
 
 typedef struct clinic_plan_version {
     const char *patient_id;
@@ -38,8 +37,7 @@ REHA_MUST_USE reha_status clinic_prediction_store(reha_clinic *clinic, const reh
 /* True if the content of a plan is one that this program made (rehascope/plan/1). */
 bool clinic_plan_is_ours(const json_t *content);
 
-/* --- what the record knows (clinic_known.c)
- * --------------------------------------------------------------------- */
+/* ---- what the record knows (clinic_known.c) ---- */
 
 typedef struct clinic_known {      /* all owned; NULL: none */
     json_t *patient;               /* without the name */
@@ -69,14 +67,12 @@ const json_t *clinic_known_score(const clinic_known *known, const char *instrume
 /* The side of the episode, or the one given if that is not NULL; "none" if nobody knows. */
 const char *clinic_known_side(const clinic_known *known, const char *side);
 
-/* --- the rule base and the instruments: read when they are needed, 20 ms
- * ------------------------------------------ */
+/* ---- the rule base and the instruments: read when they are needed, 20 ms ---- */
 
 REHA_MUST_USE reha_status clinic_guideline(reha_guideline **out, reha_error *err); /* reha_guideline_free */
 REHA_MUST_USE reha_status clinic_instruments(reha_scores **out, reha_error *err);  /* reha_scores_free */
 
-/* --- scores (clinic_scores.c)
- * -------------------------------------------------------------------------------------- */
+/* ---- scores (clinic_scores.c) ---- */
 
 typedef struct clinic_score {
     char instrument[128]; /* key of a known one, or the words of another */

@@ -123,8 +123,7 @@ done:
     return status;
 }
 
-/* --- registration: in a sandbox, for it decodes foreign bytes
- * -------------------------------------------------- */
+/* ---- registration: in a sandbox, for it decodes foreign bytes ---- */
 
 static json_t *register_request(const side sides[2], const reha_films *films, bool by_intensity)
 {
@@ -166,8 +165,7 @@ static reha_status lay_over(reha_clinic *clinic, side sides[2], const reha_films
     return status;
 }
 
-/* --- the answer
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the answer ---- */
 
 static json_t *visit_json(const side *at)
 {

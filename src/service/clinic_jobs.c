@@ -21,8 +21,7 @@ static const double LOCK_MS = 2000.0;
 static const double ASKED_MS = 120000.0;
 static const double FRAMES_SHARE = 0.4; /* of a worker's time, for the further frames of a sequence */
 
-/* --- the queue
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the queue ---- */
 
 reha_status clinic_job_add(clinic_write *write, const char *image_id, const char *task,
                            char job_id[REHA_ID_BYTES], reha_error *err)
@@ -135,8 +134,7 @@ done:
     return status;
 }
 
-/* --- storing a result
- * ----------------------------------------------------------------------------------------------- */
+/* ---- storing a result ---- */
 
 typedef struct work { /* one job that was claimed */
     char job_id[REHA_ID_BYTES], image_id[REHA_ID_BYTES], study_id[REHA_ID_BYTES];
@@ -316,9 +314,7 @@ static reha_status queue_again(reha_clinic *clinic, reha_error *err)
     return REHA_OK;
 }
 
-/* --- working
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- working ---- */
 
 static bool claim(reha_clinic *clinic, work *out)
 {

@@ -15,7 +15,7 @@ void clinic_today(char out[CLINIC_DATE_BYTES])
     (void)snprintf(out, CLINIC_DATE_BYTES, "%.10s", now);
 }
 
-/* ---- The rule base ------------------------------------------------------------------------------------- */
+/* ---- The rule base ---- */
 
 reha_status clinic_guideline(reha_guideline **out, reha_error *err)
 {
@@ -40,7 +40,7 @@ reha_status clinic_instruments(reha_scores **out, reha_error *err)
     return status;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static reha_status find_episode(reha_clinic *clinic, const char *patient_id, const char *id, json_t **out,
                                 reha_error *err)
@@ -108,7 +108,7 @@ void clinic_known_clear(clinic_known *known)
     *known = (clinic_known){.patient = NULL};
 }
 
-/* ---- Looking up ---------------------------------------------------------------------------------------- */
+/* ---- Looking up ---- */
 
 /* A row of no side fits every side, and a plan of no side takes every row. */
 static bool fits_side(const json_t *row, const char *side)

@@ -201,8 +201,7 @@ done:
     return status;
 }
 
-/* --- episodes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- episodes ---- */
 
 typedef struct episode_input {
     const char *condition, *side, *onset, *surgery, *surgery_date, *goals;

@@ -14,8 +14,7 @@
 
 enum { REASON_BYTES = 4000 };
 
-/* ---- The input: what the form says, and what the record has measured -------------------------------------
- */
+/* ---- The input: what the form says, and what the record has measured ---- */
 
 /* What a clinician amended is the clinician's own statement; what the software found goes with its
  * provenance. */
@@ -125,7 +124,7 @@ static reha_status form_fault(reha_status status, reha_error *err)
     return reha_fail(err, REHA_E_ARG, "%s", fault.text);
 }
 
-/* ---- Making -------------------------------------------------------------------------------------------- */
+/* ---- Making ---- */
 
 static reha_status run_rules(const reha_guideline *guideline, const json_t *input, const json_t *previous,
                              json_t **out, reha_error *err)
@@ -194,7 +193,7 @@ done:
     return status;
 }
 
-/* ---- Editing and confirming ---------------------------------------------------------------------------- */
+/* ---- Editing and confirming ---- */
 
 /* The name that stands under what somebody wrote. */
 static reha_status name_of(reha_clinic *clinic, const reha_actor *actor, char out[128], reha_error *err)
@@ -305,7 +304,7 @@ done:
     return status;
 }
 
-/* ---- On paper ------------------------------------------------------------------------------------------ */
+/* ---- On paper ---- */
 
 static reha_status draw(const json_t *content, reha_plan_paper paper, uint8_t **out, size_t *out_bytes,
                         reha_error *err)

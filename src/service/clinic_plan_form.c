@@ -25,7 +25,7 @@ typedef struct filler {
     int this_year;
 } filler;
 
-/* ---- What is known of one fact ------------------------------------------------------------------------- */
+/* ---- What is known of one fact ---- */
 
 static void put_known(json_t *to, json_t *value, const char *from) /* steals */
 {
@@ -168,7 +168,7 @@ static void fill_last(const filler *f, const reha_fact *fact, json_t *to)
     }
 }
 
-/* ---- The form ------------------------------------------------------------------------------------------ */
+/* ---- The form ---- */
 
 /* The conditions whose plans can hang on the fact; null: all. */
 static json_t *concerned(const filler *f, unsigned char (*sets)[REHA_FACTS_MAX], size_t index)

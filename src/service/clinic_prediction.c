@@ -12,8 +12,7 @@
 enum { TEXT_BYTES = 160, NAME_BYTES = 60 };
 static const double DAYS_PER_YEAR = 365.25;
 
-/* ---- What the record knows of a question -----------------------------------------------------------------
- */
+/* ---- What the record knows of a question ---- */
 
 static bool has_level(const json_t *input, const char *level)
 {
@@ -163,7 +162,7 @@ static reha_status fill(reha_clinic *clinic, const clinic_known *known, json_t *
     return REHA_OK;
 }
 
-/* ---- The use cases ------------------------------------------------------------------------------------- */
+/* ---- The use cases ---- */
 
 reha_status reha_clinic_prediction_form(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,
                                         const char *outcome, json_t **out, reha_error *err)

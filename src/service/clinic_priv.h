@@ -60,8 +60,7 @@ struct reha_clinic {
     int lock_fd; /* of the one process that works on jobs; -1 */
 };
 
-/* --- roles
- * -------------------------------------------------------------------------------------------------- */
+/* ---- roles ---- */
 
 REHA_MUST_USE reha_status clinic_may(const reha_actor *actor, reha_permission permission, reha_error *err);
 static inline reha_value
@@ -70,8 +69,7 @@ clinic_identity(const reha_actor *actor) /* whether names may be read: ?1 of the
     return reha_of_int(reha_role_may(actor->role, REHA_MAY_IDENTITY) ? 1 : 0);
 }
 
-/* --- reading and writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- reading and writing ---- */
 
 reha_store *clinic_read(reha_clinic *clinic); /* waits for a free connection */
 void clinic_read_end(reha_clinic *clinic, reha_store *store);
@@ -100,8 +98,7 @@ REHA_MUST_USE reha_status clinic_end_with(clinic_write *write, reha_status statu
 REHA_MUST_USE reha_status clinic_saw(reha_clinic *clinic, const reha_actor *actor, const char *action,
                                      const char *entity, const char *id, reha_error *err);
 
-/* --- checked inputs: the text of a fault names the member
- * ------------------------------------------------------------ */
+/* ---- checked inputs: the text of a fault names the member ---- */
 
 /* `members`: "name password role", all that may occur. */
 REHA_MUST_USE reha_status clinic_check_members(const json_t *in, const char *members, reha_error *err);
@@ -127,8 +124,7 @@ REHA_MUST_USE reha_status clinic_page(json_t *rows, int limit, int64_t total,
                                       reha_error *err);
 enum { CLINIC_CURSOR_BYTES = 64 };
 
-/* --- shared pieces
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- shared pieces ---- */
 
 void clinic_event_add(reha_clinic *clinic, const char *kind, const char *study_id, const char *image_id,
                       const char *job_id, const char *state);

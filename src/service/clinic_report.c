@@ -213,8 +213,7 @@ report_row report_make_row(const json_t *result, int region_idx, const json_t *f
     return row;
 }
 
-/* --- the use case
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the use case ---- */
 
 static reha_status load_picture(reha_clinic *clinic, const json_t *result, report_picture *out,
                                 reha_error *err)

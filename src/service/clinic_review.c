@@ -156,8 +156,7 @@ done:
     return status;
 }
 
-/* --- signature
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- signature ---- */
 
 static reha_status check_complete(const json_t *study, reha_error *err)
 {

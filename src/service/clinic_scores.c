@@ -36,7 +36,7 @@ static const reha_instrument *find(const reha_scores *scores, const char *name)
     return found;
 }
 
-/* ---- A new score --------------------------------------------------------------------------------------- */
+/* ---- A new score ---- */
 
 /* "[3,2,null,4]", so that a score can be counted again, and answer by answer. */
 static void write_items(const double *items, size_t count, char *out, size_t out_bytes)
@@ -135,7 +135,7 @@ reha_status clinic_score_read(const json_t *in, clinic_score *out, reha_error *e
     return status;
 }
 
-/* ---- What a series says -------------------------------------------------------------------------------- */
+/* ---- What a series says ---- */
 
 /* What the judgement reads; scores that no instrument knows, or that are out of its range (of old records),
  * are left out. */

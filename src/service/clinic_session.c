@@ -85,8 +85,7 @@ static reha_status session_json(reha_store *store, const char *user_id, const ch
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a session");
 }
 
-/* --- signing in
- * --------------------------------------------------------------------------------------------------- */
+/* ---- signing in ---- */
 
 typedef struct sign_in_try {
     const char *name;

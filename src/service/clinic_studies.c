@@ -99,8 +99,7 @@ reha_status reha_clinic_study_counts(reha_clinic *clinic, const reha_actor *acto
     return counts != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the counts");
 }
 
-/* --- one study
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- one study ---- */
 
 reha_status clinic_result_read(reha_store *store, const char *id, json_t **out, reha_error *err)
 {

@@ -132,8 +132,7 @@ reha_status clinic_answer(json_t *items, json_t **out, reha_error *err)
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an answer");
 }
 
-/* --- archives
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- archives ---- */
 
 typedef struct unpacking { /* the entries, sealed on disk, until the sandbox is free again */
     reha_clinic *clinic;
@@ -244,8 +243,7 @@ static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor,
     return status;
 }
 
-/* --- finishing
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- finishing ---- */
 
 /* The same file for another task is another request. Without a task the digest is that of the file, as it
  * always was. */
@@ -307,8 +305,7 @@ done:
     return status;
 }
 
-/* --- files of this machine
- * ----------------------------------------------------------------------------------------------- */
+/* ---- files of this machine ---- */
 
 static reha_status import_file(reha_clinic *clinic, const reha_actor *actor, const char *path,
                                const reha_upload_options *options, json_t *items, reha_error *err)

@@ -16,9 +16,7 @@ static int64_t integer_of(const json_t *row, const char *key)
     return json_integer_value(json_object_get(row, key));
 }
 
-/* --- users
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- users ---- */
 
 static reha_status check_new_password(const reha_clinic *clinic, const char *password, const char *name,
                                       reha_error *err)
@@ -252,8 +250,7 @@ done:
     return clinic_end_with(&write, status, out, err);
 }
 
-/* --- the user's own account
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the user's own account ---- */
 
 /* Whoever sits at a page that was left open must not be able to change what guards the account. */
 static reha_status check_own_password(reha_clinic *clinic, const reha_actor *actor, const char *password,

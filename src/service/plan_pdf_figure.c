@@ -51,7 +51,7 @@ static double item(const json_t *array, size_t index)
     return json_number_value(json_array_get(array, index));
 }
 
-/* ---- The body ---------------------------------------------------------------------------------------- */
+/* ---- The body ---- */
 
 static void draw_limb(const pen *p, double x, double y, const json_t *angles, const limb *parts,
                       unsigned colour)
@@ -90,7 +90,7 @@ static void draw_pose(const pen *p, const json_t *pose, bool is_ghost)
     draw_limb(p, shoulder_x, shoulder_y, json_array_get(arms, 0), &ARM, near);
 }
 
-/* ---- Things and arrows ------------------------------------------------------------------------------- */
+/* ---- Things and arrows ---- */
 
 static void draw_head_of_arrow(const pen *p, double x, double y, double angle)
 {

@@ -177,7 +177,7 @@ static void write_scale(sheet *s, const json_t *block)
     s->y += GAP_PT;
 }
 
-/* ---- Exercise cards, two in a row -------------------------------------------------------------------- */
+/* ---- Exercise cards, two in a row ---- */
 
 static double card_text(sheet *s, const json_t *card, double x, double y, double width, bool draw)
 {

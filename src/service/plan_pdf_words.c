@@ -10,8 +10,7 @@
 
 enum { LINE_BYTES = 700, LANGUAGE_LENGTH_MAX = 8 };
 
-/* ---- Words of the translation file -----------------------------------------------------------------------
- */
+/* ---- Words of the translation file ---- */
 
 typedef struct writer {
     plan_page *page;
@@ -76,7 +75,7 @@ static void write_date(writer *w, const char *date, char *out, size_t out_bytes)
     (void)snprintf(out, out_bytes, "%d %s %d", day, word(w, key), year);
 }
 
-/* ---- Blocks ------------------------------------------------------------------------------------------ */
+/* ---- Blocks ---- */
 
 static json_t *add_block(writer *w, const char *kind, const char *heading_key)
 {
@@ -204,7 +203,7 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
     drop_if_empty(w, block);
 }
 
-/* ---- Exercises --------------------------------------------------------------------------------------- */
+/* ---- Exercises ---- */
 
 static void add_dose_part(writer *w, const json_t *dose, const char *member, const char *key, char *out,
                           size_t out_bytes)
@@ -292,7 +291,7 @@ static void write_scale(writer *w)
     add_line(w, block, word(w, "scale.red"));
 }
 
-/* ---- The page ---------------------------------------------------------------------------------------- */
+/* ---- The page ---- */
 
 static void write_next(writer *w, const json_t *plan)
 {

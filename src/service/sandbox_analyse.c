@@ -84,8 +84,7 @@ done:
     return status;
 }
 
-/* --- before the lock
- * -------------------------------------------------------------------------------------------- */
+/* ---- before the lock ---- */
 
 /* A generated knee as a DICOM file. */
 static reha_status make_knee(uint8_t **out, size_t *out_bytes, reha_error *err)

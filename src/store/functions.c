@@ -56,8 +56,7 @@ done:
     reha_free(needles);
 }
 
-/* --- the seal
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the seal ---- */
 
 /* Where the value belongs, as the seal binds it; 0: it cannot be told. */
 static size_t place_of(sqlite3_value **values, char out[PLACE_BYTES])

@@ -39,7 +39,7 @@ static inline void buffer_write(buffer *file, const void *bytes, size_t count)
     file->position = end;
 }
 
-/* --- PNG -------------------------------------------------------------------------------------- */
+/* ---- PNG ---- */
 
 typedef struct png_spec {
     uint32_t width;
@@ -98,7 +98,7 @@ static inline buffer png_make(const png_spec *spec, const uint8_t *rows)
     return file;
 }
 
-/* --- JPEG ------------------------------------------------------------------------------------- */
+/* ---- JPEG ---- */
 
 typedef struct jpeg_spec {
     uint32_t width;
@@ -166,7 +166,7 @@ static inline buffer jpeg_make(const jpeg_spec *spec, const uint8_t *rows)
     return file;
 }
 
-/* --- TIFF ------------------------------------------------------------------------------------- */
+/* ---- TIFF ---- */
 
 typedef struct tiff_spec {
     uint32_t width;
@@ -300,7 +300,7 @@ static inline buffer tiff_make(const tiff_spec *spec, const char *mode, const ui
     return file;
 }
 
-/* --- what decoders must stand -------------------------------------------------------------------- */
+/* ---- what decoders must stand ---- */
 
 /* A copy of exactly this length, so that the sanitizer sees a read of one byte too many. */
 static inline reha_status decode_part(const uint8_t *data, size_t count, reha_gray **out,

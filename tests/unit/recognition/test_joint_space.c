@@ -156,7 +156,7 @@ static void landmarks_without_a_plateau_give_no_number(void **state)
     assert_true(isnan(space.plateau_width) && isnan(space.sides[REHA_MEDIAL].minimum));
 }
 
-/* ---- Refinement ----------------------------------------------------------------------------------- */
+/* ---- Refinement ---- */
 
 static const double base[REHA_KNEE_POINTS][2] = {
     {30, 140},  {55, 136}, {85, 135}, {101, 128}, {112, 134}, {123, 127}, {140, 134}, {168, 135},
@@ -267,7 +267,7 @@ static void failing_allocations_leak_nothing(void **state)
     reha_gray_free(image);
 }
 
-/* ---- Heat maps and poses --------------------------------------------------------------------------- */
+/* ---- Heat maps and poses ---- */
 
 static void a_heat_map_is_read_at_its_centre(void **state)
 {

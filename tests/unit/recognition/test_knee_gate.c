@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- What the file says ----------------------------------------------------------------------------- */
+/* ---- What the file says ---- */
 
 static reha_acquisition facts(const char *modality, const char *body_part, const char *view)
 {
@@ -71,7 +71,7 @@ static void every_class_has_a_code_with_advice(void **state)
     assert_non_null(strstr(reha_gate_advice("something new"), "model card"));
 }
 
-/* ---- Statistics --------------------------------------------------------------------------------------- */
+/* ---- Statistics ---- */
 
 static reha_gray *ramp(uint32_t width, uint32_t height, float low, float high)
 {
@@ -180,7 +180,7 @@ static void the_verdict_is_the_most_probable_class(void **state)
     assert_int_equal(reha_gate_verdict(&view), REHA_GATE_METAL);
 }
 
-/* ---- The finder's decoding ----------------------------------------------------------------------------- */
+/* ---- The finder's decoding ---- */
 
 enum { CELLS = 32, STRIDE = 8, SIDE = CELLS * STRIDE };
 static float maps[REHA_FINDER_CHANNELS * CELLS * CELLS];

@@ -165,8 +165,7 @@ static void assert_refused(const reha_gray *image, const reha_acquisition *facts
     reha_analysis_free(analysis);
 }
 
-/* ---- Drawn knees -----------------------------------------------------------------------------------------
- */
+/* ---- Drawn knees ---- */
 
 static void a_drawn_film_is_measured_within_its_error(void **state)
 {
@@ -323,8 +322,7 @@ static void the_side_comes_from_the_file_first(void **state)
     reha_gray_free(image);
 }
 
-/* ---- Bad input
- * --------------------------------------------------------------------------------------------- */
+/* ---- Bad input ---- */
 
 static void pictures_that_are_no_knees_are_refused(void **state)
 {
@@ -468,8 +466,7 @@ static void failing_allocations_are_reported(void **state)
     reha_gray_free(image);
 }
 
-/* ---- Real images
- * --------------------------------------------------------------------------------------------- */
+/* ---- Real images ---- */
 
 enum { VAL_STEP = 40 };
 

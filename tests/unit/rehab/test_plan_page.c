@@ -32,7 +32,7 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- Completeness ------------------------------------------------------------------------------------ */
+/* ---- Completeness ---- */
 
 static void need(json_t *seen, const char *key)
 {
@@ -96,7 +96,7 @@ static void test_every_word_is_there_and_used(void **state)
     json_decref(seen);
 }
 
-/* ---- Reading age ------------------------------------------------------------------------------------- */
+/* ---- Reading age ---- */
 
 static bool is_vowel(char c)
 {
@@ -207,7 +207,7 @@ static void test_reading_age_of_every_text(void **state)
     }
 }
 
-/* ---- Drawings and PDFs ------------------------------------------------------------------------------- */
+/* ---- Drawings and PDFs ---- */
 
 static void test_every_exercise_has_a_drawing(void **state)
 {

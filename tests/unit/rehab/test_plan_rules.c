@@ -6,7 +6,7 @@
 #include <math.h>
 #include <unistd.h>
 
-/* ---- Conditions in three values ---------------------------------------------------------------------- */
+/* ---- Conditions in three values ---- */
 
 static reha_guideline *base;
 
@@ -186,7 +186,7 @@ static void test_what_can_hold_together(void **state)
         "{\"fact\": \"pain_activity\", \"at_most\": 7}"));
 }
 
-/* ---- Rule bases that must be refused: the shipped one, with one file or place changed ---------------- */
+/* ---- Rule bases that must be refused: the shipped one, with one file or place changed ---- */
 
 static char folder[64];
 
@@ -389,7 +389,7 @@ static void test_broken_folders(void **state)
     remove_base();
 }
 
-/* ---- The shipped rule base as a whole ---------------------------------------------------------------- */
+/* ---- The shipped rule base as a whole ---- */
 
 static void test_nothing_lies_unused(void **state)
 {

@@ -94,8 +94,7 @@ static json_t *score(const fixture *f, const char *text, reha_status expected)
     return out;
 }
 
-/* ---- The form --------------------------------------------------------------------------------------------
- */
+/* ---- The form ---- */
 
 static void test_the_form_knows_the_record(void **state)
 {
@@ -152,8 +151,7 @@ static void test_the_form_knows_the_record(void **state)
     end(&f);
 }
 
-/* ---- Making, editing, confirming
- * --------------------------------------------------------------------------- */
+/* ---- Making, editing, confirming ---- */
 
 static json_t *current_list(const json_t *plan, const char *list, const char **phase)
 {
@@ -381,8 +379,7 @@ static void test_plans_from_outside(void **state)
     end(&f);
 }
 
-/* ---- Predictions
- * ------------------------------------------------------------------------------------------- */
+/* ---- Predictions ---- */
 
 static json_t *example(const char *name)
 {
@@ -467,8 +464,7 @@ static void test_predictions(void **state)
     end(&f);
 }
 
-/* ---- Scores
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Scores ---- */
 
 static void test_scores_are_checked(void **state)
 {

@@ -239,8 +239,7 @@ static void a_bad_request_to_lay_over_is_refused(void **state)
     reha_sandbox_free(sandbox);
 }
 
-/* --- frames
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- frames ---- */
 
 /* A film whose frame i has the grey value 40 i everywhere, or a drawn muscle in every frame. */
 static void add_sequence(bool is_muscle, char image_id[REHA_ID_BYTES], char study_id[REHA_ID_BYTES])

@@ -345,7 +345,7 @@ static void test_backup_restore_and_tampering(void **state)
     close_home(&home);
 }
 
-/* --- logs ------------------------------------------------------------------------------------------ */
+/* ---- logs ---- */
 
 static void collect(void *context, reha_log_level level, const char *event, const char *fields)
 {

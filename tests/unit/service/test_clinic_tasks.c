@@ -330,8 +330,7 @@ static void test_models_tell_what_is_offered(void **state)
     close_home(&home);
 }
 
-/* --- asked by mistake
- * ------------------------------------------------------------------------------------------------ */
+/* ---- asked by mistake ---- */
 
 static const char WHY[] = "<b>wrong</b>\nimage";
 

@@ -18,7 +18,7 @@ static const bool is_sanitized = true;
 static const bool is_sanitized = false;
 #endif
 
-/* --- the lock ------------------------------------------------------------------------------------ */
+/* ---- the lock ---- */
 
 typedef void (*attempt)(void);
 
@@ -113,7 +113,7 @@ static void test_the_lock_holds(void **state)
     assert_true(ended == 1000 + SIGXCPU || ended == 1000 + SIGKILL);
 }
 
-/* --- hostile workers ------------------------------------------------------------------------------- */
+/* ---- hostile workers ---- */
 
 enum { HOSTILE_MIB = 777, LINK_FD = STDIN_FILENO };
 
@@ -225,7 +225,7 @@ static void test_a_missing_program_is_said(void **state)
     reha_sandbox_free(sandbox);
 }
 
-/* --- archives ---------------------------------------------------------------------------------------- */
+/* ---- archives ---- */
 
 typedef struct archive_entry {
     const char *name;

@@ -575,7 +575,7 @@ static void test_refuses_what_it_does_not_know(void **state)
     assert_null(store);
 }
 
-/* --- the audit chain ---------------------------------------------------------------------------- */
+/* ---- the audit chain ---- */
 
 static const uint8_t key[REHA_KEY_BYTES] = {1, 2, 3};
 static char head_path[64];

@@ -34,8 +34,7 @@ static int put_note(const account *who, const char *path, int64_t version, const
     return ask_wire(who, "PUT", path, headers, body, (size_t)length, out);
 }
 
-/* --- edits
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- edits ---- */
 
 typedef struct clinician {
     const account *who;
@@ -145,8 +144,7 @@ static void test_no_edit_is_lost(void **state)
     json_decref(patient);
 }
 
-/* --- slow clients
- * ------------------------------------------------------------------------------------------------ */
+/* ---- slow clients ---- */
 
 /* Uploads that stand still hold neither the records nor those who only read; what they began is gone
  * afterwards. */
@@ -218,8 +216,7 @@ static void test_our_own_time_counts_for_nothing(void **state)
     assert_int_equal(code, 201);
 }
 
-/* --- a full disk
- * -------------------------------------------------------------------------------------------------- */
+/* ---- a full disk ---- */
 
 static void limit_files(rlim_t bytes)
 {

@@ -4,40 +4,46 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Doses ----------------------------------------------------------------------------------------------
- */
+/* ---- Doses ---- */
 
 static long number_of(const json_t *level, const char *key)
 {
     return (long)json_integer_value(json_object_get(level, key));
 }
 
+/* The value stands for "#". */
 static void add_text(char *out, size_t out_bytes, const char *format, long value)
 {
     const size_t used = strlen(out);
     (void)snprintf(out + used, out_bytes - used, "%s", used > 0 ? ", " : "");
     const size_t next = strlen(out);
-    char one[60];
-    (void)snprintf(one, sizeof one, "%ld", value);
     const char *mark = strchr(format, '#');
-    (void)snprintf(out + next, out_bytes - next, "%.*s%s%s", (int)(mark - format), format, one, mark + 1);
+    if (mark == NULL) {
+        (void)snprintf(out + next, out_bytes - next, "%s", format);
+    } else {
+        (void)snprintf(out + next, out_bytes - next, "%.*s%ld%s", (int)(mark - format), format, value,
+                       mark + 1);
+    }
 }
 
 /* "3 sets, 10 repetitions, 3 days a week, effort 6 of 10" */
 void reha_plan_dose_text_(const json_t *level, char *out, size_t out_bytes)
 {
-    static const char *const parts[][2] = {{"sets", "# x"},
-                                           {"repetitions", "# repetitions"},
-                                           {"hold_s", "hold # s"},
-                                           {"minutes", "# minutes"},
-                                           {"times_per_day", "# times a day"},
-                                           {"days_per_week", "# days a week"},
-                                           {"effort_0_10", "effort # of 10"},
-                                           {"percent_1rm", "# % of the one-repetition maximum"}};
+    static const struct {
+        const char *key, *many, *one;
+    } parts[] = {{"sets", "# x", "# x"},
+                 {"repetitions", "# repetitions", "# repetition"},
+                 {"hold_s", "hold # s", "hold # s"},
+                 {"minutes", "# minutes", "# minute"},
+                 {"times_per_day", "# times a day", "once a day"},
+                 {"days_per_week", "# days a week", "# day a week"},
+                 {"effort_0_10", "effort # of 10", "effort # of 10"},
+                 {"percent_1rm", "# % of the one-repetition maximum", "# % of the one-repetition maximum"}};
     out[0] = '\0';
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (json_object_get(level, parts[i][0]) != NULL) {
-            add_text(out, out_bytes, parts[i][1], number_of(level, parts[i][0]));
+        if (json_object_get(level, parts[i].key) != NULL) {
+            const long value = number_of(level, parts[i].key);
+            add_text(out, out_bytes, value == 1 ? parts[i].one : parts[i].many, value);
         }
     }
 }
@@ -88,8 +94,7 @@ json_t *reha_plan_advice_line_(plan_maker *m, const reha_rule *rule)
     return line;
 }
 
-/* ---- Red flags and questions ------------------------------------------------------------------------------
- */
+/* ---- Red flags and questions ---- */
 
 json_t *reha_plan_red_flags_(plan_maker *m)
 {
@@ -213,8 +218,7 @@ static bool is_overruled(const plan_maker *m, const reha_rule *avoid)
     return false;
 }
 
-/* ---- Lists of one kind ------------------------------------------------------------------------------------
- */
+/* ---- Lists of one kind ---- */
 
 json_t *reha_plan_of_kind_(plan_maker *m, reha_rule_kind kind)
 {
@@ -313,7 +317,7 @@ json_t *reha_plan_withheld_(plan_maker *m)
     return list;
 }
 
-/* ---- Which rules spoke ------------------------------------------------------------------------------- */
+/* ---- Which rules spoke ---- */
 
 static bool fires(const plan_maker *m, size_t index)
 {

@@ -25,6 +25,10 @@
 
 typedef struct reha_dicom reha_dicom; /* immutable after opening: any thread, several at once */
 
+/* Loads what reading texts of any character set needs: for a process that can open no file later. Once,
+ * before other threads. */
+void reha_dicom_warm(void);
+
 /* True if the bytes look like DICOM (132 bytes are enough). */
 bool reha_dicom_detect(const void *bytes, size_t count);
 

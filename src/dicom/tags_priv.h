@@ -18,13 +18,21 @@
     X(ACQUISITION_DATE, 0x00080022, 'D', 'A')                                                                \
     X(CONTENT_DATE, 0x00080023, 'D', 'A')                                                                    \
     X(ACQUISITION_DATE_TIME, 0x0008002A, 'D', 'T')                                                           \
+    X(STUDY_TIME, 0x00080030, 'T', 'M')                                                                      \
+    X(ACCESSION_NUMBER, 0x00080050, 'S', 'H')                                                                \
     X(MODALITY, 0x00080060, 'C', 'S')                                                                        \
     X(MANUFACTURER, 0x00080070, 'L', 'O')                                                                    \
+    X(REFERRING_PHYSICIAN_NAME, 0x00080090, 'P', 'N')                                                        \
     X(CODE_MEANING, 0x00080104, 'L', 'O')                                                                    \
+    X(STUDY_DESCRIPTION, 0x00081030, 'L', 'O')                                                               \
     X(MANUFACTURER_MODEL_NAME, 0x00081090, 'L', 'O')                                                         \
     X(ANATOMIC_REGION_SEQUENCE, 0x00082218, 'S', 'Q')                                                        \
     X(FRAME_TYPE, 0x00089007, 'C', 'S')                                                                      \
+    X(PATIENT_NAME, 0x00100010, 'P', 'N')                                                                    \
     X(PATIENT_ID, 0x00100020, 'L', 'O')                                                                      \
+    X(ISSUER_OF_PATIENT_ID, 0x00100021, 'L', 'O')                                                            \
+    X(PATIENT_BIRTH_DATE, 0x00100030, 'D', 'A')                                                              \
+    X(PATIENT_SEX, 0x00100040, 'C', 'S')                                                                     \
     X(BODY_PART_EXAMINED, 0x00180015, 'C', 'S')                                                              \
     X(SLICE_THICKNESS, 0x00180050, 'D', 'S')                                                                 \
     X(REPETITION_TIME, 0x00180080, 'D', 'S')                                                                 \
@@ -54,6 +62,7 @@
     X(MR_IMAGE_FRAME_TYPE_SEQUENCE, 0x00189226, 'S', 'Q')                                                    \
     X(STUDY_INSTANCE_UID, 0x0020000D, 'U', 'I')                                                              \
     X(SERIES_INSTANCE_UID, 0x0020000E, 'U', 'I')                                                             \
+    X(STUDY_ID, 0x00200010, 'S', 'H')                                                                        \
     X(SERIES_NUMBER, 0x00200011, 'I', 'S')                                                                   \
     X(INSTANCE_NUMBER, 0x00200013, 'I', 'S')                                                                 \
     X(PATIENT_ORIENTATION, 0x00200020, 'C', 'S')                                                             \

@@ -1,5 +1,6 @@
 /* Values of elements: texts and numbers (declared in dataset_priv.h). */
 #include "dicom/dataset_priv.h"
+#include "dicom/dicom.h"
 
 #include "base/text.h"
 
@@ -75,24 +76,36 @@ bool reha_dcm_text(const reha_dcm_dataset *set, const reha_dcm_node *node, uint3
     return true;
 }
 
+static const struct {
+    const char *dicom;
+    const char *iconv;
+} charsets[] = {
+    {"ISO_IR 100", "ISO-8859-1"},  {"ISO_IR 101", "ISO-8859-2"}, {"ISO_IR 109", "ISO-8859-3"},
+    {"ISO_IR 110", "ISO-8859-4"},  {"ISO_IR 144", "ISO-8859-5"}, {"ISO_IR 127", "ISO-8859-6"},
+    {"ISO_IR 126", "ISO-8859-7"},  {"ISO_IR 138", "ISO-8859-8"}, {"ISO_IR 148", "ISO-8859-9"},
+    {"ISO_IR 203", "ISO-8859-15"}, {"ISO_IR 166", "TIS-620"},    {"ISO_IR 13", "SHIFT_JIS"},
+    {"ISO_IR 192", "UTF-8"},       {"GB18030", "GB18030"},       {"GBK", "GBK"},
+};
+enum { CHARSETS = sizeof(charsets) / sizeof(charsets[0]) };
+
+/* NULL: the default repertoire, or code extensions with escapes. */
 static const char *iconv_name(const char *dicom_name)
 {
-    static const struct {
-        const char *dicom;
-        const char *iconv;
-    } names[] = {
-        {"ISO_IR 100", "ISO-8859-1"},  {"ISO_IR 101", "ISO-8859-2"}, {"ISO_IR 109", "ISO-8859-3"},
-        {"ISO_IR 110", "ISO-8859-4"},  {"ISO_IR 144", "ISO-8859-5"}, {"ISO_IR 127", "ISO-8859-6"},
-        {"ISO_IR 126", "ISO-8859-7"},  {"ISO_IR 138", "ISO-8859-8"}, {"ISO_IR 148", "ISO-8859-9"},
-        {"ISO_IR 203", "ISO-8859-15"}, {"ISO_IR 166", "TIS-620"},    {"ISO_IR 13", "SHIFT_JIS"},
-        {"ISO_IR 192", "UTF-8"},       {"GB18030", "GB18030"},       {"GBK", "GBK"},
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i].dicom, dicom_name) == 0) {
-            return names[i].iconv;
+    for (size_t i = 0; i < CHARSETS; i++) {
+        if (strcmp(charsets[i].dicom, dicom_name) == 0) {
+            return charsets[i].iconv;
         }
     }
-    return NULL; /* the default repertoire, or code extensions with escapes */
+    return NULL;
+}
+
+void reha_dicom_warm(void)
+{
+    static iconv_t kept[CHARSETS]; /* open for ever: a converter that is closed may be unloaded */
+    for (size_t i = 0; i < CHARSETS; i++) {
+        kept[i] = iconv_open("UTF-8", charsets[i].iconv);
+    }
+    (void)kept;
 }
 
 /* Removes control characters in place: a value must not be able to forge lines in a report. */
@@ -116,7 +129,9 @@ static void copy_ascii(const uint8_t *text, size_t length, char *out, size_t out
     out[count] = '\0';
 }
 
-static bool convert(const char *from, const uint8_t *text, size_t length, char *out, size_t out_bytes)
+/* A full output stops at a whole character, a bad byte stops too; `whole`: neither may be. */
+static bool convert(const char *from, const uint8_t *text, size_t length, bool whole, char *out,
+                    size_t out_bytes)
 {
     const iconv_t converter = iconv_open("UTF-8", from);
     if (converter == (iconv_t)-1) {
@@ -125,11 +140,10 @@ static bool convert(const char *from, const uint8_t *text, size_t length, char *
     char *in = (char *)(uintptr_t)text;
     char *to = out;
     size_t left = out_bytes - 1;
-    /* A full output stops at a whole character, which is what is wanted; a bad byte stops too. */
-    (void)iconv(converter, &in, &length, &to, &left);
+    const bool is_whole = iconv(converter, &in, &length, &to, &left) != (size_t)-1;
     *to = '\0';
     (void)iconv_close(converter);
-    return true;
+    return is_whole || !whole;
 }
 
 bool reha_dcm_text_utf8(const reha_dcm_dataset *set, const reha_dcm_node *node, char *out, size_t out_bytes)
@@ -150,11 +164,44 @@ bool reha_dcm_text_utf8(const reha_dcm_dataset *set, const reha_dcm_node *node, 
     if (has_high && reha_dcm_text(set, charset_node, 0, charset, sizeof(charset))) {
         from = iconv_name(charset);
     }
-    if (from == NULL || !convert(from, text, length, out, out_bytes)) {
+    if (from == NULL || !convert(from, text, length, false, out, out_bytes)) {
         copy_ascii(text, length, out, out_bytes);
     }
     remove_controls(out);
     return out[0] != '\0';
+}
+
+/* What convert() and copy_ascii() would lose, told: escapes, unknown character sets, broken bytes, the end.
+ */
+bool reha_dcm_text_whole(const reha_dcm_dataset *set, const reha_dcm_node *node, char *out, size_t out_bytes)
+{
+    const uint8_t *text;
+    size_t length;
+    char charset[17];
+    const uint8_t escape = 0x1B;
+    bool has_high = false;
+    out[0] = '\0';
+    if (!find_text(set, node, 0, &text, &length)) {
+        return true; /* nothing is whole */
+    }
+    for (size_t i = 0; i < length; i++) {
+        has_high = has_high || text[i] >= 0x80;
+    }
+    const reha_dcm_node *charset_node = reha_dcm_find(set, reha_dcm_root(set), TAG_SPECIFIC_CHARACTER_SET);
+    const char *from = "ASCII";
+    if (has_high) {
+        from = reha_dcm_value_count(set, charset_node) == 1 &&
+                       reha_dcm_text(set, charset_node, 0, charset, sizeof(charset))
+                   ? iconv_name(charset)
+                   : NULL;
+    }
+    if (from == NULL || memchr(text, escape, length) != NULL ||
+        !convert(from, text, length, true, out, out_bytes)) {
+        out[0] = '\0';
+        return false;
+    }
+    remove_controls(out);
+    return true;
 }
 
 /* Bytes per value of a binary VR, 0 for texts and others. */

@@ -56,5 +56,8 @@ REHA_MUST_USE reha_status reha_dicom_save_image(const reha_dicom_image *image, c
 
 /* A new UID below 2.25 from 128 random bits of the system (PS3.5 B.2). */
 REHA_MUST_USE reha_status reha_dicom_uid_new(char out[65], reha_error *err);
+/* The UID below 2.25 that belongs to these contents: of the first 128 bits of a digest in lower-case
+ * hexadecimal (as a UUID of version 8, RFC 9562). */
+void reha_dicom_uid_of(const char *digest, char out[65]);
 
 #endif

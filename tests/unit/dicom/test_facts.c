@@ -2,6 +2,7 @@
 #include "builder.h"
 #include "support.h"
 
+#include "dicom/derived.h"
 #include "dicom/dicom.h"
 
 #include <string.h>
@@ -201,6 +202,57 @@ static void test_texts(void **state)
     }
 }
 
+/* Whose image it is: whole, or not at all; a mangled name must not go back to an archive. */
+static void test_origin(void **state)
+{
+    static const struct {
+        const char *charset;
+        const char *name, *id;
+        const char *expected_name;
+        reha_status status;
+    } table[] = {
+        {NULL, "Miller^Ann", "7", "Miller^Ann", REHA_OK},
+        {"ISO_IR 100", "M\xFCller^J\xF6rg", "7", "M\xC3\xBCller^J\xC3\xB6rg", REHA_OK},
+        {"ISO_IR 192", "M\xC3\xBCller", "7", "M\xC3\xBCller", REHA_OK},
+        {"ISO_IR 192", "bad \xFF\xFE end", "7", "", REHA_OK},
+        {NULL, "M\xFCller", "7", "", REHA_OK},
+        {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1B$B;3ED\x1B(B", "7", "", REHA_OK}, /* escapes are not read */
+        {NULL, "Miller", "7\xFC", NULL, REHA_E_UNSUPPORTED},
+        {NULL, "", "", "", REHA_OK},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_dicom_origin origin;
+        builder b = b_start(TS_EXPLICIT);
+        if (table[i].charset != NULL) {
+            b_text(&b, 0x00080005, "CS", table[i].charset);
+        }
+        b_text(&b, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.1");
+        b_text(&b, 0x00080018, "UI", "1.2.3");
+        b_text(&b, 0x00080050, "SH", "A-1");
+        b_text(&b, 0x00100010, "PN", table[i].name);
+        b_text(&b, 0x00100020, "LO", table[i].id);
+        b_text(&b, 0x00100030, "DA", "19640229");
+        b_text(&b, 0x0020000D, "UI", "1.2.4");
+        b_text(&b, 0x0020000E, "UI", "1.2.5");
+        put_pixels(&b);
+        reha_dicom *dicom = open_built(&b);
+        assert_int_equal(reha_dicom_origin_of(dicom, &origin, &err), table[i].status);
+        if (table[i].status == REHA_OK) {
+            assert_string_equal(origin.patient_name, table[i].expected_name);
+            assert_string_equal(origin.patient_id, table[i].id);
+            assert_string_equal(origin.accession_number, "A-1");
+            assert_string_equal(origin.patient_birth_date, "19640229");
+            assert_string_equal(origin.ids.study_instance_uid, "1.2.4");
+        } else {
+            assert_null(strchr(err.text, '7')); /* no value of a patient in an error */
+        }
+        reha_dicom_close(dicom);
+        b_end(&b);
+    }
+}
+
 static void test_bad_uids(void **state)
 {
     static const char *const bad[] = {"../../etc/passwd", "1.2.a", "1.2 3",
@@ -294,11 +346,11 @@ static void test_detect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_facts), cmocka_unit_test(test_nothing_but_pixels),
-        cmocka_unit_test(test_sides),     cmocka_unit_test(test_anatomy_of_enhanced_files),
-        cmocka_unit_test(test_dates),     cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_bad_uids),  cmocka_unit_test(test_odd_structure),
-        cmocka_unit_test(test_detect),
+        cmocka_unit_test(test_all_facts),     cmocka_unit_test(test_nothing_but_pixels),
+        cmocka_unit_test(test_sides),         cmocka_unit_test(test_anatomy_of_enhanced_files),
+        cmocka_unit_test(test_dates),         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_origin),        cmocka_unit_test(test_bad_uids),
+        cmocka_unit_test(test_odd_structure), cmocka_unit_test(test_detect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

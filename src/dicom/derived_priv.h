@@ -1,0 +1,24 @@
+/* The modules that all made objects share, in the order of their tags. */
+#ifndef REHA_DICOM_DERIVED_PRIV_H
+#define REHA_DICOM_DERIVED_PRIV_H
+
+#include "dicom/derived.h"
+#include "dicom/element_priv.h"
+
+/* One item of a code sequence; a value above 16 characters becomes a long one (PS3.3 8.8). */
+void reha_dcm_put_code(reha_dcm_writer *w, uint32_t tag, const char *value, const char *scheme,
+                       const char *meaning);
+/* Group 0008: general, SOP common, series and equipment. `modality`: "SR", ... */
+void reha_dcm_put_object_head(reha_dcm_writer *w, const reha_dicom_object *object, const char *class_uid,
+                              const char *modality);
+/* Group 0010, and 0018 software. */
+void reha_dcm_put_object_patient(reha_dcm_writer *w, const reha_dicom_object *object);
+/* Group 0020. */
+void reha_dcm_put_object_place(reha_dcm_writer *w, const reha_dicom_object *object);
+/* A sequence of references to the source images. */
+void reha_dcm_put_sources(reha_dcm_writer *w, uint32_t tag, const reha_dicom_object *object);
+void reha_dcm_put_source(reha_dcm_writer *w, const reha_dicom_origin *image);
+/* Hands the bytes over, or frees them. */
+REHA_MUST_USE reha_status reha_dcm_take(reha_dcm_writer *w, uint8_t **out, size_t *out_bytes);
+
+#endif

@@ -1,6 +1,7 @@
 /* libFuzzer entry for the DICOM reader: not only "no crash", but what must hold of every file that
  * opens. tests/unit/dicom/test_corpus.c replays fuzz/corpus/dicom through it. */
 #include "base/memory.h"
+#include "dicom/derived.h"
 #include "dicom/dicom.h"
 
 #include <math.h>
@@ -85,7 +86,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == REHA_OK) {
         const uint32_t frames = reha_dicom_frame_count(dicom);
         char id[65];
+        reha_dicom_origin origin;
         (void)reha_dicom_identifying_patient_id(dicom, id, sizeof(id));
+        if (reha_dicom_origin_of(dicom, &origin, &err) == REHA_OK) {
+            must(strspn(origin.ids.study_instance_uid, "0123456789.") ==
+                 strlen(origin.ids.study_instance_uid));
+            must(memchr(origin.patient_name, 0, sizeof(origin.patient_name)) != NULL);
+        }
         must(strlen(id) < sizeof(id) && frames >= 1 && frames <= limits.frames_max);
         must(isfinite(reha_dicom_pixel_aspect(dicom)) && reha_dicom_pixel_aspect(dicom) > 0.0);
         for (uint32_t f = 0; f < frames && f < 3; f++) {

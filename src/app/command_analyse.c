@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "service/export_case.h"
 #include "service/figure.h"
 #include "service/report.h"
 #include "service/sequence.h"
@@ -19,6 +20,7 @@ typedef struct analyse_arguments {
     bool json;
     const char *report; /* .html, .pdf, or a folder that gets both */
     const char *overlay;
+    const char *dicom;
     const char *table;
     const char *plot;
     const char *outline;
@@ -35,6 +37,9 @@ static const app_option analyse_options[] = {
      offsetof(analyse_arguments, json), 0, 0},
     {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both",
      offsetof(analyse_arguments, report), 0, 0},
+    {"dicom", APP_TEXT, "DIR",
+     "write a structured report (DICOM SR, not reviewed) of each file into a new or empty folder",
+     offsetof(analyse_arguments, dicom), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)",
      offsetof(analyse_arguments, overlay), 0, 0},
     {"table", APP_TEXT, "FILE.csv", "write a row of measurements per image or frame (muscle ultrasound)",
@@ -117,6 +122,23 @@ static reha_status write_overlay(const reha_case *result, const char *path, reha
     return status;
 }
 
+static reha_status write_dicom(const char *folder, const reha_case *cases, size_t count, reha_error *err)
+{
+    reha_export files = {.files = NULL};
+    reha_status status = REHA_OK;
+    for (size_t i = 0; i < count; i++) {
+        char name[REHA_EXPORT_NAME_BYTES];
+        (void)snprintf(name, sizeof name, "results-%zu.dcm", files.count + 1);
+        if (cases[i].status == REHA_OK && cases[i].frame_idx == 0) { /* errors were told already */
+            REHA_CHECK(reha_export_case(&cases[i], name, &files, err));
+        }
+    }
+    REHA_CHECK(reha_export_save(&files, folder, err));
+done:
+    reha_export_clear(&files);
+    return status;
+}
+
 static reha_status write_outputs(const analyse_arguments *given, const reha_case *cases, size_t count,
                                  reha_error *err)
 {
@@ -125,6 +147,9 @@ static reha_status write_outputs(const analyse_arguments *given, const reha_case
         REHA_TRY(names_folder(given->report) ? write_both(given->report, cases, count, err)
                  : is_pdf                    ? reha_report_pdf(cases, count, given->report, err)
                                              : reha_report_html(cases, count, given->report, err));
+    }
+    if (given->dicom != NULL) {
+        REHA_TRY(write_dicom(given->dicom, cases, count, err));
     }
     if (given->overlay != NULL) {
         REHA_TRY(write_overlay(&cases[0], given->overlay, err));

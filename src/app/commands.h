@@ -29,6 +29,7 @@ extern const app_command app_audit;
 extern const app_command app_backup;
 extern const app_command app_restore;
 extern const app_command app_erase;
+extern const app_command app_export;
 
 int app_main(int argc, char **argv);
 

@@ -208,6 +208,39 @@ reha_status reha_canvas_save(reha_canvas *canvas, const char *path, reha_error *
     return reha_file_save(path, canvas->bytes, canvas->length, err);
 }
 
+reha_status reha_canvas_pixels(reha_canvas *canvas, uint8_t **out, uint32_t *width_px, uint32_t *height_px,
+                               reha_error *err)
+{
+    *out = NULL;
+    if (canvas->is_pdf) {
+        return reha_fail(err, REHA_E_ARG, "a PDF has no pixels");
+    }
+    if (canvas->status != REHA_OK) {
+        return reha_fail(err, canvas->status, "%s", canvas->text);
+    }
+    cairo_surface_flush(canvas->surface);
+    *width_px = (uint32_t)cairo_image_surface_get_width(canvas->surface);
+    *height_px = (uint32_t)cairo_image_surface_get_height(canvas->surface);
+    const size_t stride = (size_t)cairo_image_surface_get_stride(canvas->surface);
+    const uint8_t *rows = cairo_image_surface_get_data(canvas->surface);
+    uint8_t *to = reha_alloc((size_t)*width_px * *height_px * 3);
+    if (to == NULL || rows == NULL) {
+        reha_free(to);
+        return reha_fail(err, REHA_E_NOMEM, "no memory for the pixels of a picture");
+    }
+    *out = to;
+    for (uint32_t y = 0; y < *height_px; y++) {
+        for (uint32_t x = 0; x < *width_px; x++) {
+            uint32_t pixel; /* 0x00RRGGBB in host byte order */
+            memcpy(&pixel, rows + y * stride + (size_t)x * sizeof pixel, sizeof pixel);
+            *to++ = (uint8_t)(pixel >> 16);
+            *to++ = (uint8_t)(pixel >> 8);
+            *to++ = (uint8_t)pixel;
+        }
+    }
+    return REHA_OK;
+}
+
 /* ---- images ---- */
 
 reha_rect reha_rect_fit(const reha_gray *image, reha_rect frame)

@@ -77,6 +77,11 @@ REHA_MUST_USE reha_status reha_canvas_encode(reha_canvas *canvas, uint8_t **out,
                                              reha_error *err);
 REHA_MUST_USE reha_status reha_canvas_save(reha_canvas *canvas, const char *path, reha_error *err);
 
+/* The pixels of a picture, three bytes each (red, green, blue), row by row; reha_free. REHA_E_ARG for a PDF.
+ */
+REHA_MUST_USE reha_status reha_canvas_pixels(reha_canvas *canvas, uint8_t **out, uint32_t *width_px,
+                                             uint32_t *height_px, reha_error *err);
+
 /* ---- images ---- */
 
 /* The largest box with the image's shape (true to its spacing where that is known and uneven) in the

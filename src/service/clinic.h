@@ -18,6 +18,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "service/export.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -379,6 +380,14 @@ typedef enum reha_report_format {
 REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_actor *actor,
                                              const char *study_id, reha_report_format format, uint8_t **out,
                                              size_t *out_bytes, reha_error *err);
+
+/* The study's results as DICOM objects of the patient and study that the images name, for the archive they
+ * came from (docs/formats/dicom-export.md): a structured report, the report as PDF, a picture of each result.
+ * Marked until it is signed; the same record gives the same objects again. REHA_MAY_EXPORT and
+ * REHA_MAY_IDENTITY, audited with what was exported. REHA_E_CONFLICT: an image came as a picture, an analysis
+ * has not ended, or the images name somebody else than the record. reha_export_clear. */
+REHA_MUST_USE reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor,
+                                             const char *study_id, reha_export *out, reha_error *err);
 
 /* ---- over time: series, scores, plans, predictions ---- */
 

@@ -175,7 +175,7 @@ void report_unmeasured(const json_t *findings, char *out, size_t out_bytes)
     }
 }
 
-static const json_t *find_review(const json_t *result, int region_idx, const char *key)
+const json_t *report_find_review(const json_t *result, int region_idx, const char *key)
 {
     const json_t *reviews = json_object_get(result, "reviews");
     for (size_t i = 0; i < json_array_size(reviews); i++) {
@@ -192,7 +192,7 @@ report_row report_make_row(const json_t *result, int region_idx, const json_t *f
 {
     report_row row = {.human = "no decision yet", .is_measured = reha_finding_needs_decision(finding)};
     const char *key = reha_json_string(finding, "key", "");
-    const json_t *review = find_review(result, region_idx, key);
+    const json_t *review = report_find_review(result, region_idx, key);
     (void)snprintf(row.label, sizeof row.label, "%s", reha_json_string(finding, "label", key));
     software_text(finding, row.software, sizeof row.software);
     row.evidence = reha_json_string(finding, "evidence", NULL);
@@ -230,7 +230,7 @@ static reha_status load_picture(reha_clinic *clinic, const json_t *result, repor
     return status;
 }
 
-static reha_status load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out,
+reha_status report_load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out,
                                  size_t *count, reha_error *err)
 {
     const json_t *images = json_object_get(study, "images");
@@ -250,6 +250,14 @@ static reha_status load_pictures(reha_clinic *clinic, const json_t *study, repor
         }
     }
     return REHA_OK;
+}
+
+void report_free_pictures(report_picture *pictures, size_t count)
+{
+    for (size_t i = 0; i < count && pictures != NULL; i++) {
+        reha_free(pictures[i].png);
+    }
+    reha_free(pictures);
 }
 
 static reha_status report_json(const report_source *source, uint8_t **out, size_t *out_bytes, reha_error *err)
@@ -300,7 +308,7 @@ reha_status reha_clinic_report(reha_clinic *clinic, const reha_actor *actor, con
     clinic_read_end(clinic, store);
     REHA_CHECK(status);
     REHA_CHECK(reha_clinic_state(clinic, &state, err));
-    REHA_CHECK(load_pictures(clinic, study, &pictures, &count, err));
+    REHA_CHECK(report_load_pictures(clinic, study, &pictures, &count, err));
     reha_clock_timestamp(now);
     const report_source source = {.study = study,
                                   .pictures = pictures,
@@ -320,10 +328,7 @@ done:
         *out = NULL;
         *out_bytes = 0;
     }
-    for (size_t i = 0; i < count && pictures != NULL; i++) {
-        reha_free(pictures[i].png);
-    }
-    reha_free(pictures);
+    report_free_pictures(pictures, count);
     json_decref(study);
     json_decref(state);
     return status;

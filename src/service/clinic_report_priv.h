@@ -45,6 +45,13 @@ void report_no_result(const json_t *image, char *out, size_t out_bytes);
 void report_region_title(const json_t *analysis, size_t region_idx, char *out, size_t out_bytes);
 /* "Muscle thickness, Fascicle length": what a region's findings could not measure; "" if nothing. */
 void report_unmeasured(const json_t *findings, char *out, size_t out_bytes);
+/* The newest decision on a finding; NULL: none. Borrowed. */
+const json_t *report_find_review(const json_t *result, int region_idx, const char *key);
+/* The composed figure of every result that stands, image by image; end with report_free_pictures, also after
+ * a failure. */
+REHA_MUST_USE reha_status report_load_pictures(reha_clinic *clinic, const json_t *study, report_picture **out,
+                                               size_t *count, reha_error *err);
+void report_free_pictures(report_picture *pictures, size_t count);
 /* Row of one finding of a result. */
 report_row report_make_row(const json_t *result, int region_idx, const json_t *finding);
 REHA_MUST_USE reha_status report_html(const report_source *source, uint8_t **out, size_t *out_bytes,

@@ -6,6 +6,7 @@
 #include "service/sandbox.h"
 
 #include "base/memory.h"
+#include "dicom/dicom.h"
 #include "service/sandbox_child_priv.h"
 
 #include <errno.h>
@@ -129,6 +130,9 @@ static reha_status dispatch(reha_analyser *analyser, const wire_message *request
     if (strcmp(op, "inspect") == 0) {
         return sandbox_inspect(request, reply, err);
     }
+    if (strcmp(op, "origin") == 0) {
+        return sandbox_origin(request, reply, err);
+    }
     if (strcmp(op, "render") == 0) {
         return sandbox_render(request, reply, err);
     }
@@ -178,6 +182,7 @@ static reha_status prepare(const char *models_folder, const char *task, reha_ana
 {
     *out = NULL;
     *letters = NULL;
+    reha_dicom_warm();
     if (models_folder == NULL) {
         return REHA_OK;
     }

@@ -132,6 +132,20 @@ reha_status reha_web_report(reha_call *call, reha_error *err)
     return REHA_OK;
 }
 
+reha_status reha_web_study_export(reha_call *call, reha_error *err)
+{
+    reha_export files;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    REHA_TRY(reha_clinic_export(call->clinic, &call->actor, ID, &files, err));
+    const reha_status status = reha_export_zip(&files, &bytes, &count, err);
+    reha_export_clear(&files);
+    REHA_TRY(status);
+    reha_call_bytes(call, "application/zip", bytes, count);
+    (void)snprintf(call->response.file_name, sizeof call->response.file_name, "archive-%.40s.zip", ID);
+    return REHA_OK;
+}
+
 static reha_status read_view(const reha_call *call, bool as_values, reha_view *view, reha_error *err)
 {
     int64_t frame = 0;

@@ -69,6 +69,7 @@ REHA_HANDLER(reha_web_study_assign);
 REHA_HANDLER(reha_web_sign);
 REHA_HANDLER(reha_web_reopen);
 REHA_HANDLER(reha_web_report);
+REHA_HANDLER(reha_web_study_export);
 REHA_HANDLER(reha_web_image);
 REHA_HANDLER(reha_web_image_values);
 REHA_HANDLER(reha_web_image_dicom);

@@ -55,6 +55,11 @@ static const reha_route routes[] = {
      "The report as PDF", NULL, NULL, "application/pdf", REHA_REPORT_PDF},
     {REHA_HTTP_GET, V "/studies/{id}/report.json", REHA_MAY_EXPORT, reha_web_report, REHA_BODY_NONE, 0,
      "The report for programs", NULL, NULL, JSON, REHA_REPORT_JSON},
+    {REHA_HTTP_GET, V "/studies/{id}/export", REHA_MAY_EXPORT, reha_web_study_export, REHA_BODY_NONE,
+     REHA_ROUTE_IDENTITY,
+     "The results as DICOM objects for the archive that the images came from, zipped: structured report, report "
+     "as PDF, pictures (docs/formats/dicom-export.md)",
+     NULL, NULL, "application/zip", 0},
 
     {REHA_HTTP_GET, V "/images/{id}/picture.png", REHA_MAY_READ, reha_web_image, REHA_BODY_NONE, 0,
      "One frame, or 'frames' of them below each other, as a picture; side_max_px (16 to 20000): scaled down "

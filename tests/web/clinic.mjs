@@ -204,6 +204,10 @@ async function review(page) {
   check((await page.locator(".decide").count()) === 0, "a signed study can be changed");
   const [pdf] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Report (PDF)" }).first().click()]);
   check(readFileSync(await pdf.path()).subarray(0, 5).toString() === "%PDF-", "the report is no PDF");
+  const [zip] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download for the archive" }).click()]);
+  const objects = readFileSync(await zip.path());
+  check(zip.suggestedFilename().startsWith("archive-") && objects.subarray(0, 2).toString() === "PK" && objects.includes("results.dcm") && objects.includes("report.dcm") && objects.includes("picture-1-1.dcm"), "what is downloaded for the archive");
+  if (shots) await zip.saveAs(join(shots, "archive.zip"));
 }
 
 async function lookAround(page) {

@@ -36,23 +36,34 @@ export function api<T>(method: string, path: string, body?: unknown, version?: n
   return send<T>(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
 }
 
-async function send<T>(path: string, init: RequestInit): Promise<T> {
+async function answered(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, { credentials: "same-origin", ...init });
   } catch {
     throw toError(0, "");
   }
-  const text = await response.text();
-  if (!response.ok) {
-    const error = toError(response.status, text);
-    if (response.status === 401 && session !== null) {
-      session = null;
-      onSignedOut();
-    }
-    throw error;
+  if (response.ok) return response;
+  const error = toError(response.status, await response.text());
+  if (response.status === 401 && session !== null) {
+    session = null;
+    onSignedOut();
   }
+  throw error;
+}
+
+async function send<T>(path: string, init: RequestInit): Promise<T> {
+  const text = await (await answered(path, init)).text();
   return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+// A file that may be refused with a reason: a plain link would save the refusal.
+export async function download(path: string, name: string): Promise<void> {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await answered(path, { method: "GET" })).blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
 export const get = <T>(path: string): Promise<T> => api<T>("GET", path);

@@ -331,6 +331,10 @@ static void test_researchers_see_no_names(void **state)
         assert_int_equal(reha_clinic_image_dicom(f.clinic, &actor, f.image, &bytes, &count, &err),
                          sees ? REHA_OK : REHA_E_DENIED);
         reha_free(bytes);
+        reha_export files;
+        assert_int_equal(reha_clinic_export(f.clinic, &actor, f.study, &files, &err),
+                         sees ? REHA_E_CONFLICT : REHA_E_DENIED); /* it waits for its analysis */
+        assert_int_equal(files.count, 0);
     }
     close_home(&home);
 }

@@ -68,6 +68,7 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_GET, "/api/v1/results/x/frames", "praco"},
                  {REHA_HTTP_GET, "/api/v1/images/x/file.dcm", "pra"},
                  {REHA_HTTP_GET, "/api/v1/studies/x/report.pdf", "prac"},
+                 {REHA_HTTP_GET, "/api/v1/studies/x/export", "pra"},
                  {REHA_HTTP_POST, "/api/v1/uploads", "pra"},
                  {REHA_HTTP_POST, "/api/v1/patients", "pa"},
                  {REHA_HTTP_PUT, "/api/v1/studies/x/patient", "pa"},

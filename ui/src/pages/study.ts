@@ -1,5 +1,5 @@
 // One study: viewer, findings, decisions, signature.
-import { api, get, may, newKey, onChanges } from "../api";
+import { api, download, get, may, newKey, onChanges } from "../api";
 import { dialog, h, replace, toast, type Child } from "../dom";
 import { field, form } from "../form";
 import { imageName, moment, studyDay } from "../format";
@@ -62,12 +62,16 @@ export function studyPage(found: Study): Page {
     if (answer !== null) setStudy(answer);
   }
 
+  // Results go back to where the images came from: pictures came from no archive, and a running analysis is not told of yet.
+  const archivable = (): boolean => study.status !== "waiting" && study.images.length > 0 && study.images.every((one) => !one.wrapped);
+
   function showHead(): void {
     const p = study.patient;
     replace(head, h("nav", { class: "crumbs", "aria-label": t("crumbs") }, h("a", { href: "#/" }, t("nav.worklist")), " › ", p === null ? t("no-patient") : h("a", { href: `#/patients/${p.id}` }, p.name ?? p.pseudonym)),
       h("h1", {}, `${imageName(study)}, ${studyDay(study)}`), statusBadge(study), h("span", { class: "space" }),
       may("patients") && study.signature === null && h("button", { type: "button", onclick: () => void assign() }, p === null ? t("assign.button") : t("assign.change")),
-      may("export") && h("a", { class: "button", href: `/api/v1/studies/${study.id}/report.pdf` }, t("report.pdf")));
+      may("export") && h("a", { class: "button", href: `/api/v1/studies/${study.id}/report.pdf` }, t("report.pdf")),
+      may("export") && may("identity") && archivable() && h("button", { type: "button", title: t("archive.text"), onclick: () => void download(`/studies/${study.id}/export`, `archive-${study.id}.zip`).catch((e: Error) => toast(e.message, true)) }, t("archive.download")));
     const left = study.to_review;
     banner.className = study.signature === null ? "banner banner-open" : "banner banner-signed";
     replace(banner, study.signature === null

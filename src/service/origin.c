@@ -1,0 +1,80 @@
+#include "service/origin.h"
+
+#include "service/sandbox_child_priv.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct member {
+    const char *name;
+    size_t offset, size;
+    bool is_uid;
+} member;
+
+#define TEXT(field)                                                                                          \
+    {                                                                                                        \
+#field, offsetof(reha_dicom_origin, field), sizeof(((reha_dicom_origin *)0)->field), false           \
+    }
+#define UID(field)                                                                                           \
+    {                                                                                                        \
+#field, offsetof(reha_dicom_origin, ids.field), sizeof(((reha_dicom_origin *)0)->ids.field), true    \
+    }
+static const member members[] = {
+    TEXT(patient_name),      TEXT(patient_id),         TEXT(patient_id_issuer),   TEXT(patient_birth_date),
+    TEXT(patient_sex),       TEXT(study_date),         TEXT(study_time),          TEXT(study_id),
+    TEXT(study_description), TEXT(accession_number),   TEXT(referring_physician), TEXT(modality),
+    UID(study_instance_uid), UID(series_instance_uid), UID(sop_instance_uid),     UID(sop_class_uid)};
+#undef TEXT
+#undef UID
+enum { MEMBERS = sizeof members / sizeof members[0] };
+
+json_t *reha_origin_to_json(const reha_dicom_origin *origin)
+{
+    json_t *to = json_pack("{s:I, s:I, s:I}", "width_px", (json_int_t)origin->width_px, "height_px",
+                           (json_int_t)origin->height_px, "frame_count", (json_int_t)origin->frame_count);
+    bool is_whole = to != NULL;
+    for (size_t i = 0; i < MEMBERS && is_whole; i++) {
+        const char *text = (const char *)origin + members[i].offset;
+        is_whole = json_object_set_new(to, members[i].name, json_string(text)) == 0;
+    }
+    if (!is_whole) {
+        json_decref(to);
+        return NULL;
+    }
+    return to;
+}
+
+reha_status reha_origin_from_json(const json_t *from, reha_dicom_origin *out, reha_error *err)
+{
+    *out = (reha_dicom_origin){.width_px = (uint32_t)reha_json_number(from, "width_px", 0.0),
+                               .height_px = (uint32_t)reha_json_number(from, "height_px", 0.0),
+                               .frame_count = (uint32_t)reha_json_number(from, "frame_count", 0.0)};
+    for (size_t i = 0; i < MEMBERS; i++) {
+        const char *text = reha_json_string(from, members[i].name, "");
+        const bool is_right =
+            strlen(text) < members[i].size &&
+            (!members[i].is_uid || (text[0] != '\0' && strspn(text, "0123456789.") == strlen(text)));
+        if (!is_right) {
+            return reha_fail(err, REHA_E_FORMAT, "the file does not say rightly whose image it is (%s)",
+                             members[i].name);
+        }
+        (void)snprintf((char *)out + members[i].offset, members[i].size, "%s", text);
+    }
+    return out->width_px > 0 && out->height_px > 0 && out->frame_count > 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_FORMAT, "the file has no image");
+}
+
+reha_status sandbox_origin(const wire_message *request, sandbox_reply *reply, reha_error *err)
+{
+    reha_dicom *dicom = NULL;
+    reha_dicom_origin origin;
+    REHA_TRY(reha_dicom_open(request->bytes, request->count, NULL, &dicom, err));
+    const reha_status status = reha_dicom_origin_of(dicom, &origin, err);
+    reha_dicom_close(dicom);
+    REHA_TRY(status);
+    reply->done = reha_origin_to_json(&origin);
+    return reply->done != NULL ? REHA_OK
+                               : reha_fail(err, REHA_E_NOMEM, "out of memory for the origin of an image");
+}

@@ -174,6 +174,30 @@ const greys = (page) => page.evaluate(() => {
 
 // A large film begins with a reduced copy: in its place and size, with a note as long as it is there, and measured in the
 // full picture's coordinates.
+// Opened from a list, the picture does not wait for the facts of its study, nor either for the other's script; asked for once.
+async function askAtOnce(browser, data) {
+  const page = await open(browser);
+  const study = data.knees[0].study_id;
+  await page.goto(`${base}/#/?status=`);
+  await page.locator(`.study-row[data-id="${study}"]`).waitFor();
+  const asked = [];
+  page.on("request", (r) => { if (/\/values/.test(r.url())) asked.push(new URL(r.url()).search); });
+  const facts = `**/api/v1/studies/${study}`;
+  let answered = "not yet";
+  await page.route(facts, async (route) => {
+    for (let i = 0; i < 50 && asked.length === 0; i++) await new Promise((done) => setTimeout(done, 100));
+    answered = asked.join(" ");
+    await route.continue();
+  });
+  await page.locator(`.study-row[data-id="${study}"] a`).click();
+  await page.locator("canvas[data-loaded=full]").waitFor();
+  check(answered === "?side_max_px=1024", `asked for before the facts of the study came: ${answered}`);
+  check(asked.join(" ") === "?side_max_px=1024 ", `asked for to open a study: ${asked.join(", ")}`);
+  await page.locator(".finding").first().waitFor(); // told after the picture
+  await page.unroute(facts);
+  await page.context().close();
+}
+
 async function beginWithACopy(browser, data) {
   const page = await open(browser);
   const study = data.knees[0].study_id;
@@ -343,6 +367,7 @@ try {
   const page = await open(browser);
   await leafThroughASeries(page, data);
   await playAFilm(page, data);
+  await askAtOnce(browser, data);
   await beginWithACopy(browser, data);
   await compareVisits(page, data);
   await lookAtFractures(page, data);

@@ -5,20 +5,30 @@ import { problem, setClinicName, show, type Page } from "./shell";
 import { t } from "./text";
 import { applyTheme } from "./theme";
 import type { Session, State, Study } from "./types";
+import { beginCopy, firstImageOf } from "./viewer/first";
 import { worklistPage } from "./pages/worklist";
 
 let state: State;
 let visit = 0;
+
+// One does not wait for the other: the script of the page, the facts of the study, the picture that it begins with.
+async function findStudy(id: string): Promise<Page> {
+  const known = firstImageOf(id);
+  if (known !== undefined) beginCopy(known);
+  const facts = get<Study>(`/studies/${id}`).then((study) => {
+    if (study.images.length === 1) beginCopy(study.images[0]!.id);
+    return study;
+  });
+  const [pages, study] = await Promise.all([import("./pages/study"), facts]);
+  return pages.studyPage(study);
+}
 
 // Pages that not everybody needs come when they are asked for.
 async function find(path: string[], parameters: URLSearchParams): Promise<Page> {
   const [name = "", id = ""] = path;
   switch (name) {
     case "": return worklistPage(parameters);
-    case "studies": {
-      const [pages, study] = await Promise.all([import("./pages/study"), get<Study>(`/studies/${id}`)]); // one does not wait for the other
-      return pages.studyPage(study);
-    }
+    case "studies": return findStudy(id);
     case "compare": return (await import("./pages/compare")).comparePage(id, parameters);
     case "patients": {
       return id === "" ? (await import("./pages/patients")).patientsPage() : (await import("./pages/patient")).patientPage(id, path.slice(2));

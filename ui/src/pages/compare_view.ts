@@ -8,7 +8,7 @@ import { IDENTITY, invert } from "../viewer/affine";
 import { Controls, keyButton, pressKey } from "../viewer/controls";
 import { difference } from "../viewer/difference";
 import { displayOf, loadMaps } from "../viewer/show";
-import { valuesOf } from "../viewer/stack";
+import { valuesOf } from "../viewer/first";
 import { fetchGray, type Gray } from "../viewer/values";
 import { Viewer } from "../viewer/viewer";
 import { regionName } from "./findings";
@@ -71,7 +71,7 @@ export class CompareView {
   async setImages(images: [StudyImage, StudyImage], isSigned: [boolean, boolean]): Promise<void> {
     const mine = ++this.asked;
     this.joint = null;
-    const grays = await Promise.all(images.map((image) => fetchGray(valuesOf(image))));
+    const grays = await Promise.all(images.map((image) => fetchGray(valuesOf(image.id))));
     if (mine !== this.asked) return;
     this.images = images;
     this.drawn = images.map((image) => image.result);

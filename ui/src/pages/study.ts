@@ -11,6 +11,8 @@ import { findingsOf, reviewKey, undecided } from "./findings";
 import { StudyView } from "./study_view";
 import { statusBadge } from "./worklist";
 
+const AFTER_PICTURE_MS = 120, WITHOUT_PICTURE_MS = 500;
+
 export function studyPage(found: Study): Page {
   let tasks: ModelEntry[] = []; // told a moment later: nobody waits for them
   const chosen = new Map<string, string>(); // the task whose result the reader looks at, by image
@@ -19,8 +21,9 @@ export function studyPage(found: Study): Page {
   const head = h("div", { class: "study-head" });
   const banner = h("div", { class: "banner" });
   let sideTimer = 0;
+  const showSideIn = (ms: number): void => { window.clearTimeout(sideTimer); sideTimer = window.setTimeout(showSide, ms); };
   // Leafing through a series is faster than anyone reads.
-  const view: StudyView = new StudyView(study, () => { window.clearTimeout(sideTimer); sideTimer = window.setTimeout(showSide, 120); }, compare);
+  const view: StudyView = new StudyView(study, () => showSideIn(AFTER_PICTURE_MS), compare);
   const image = (): StudyImage | undefined => view.image;
 
   function compare(): void {
@@ -172,8 +175,11 @@ export function studyPage(found: Study): Page {
     if (lost || changes.some((c) => c.study_id === found.id)) void reload().catch((e: Error) => toast(e.message, true));
   });
   showHead();
-  showSide();
-  void recognisers().then((list) => { tasks = list; showSide(); });
+  showSideIn(WITHOUT_PICTURE_MS); // the picture first: the findings are the most of the page
+  void recognisers().then((list) => {
+    tasks = list;
+    if (side.firstChild !== null) showSide();
+  });
   return {
     title: `${imageName(study)} ${studyDay(study)}`,
     content: [head, banner, h("div", { class: "study" }, view.element, side)],

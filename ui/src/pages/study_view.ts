@@ -145,6 +145,7 @@ export class StudyView {
       if (early !== null) {
         if (isLate()) return;
         this.put(early, at, mine, isFirst);
+        if (isFirst) void loader.get(at).catch(() => undefined); // told below; the server opens the file while the copy is drawn
         await new Promise(requestAnimationFrame); // drawn before the large answer keeps the machine busy
         if (mine !== this.shown) return;
       }

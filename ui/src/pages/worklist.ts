@@ -7,6 +7,7 @@ import { taskName } from "../results";
 import { known, t } from "../text";
 import type { List, StudySummary } from "../types";
 import { uploader } from "../upload";
+import { noteFirst } from "../viewer/first";
 
 const STATES = ["today", "waiting", "to-review", "signed", "failed", ""] as const;
 const PAGE = 100;
@@ -55,6 +56,8 @@ export function worklistPage(parameters: URLSearchParams): Page {
     const focused = (document.activeElement?.closest("li") as HTMLElement | null)?.dataset["id"];
     if (!more) replace(list);
     list.append(...found.items.map(row));
+    found.items.forEach(noteFirst);
+    void import("./study").catch(() => undefined); // what comes next: its script is there when a study is opened
     if (focused !== undefined) list.querySelector<HTMLElement>(`li[data-id="${CSS.escape(focused)}"] a`)?.focus();
     next = found.next;
     replace(foot, found.items.length === 0 && !more ? t(words === "" ? "worklist.empty" : "worklist.nothing") : t("worklist.shown", { n: list.childElementCount, total: found.total }),

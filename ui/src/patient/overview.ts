@@ -6,6 +6,7 @@ import { day, sideText, studyDay } from "../format";
 import { statusBadge, thumbnail } from "../pages/worklist";
 import { t } from "../text";
 import type { Measurement, Plan, Prediction, Series, StudySummary } from "../types";
+import { noteFirst } from "../viewer/first";
 import { base } from "./common";
 import { isPlan, statusTag } from "./plan";
 import { predictionLine } from "./prediction";
@@ -40,6 +41,7 @@ export function measureCharts(series: Series): Child {
 }
 
 export function studiesList(studies: StudySummary[]): Child {
+  studies.forEach(noteFirst);
   return h("ul", { class: "patient-studies" }, studies.map((s) => h("li", {}, h("a", { href: `#/studies/${s.id}` }, thumbnail(s.first_image_id, 96), h("span", {}, h("strong", {}, studyDay(s)), statusBadge(s), h("span", {}, s.headline ?? ""))),
     may("export") && h("a", { class: "report", href: `/api/v1/studies/${s.id}/report.pdf`, "aria-label": t("report.of", { day: studyDay(s) }) }, t("report.pdf")))));
 }

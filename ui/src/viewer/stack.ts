@@ -1,13 +1,12 @@
 // Pictures that belong behind each other: the frames of one file, or the files of one series. Loaded ahead of where the
 // reader is going, and no more of them kept than fits.
-import { query } from "../api";
 import type { StudyImage } from "../types";
+import { REDUCED_SIDE_PX, takeCopy, valuesOf } from "./first";
 import { fetchGray, type Gray } from "./values";
 
 export interface Slice { image: StudyImage; frame: number } // frames count from 1
 export interface Stack { slices: Slice[]; isSequence: boolean } // a sequence: the frames of one file
 
-const REDUCED_SIDE_PX = 1024;
 const LARGE_PIXELS = 2 << 20; // below it a reduced copy would not be there much earlier
 const STRIP_PIXELS = 4 << 20;
 const STRIP_MAX = 16;
@@ -35,9 +34,6 @@ export function stacksOf(images: StudyImage[]): Stack[] {
   });
 }
 
-export const valuesOf = (image: StudyImage, view: { frame?: number; frames?: number; side_max_px?: number } = {}): string =>
-  `/api/v1/images/${image.id}/values${query({ frame: view.frame === 1 && (view.frames ?? 1) === 1 ? null : view.frame, frames: view.frames === 1 ? null : view.frames, side_max_px: view.side_max_px })}`;
-
 export class StackLoader {
   private readonly kept = new Map<string, Promise<Gray[]>>(); // by address, the longest unused first
   private readonly sizes = new Map<string, number>();
@@ -58,7 +54,7 @@ export class StackLoader {
 
   private address(start: number, count: number): string {
     const { image, frame } = this.stack.slices[start]!;
-    return valuesOf(image, { frame, frames: count });
+    return valuesOf(image.id, { frame, frames: count });
   }
 
   private fetch(start: number, count: number): Promise<Gray[]> {
@@ -97,8 +93,9 @@ export class StackLoader {
     const { start, count } = this.strip(at);
     const url = this.address(start, count);
     const isSlow = image.width_px * image.height_px >= LARGE_PIXELS || (this.stack.isSequence && at === 0);
-    if (!isSlow || this.sizes.has(url)) return null;
-    return fetchGray(valuesOf(image, { frame, side_max_px: REDUCED_SIDE_PX })).then((gray) => {
+    const begun = frame === 1 ? takeCopy(image.id) : null;
+    if (this.sizes.has(url) || (!isSlow && begun === null)) return null;
+    return (begun ?? fetchGray(valuesOf(image.id, { frame, side_max_px: REDUCED_SIDE_PX }))).then((gray) => {
       if (count === 1 && gray.width === image.width_px && gray.height === image.height_px && !this.kept.has(url)) {
         this.kept.set(url, Promise.resolve([gray]));
         this.keep(url, gray.values.byteLength);

@@ -17,3 +17,29 @@ export async function fetchGray(url: string): Promise<Gray> {
   if (!response.ok) throw new Error(`${response.status}`);
   return readValues(await response.arrayBuffer());
 }
+
+// Means over squares of `step` values (fewer at the right and lower edge): what there is to draw where so many fall on one
+// pixel of the screen. Some tenth of the values to window, and no picture of many megabytes to fill for it.
+export function meansOf(gray: Gray, step: number): Gray {
+  if (step <= 1) return gray;
+  const { values } = gray;
+  const width = Math.ceil(gray.width / step), height = Math.ceil(gray.height / step);
+  const means = new Uint16Array(width * height);
+  const sums = new Uint32Array(width);
+  for (let y = 0; y < height; y++) {
+    const rows = Math.min(step, gray.height - y * step);
+    sums.fill(0);
+    for (let row = 0; row < rows; row++) {
+      let i = (y * step + row) * gray.width;
+      const right = i + gray.width;
+      for (let x = 0; x < width; x++) {
+        const end = Math.min(i + step, right);
+        let sum = 0;
+        while (i < end) sum += values[i++]!;
+        sums[x] = sums[x]! + sum;
+      }
+    }
+    for (let x = 0; x < width; x++) means[y * width + x] = Math.round(sums[x]! / (rows * Math.min(step, gray.width - x * step)));
+  }
+  return { ...gray, width, height, values: means };
+}

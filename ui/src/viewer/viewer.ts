@@ -8,13 +8,14 @@ import { t } from "../text";
 import type { Analysis, Box, Region } from "../types";
 import { apply, IDENTITY, invert, scaleOf, type Affine, type Point } from "./affine";
 import { drawAnalysis, drawPointed, text, type Layer } from "./overlay";
-import type { Gray } from "./values";
+import { meansOf, type Gray } from "./values";
 
 export type Tool = "window" | "pan" | "zoom" | "measure";
 export interface Scale { x_mm: number | null; y_mm: number | null; source: string | null }
 export interface Display { slope: number; intercept: number; center: number; width: number }
 export interface Size { width: number; height: number }
 export interface View { x: number; y: number; zoom: number } // of the frame's points on the screen
+const BAND_PIXELS = 1 << 16;
 interface Line { x0: number; y0: number; x1: number; y1: number }
 
 // The frame is what is moved and enlarged: the image's own pixels, or those of another image that this one lies over.
@@ -32,8 +33,9 @@ export class Viewer {
   private readonly measured = h("p", { class: "visually-hidden viewer-measured" }); // what the canvas shows, for those who do not see it
   private readonly context = this.canvas.getContext("2d", { alpha: false })!;
   private readonly picture = document.createElement("canvas");
-  private developed: ImageData | null = null; // used again while the window is drawn: millions of new values each time cost more than their filling
+  private band: ImageData | null = null;
   private gray: Gray | null = null;
+  private means: { step: number; gray: Gray } | null = null; // of the picture's values, as few as the screen can show
   private size: Size = { width: 0, height: 0 }; // of the full picture
   private display: Display = { slope: 1, intercept: 0, center: 127.5, width: 255 };
   private center = 127.5;
@@ -96,9 +98,15 @@ export class Viewer {
     this.paint();
   }
 
+  // Of a picture that was made from copies: it says what it was made from.
+  noteCopy(isFromCopies: boolean): void {
+    this.note.hidden = !isFromCopies;
+    this.note.textContent = isFromCopies ? t("viewer.reduced") : "";
+  }
+
   // The full picture does not come: the note over its copy says so.
   tellFullFailed(): void {
-    if (this.isReduced) this.note.textContent = t("viewer.reduced-failed");
+    if (!this.note.hidden) this.note.textContent = t("viewer.reduced-failed");
   }
 
   private get isReduced(): boolean {
@@ -108,10 +116,8 @@ export class Viewer {
   private take(gray: Gray, size: Size): void {
     this.gray = gray;
     this.size = { width: size.width, height: size.height };
-    this.picture.width = gray.width;
-    this.picture.height = gray.height;
-    this.note.hidden = !this.isReduced;
-    this.note.textContent = this.isReduced ? t("viewer.reduced") : "";
+    this.means = null;
+    this.noteCopy(this.isReduced);
   }
 
   // Lays this image over another one: `map` takes its pixels to those of the other, whose size is given.
@@ -220,24 +226,35 @@ export class Viewer {
     this.isStale = true;
   }
 
+  // How many of the picture's values, along a line, fall on one pixel of the screen.
+  private stepAt(grown: number): number {
+    return Math.max(1, Math.floor(this.gray!.width / (grown * this.size.width)));
+  }
+
   // Grey values into screen values through a table: once per change of the window, and per painted frame at most.
-  private fillPicture(): void {
+  private fillPicture(step: number): void {
     this.isStale = false;
-    if (this.gray === null) return;
+    if (this.means?.step !== step) this.means = { step, gray: meansOf(this.gray!, step) };
+    const { width, height, high, values } = this.means.gray;
     const { slope, intercept } = this.display;
-    const table = new Uint32Array(this.gray.high + 1); // what a value looks like: one step for each of millions of pixels
-    for (let v = 0; v < table.length; v++) {
-      const share = (v * slope + intercept - (this.center - this.width / 2)) / this.width;
-      const g = Math.max(0, Math.min(255, Math.round(255 * (this.inverted ? 1 - share : share))));
-      table[v] = 0xff000000 | (g << 16) | (g << 8) | g;
+    const perValue = (255 * slope) / this.width, atZero = (255 * (intercept - this.center + this.width / 2)) / this.width;
+    const [first, each] = this.inverted ? [255 - atZero, -perValue] : [atZero, perValue];
+    const table = new Uint8ClampedArray(high + 1); // what a value looks like: one step for each of millions of pixels
+    for (let v = 0; v <= high; v++) table[v] = first + v * each;
+    if (this.picture.width !== width || this.picture.height !== height) {
+      this.picture.width = width;
+      this.picture.height = height;
     }
+    // Band by band through a little memory: to touch as much again as the picture takes costs more than the filling.
     const context = this.picture.getContext("2d")!;
-    if (this.developed?.width !== this.gray.width || this.developed.height !== this.gray.height) this.developed = context.createImageData(this.gray.width, this.gray.height);
-    const out = this.developed;
-    const pixels = new Uint32Array(out.data.buffer);
-    const values = this.gray.values;
-    for (let i = 0; i < values.length; i++) pixels[i] = table[values[i]!]!;
-    context.putImageData(out, 0, 0);
+    const rows = Math.max(1, Math.floor(BAND_PIXELS / width));
+    if (this.band?.width !== width || this.band.height !== rows) this.band = context.createImageData(width, rows);
+    const pixels = new Uint32Array(this.band.data.buffer);
+    for (let y = 0; y < height; y += rows) {
+      const from = y * width, count = Math.min(rows, height - y) * width;
+      for (let i = 0; i < count; i++) pixels[i] = 0xff000000 | (table[values[from + i]!]! * 0x010101);
+      context.putImageData(this.band, 0, y, 0, 0, width, count / width);
+    }
   }
 
   // A canvas of another size is empty: drawn at once, or it would be on the screen like that for one frame.
@@ -261,11 +278,12 @@ export class Viewer {
     const c = this.context;
     const m = this.toFrame;
     const grown = this.zoom * scaleOf(m);
+    if (this.gray === null) return; // the stage behind is as dark
     c.setTransform(1, 0, 0, 1, 0, 0);
     c.fillStyle = "#05080a";
     c.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    if (this.gray === null) return;
-    if (this.isStale) this.fillPicture();
+    const step = this.stepAt(grown * ratio);
+    if (this.isStale || this.means?.step !== step) this.fillPicture(step);
     c.setTransform(ratio * this.zoom, 0, 0, ratio * this.zoom, ratio * this.x, ratio * this.y);
     // Points are the centres of pixels, the picture begins at an edge.
     c.translate(0.5, 0.5);
@@ -273,7 +291,7 @@ export class Viewer {
     // Where the squares of a picture's own pixels show, a copy's are no finding: it stays soft.
     c.imageSmoothingEnabled = this.isReduced || grown * ratio < 4;
     c.imageSmoothingQuality = "high";
-    c.drawImage(this.picture, -0.5, -0.5, this.size.width, this.size.height);
+    c.drawImage(this.picture, 0, 0, this.gray.width / step, this.gray.height / step, -0.5, -0.5, this.size.width, this.size.height);
     this.canvas.dataset["loaded"] = this.isReduced ? "reduced" : "full";
     const pen = { context: c, scale: grown };
     if (this.analysis !== null) drawAnalysis(pen, this.analysis, this.layers, this.maps, this.names);

@@ -159,5 +159,10 @@ typedef struct reha_type {
 reha_spot reha_canvas_text(reha_canvas *canvas, reha_spot at, const char *text, const reha_type *type);
 /* The space it would take. */
 reha_spot reha_canvas_measure(reha_canvas *canvas, const char *text, const reha_type *type);
+/* How many bytes of the text, from its beginning, stand in lines that are whole within `height`: where a long
+ * text is broken that goes on on the next page. All of it (strlen) if it fits; 0 if not even one line does,
+ * or after a failure. Never ends within a letter; the next part may begin with blanks, which begin no line.
+ */
+size_t reha_canvas_fit(reha_canvas *canvas, const char *text, const reha_type *type, double height);
 
 #endif

@@ -100,6 +100,34 @@ reha_spot reha_canvas_measure(reha_canvas *canvas, const char *text, const reha_
     return size;
 }
 
+size_t reha_canvas_fit(reha_canvas *canvas, const char *text, const reha_type *type, double height)
+{
+    if (g_utf8_validate(text, -1, NULL) ==
+        FALSE) { /* its repaired form has other places to break at: all or nothing */
+        return reha_canvas_measure(canvas, text, type).y <= height ? strlen(text) : 0;
+    }
+    PangoLayout *layout = make_layout(canvas, text, type);
+    if (layout == NULL) {
+        return 0;
+    }
+    PangoLayoutIter *at = pango_layout_get_iter(layout);
+    size_t fits = 0;
+    bool is_all = false;
+    do {
+        PangoRectangle line;
+        pango_layout_iter_get_line_extents(at, NULL, &line);
+        if ((double)(line.y + line.height) / PANGO_SCALE > height) {
+            break;
+        }
+        const PangoLayoutLine *shown = pango_layout_iter_get_line_readonly(at);
+        fits = (size_t)(shown->start_index + shown->length);
+        is_all = pango_layout_iter_at_last_line(at);
+    } while (pango_layout_iter_next_line(at));
+    pango_layout_iter_free(at);
+    g_object_unref(layout);
+    return is_all ? strlen(text) : fits;
+}
+
 reha_spot reha_canvas_text(reha_canvas *canvas, reha_spot at, const char *text, const reha_type *type)
 {
     if (!isfinite(at.x) || !isfinite(at.y)) {

@@ -1,6 +1,7 @@
 #include "service/clinic_report_priv.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "image/draw.h"
 
 #include <math.h>
@@ -83,14 +84,125 @@ static void ensure_room(sheet *at, double height)
     }
 }
 
+/* --- texts that may be longer than a page --- */
+
+typedef struct piece {
+    const char *text; /* NULL or "": nothing */
+    double size;
+    bool bold;
+    unsigned colour;
+} piece;
+
+enum { PIECES = 2, COLUMNS = 3 };
+static const double PIECE_GAP_PT = 2.0;
+static const double LINES_MIN_PT = 52.0; /* below this a row begins on the next page */
+
+typedef struct flow { /* one column of texts */
+    double x, width;
+    piece pieces[PIECES]; /* what is still to be written */
+} flow;
+
+static reha_type type_of(const flow *in, const piece *what)
+{
+    return (reha_type){
+        .size = what->size, .bold = what->bold, .colour = reha_rgb(what->colour), .wrap_width = in->width};
+}
+
+static bool is_written(const piece *what)
+{
+    return what->text == NULL || what->text[0] == '\0';
+}
+
+static double height_of(const sheet *at, const flow *in)
+{
+    double height = 0.0;
+    for (int i = 0; i < PIECES; i++) {
+        const reha_type type = type_of(in, &in->pieces[i]);
+        height += is_written(&in->pieces[i])
+                      ? 0.0
+                      : reha_canvas_measure(at->canvas, in->pieces[i].text, &type).y + PIECE_GAP_PT;
+    }
+    return height;
+}
+
+/* As much as stands above `bottom`; the rest stays in the piece. False: there is a rest. */
+static bool write_piece(sheet *at, const flow *in, piece *what, double bottom)
+{
+    const reha_type type = type_of(in, what);
+    const size_t count = strlen(what->text);
+    const size_t fits = reha_canvas_fit(at->canvas, what->text, &type, bottom - at->y);
+    char *part = fits > 0 ? reha_strndup(what->text, fits) : NULL;
+    if (part != NULL) {
+        at->y += reha_canvas_text(at->canvas, (reha_spot){in->x, at->y}, part, &type).y + PIECE_GAP_PT;
+        reha_free(part);
+    }
+    what->text += fits;
+    what->text += fits > 0 && fits < count ? strspn(what->text, " \r\n") : 0;
+    return is_written(what);
+}
+
+/* False: goes on on the next page. at->y: below what was written. */
+static bool write_flow(sheet *at, flow *in, double bottom)
+{
+    for (int i = 0; i < PIECES; i++) {
+        if (!is_written(&in->pieces[i]) && !write_piece(at, in, &in->pieces[i], bottom)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+typedef void (*page_head)(sheet *at, const void *context); /* what stands above the rest of a row */
+
+/* Columns beside each other, over as many pages as they need; a row that is whole on one page stays whole. */
+static void write_flows(sheet *at, flow *columns, int count, page_head head, const void *context)
+{
+    const double bottom = A4_HEIGHT_PT - MARGIN_PT;
+    double height = 0.0;
+    for (int i = 0; i < count; i++) {
+        height = fmax(height, height_of(at, &columns[i]));
+    }
+    ensure_room(at, height < 0.6 * (bottom - MARGIN_PT) ? height : LINES_MIN_PT);
+    for (bool is_done = false; !is_done;) {
+        const double top = at->y;
+        double low = top;
+        is_done = true;
+        for (int i = 0; i < count; i++) {
+            at->y = top;
+            is_done = write_flow(at, &columns[i], bottom) && is_done;
+            low = fmax(low, at->y);
+        }
+        at->y = low;
+        if (!is_done && !(low > top)) { /* no room for one line on a fresh page, or the canvas has failed */
+            return;
+        }
+        if (!is_done) {
+            reha_canvas_next_page(at->canvas);
+            head_and_foot(at);
+            if (head != NULL) {
+                head(at, context);
+            }
+        }
+    }
+}
+
+static void write_text(sheet *at, double size, unsigned colour, const char *text)
+{
+    flow whole = {.x = MARGIN_PT, .width = text_width(), .pieces = {{text, size, false, colour}}};
+    write_flows(at, &whole, 1, NULL, NULL);
+}
+
 static void write_pair(sheet *at, const char *name, const char *value)
 {
-    char text[600];
-    if (value != NULL && value[0] != '\0') {
-        (void)snprintf(text, sizeof text, "%s: %.500s", name, value);
-        ensure_room(at, 30.0);
-        write_line(at, 9.5, false, INK, text);
+    if (value == NULL || value[0] == '\0') {
+        return;
     }
+    reha_text text = {.data = NULL};
+    reha_text_addf(&text, "%s: %s", name, value);
+    if (!text.failed) {
+        write_text(at, 9.5, INK, text.data);
+    }
+    reha_text_clear(&text);
 }
 
 static double column_at(int column)
@@ -111,31 +223,36 @@ static void write_columns(sheet *at)
     at->y += 3.0;
 }
 
+/* Above the rest of a row that goes on. */
+static void head_of_rest(sheet *at, const void *context)
+{
+    const report_row *row = context;
+    char text[160];
+    write_columns(at);
+    (void)snprintf(text, sizeof text, "%s, continued", row->label);
+    write_at(at, column_at(0), text_width(), 8.0, false, SOFT, text);
+}
+
 static void write_row(sheet *at, const report_row *row)
 {
     char text[400];
     const double gap = 8.0;
-    ensure_room(at, 52.0);
-    const double top = at->y;
-    write_at(at, column_at(0), column_at(1) - column_at(0) - gap, 9.0, true, INK, row->label);
-    if (row->evidence != NULL) {
-        write_at(at, column_at(0), column_at(1) - column_at(0) - gap, 7.5, false, SOFT, row->evidence);
-    }
-    double low = at->y;
-    at->y = top;
-    write_at(at, column_at(1), column_at(2) - column_at(1) - gap, 9.5, true, INK, row->software);
-    if (row->research_only) {
-        write_at(at, column_at(1), column_at(2) - column_at(1) - gap, 7.5, false, SOFT, "research only");
-    }
-    low = fmax(low, at->y);
-    at->y = top;
-    (void)snprintf(text, sizeof text, "%s%s%s", row->human, row->who[0] != '\0' ? " by " : "", row->who);
-    const double width = A4_WIDTH_PT - MARGIN_PT - column_at(2);
-    write_at(at, column_at(2), width, 9.0, row->who[0] != '\0', row->who[0] != '\0' ? INK : AMBER, text);
-    if (row->reason != NULL) {
-        write_at(at, column_at(2), width, 8.0, false, INK, row->reason);
-    }
-    at->y = fmax(low, at->y) + 1.0;
+    const bool is_decided = row->who[0] != '\0';
+    (void)snprintf(text, sizeof text, "%s%s%s", row->human, is_decided ? " by " : "", row->who);
+    flow columns[COLUMNS] = {
+        {.x = column_at(0),
+         .width = column_at(1) - column_at(0) - gap,
+         .pieces = {{row->label, 9.0, true, INK}, {row->evidence, 7.5, false, SOFT}}},
+        {.x = column_at(1),
+         .width = column_at(2) - column_at(1) - gap,
+         .pieces = {{row->software, 9.5, true, INK},
+                    {row->research_only ? "research only" : NULL, 7.5, false, SOFT}}},
+        {.x = column_at(2),
+         .width = A4_WIDTH_PT - MARGIN_PT - column_at(2),
+         .pieces = {{text, 9.0, is_decided, is_decided ? INK : AMBER}, {row->reason, 8.0, false, INK}}}};
+    ensure_room(at, LINES_MIN_PT);
+    write_flows(at, columns, COLUMNS, head_of_rest, row);
+    at->y += 1.0;
     rule(at, RULE, 0.5);
     at->y += 3.0;
 }
@@ -156,8 +273,7 @@ static void write_findings(sheet *at, const json_t *result, size_t region_idx, c
     report_unmeasured(findings, missing, sizeof missing);
     if (missing[0] != '\0') {
         (void)snprintf(text, sizeof text, "Not measured: %s.", missing);
-        ensure_room(at, 26.0);
-        write_line(at, 8.0, false, SOFT, text);
+        write_text(at, 8.0, SOFT, text);
     }
     at->y += 6.0;
 }
@@ -167,8 +283,7 @@ static void write_notes(sheet *at, const json_t *notes)
     for (size_t i = 0; i < json_array_size(notes); i++) {
         const json_t *note = json_array_get(notes, i);
         const bool is_refusal = strcmp(reha_json_string(note, "level", ""), "refused") == 0;
-        ensure_room(at, 26.0);
-        write_line(at, 8.5, false, is_refusal ? RED : SOFT, reha_json_string(note, "text", ""));
+        write_text(at, 8.5, is_refusal ? RED : SOFT, reha_json_string(note, "text", ""));
     }
 }
 
@@ -209,11 +324,8 @@ static void write_result(sheet *at, const json_t *result, const report_picture *
 static void write_set_aside(sheet *at, const json_t *aside)
 {
     char text[REPORT_LINE_BYTES];
-    const double size = 8.5;
-    const reha_type type = {.size = size, .wrap_width = text_width()};
     report_set_aside(aside, text);
-    ensure_room(at, reha_canvas_measure(at->canvas, text, &type).y + 4.0);
-    write_line(at, size, false, AMBER, text);
+    write_text(at, 8.5, AMBER, text);
     at->y += 4.0;
 }
 

@@ -7,6 +7,7 @@
 #include "image/load.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -478,6 +479,42 @@ static void test_out_of_memory(void **state)
     reha_gray_free(image);
 }
 
+/* Part by part over pages: nothing is lost, nothing twice, no letter is cut, every part stands in its height.
+ */
+static void test_a_long_text_in_parts(void **state)
+{
+    (void)state;
+    enum { WORDS = 200 };
+    char text[WORDS * 12 + 1] = "";
+    char again[sizeof text] = "";
+    for (int i = 0; i < WORDS; i++) {
+        (void)snprintf(text + strlen(text), sizeof text - strlen(text),
+                       "M\xc3\xbc"
+                       "he%03d ",
+                       i);
+    }
+    reha_canvas *canvas = new_picture(300, 100);
+    const reha_type type = {.size = 12, .wrap_width = 280};
+    int parts = 0;
+    for (const char *at = text; *at != '\0'; parts++) {
+        const size_t fits = reha_canvas_fit(canvas, at, &type, 60);
+        assert_true(fits > 0);
+        assert_true(((unsigned char)at[fits] & 0xc0) != 0x80);
+        char part[sizeof text];
+        (void)snprintf(part, sizeof part, "%.*s", (int)fits, at);
+        assert_true(reha_canvas_measure(canvas, part, &type).y <= 60.0);
+        strcat(again, part);
+        at += fits;
+    }
+    assert_string_equal(again, text);
+    assert_true(parts > 3);
+    assert_int_equal(reha_canvas_fit(canvas, text, &type, 3), 0);
+    assert_int_equal(reha_canvas_fit(canvas, "short", &type, 60), 5);
+    assert_int_equal(reha_canvas_fit(canvas, "", &type, 60), 0);
+    assert_int_equal(reha_canvas_fit(canvas, "broken \xc3", &type, 60), 8);
+    reha_canvas_free(canvas);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_heat_colours_are_ordered_for_everyone),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_broken_utf8_is_shown_somehow),
+        cmocka_unit_test(test_a_long_text_in_parts),
         cmocka_unit_test(test_bars),
         cmocka_unit_test(test_pdf_has_pages_title_and_is_reproducible),
         cmocka_unit_test(test_saved_is_encoded),

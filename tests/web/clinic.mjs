@@ -128,6 +128,7 @@ async function uploadForATask(page, file) {
   await page.goto(`${base}/${href}`);
   await page.locator(".results").getByText("Muscle architecture").waitFor({ timeout: 90000 });
   check(await page.locator(".side").innerText().then((t) => /an ultrasound image of a muscle .*is needed/.test(t)), "a film is measured as a muscle");
+  check(await page.locator(".banner").innerText().then((t) => /found nothing that it could measure: there is nothing to decide on/.test(t)), "the banner over a result without findings");
   const answers = await page.evaluate(async () => {
     const { csrf } = await (await fetch("/api/v1/session")).json();
     const { items } = await (await fetch("/api/v1/studies?limit=1")).json();
@@ -164,7 +165,8 @@ async function setAside(page) {
   await line.waitFor();
   check(await line.innerText().then((t) => /^Muscle architecture: asked for by name, .*; set aside by Petra Physio, .*A film, <b>not<\/b> ultrasound/.test(t)), `the line of what was set aside: ${await line.innerText()}`);
   check(await line.evaluate((p) => p === document.activeElement), "the focus is lost after setting aside");
-  await page.getByText("No result stands").waitFor();
+  await page.getByText("No result stands: what was asked for").waitFor();
+  check(await page.locator(".banner").innerText().then((t) => /No result stands: there is nothing to decide on/.test(t) && !/decided/.test(t)), `the banner when all was set aside: ${await page.locator(".banner").innerText()}`);
   check((await open.count()) === 0 && (await page.getByRole("button", { name: "Analyse again with" }).count()) === 1, "what can be done after setting aside");
   await judge(page, "study-set-aside");
   const [pdf] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Report (PDF)" }).first().click()]);
@@ -196,6 +198,7 @@ async function review(page) {
     await page.locator(".finding.undecided").first().focus();
     await acceptAll(page);
   }
+  check(await page.locator(".banner").innerText().then((t) => t.includes("Every finding is decided")), "the banner when all is decided");
   await judge(page, "study-reviewed");
   await sign.click();
   await page.getByLabel("Comment for the report").fill("Seen");

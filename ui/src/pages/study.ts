@@ -13,6 +13,14 @@ import { statusBadge } from "./worklist";
 
 const AFTER_PICTURE_MS = 120, WITHOUT_PICTURE_MS = 500;
 
+// What is true of a study that nobody has signed.
+function openText(study: Study): string {
+  if (study.to_review > 0) return t("not-reviewed.left", { n: study.to_review });
+  if (study.status === "waiting" || study.status === "failed") return t(`not-reviewed.${study.status}`);
+  if (study.reviewed > 0) return t("not-reviewed.ready");
+  return t(study.images.some((one) => one.results.length > 0) ? "not-reviewed.no-finding" : "not-reviewed.no-result");
+}
+
 export function studyPage(found: Study): Page {
   let tasks: ModelEntry[] = []; // told a moment later: nobody waits for them
   const chosen = new Map<string, string>(); // the task whose result the reader looks at, by image
@@ -78,7 +86,7 @@ export function studyPage(found: Study): Page {
     const left = study.to_review;
     banner.className = study.signature === null ? "banner banner-open" : "banner banner-signed";
     replace(banner, study.signature === null
-      ? [h("strong", {}, t("not-reviewed")), h("span", {}, t(left > 0 ? "not-reviewed.left" : "not-reviewed.ready", { n: left })), h("span", { class: "space" }),
+      ? [h("strong", {}, t("not-reviewed")), h("span", {}, openText(study)), h("span", { class: "space" }),
          may("sign") && h("button", { type: "button", class: "primary", disabled: left > 0 || study.status !== "to-review", onclick: () => void sign() }, t("sign.button"))]
       : [h("strong", {}, t("signed-by", { who: study.signature.user_name })), h("span", {}, moment(study.signature.signed_at)), study.signature.comment !== null && h("span", {}, study.signature.comment), h("span", { class: "space" }),
          may("sign") && h("button", { type: "button", onclick: () => void reopen() }, t("reopen.button"))]);

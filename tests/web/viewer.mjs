@@ -164,16 +164,14 @@ async function playAFilm(page, data) {
 }
 
 // What is on the screen, as grey values.
-const greys = (page) => page.evaluate(() => {
-  const canvas = document.querySelector("canvas.viewer-canvas");
+const greys = (page, which = "canvas.viewer-canvas") => page.evaluate((selector) => {
+  const canvas = document.querySelector(selector);
   const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
   const c = copy.getContext("2d");
   c.drawImage(canvas, 0, 0);
   return Array.from(c.getImageData(0, 0, copy.width, copy.height).data.filter((_, i) => i % 4 === 0));
-});
+}, which);
 
-// A large film begins with a reduced copy: in its place and size, with a note as long as it is there, and measured in the
-// full picture's coordinates.
 // Opened from a list, the picture does not wait for the facts of its study, nor either for the other's script; asked for once.
 async function askAtOnce(browser, data) {
   const page = await open(browser);
@@ -198,6 +196,8 @@ async function askAtOnce(browser, data) {
   await page.context().close();
 }
 
+// A large film begins with a reduced copy: in its place and size, with a note as long as it is there, and measured in the
+// full picture's coordinates.
 async function beginWithACopy(browser, data) {
   const page = await open(browser);
   const study = data.knees[0].study_id;
@@ -265,10 +265,47 @@ async function beginWithACopy(browser, data) {
   await page.context().close();
 }
 
-async function compareVisits(page, data) {
+// Both visits begin with their copies; they, and a difference that was made from them, are replaced by the full pictures.
+async function compareCopies(page, data) {
+  const asked = [];
+  const listen = (r) => { if (/\/values/.test(r.url())) asked.push(new URL(r.url()).search); };
+  page.on("request", listen);
+  let release = () => undefined;
+  const held = new Promise((done) => (release = done));
+  await page.route(/\/values$/, async (route) => { await held; await route.continue(); });
   await page.goto(`${base}/#/patients/${data.patient}`);
   await page.getByRole("link", { name: "Compare two visits" }).click();
   await page.getByText("What was checked").waitFor();
+  check((await page.locator(".before canvas[data-loaded=reduced], .after canvas[data-loaded=reduced]").count()) === 2, "the two pictures do not begin with their copies");
+  check((await page.locator(".viewer-note", { hasText: "Reduced copy" }).count()) === 2, "a copy in a comparison does not say what it is");
+  const registered = await page.locator("[data-key='3']").isEnabled();
+  if (registered) {
+    await page.keyboard.press("3");
+    await page.locator(".difference canvas[data-loaded]").waitFor();
+    check(await page.locator(".difference .viewer-note").isVisible(), "a difference of copies does not say what it is made from");
+    await page.waitForTimeout(300);
+    if (shots) await page.screenshot({ path: join(shots, "v-difference-copies.png") });
+  }
+  const view = (await page.locator(".viewer-info").allInnerTexts()).at(-1);
+  const rough = registered ? await greys(page, ".difference canvas") : [];
+  release();
+  for (const side of [".before", ".after"]) await page.locator(`${side} canvas[data-loaded=full]`).waitFor({ state: "attached" });
+  await page.waitForTimeout(500);
+  check((await page.locator(".viewer-note:visible").count()) === 0, "the note stays over full pictures that are compared");
+  if (registered) {
+    const fine = await greys(page, ".difference canvas");
+    const apart = rough.map((v, i) => Math.abs(v - fine[i]));
+    check(apart.some((d) => d > 0) && apart.reduce((a, b) => a + b, 0) / apart.length < 6, `the difference of the full pictures is ${apart.reduce((a, b) => a + b, 0) / apart.length} of 255 from that of the copies`);
+    check((await page.locator(".viewer-info").allInnerTexts()).at(-1) === view, "the difference jumps when it is made again");
+    await page.keyboard.press("1");
+  }
+  check(asked.filter((q) => q === "?side_max_px=1024").length === 2 && asked.filter((q) => q === "").length === 2, `asked for to compare: ${asked}`);
+  page.off("request", listen);
+  await page.unroute(/\/values$/);
+}
+
+async function compareVisits(page, data) {
+  await compareCopies(page, data);
   const text = await page.locator(".compare-results").innerText();
   if (/cannot be compared/.test(text)) check(/Refused:/.test(text), "a refusal without its reason");
   else {

@@ -6,7 +6,7 @@ import type { Page } from "../shell";
 import { withShown } from "../results";
 import { known, t } from "../text";
 import type { Analysis, Check, ComparedJoint, ComparedMeasure, Comparison, List, Measurement, Patient, Series, Study, StudyImage, StudySummary } from "../types";
-import { CompareView, jointName } from "./compare_view";
+import { beginCopies, CompareView, jointName } from "./compare_view";
 
 interface Choice { image: string; study: string; day: string; sides: Set<string>; keys: Set<string> }
 
@@ -132,10 +132,11 @@ export async function comparePage(patientId: string, parameters: URLSearchParams
     replace(status, h("p", { class: "working" }, h("span", { class: "spinner", "aria-hidden": "true" }), t("compare.working")));
     const judged = get<Comparison>(`/images/${after.image}/comparison${query({ before: before.image, same_setup: isSameSetup ? "1" : null })}`);
     judged.catch(() => undefined); // told below
+    const copies = keepsView ? null : beginCopies([before.image, after.image]);
     const [first, second] = await Promise.all([imageOf(before), imageOf(after)]);
     if (mine !== asked) return;
     const isSigned: [boolean, boolean] = [first.study.signature !== null, second.study.signature !== null];
-    if (!keepsView) await view.setImages([first.image, second.image], isSigned);
+    if (copies !== null) await view.setImages([first.image, second.image], isSigned, copies);
     const c = await judged;
     if (mine !== asked) return;
     [first.image, second.image].forEach((image, i) => (image.result = image.results.find((r) => r.id === c.visits[i]!.result_id) ?? image.result)); // what was compared

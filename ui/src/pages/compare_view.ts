@@ -6,17 +6,28 @@ import { t } from "../text";
 import type { Box, ComparedJoint, Comparison, Registration, Result, StudyImage } from "../types";
 import { IDENTITY, invert } from "../viewer/affine";
 import { Controls, keyButton, pressKey } from "../viewer/controls";
-import { difference } from "../viewer/difference";
+import { difference, type Source } from "../viewer/difference";
+import { REDUCED_SIDE_PX, valuesOf } from "../viewer/first";
 import { displayOf, loadMaps } from "../viewer/show";
-import { valuesOf } from "../viewer/first";
 import { fetchGray, type Gray } from "../viewer/values";
-import { Viewer } from "../viewer/viewer";
+import { Viewer, type Size } from "../viewer/viewer";
 import { regionName } from "./findings";
 
 type Mode = "side" | "blink" | "difference";
 const MODES: [Mode, string][] = [["side", "1"], ["blink", "2"], ["difference", "3"]];
 const BLINK_MS = 800;
 const MARGIN = 1.25;
+
+const sizeOf = (image: StudyImage): Size => ({ width: image.width_px, height: image.height_px });
+const isCopy = (gray: Gray, image: StudyImage): boolean => gray.width !== image.width_px || gray.height !== image.height_px;
+
+// What the pictures begin with: reduced copies, or themselves where they are small enough. Asked for before anything else of
+// them is known.
+export function beginCopies(imageIds: [string, string]): Promise<[Gray, Gray]> {
+  const copies = Promise.all(imageIds.map((id) => fetchGray(valuesOf(id, { side_max_px: REDUCED_SIDE_PX })))) as Promise<[Gray, Gray]>;
+  copies.catch(() => undefined); // told by the one who waits for them
+  return copies;
+}
 
 // "Right", or its place in the earlier picture where nobody knows the side.
 export function jointName(joint: ComparedJoint, before: StudyImage | undefined): string {
@@ -67,18 +78,19 @@ export class CompareView {
     this.blinking.hidden = true;
   }
 
-  // The pictures as they are, while the server still lays them over each other.
-  async setImages(images: [StudyImage, StudyImage], isSigned: [boolean, boolean]): Promise<void> {
+  // The pictures as they are, while the server still lays them over each other. Resolves when something is to be seen; what
+  // was a reduced copy is replaced later.
+  async setImages(images: [StudyImage, StudyImage], isSigned: [boolean, boolean], copies: Promise<[Gray, Gray]>): Promise<void> {
     const mine = ++this.asked;
     this.joint = null;
-    const grays = await Promise.all(images.map((image) => fetchGray(valuesOf(image.id))));
+    const grays = await copies;
     if (mine !== this.asked) return;
     this.images = images;
     this.drawn = images.map((image) => image.result);
-    this.grays = [grays[0]!, grays[1]!];
+    this.grays = [...grays];
     images.forEach((image, i) => {
       const viewer = this.viewers[i]!;
-      viewer.setImage(grays[i]!, displayOf(image, grays[i]!), image.spacing);
+      viewer.setImage(grays[i]!, displayOf(image, grays[i]!), image.spacing, sizeOf(image));
       viewer.setAnalysis(image.result?.analysis ?? null, new Map(), regionName);
       viewer.setMark(isSigned[i] ? null : t("not-reviewed"));
       viewer.setLabel(t("viewer.label-other", { day: image.image_date ?? "" }));
@@ -87,6 +99,23 @@ export class CompareView {
     this.controls.setAnalysis(images[1].result?.analysis ?? null);
     this.choose(null);
     void this.showMaps();
+    images.forEach((image, i) => void this.complete(mine, image, i as 0 | 1));
+  }
+
+  // The full picture in the place of its copy, in the difference too.
+  private async complete(mine: number, image: StudyImage, at: 0 | 1): Promise<void> {
+    if (this.grays === null || !isCopy(this.grays[at], image)) return;
+    try {
+      const gray = await fetchGray(valuesOf(image.id));
+      if (mine !== this.asked || this.grays === null) return;
+      this.grays[at] = gray;
+      this.viewers[at].setFull(gray);
+      if (this.mode === "difference") this.showDifference(true);
+    } catch (error) {
+      if (mine !== this.asked) return;
+      for (const viewer of [this.viewers[at], this.third]) viewer.tellFullFailed();
+      toast(t("viewer.failed", { why: (error as Error).message }), true);
+    }
   }
 
   setComparison(comparison: Comparison): void {
@@ -119,7 +148,7 @@ export class CompareView {
     this.joint = joint;
     const map = joint?.registration?.before_to_after;
     const [before, after] = this.viewers;
-    const frame = this.grays?.[0] ?? null;
+    const frame = this.images === null ? null : sizeOf(this.images[0]);
     before.setFrame(IDENTITY, frame);
     after.setFrame(map === undefined ? IDENTITY : invert(map), map === undefined ? null : frame);
     this.told.textContent = joint === null ? "" : registrationText(joint.registration);
@@ -171,15 +200,21 @@ export class CompareView {
     this.timer = 0;
   }
 
-  private showDifference(): void {
+  private showDifference(isAgain = false): void {
     const map = this.joint?.registration?.before_to_after;
     const box = this.box();
     if (map === undefined || box === null || this.grays === null || this.images === null) return;
-    const source = (i: 0 | 1): { gray: Gray; isInverted: boolean } => ({ gray: this.grays![i], isInverted: this.images![i].result?.analysis.image.was_inverted === true });
+    const [grays, images] = [this.grays, this.images];
+    const source = (i: 0 | 1): Source => ({ gray: grays[i], size: sizeOf(images[i]), isInverted: images[i].result?.analysis.image.was_inverted === true });
     const made = difference(source(0), source(1), map, box);
-    this.third.setImage(made.gray, { slope: 1, intercept: 0, center: 127.5, width: 255 }, { x_mm: null, y_mm: null, source: null });
-    this.third.setFrame(made.toFrame, this.grays[0]);
-    this.fit();
+    const display = { slope: 1, intercept: 0, center: 127.5, width: 255 }, scale = { x_mm: null, y_mm: null, source: null };
+    if (isAgain) this.third.setSlice(made.gray, display, scale); // window and place stay
+    else {
+      this.third.setImage(made.gray, display, scale);
+      this.third.setFrame(made.toFrame, sizeOf(images[0]));
+      this.fit();
+    }
+    this.third.noteCopy(images.some((image, i) => isCopy(grays[i]!, image)));
   }
 
   private async showMaps(): Promise<void> {

@@ -4,14 +4,16 @@ import type { Box } from "../types";
 import { apply, type Affine } from "./affine";
 import type { Gray } from "./values";
 
-export interface Source { gray: Gray; isInverted: boolean }
+export interface Source { gray: Gray; size: { width: number; height: number }; isInverted: boolean } // size: of the full picture, where `gray` is a reduced copy
 export interface Difference { gray: Gray; toFrame: Affine } // toFrame: its pixels to those of the earlier image
 
 const PIXELS_MAX = 2 << 20;
 const SPAN = 3; // standard deviations from black to white
 
-function sample(s: Source, x: number, y: number): number {
+// At a place in the full picture's pixels.
+function sample(s: Source, fullX: number, fullY: number): number {
   const { width, height, values } = s.gray;
+  const x = ((fullX + 0.5) * width) / s.size.width - 0.5, y = ((fullY + 0.5) * height) / s.size.height - 0.5;
   const x0 = Math.floor(x), y0 = Math.floor(y);
   if (x0 < 0 || y0 < 0 || x0 + 1 >= width || y0 + 1 >= height) return NaN;
   const fx = x - x0, fy = y - y0, at = y0 * width + x0;
@@ -35,8 +37,8 @@ function spread(values: Float32Array, isIn: (i: number) => boolean): { mean: num
 }
 
 export function difference(before: Source, after: Source, map: Affine, joint: Box): Difference {
-  const step = Math.max(1, Math.ceil(Math.sqrt((before.gray.width * before.gray.height) / PIXELS_MAX)));
-  const width = Math.floor(before.gray.width / step), height = Math.floor(before.gray.height / step);
+  const step = Math.max(1, Math.ceil(Math.sqrt((before.size.width * before.size.height) / PIXELS_MAX)));
+  const width = Math.floor(before.size.width / step), height = Math.floor(before.size.height / step);
   const first = new Float32Array(width * height), second = new Float32Array(width * height);
   const offset = (step - 1) / 2;
   for (let y = 0, i = 0; y < height; y++) {

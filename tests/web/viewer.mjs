@@ -330,6 +330,13 @@ async function compareVisits(page, data) {
     await page.keyboard.press("3");
     await page.locator(".mode-difference .difference canvas[data-loaded]").waitFor();
     await judge(page, "compare-difference");
+    await page.keyboard.press("t");
+    check((await page.locator(".viewer-turned").allInnerTexts()).length === 3 && await page.locator(".difference .viewer-turned").isVisible(), "the pictures of a comparison are not turned together");
+    await page.keyboard.press("2");
+    await page.keyboard.press("3"); // made again: turned as the others are
+    check(await page.locator(".difference .viewer-turned").isVisible(), "a difference that is made again is not turned as its pictures are");
+    await page.keyboard.press("r");
+    check((await page.locator(".viewer-turned:visible").count()) === 0, "reset leaves a picture of a comparison turned");
     await page.keyboard.press("1");
     const loose = await page.locator(".compared").first().innerText();
     await page.getByLabel("Same machine, view, position and distance at both visits").check();
@@ -341,6 +348,81 @@ async function compareVisits(page, data) {
   check(values[0] !== values[1], "one picture was suggested twice");
   await after.selectOption(values[0]);
   await page.getByText("Choose two different pictures.").waitFor();
+}
+
+// The grey values at these places of the picture (shares of its width and height), as it is fitted to the screen. `to`: where
+// a place lies in the turned picture.
+const greysAt = (page, size, places, isAcross, to) => page.evaluate(([{ width, height }, at]) => {
+  const canvas = document.querySelector("canvas.viewer-canvas");
+  const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+  const c = copy.getContext("2d");
+  c.drawImage(canvas, 0, 0);
+  const zoom = Math.min(copy.width / width, copy.height / height);
+  const { data } = c.getImageData(0, 0, copy.width, copy.height);
+  return at.map(([u, v]) => data[4 * (Math.round((copy.height - height * zoom) / 2 + v * height * zoom) * copy.width + Math.round((copy.width - width * zoom) / 2 + u * width * zoom))]);
+}, [isAcross ? { width: size.height_px, height: size.width_px } : { width: size.width_px, height: size.height_px }, places.map(to)]);
+
+// Turned and mirrored on the screen: the picture, what was measured in it, and the words over it; never what is stored.
+async function turnAPicture(page, data) {
+  const study = data.knees[0].study_id;
+  const facts = (await call(data.petra, "GET", `/studies/${study}`)).json.images[0];
+  await openStudy(page, study);
+  await page.locator("canvas[data-loaded=full]").waitFor();
+  const sent = [];
+  const listen = (r) => { if (r.method() !== "GET") sent.push(`${r.method()} ${r.url()}`); };
+  page.on("request", listen);
+  const said = page.locator(".viewer-turned");
+  check(await said.isHidden(), "a picture as it is stored is called turned");
+  const places = Array.from({ length: 400 }, (_, i) => [0.03 + 0.94 * ((i * 0.618034) % 1), 0.03 + 0.94 * ((i * 0.754878) % 1)]);
+  const apart = (a, b) => a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+  const stored = await greysAt(page, facts, places, false, (p) => p);
+  const expectTurned = async (words, isAcross, to, wrong, share = 0.6) => {
+    await page.waitForTimeout(200);
+    check((await said.innerText().catch(() => "")) === words, `the picture says '${await said.innerText().catch(() => "")}' instead of '${words}'`);
+    const right = apart(stored, await greysAt(page, facts, places, isAcross, to)), other = apart(stored, await greysAt(page, facts, places, isAcross, wrong));
+    check(right < 6 && right < share * other, `${words}: ${right.toFixed(1)} of 255 from the stored picture, ${other.toFixed(1)} the other way`);
+  };
+  await page.keyboard.press("m");
+  const box = await page.locator("canvas.viewer-canvas").boundingBox();
+  const stroke = async (from, to) => {
+    await page.mouse.move(box.x + box.width / 2 + from[0], box.y + box.height / 2 + from[1]);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2 + to[0], box.y + box.height / 2 + to[1], { steps: 3 });
+    await page.mouse.up();
+    await page.waitForTimeout(200);
+  };
+  const measured = () => page.locator(".viewer-measured").first().innerText();
+  await stroke([-60, -40], [30, 80]);
+  const length = await measured();
+  await page.keyboard.press("t");
+  check((await measured()) === length, `turned, the line measures ${await measured()}, not ${length}`);
+  if (shots) { await page.keyboard.press("o"); await page.keyboard.press("b"); await page.waitForTimeout(300); await page.screenshot({ path: join(shots, "v-turned.png") }); await page.keyboard.press("o"); await page.keyboard.press("b"); }
+  await page.keyboard.press("r");
+  await page.keyboard.press("t");
+  await expectTurned("Turned 90° clockwise", true, ([u, v]) => [1 - v, u], ([u, v]) => [v, 1 - u]);
+  // The same stroke over the same place of the picture, which lies turned and at another enlargement.
+  const ratio = Math.min(box.width / facts.height_px, box.height / facts.width_px) / Math.min(box.width / facts.width_px, box.height / facts.height_px);
+  await stroke([40 * ratio, -60 * ratio], [-80 * ratio, 30 * ratio]);
+  const number = (text) => Number(/([\d.]+) (mm|px)/.exec(text)?.[1]);
+  check(Math.abs(number(await measured()) - number(length)) < 0.02 * number(length), `measured in the turned picture: ${await measured()}, as stored: ${length}`);
+  await page.keyboard.press("r");
+  check(await said.isHidden(), "reset leaves the picture turned");
+  await page.getByRole("button", { name: "Mirror" }).click();
+  await expectTurned("Mirrored: left and right are changed", false, ([u, v]) => [1 - u, v], ([u, v]) => [u, v], 0.95); // two knees are much like their mirror image
+  await page.getByRole("button", { name: /^Turn/ }).click();
+  await expectTurned("Mirrored, then turned 90° clockwise", true, ([u, v]) => [1 - v, 1 - u], ([u, v]) => [v, u]);
+  await judge(page, "turned-mirrored");
+  await page.keyboard.press("t");
+  await page.keyboard.press("v"); // mirrored, turned by 180°, mirrored again
+  await expectTurned("Turned 180° clockwise", false, ([u, v]) => [1 - u, 1 - v], ([u, v]) => [u, v]);
+  await page.keyboard.press("f"); // a joint stays a joint
+  await page.waitForTimeout(200);
+  check(Number.parseInt(await info(page), 10) > 30, `the joint of a turned picture is shown at ${await info(page)}`);
+  page.off("request", listen);
+  check(sent.length === 0, `turning asked the server for something: ${sent}`);
+  await openStudy(page, data.knees[1].study_id);
+  await openStudy(page, study);
+  check(await said.isHidden(), "the picture is still turned when it is opened again");
 }
 
 async function lookAtFractures(page, data) {
@@ -406,6 +488,7 @@ try {
   await playAFilm(page, data);
   await askAtOnce(browser, data);
   await beginWithACopy(browser, data);
+  await turnAPicture(page, data);
   await compareVisits(page, data);
   await lookAtFractures(page, data);
   await keysAreListed(page);

@@ -68,7 +68,7 @@ type Keys = readonly (readonly [string, string])[];
 const KEYS: readonly (readonly [string, Keys])[] = [
   ["keys.everywhere", [["g w", "keys.worklist"], ["?", "keys.title"]]],
   ["nav.worklist", [["/", "keys.search"], ["u", "keys.upload"], ["j k", "keys.move"], ["Enter", "keys.open"]]],
-  ["keys.picture", [["w p z m", "keys.tools"], ["i", "keys.invert"], ["r", "keys.reset"], ["+ -", "keys.zoom"], ["f", "keys.near"], ["o l n", "keys.lines"], ["h b", "keys.areas"], [", .", "keys.leaf"], ["Space", "keys.play"], ["c", "keys.compare"]]],
+  ["keys.picture", [["w p z m", "keys.tools"], ["i", "keys.invert"], ["t v", "keys.turn"], ["r", "keys.reset"], ["+ -", "keys.zoom"], ["f", "keys.near"], ["o l n", "keys.lines"], ["h b", "keys.areas"], [", .", "keys.leaf"], ["Space", "keys.play"], ["c", "keys.compare"]]],
   ["findings", [["j k", "keys.move"], ["a e x", "keys.review"]]],
   ["plan", [["y", "keys.reasons"]]],
   ["compare", [["1 2 3", "keys.modes"], ["Space", "keys.blink"]]],

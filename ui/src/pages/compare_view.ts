@@ -212,6 +212,7 @@ export class CompareView {
     else {
       this.third.setImage(made.gray, display, scale);
       this.third.setFrame(made.toFrame, sizeOf(images[0]));
+      this.third.turnLike(this.viewers[0]);
       this.fit();
     }
     this.third.noteCopy(images.some((image, i) => isCopy(grays[i]!, image)));

@@ -8,6 +8,11 @@ export function apply(m: Affine, p: Point): Point {
   return { x: m[0] * p.x + m[1] * p.y + m[2], y: m[3] * p.x + m[4] * p.y + m[5] };
 }
 
+// First `inner`, then `outer`.
+export const compose = (outer: Affine, inner: Affine): Affine => [
+  outer[0] * inner[0] + outer[1] * inner[3], outer[0] * inner[1] + outer[1] * inner[4], outer[0] * inner[2] + outer[1] * inner[5] + outer[2],
+  outer[3] * inner[0] + outer[4] * inner[3], outer[3] * inner[1] + outer[4] * inner[4], outer[3] * inner[2] + outer[4] * inner[5] + outer[5]];
+
 // How much longer lengths become.
 export const scaleOf = (m: Affine): number => Math.sqrt(Math.abs(m[0] * m[4] - m[1] * m[3]));
 

@@ -32,7 +32,7 @@ export class Controls {
       buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset["key"] === key)));
     }, tool === "window"));
     const all = (act: (viewer: Viewer) => void) => (): void => viewers().forEach(act);
-    this.tools = h("span", { class: "group" }, buttons, keyButton("i", t("tool.invert"), all((v) => v.invert())), keyButton("r", t("tool.reset"), all((v) => { v.reset(); v.clearMeasures(); })), this.nearButton);
+    this.tools = h("span", { class: "group" }, buttons, keyButton("i", t("tool.invert"), all((v) => v.invert())), keyButton("t", t("tool.turn"), all((v) => v.turn())), keyButton("v", t("tool.mirror"), all((v) => v.mirror())), keyButton("r", t("tool.reset"), all((v) => { v.reset(); v.clearMeasures(); })), this.nearButton);
     this.overlays = h("span", { class: "group", role: "group", "aria-label": t("overlays") }, LAYERS.map(([layer, key]) => {
       const button = keyButton(key, t(`layer.${layer}`), () => this.toggle(layer), this.layers.has(layer));
       this.layerButtons.set(layer, button);

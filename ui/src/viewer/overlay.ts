@@ -3,9 +3,10 @@
 import { measureText, percent } from "../format";
 import { t } from "../text";
 import type { Analysis, Box, Finding, Region } from "../types";
+import { mapOf, type Turning } from "./turning";
 
 export type Layer = "heat" | "landmarks" | "joint" | "muscle" | "boxes";
-export interface Pen { context: CanvasRenderingContext2D; scale: number } // scale: screen pixels per image pixel
+export interface Pen { context: CanvasRenderingContext2D; scale: number; turning: Turning } // scale: screen pixels per image pixel
 type Place = [number, number];
 
 const TIBIA = [0, 9] as const;
@@ -62,17 +63,22 @@ function line(pen: Pen, points: Place[], color: string, width = 2, dash: number[
   context.setLineDash([]);
 }
 
+// Upright at its place, however the picture is turned: words are read, not the picture.
 export function text(pen: Pen, label: string, x: number, y: number, color: string, align: CanvasTextAlign = "left"): void {
   const { context, scale } = pen;
+  const [a, b, , d, e] = mapOf(pen.turning, { width: 1, height: 1 });
+  context.save();
+  context.translate(x, y);
+  context.transform(a, b, d, e, 0, 0); // of a turned or mirrored picture the way back is the transpose
   context.font = `600 ${13 / scale}px system-ui, "DejaVu Sans", sans-serif`;
   context.textAlign = align;
   context.lineJoin = "round";
   context.lineWidth = 3.5 / scale;
   context.strokeStyle = "rgba(0,0,0,0.85)";
-  context.strokeText(label, x, y);
+  context.strokeText(label, 0, 0);
   context.fillStyle = color;
-  context.fillText(label, x, y);
-  context.textAlign = "left";
+  context.fillText(label, 0, 0);
+  context.restore();
 }
 
 function box(pen: Pen, b: Box, color: string, label: string, dash: number[], width = 2): void {

@@ -6,15 +6,16 @@ import { h } from "../dom";
 import { number } from "../format";
 import { t } from "../text";
 import type { Analysis, Box, Region } from "../types";
-import { apply, IDENTITY, invert, scaleOf, type Affine, type Point } from "./affine";
-import { drawAnalysis, drawPointed, text, type Layer } from "./overlay";
+import { apply, compose, IDENTITY, invert, scaleOf, type Affine, type Point } from "./affine";
+import { drawAnalysis, drawPointed, text, type Layer, type Pen } from "./overlay";
+import { AS_STORED, mapOf, mirror, turn, turnedSize, turningText, type Turning } from "./turning";
 import { meansOf, type Gray } from "./values";
 
 export type Tool = "window" | "pan" | "zoom" | "measure";
 export interface Scale { x_mm: number | null; y_mm: number | null; source: string | null }
 export interface Display { slope: number; intercept: number; center: number; width: number }
 export interface Size { width: number; height: number }
-export interface View { x: number; y: number; zoom: number } // of the frame's points on the screen
+export interface View { x: number; y: number; zoom: number } // of the turned frame's points on the screen
 const BAND_PIXELS = 1 << 16;
 interface Line { x0: number; y0: number; x1: number; y1: number }
 
@@ -28,6 +29,7 @@ export class Viewer {
 
   private readonly canvas = h("canvas", { class: "viewer-canvas", tabindex: "0", role: "img" });
   private readonly info = h("div", { class: "viewer-info", "aria-hidden": "true" });
+  private readonly turned = h("div", { class: "viewer-turned", role: "status", hidden: true });
   private readonly mark = h("div", { class: "viewer-mark", hidden: true });
   private readonly note = h("div", { class: "viewer-note", role: "status", hidden: true });
   private readonly measured = h("p", { class: "visually-hidden viewer-measured" }); // what the canvas shows, for those who do not see it
@@ -53,6 +55,7 @@ export class Viewer {
   private pointers = new Map<number, { x: number; y: number }>();
   private frame = 0;
   private toFrame: Affine = IDENTITY;
+  private turning: Turning = AS_STORED;
   private frameSize: Size | null = null;
   private pointed: Box | null = null;
   private wheeled = 0;
@@ -60,7 +63,7 @@ export class Viewer {
 
   constructor(label: string) {
     this.canvas.setAttribute("aria-label", label);
-    this.element = h("div", { class: "viewer" }, this.canvas, this.info, this.mark, this.note, this.measured);
+    this.element = h("div", { class: "viewer" }, this.canvas, this.info, this.turned, this.mark, this.note, this.measured);
     new ResizeObserver(() => this.resize()).observe(this.element);
     this.canvas.addEventListener("pointerdown", (e) => this.down(e));
     this.canvas.addEventListener("pointermove", (e) => this.move(e));
@@ -176,7 +179,38 @@ export class Viewer {
     this.width = this.display.width;
     this.inverted = false;
     this.develop();
+    this.setTurning(AS_STORED);
+  }
+
+  // By a quarter, clockwise; left and right changed. Both as the reader sees it, and said in the picture as long as it is so.
+  turn(): void {
+    this.setTurning(turn(this.turning));
+  }
+
+  mirror(): void {
+    this.setTurning(mirror(this.turning));
+  }
+
+  // As this one is.
+  turnLike(other: Viewer): void {
+    this.setTurning(other.turning);
+  }
+
+  private setTurning(turning: Turning): void {
+    this.turning = turning;
+    const said = turningText(turning);
+    this.turned.hidden = said === null;
+    this.turned.textContent = said ?? "";
     this.fit();
+  }
+
+  private get whole(): Size {
+    return this.frameSize ?? this.size;
+  }
+
+  // From the picture's pixels to those of the turned frame.
+  private get toScreenFrame(): Affine {
+    return compose(mapOf(this.turning, this.whole), this.toFrame);
   }
 
   invert(): void {
@@ -194,7 +228,7 @@ export class Viewer {
     this.isFitted = true;
     if (this.gray === null) return;
     const { width, height } = this.element.getBoundingClientRect();
-    const size = this.frameSize ?? this.size;
+    const size = turnedSize(this.turning, this.whole);
     this.zoom = Math.min(width / size.width, height / size.height) || 1;
     this.x = (width - size.width * this.zoom) / 2;
     this.y = (height - size.height * this.zoom) / 2;
@@ -205,8 +239,10 @@ export class Viewer {
   fitBox(box: Box): void {
     const { width, height } = this.element.getBoundingClientRect();
     if (width === 0 || height === 0) return;
-    const zoom = Math.min(width / box.width_px, height / box.height_px);
-    this.view = { zoom, x: width / 2 - (box.x_px + box.width_px / 2) * zoom, y: height / 2 - (box.y_px + box.height_px / 2) * zoom };
+    const part = turnedSize(this.turning, { width: box.width_px, height: box.height_px });
+    const middle = apply(mapOf(this.turning, this.whole), { x: box.x_px + box.width_px / 2 - 0.5, y: box.y_px + box.height_px / 2 - 0.5 });
+    const zoom = Math.min(width / part.width, height / part.height);
+    this.view = { zoom, x: width / 2 - (middle.x + 0.5) * zoom, y: height / 2 - (middle.y + 0.5) * zoom };
   }
 
   zoomBy(factor: number, atX?: number, atY?: number): void {
@@ -276,7 +312,7 @@ export class Viewer {
   private draw(): void {
     const ratio = window.devicePixelRatio || 1;
     const c = this.context;
-    const m = this.toFrame;
+    const m = this.toScreenFrame;
     const grown = this.zoom * scaleOf(m);
     if (this.gray === null) return; // the stage behind is as dark
     c.setTransform(1, 0, 0, 1, 0, 0);
@@ -293,8 +329,8 @@ export class Viewer {
     c.imageSmoothingQuality = "high";
     c.drawImage(this.picture, 0, 0, this.gray.width / step, this.gray.height / step, -0.5, -0.5, this.size.width, this.size.height);
     this.canvas.dataset["loaded"] = this.isReduced ? "reduced" : "full";
-    const pen = { context: c, scale: grown };
-    if (this.analysis !== null) drawAnalysis(pen, this.analysis, this.layers, this.maps, this.names);
+    const pen = { context: c, scale: grown, turning: this.turning };
+    if (this.analysis !== null) drawAnalysis(pen, this.analysis, this.layers, this.maps, this.said);
     if (this.pointed !== null) drawPointed(pen, this.pointed);
     for (const line of this.lines) this.drawMeasure(pen, line);
     const measured = this.lines.length === 0 ? "" : t("viewer.measured", { what: this.lines.map((line) => this.lengthText(line)).join(", ") });
@@ -302,7 +338,13 @@ export class Viewer {
     this.info.textContent = `${Math.round(this.zoom * 100)} %   W ${number(this.width, 0)}  L ${number(this.center, 0)}${this.inverted ? `   ${t("viewer.inverted")}` : ""}`;
   }
 
-  private drawMeasure(pen: { context: CanvasRenderingContext2D; scale: number }, line: Line): void {
+  // "Joint 1 from the left" is so in the picture as it is stored.
+  private readonly said = (region: Region, all: Region[]): string => {
+    const name = this.names(region, all);
+    return region.side === "unknown" && all.length > 1 && !this.turned.hidden ? t("viewer.as-stored", { name }) : name;
+  };
+
+  private drawMeasure(pen: Pen, line: Line): void {
     const c = pen.context;
     c.beginPath();
     c.moveTo(line.x0, line.y0);
@@ -326,7 +368,7 @@ export class Viewer {
 
   private toImage(e: PointerEvent): Point {
     const area = this.canvas.getBoundingClientRect();
-    return apply(invert(this.toFrame), { x: (e.clientX - area.left - this.x) / this.zoom - 0.5, y: (e.clientY - area.top - this.y) / this.zoom - 0.5 });
+    return apply(invert(this.toScreenFrame), { x: (e.clientX - area.left - this.x) / this.zoom - 0.5, y: (e.clientY - area.top - this.y) / this.zoom - 0.5 });
   }
 
   private up(e: PointerEvent): void {

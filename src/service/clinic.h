@@ -275,6 +275,10 @@ REHA_MUST_USE reha_status reha_clinic_image_view(reha_clinic *clinic, const reha
                                                  const char *image_id, const reha_view *view, uint8_t **out,
                                                  size_t *out_bytes, char etag[REHA_TOKEN_BYTES + 2],
                                                  reha_error *err);
+/* Notes in the audit log that the actor saw this image, as the two functions around this one do: for pictures
+ * that were made before and kept. The same look again within 10 minutes is none. */
+REHA_MUST_USE reha_status reha_clinic_image_seen(reha_clinic *clinic, const reha_actor *actor,
+                                                 const char *image_id, reha_error *err);
 /* The PNG of a small view and, from the same opening of the file, what a page asks for when the image is
  * opened: the values of a copy that fits into REHA_REDUCED_SIDE_PX. *values stays NULL for images that open
  * fast as they are: below 2 million pixels and of one frame. Both: reha_free. */

@@ -142,6 +142,13 @@ reha_status reha_clinic_image_view(reha_clinic *clinic, const reha_actor *actor,
     return REHA_OK;
 }
 
+reha_status reha_clinic_image_seen(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
+                                   reha_error *err)
+{
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    return clinic_saw(clinic, actor, "image.see", "image", image_id, err);
+}
+
 reha_status reha_clinic_image_thumbnail(reha_clinic *clinic, const reha_actor *actor, const char *image_id,
                                         const reha_view *view, uint8_t **png, size_t *png_bytes,
                                         uint8_t **values, size_t *values_bytes, reha_error *err)

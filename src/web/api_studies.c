@@ -186,28 +186,6 @@ static void kept_key(const reha_call *call, const reha_view *view, bool is_value
                    is_values ? (uint32_t)REHA_REDUCED_SIDE_PX : view->side_max_px);
 }
 
-static void seen_key(const reha_call *call, char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16])
-{
-    (void)snprintf(key, REHA_PARAM_BYTES + REHA_ID_BYTES + 16, "seen/%s/%s", call->actor.session_id, ID);
-}
-
-/* What the clinic writes by itself, for pictures that did not come from it: once for each session and image.
- */
-static reha_status note_seen(reha_call *call, reha_error *err)
-{
-    char key[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
-    uint8_t *mark = NULL;
-    size_t count = 0;
-    seen_key(call, key);
-    if (reha_thumbs_get(call->web->thumbs, key, &mark, &count)) {
-        reha_free(mark);
-        return REHA_OK;
-    }
-    REHA_TRY(reha_clinic_audit_note(call->clinic, &call->actor, "image.see", ID, err));
-    reha_thumbs_put(call->web->thumbs, key, (const uint8_t *)"1", 1);
-    return REHA_OK;
-}
-
 /* The file is opened once for a thumbnail and for the copy that is asked for when somebody opens the image
  * from the list. */
 static reha_status make_kept(reha_call *call, const reha_view *view, uint8_t **out, size_t *count,
@@ -215,7 +193,6 @@ static reha_status make_kept(reha_call *call, const reha_view *view, uint8_t **o
 {
     reha_thumbs *thumbs = call->web->thumbs;
     char key[KEPT_KEY_BYTES];
-    char seen[REHA_PARAM_BYTES + REHA_ID_BYTES + 16];
     uint8_t *values = NULL;
     size_t value_count = 0;
     if (view->modality_values) {
@@ -231,8 +208,6 @@ static reha_status make_kept(reha_call *call, const reha_view *view, uint8_t **o
         reha_thumbs_put(thumbs, key, values, value_count);
         reha_free(values);
     }
-    seen_key(call, seen);
-    reha_thumbs_put(thumbs, seen, (const uint8_t *)"1", 1);
     return REHA_OK;
 }
 
@@ -267,7 +242,7 @@ static reha_status answer_kept(reha_call *call, const reha_view *view, reha_erro
     }
     REHA_TRY(find_kept(call, view, &bytes, &count, err));
     reha_call_bytes(call, call->match.route->answer, bytes, count);
-    REHA_TRY(note_seen(call, err));
+    REHA_TRY(reha_clinic_image_seen(call->clinic, &call->actor, ID, err));
     reha_digest_bytes(bytes, count, digest);
     (void)snprintf(call->response.etag, sizeof call->response.etag, "\"%.40s\"", digest);
     call->response.cache = "private, max-age=86400, immutable";

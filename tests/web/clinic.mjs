@@ -240,6 +240,7 @@ async function readPages(page) {
   await page.keyboard.press("j");
   check(await page.evaluate(() => document.activeElement?.closest(".study-row") !== null), "j moves to the first row");
   await page.goto(`${base}/#/patients`);
+  await page.getByRole("heading", { name: "Patients" }).waitFor(); // until then the worklist stands there, which has links of that name too
   await page.getByRole("link", { name: "P-0001" }).click();
   await page.locator(".chart canvas").first().waitFor();
   await judge(page, "patient");
@@ -389,6 +390,8 @@ async function administer(page) {
   await page.getByRole("button", { name: "Verify the chain" }).click();
   await page.getByText(/^Intact/).waitFor();
   await judge(page, "audit");
+  const seen = await page.evaluate(async () => (await (await fetch("/api/v1/audit?action=image.see&limit=200")).json()).items);
+  check(seen.length > 0 && seen.every((e) => e.entity === "image" && e.entity_id !== null), `which image was seen: ${JSON.stringify(seen.find((e) => e.entity !== "image"))}`);
   await page.goto(`${base}/#/administration/backup`);
   await page.getByRole("button", { name: "Make a backup" }).click();
   await page.getByText(/^Done/).waitFor();

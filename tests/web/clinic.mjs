@@ -400,6 +400,25 @@ async function administer(page) {
   await judge(page, "account");
 }
 
+// A laptop and a tablet, light and dark: nothing is wider than the screen, the head of the page is one line.
+async function fitsScreens(browser, study, patient) {
+  const pages = [["worklist", "#/?status=", ".study-row"], ["study", study, ".finding"], ["patient", patient, ".chart canvas"], ["scores", `${patient}/scores`, ".series"], ["plan", `${patient}/plan`, ".phase"], ["compare", patient.replace("#/patients/", "#/compare/"), "h1"], ["models", "#/models", ".cards a"], ["audit", "#/administration/audit", "tbody tr"]];
+  for (const [look, options] of [["laptop", { viewport: { width: 1366, height: 768 }, colorScheme: "dark" }], ["tablet", { viewport: { width: 810, height: 1080 }, hasTouch: true }]]) {
+    for (const name of ["petra", "ada"]) {
+      const page = await open(browser, options);
+      await signIn(page, name);
+      for (const [what, address, wait] of pages.filter(([p]) => (p === "audit") === (name === "ada"))) {
+        await page.goto(`${base}/${address}`);
+        await page.locator(wait).first().waitFor();
+        const { over, head } = await page.evaluate(() => ({ over: document.documentElement.scrollWidth - document.documentElement.clientWidth, head: document.querySelector(".top").getBoundingClientRect().height }));
+        check(over <= 0 && head < 64, `${what} on a ${look}: ${over} points wider than the screen, its head ${head} high`);
+        await judge(page, `${what}-${look}`);
+      }
+      await page.context().close();
+    }
+  }
+}
+
 // By the keyboard alone: the wrong pseudonym is refused and changes nothing, Escape leaves, the right one erases for good.
 async function erase(page, patient, clinician) {
   await clinician.goto(patient);
@@ -496,6 +515,7 @@ try {
   await predict(page, patient);
   await administer(await open(browser));
   await underThePolicy(browser, study, patient);
+  await fitsScreens(browser, study, new URL(patient).hash);
   await erase(await open(browser), patient, page);
 } catch (error) {
   faults.push(`stopped: ${error.message}`);

@@ -65,11 +65,12 @@ export function timeline(title: string, named: Line[], guides: Guides | null = n
   const axis = { stroke: css("--text-soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } };
   const first = data[0]![0]! as number;
   const last = data[0]!.at(-1)! as number;
+  const isLong = last - first > 300 * 86400; // months are enough, and shorter
   const margin = Math.max((last - first) * 0.06, 20 * 86400);
   const plot = new uPlot({
     width: 600, height: 260, legend: { show: false }, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true, range: [first - margin, last + margin] }, y: { range: [low, high + (high - low) * 0.08 + 1e-6] } },
-    axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map((x) => new Date(x * 1000).toISOString().slice(0, last - first > 300 * 86400 ? 7 : 10)) }, { ...axis, label: unitText(lines[0]?.unit ?? ""), labelSize: 18, size: 54 }],
+    axes: [{ ...axis, space: isLong ? 62 : 90, values: (_, ticks) => ticks.map((x) => new Date(x * 1000).toISOString().slice(0, isLong ? 7 : 10)) }, { ...axis, label: unitText(lines[0]?.unit ?? ""), labelSize: 18, size: 54 }],
     series: [{}, ...lines.map((l) => ({ label: l.name, stroke: l.color, width: 2, spanGaps: true, points: { show: true, size: 8, fill: l.color } }))],
     hooks: { drawAxes: [(u: uPlot) => guides !== null && drawGuides(u, guides)], draw: [(u: uPlot) => lines.forEach((l) => drawErrors(u, l))] },
   }, data as uPlot.AlignedData, host);

@@ -53,7 +53,7 @@ function auditPart(host: HTMLElement): void {
   async function refresh(more: boolean): Promise<void> {
     const found = await get<List<AuditEvent>>(`/audit${query({ action: action.value.trim(), from: from.value, to: to.value, cursor: more ? next : null, limit: 50 })}`);
     if (!more) replace(body);
-    body.append(...found.items.map((e) => h("tr", {}, h("td", { class: "number" }, e.no), h("td", {}, moment(e.at)), h("td", {}, e.user_name ?? "–"), h("td", {}, known("role", e.role)), h("td", {}, e.action), h("td", {}, e.entity ?? "", " ", h("code", {}, e.entity_id ?? "")), h("td", {}, detailText(e.detail)))));
+    body.append(...found.items.map((e) => h("tr", {}, h("td", { class: "number" }, e.no), h("td", { class: "whole" }, moment(e.at)), h("td", {}, e.user_name ?? "–"), h("td", {}, known("role", e.role)), h("td", {}, e.action), h("td", { class: "whole" }, e.entity ?? "", " ", h("code", {}, e.entity_id ?? "")), h("td", {}, detailText(e.detail)))));
     next = found.next;
     replace(foot, t("worklist.shown", { n: body.childElementCount, total: found.total }), next !== null && [" ", h("button", { type: "button", onclick: () => void refresh(true) }, t("more"))]);
   }

@@ -198,7 +198,7 @@ export function planPart(context: Context, plan: Plan | undefined, versionList: 
     }).catch((e: Error) => toast(e.message, true)),
   };
   const current = c.phases.find((p) => p.state === "current");
-  return h("div", { class: "plan" }, head(v, newest, id), banner(plan, newest, id), h("p", { class: "soft no-print" }, t("plan.keys")),
+  return h("div", { class: "plan" }, head(v, newest, id), banner(plan, newest, id), h("p", { class: "no-print" }, h("button", { type: "button", class: "small", "aria-keyshortcuts": "y", onclick: () => toggleReasons() }, t("plan.keys"), h("kbd", {}, "y"))),
     redFlags(c, id), changes(c), withheld(c.withheld), questions(c, id), section(t("plan.blocks"), c.blocks, "card-bad"), section(t("plan.referrals"), c.referrals, "card-warn"),
     current !== undefined && currentPhase(v, current, c),
     h("div", { class: "pair" }, h("div", {}, section(t("plan.precautions"), c.precautions, "card-warn"), section(t("plan.avoid"), c.avoid)),

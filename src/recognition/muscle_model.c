@@ -19,10 +19,6 @@ enum {
 /* The network looks twice: at the tissue and at a framing a tenth wider. Their mean is better than either
  * (Dice on held-out pictures 0.846 to 0.850), and where they disagree neither is to be trusted. */
 static const double WIDER[REHA_MUSCLE_FRAMINGS] = {1.0, 1.1};
-/* Mean grey of the tissue to which every picture is brought by a power of its grey (the training pictures'
- * median): scanners' grey maps differ by about that much. */
-static const double TONE_MEAN = 0.25, GAMMA_MIN = 0.4, GAMMA_MAX = 2.0;
-static const double ASPECT_MIN = 0.85, ASPECT_MAX = 1.40; /* width by height of what the network sees */
 
 void reha_muscle_model_close(reha_model *model)
 {
@@ -34,20 +30,6 @@ void reha_muscle_model_close(reha_model *model)
         reha_free(model->models_folder);
         reha_free(model);
     }
-}
-
-static reha_status check_shapes(const reha_graph *graph, const char *path, reha_error *err)
-{
-    bool fits = reha_graph_input_count(graph) == 1 && reha_graph_output_count(graph) == 1;
-    if (fits) {
-        const reha_shape in = reha_graph_node(graph, reha_graph_input(graph, 0))->shape;
-        const reha_shape out = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
-        fits = in.rank == 4 && in.dims[1] == 1 && in.dims[2] == SIDE && in.dims[3] == SIDE && out.rank == 4 &&
-               out.dims[1] == REHA_MUSCLE_MAPS && out.dims[2] == MAP && out.dims[3] == MAP;
-    }
-    return fits ? REHA_OK
-                : reha_fail(err, REHA_E_FORMAT, "%s: is no muscle network [1, 1, %d, %d] -> [1, %d, %d, %d]",
-                            path, SIDE, SIDE, REHA_MUSCLE_MAPS, MAP, MAP);
 }
 
 static void read_errors(const json_t *card, reha_muscle_errors *out)
@@ -85,7 +67,7 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
     REHA_CHECK(reha_muscle_card_load(folder, &model->card, err));
     read_errors(model->card, &model->errors);
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
-    REHA_CHECK(check_shapes(graph, path, err));
+    REHA_CHECK(reha_muscle_network_check(graph, path, err));
     REHA_CHECK(reha_session_new(graph, &how, &model->session, err));
 done:
     reha_graph_free(graph);
@@ -162,8 +144,8 @@ static reha_status maps_new(reha_muscle_maps *out, reha_error *err)
  */
 static reha_box_px framing_of(const reha_box_px *tissue, double wider)
 {
-    const double width = fmax(tissue->width_px, ASPECT_MIN * tissue->height_px);
-    const double height = fmax(tissue->height_px, tissue->width_px / ASPECT_MAX);
+    const double width = fmax(tissue->width_px, REHA_MUSCLE_ASPECT_MIN * tissue->height_px);
+    const double height = fmax(tissue->height_px, tissue->width_px / REHA_MUSCLE_ASPECT_MAX);
     return (reha_box_px){tissue->x_px + 0.5 * tissue->width_px - 0.5 * wider * width,
                          tissue->y_px - 0.5 * (wider - 1.0) * height, wider * width, wider * height};
 }
@@ -192,7 +174,8 @@ static void read_at_tissue(const float *map, const reha_box_px *framing, const r
 static void even_tone(const reha_muscle_frame *frame, float *square)
 {
     const double mean = fmin(0.9, fmax(0.02, frame->mean));
-    const float gamma = (float)fmin(GAMMA_MAX, fmax(GAMMA_MIN, log(TONE_MEAN) / log(mean)));
+    const float gamma = (float)fmin(REHA_MUSCLE_GAMMA_MAX,
+                                    fmax(REHA_MUSCLE_GAMMA_MIN, log(REHA_MUSCLE_TONE_MEAN) / log(mean)));
     for (int i = 0; i < INPUT_COUNT; i++) {
         square[i] = powf(square[i], gamma);
     }

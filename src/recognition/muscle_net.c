@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "nn/fold.h"
 #include "nn/npy.h"
+#include "nn/onnx.h"
 #include "nn/zoo.h"
 #include "recognition/sampling.h"
 
@@ -112,10 +113,10 @@ static reha_status add_decoder(reha_graph *graph, const reha_value_id *maps, reh
     return reha_graph_mark_output(graph, value, "maps", err);
 }
 
-/* The encoder's batch-norms keep their statistics: they were fitted to a million pictures. */
-static void set_rates(reha_graph *graph, bool is_pretrained)
+/* Slower for the encoder. Its batch-norms keep their statistics: they were fitted to a million pictures. */
+static void set_rates(reha_graph *graph)
 {
-    for (int i = 0; is_pretrained && i < reha_graph_node_count(graph); i++) {
+    for (int i = 0; i < reha_graph_node_count(graph); i++) {
         reha_node *node = reha_graph_node_mutable(graph, i);
         const bool is_encoder = strncmp(node->name, "linearbottleneck", 16) == 0 ||
                                 strcmp(node->name, "conv0") == 0 || strcmp(node->name, "batchnorm0") == 0;
@@ -184,13 +185,43 @@ reha_status reha_muscle_network_new(const char *backbone_folder, uint64_t seed, 
     REHA_CHECK(add_encoder(colour, graph, maps, err));
     REHA_CHECK(add_decoder(graph, maps, err));
     init_decoder(graph, &random);
-    set_rates(graph, backbone_folder != NULL);
+    if (backbone_folder != NULL) {
+        set_rates(graph);
+    }
     *out = graph;
     graph = NULL;
 done:
     reha_graph_free(colour);
     reha_graph_free(graph);
     return status;
+}
+
+reha_status reha_muscle_network_check(const reha_graph *graph, const char *path, reha_error *err)
+{
+    enum { SIDE = REHA_MUSCLE_INPUT_PX, MAP = REHA_MUSCLE_MAP_PX };
+    bool fits = reha_graph_input_count(graph) == 1 && reha_graph_output_count(graph) == 1;
+    if (fits) {
+        const reha_shape in = reha_graph_node(graph, reha_graph_input(graph, 0))->shape;
+        const reha_shape out = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
+        fits = in.rank == 4 && in.dims[1] == 1 && in.dims[2] == SIDE && in.dims[3] == SIDE && out.rank == 4 &&
+               out.dims[1] == REHA_MUSCLE_MAPS && out.dims[2] == MAP && out.dims[3] == MAP;
+    }
+    return fits ? REHA_OK
+                : reha_fail(err, REHA_E_FORMAT, "%s: is no muscle network [1, 1, %d, %d] -> [1, %d, %d, %d]",
+                            path, SIDE, SIDE, REHA_MUSCLE_MAPS, MAP, MAP);
+}
+
+reha_status reha_muscle_network_go_on(const char *path, reha_graph **out, reha_error *err)
+{
+    REHA_TRY(reha_onnx_load(path, NULL, out, err));
+    const reha_status status = reha_muscle_network_check(*out, path, err);
+    if (status != REHA_OK) {
+        reha_graph_free(*out);
+        *out = NULL;
+        return status;
+    }
+    set_rates(*out);
+    return REHA_OK;
 }
 
 void reha_muscle_standardise(float *square, size_t count)

@@ -1,6 +1,7 @@
 /* `train muscle-us`: from a folder with index.csv to a network and its card. The groups of split "train"
  * teach; those of "val" are looked at after every epoch for the log, but choose nothing: the weights kept are
- * the average at the end of the schedule, so that the figures on "val" stay honest. */
+ * the average at the end of the schedule, so that the figures on "val" stay honest. It starts from the
+ * weights of a picture network, or goes on from a muscle-us model. */
 #include "recognition/muscle_train.h"
 
 #include "base/file.h"
@@ -29,6 +30,7 @@ enum {
     TARGET_COUNT = REHA_MUSCLE_MAPS * MAP_COUNT
 };
 static const float PEAK_RATE = 1.5e-3F;
+static const float GO_ON_RATE = 4e-4F;      /* from a network that knows these muscles already */
 static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
 
 typedef struct store { /* the pictures of one split, in memory */
@@ -43,6 +45,8 @@ typedef struct training {
     reha_graph *graph;
     float *inputs, *targets; /* BATCH of each */
     size_t *order;
+    reha_muscle_looks looks;
+    bool goes_on; /* from a model, not from a backbone */
     double val_dice[REHA_MUSCLE_MAPS];
     reha_course course;
 } training;
@@ -145,10 +149,8 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     training *run = context;
     const reha_muscle_stored stored = stored_at(&run->train, run->order[position]);
     reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)err;
-    reha_muscle_augment(&stored, &random, run->inputs + place * INPUT_COUNT,
-                        run->targets + place * TARGET_COUNT);
-    return REHA_OK;
+    return reha_muscle_augment(&stored, &run->looks, &random, run->inputs + place * INPUT_COUNT,
+                               run->targets + place * TARGET_COUNT, err);
 }
 
 /* ---- evaluation on `val` ---- */
@@ -184,7 +186,7 @@ static reha_status validate(training *run, const reha_graph *graph, reha_error *
         const reha_muscle_stored stored = stored_at(&run->val, i);
         const float *in[1] = {run->inputs};
         float *out[1] = {logits};
-        reha_muscle_augment(&stored, NULL, run->inputs, run->targets);
+        REHA_CHECK(reha_muscle_augment(&stored, NULL, NULL, run->inputs, run->targets, err));
         REHA_CHECK(reha_session_run(session, 1, in, out, err));
         const size_t map = (size_t)stored.structure * MAP_COUNT;
         sums[stored.structure] += dice_of(logits + map, run->targets + map);
@@ -229,6 +231,29 @@ done:
 
 /* ---- start and end ---- */
 
+/* --backbone: a folder of .npy weights, or that of a muscle-us model to go on from. */
+static reha_status make_graph(training *run, reha_error *err)
+{
+    const char *folder = run->options->backbone_folder;
+    reha_status status = REHA_OK;
+    json_t *card = NULL;
+    char *path = folder != NULL ? reha_path_join(folder, "model.onnx") : NULL;
+    if (folder != NULL && path == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    run->goes_on = path != NULL && reha_path_is_file(path);
+    if (run->goes_on) {
+        REHA_CHECK(reha_muscle_card_load(folder, &card, err));
+        REHA_CHECK(reha_muscle_network_go_on(path, &run->graph, err));
+    } else {
+        REHA_CHECK(reha_muscle_network_new(folder, run->options->seed, &run->graph, err));
+    }
+done:
+    json_decref(card);
+    reha_free(path);
+    return status;
+}
+
 static reha_status start(training *run, reha_error *err)
 {
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
@@ -244,7 +269,7 @@ static reha_status start(training *run, reha_error *err)
     if (run->inputs == NULL || run->targets == NULL || run->order == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
-    REHA_TRY(reha_muscle_network_new(run->options->backbone_folder, run->options->seed, &run->graph, err));
+    REHA_TRY(make_graph(run, err));
     reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = 0.01F;
     how.clip_norm = 2.0F;
@@ -254,7 +279,7 @@ static reha_status start(training *run, reha_error *err)
     run->course.recipe = (reha_course_recipe){.batch = BATCH,
                                               .steps_per_epoch = run->train.data.count / BATCH,
                                               .picture_count = run->train.data.count,
-                                              .peak_rate = PEAK_RATE,
+                                              .peak_rate = run->goes_on ? GO_ON_RATE : PEAK_RATE,
                                               .warmup_steps = WARMUP_STEPS,
                                               .probe_steps = PROBE_STEPS,
                                               .rest_share = EVALUATION_SHARE,
@@ -276,7 +301,7 @@ static reha_status write_card(const training *run, reha_error *err)
                   "epochs", run->course.epochs, "batch", BATCH, "seed", (json_int_t)run->options->seed,
                   "train_masks", (int)run->train.data.count, "train_groups", (int)run->train.data.group_count,
                   "val_masks", (int)run->val.data.count, "val_groups", (int)run->val.data.group_count,
-                  "peak_rate", (double)PEAK_RATE, "software", "rehascope " REHA_VERSION);
+                  "peak_rate", (double)run->course.recipe.peak_rate, "software", "rehascope " REHA_VERSION);
     if (facts == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the card");
     }
@@ -290,7 +315,7 @@ reha_status reha_muscle_train(const reha_train_options *options, const reha_prog
                               reha_error *err)
 {
     reha_status status = REHA_OK;
-    training run = {.options = options};
+    training run = {.options = options, .looks = reha_muscle_looks_default()};
     REHA_CHECK(reha_course_start(options, progress, DEFAULT_EPOCHS,
                                  "epoch,loss,val_dice_aponeurosis,val_dice_fascicle,seconds\n", &run.course,
                                  err));

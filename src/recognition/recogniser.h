@@ -53,7 +53,8 @@ typedef struct reha_train_options {
     reha_load_function load;
     const char *data_folder;
     const char *out_folder;      /* model.onnx, card.json, checkpoint, log.csv */
-    const char *backbone_folder; /* pre-trained weights; NULL: random start */
+    const char *backbone_folder; /* pre-trained weights, or (muscles) a model to go on from; NULL:
+                                  * random start */
     const char *network;         /* name of the architecture; NULL: the recipe's own */
     const char
         *base_folder; /* an installed model of the task, whose other networks (finder, gate, landmarks),

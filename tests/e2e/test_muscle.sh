@@ -121,6 +121,10 @@ run 0 train muscle-us --data "$work/set" --out "$work/model" --epochs 1 --thread
 for file in model.onnx card.json log.csv checkpoint.bin; do
     [ -s "$work/model/$file" ] || fail "training wrote no $file"
 done
+run 0 train muscle-us --data "$work/set" --out "$work/next" --backbone "$work/model" --epochs 1 --threads 1 --seed 3
+[ -s "$work/next/model.onnx" ] || fail "training did not go on from a model"
+run 1 train muscle-us --data "$work/set" --out "$work/next" --backbone "$REHA_SOURCE/models/muscle-injury/1" --epochs 1 --threads 1
+says err 'is no model card of task muscle-us'
 run 0 evaluate muscle-us --data "$work/set" --split val --model "$work/model" --threads 1 --rounds 0 --json
 run 0 calibrate muscle-us --data "$work/set" --split val --model "$work/model" --threads 1 --rounds 0
 grep -q '"measurement_error_95"' "$work/model/card.json" || fail "calibration left no errors in the card"

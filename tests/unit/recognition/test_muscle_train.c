@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/save.h"
+#include "nn/onnx.h"
 #include "recognition/muscle_augment.h"
 #include "recognition/muscle_card.h"
 #include "recognition/muscle_data.h"
@@ -95,42 +96,167 @@ static void bad_rows_are_named(void **state)
     assert_non_null(strstr(err.text, "similarity_group"));
 }
 
+typedef struct varied { /* one bright bar across a stored picture, which is its own mask, and what became of
+                           it */
+    uint8_t *grey;
+    reha_muscle_stored stored;
+    float *input, *targets;
+} varied;
+
+static varied varied_bar(int top, int bottom)
+{
+    varied v = {reha_alloc_zero((size_t)STORE * STORE, 1),
+                {0},
+                reha_alloc((size_t)INPUT * INPUT * sizeof(float)),
+                reha_alloc((size_t)REHA_MUSCLE_MAPS * MAP * MAP * sizeof(float))};
+    memset(v.grey, 60, (size_t)STORE * STORE);
+    memset(v.grey + top * STORE, 255, (size_t)(bottom - top) * STORE);
+    uint8_t *mask = reha_alloc_zero((size_t)STORE * STORE, 1);
+    memset(mask + top * STORE, 255, (size_t)(bottom - top) * STORE);
+    v.stored = (reha_muscle_stored){v.grey, mask, 1.0, REHA_MUSCLE_APONEUROSIS};
+    return v;
+}
+
+static void varied_clear(varied *v)
+{
+    reha_free(v->grey);
+    reha_free((void *)v->stored.mask);
+    reha_free(v->input);
+    reha_free(v->targets);
+}
+
+static void vary(varied *v, const reha_muscle_looks *looks, uint64_t seed)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_random random = reha_random_init(seed, 3);
+    assert_ok(reha_muscle_augment(&v->stored, looks, &random, v->input, v->targets, &err), &err);
+}
+
 static void variations_move_picture_and_mask_together(void **state)
 {
     (void)state;
-    uint8_t *grey = reha_alloc_zero((size_t)STORE * STORE, 1);
-    float *input = reha_alloc((size_t)INPUT * INPUT * sizeof *input);
-    float *targets = reha_alloc((size_t)REHA_MUSCLE_MAPS * MAP * MAP * sizeof *targets);
-    for (int y = 180; y < 220; y++) { /* one bright bar that is its own mask */
-        memset(grey + y * STORE, 255, STORE);
-    }
-    const reha_muscle_stored stored = {grey, grey, 1.0, REHA_MUSCLE_APONEUROSIS};
-    reha_muscle_augment(&stored, NULL, input, targets);
-    assert_true(targets[MAP * MAP] == -1.0F); /* fascicles are not labelled here */
-    assert_true(targets[MAP / 2 * MAP + MAP / 2] == 1.0F && targets[MAP / 4 * MAP] == 0.0F);
-    for (uint64_t seed = 1; seed <= 8; seed++) {
-        reha_random random = reha_random_init(seed, 3);
+    varied v = varied_bar(180, 220);
+    const reha_muscle_looks looks = reha_muscle_looks_default();
+    vary(&v, NULL, 1);
+    assert_true(v.targets[MAP * MAP] == -1.0F); /* fascicles are not labelled here */
+    assert_true(v.targets[MAP / 2 * MAP + MAP / 2] == 1.0F && v.targets[MAP / 4 * MAP] == 0.0F);
+    int judged = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         double in_mask = 0.0, outside = 0.0;
         int n_in = 0, n_out = 0;
-        reha_muscle_augment(&stored, &random, input, targets);
+        vary(&v, &looks, seed);
         for (int i = 0; i < MAP * MAP; i++) {
-            const float v = input[i / MAP * 2 * INPUT + i % MAP * 2];
-            assert_true(isfinite(v));
-            in_mask += targets[i] > 0.9F ? (double)v : 0.0;
-            outside += targets[i] < 0.1F ? (double)v : 0.0;
-            n_in += targets[i] > 0.9F ? 1 : 0;
-            n_out += targets[i] < 0.1F ? 1 : 0;
+            const float value = v.input[i / MAP * 2 * INPUT + i % MAP * 2];
+            assert_true(isfinite(value) && v.targets[i] >= 0.0F && v.targets[i] <= 1.0F);
+            in_mask += v.targets[i] > 0.9F ? (double)value : 0.0;
+            outside += v.targets[i] < 0.1F ? (double)value : 0.0;
+            n_in += v.targets[i] > 0.9F ? 1 : 0;
+            n_out += v.targets[i] < 0.1F ? 1 : 0;
         }
-        assert_true(n_in > 100 && n_out > 100);
-        assert_true(in_mask / n_in > outside / n_out + 0.8);
-        const float first = input[1000];
-        random = reha_random_init(seed, 3);
-        reha_muscle_augment(&stored, &random, input, targets);
-        assert_true(input[1000] == first); /* the same state, the same picture */
+        if (n_in > 100 && n_out > 100) { /* the bar may be beyond the depth */
+            assert_true(in_mask / n_in > outside / n_out + 0.3);
+            judged++;
+        }
+        const float first = v.input[1000];
+        vary(&v, &looks, seed);
+        assert_true(v.input[1000] == first); /* the same state, the same picture */
     }
-    reha_free(grey);
+    assert_true(judged > 50);
+    varied_clear(&v);
+}
+
+/* What is written over a picture, its grey, its grain, its compression: the mask is that of the untouched
+ * picture. */
+static void grey_and_marks_leave_the_mask(void **state)
+{
+    (void)state;
+    varied v = varied_bar(180, 220);
+    float *input = reha_alloc((size_t)INPUT * INPUT * sizeof *input);
+    float *targets = reha_alloc((size_t)MAP * MAP * sizeof *targets);
+    const reha_muscle_looks quiet = {.turn_deg = 10.0, .framed_share = 1.0};
+    reha_muscle_looks each[8];
+    for (int k = 0; k < 8; k++) {
+        each[k] = quiet;
+    }
+    each[0].marks_share = 1.0;
+    each[1].blocks_share = 1.0;
+    each[2].jpeg_share = 1.0, each[2].jpeg_least = each[2].jpeg_most = 20;
+    each[3].speckle_share = 1.0, each[3].speckle_most = 0.3;
+    each[4].noise_share = 1.0, each[4].noise_most = 0.1;
+    each[5].gamma_log = 0.8, each[5].range_share = 1.0, each[5].range_least_db = each[5].range_most_db = 40.0;
+    each[6].sliders_share = 1.0, each[6].sliders_db = 12.0;
+    each[7].coarse_share = 1.0, each[7].coarse_most = 3.0, each[7].blur_share = 1.0,
+    each[7].blur_most_px = 2.0;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        vary(&v, &quiet, seed);
+        memcpy(input, v.input, (size_t)INPUT * INPUT * sizeof *input);
+        memcpy(targets, v.targets, (size_t)MAP * MAP * sizeof *targets);
+        for (int k = 0; k < 8; k++) {
+            vary(&v, &each[k], seed);
+            assert_memory_equal(targets, v.targets, (size_t)MAP * MAP * sizeof *targets);
+            assert_memory_not_equal(input, v.input, (size_t)INPUT * INPUT * sizeof *input);
+        }
+    }
     reha_free(input);
     reha_free(targets);
+    varied_clear(&v);
+}
+
+static int first_marked_row(const varied *v)
+{
+    for (int i = 0; i < MAP * MAP; i++) {
+        if (v->targets[i] > 0.5F) {
+            return i / MAP;
+        }
+    }
+    return -1;
+}
+
+/* Twice the depth: the muscle keeps its top at the skin and takes half of the height, with noise and no mask
+ * below; less depth: it is cut off. */
+static void depth_is_measured_from_the_skin(void **state)
+{
+    (void)state;
+    varied v = varied_bar(200, 280); /* the lower half begins with it */
+    reha_muscle_looks looks = {
+        .framed_share = 1.0, .depth_share = 1.0, .depth_least = 0.5, .depth_most = 0.5};
+    vary(&v, &looks, 1);
+    assert_int_equal(first_marked_row(&v), MAP / 4);
+    for (int i = MAP * MAP / 2 + MAP; i < MAP * MAP; i++) {
+        assert_true(v.targets[i] == 0.0F);
+    }
+    looks.depth_least = looks.depth_most = 1.0 / 0.8; /* with its shape kept: no black is needed */
+    vary(&v, &looks, 1);
+    assert_int_equal(first_marked_row(&v), MAP / 2 * 5 / 4);
+    looks.depth_least = looks.depth_most = 2.5;
+    vary(&v, &looks, 1);
+    assert_int_equal(first_marked_row(&v), -1);
+    varied_clear(&v);
+}
+
+/* Outside of a convex or steered probe's picture nothing is seen and nothing is marked. */
+static void sectors_cut_picture_and_mask(void **state)
+{
+    (void)state;
+    varied v = varied_bar(0, STORE);
+    const reha_muscle_looks looks = {.framed_share = 1.0, .sector_share = 1.0};
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        int black = 0;
+        vary(&v, &looks, seed);
+        float darkest = v.input[0];
+        for (int i = 0; i < INPUT * INPUT; i++) {
+            darkest = fminf(darkest, v.input[i]);
+        }
+        for (int i = 0; i < MAP * MAP; i++) {
+            const float *at = v.input + i / MAP * 2 * INPUT + i % MAP * 2;
+            const bool is_black =
+                at[0] == darkest && at[1] == darkest && at[INPUT] == darkest && at[INPUT + 1] == darkest;
+            assert_true(!is_black || v.targets[i] == 0.0F);
+            black += is_black ? 1 : 0;
+        }
+        assert_in_range(black, MAP * MAP / 50, MAP * MAP * 6 / 10);
+    }
+    varied_clear(&v);
 }
 
 static void the_network_has_the_promised_shapes(void **state)
@@ -145,6 +271,41 @@ static void the_network_has_the_promised_shapes(void **state)
     assert_true(out.dims[1] == REHA_MUSCLE_MAPS && out.dims[2] == MAP && out.dims[3] == MAP);
     assert_true(reha_graph_macs(graph) < 1.6e9); /* fast enough for a frame in a tenth of a second */
     reha_graph_free(graph);
+}
+
+/* A trained network is trained on as it is, at the encoder's slower rate; another one is refused by its path.
+ */
+static void training_goes_on_from_a_network(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_graph *graph = NULL;
+    reha_graph *again = NULL;
+    reha_value_id value = 0;
+    char *path = reha_path_join(folder, "network.onnx");
+    assert_ok(reha_muscle_network_new(NULL, 1, &graph, &err), &err);
+    assert_ok(reha_onnx_save(graph, path, NULL, &err), &err);
+    assert_ok(reha_muscle_network_go_on(path, &again, &err), &err);
+    const int stem = reha_graph_find_node(again, "conv0");
+    const int head = reha_graph_find_node(again, "head");
+    assert_true(stem >= 0 && head >= 0);
+    const float slow = reha_graph_param(again, reha_graph_node(again, stem)->params[0])->learning_rate_ratio;
+    const float fast = reha_graph_param(again, reha_graph_node(again, head)->params[0])->learning_rate_ratio;
+    assert_true(slow > 0.0F && slow < fast);
+    reha_graph_free(graph);
+    reha_graph_free(again);
+    assert_ok(reha_graph_new("other", &graph, &err), &err);
+    assert_ok(reha_graph_add_input(graph, "image", 1, 32, 32, &value, &err), &err);
+    assert_ok(
+        reha_graph_add_conv(graph, "head", value, 2, reha_window_square(1, 1, 0), 1, true, &value, &err),
+        &err);
+    assert_ok(reha_graph_mark_output(graph, value, "maps", &err), &err);
+    assert_ok(reha_onnx_save(graph, path, NULL, &err), &err);
+    assert_int_equal(reha_muscle_network_go_on(path, &again, &err), REHA_E_FORMAT);
+    assert_null(again);
+    assert_non_null(strstr(err.text, "network.onnx: is no muscle network"));
+    reha_graph_free(graph);
+    reha_free(path);
 }
 
 static void a_new_model_takes_over_texts_but_no_figures(void **state)
@@ -249,6 +410,10 @@ int main(void)
         cmocka_unit_test(groups_are_never_split),
         cmocka_unit_test(bad_rows_are_named),
         cmocka_unit_test(variations_move_picture_and_mask_together),
+        cmocka_unit_test(grey_and_marks_leave_the_mask),
+        cmocka_unit_test(depth_is_measured_from_the_skin),
+        cmocka_unit_test(sectors_cut_picture_and_mask),
+        cmocka_unit_test(training_goes_on_from_a_network),
         cmocka_unit_test(the_network_has_the_promised_shapes),
         cmocka_unit_test(a_new_model_takes_over_texts_but_no_figures),
         cmocka_unit_test(the_audit_finds_what_spoils_training),

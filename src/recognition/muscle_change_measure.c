@@ -17,6 +17,7 @@ enum {
     RULE_RATIO_PERCENT = 10,
     RULE_DEG = 5
 }; /* a change that misleads: thickness, pennation */
+static const char TASK[] = "muscle-us";
 
 typedef enum column {
     DICE,             /* aponeuroses, against the mask; a refused picture has none */
@@ -164,17 +165,15 @@ static void compare_outcomes(const outcome *wanted, const outcome *got, bool gat
 static reha_status is_refused_at_gate(const changes *run, const reha_gray *image, bool *out, reha_error *err)
 {
     reha_scene scene;
+    bool is_muscle = false;
     *out = false;
     if (run->gate != NULL) {
         const reha_acquisition facts = reha_acquisition_unknown();
         REHA_TRY(reha_scene_look(run->gate, image, &facts, false, &scene, err));
-        const reha_scene_admission admission = reha_scene_admit(run->gate, "muscle-us", &scene, &facts);
-        *out = admission.is_refused || admission.turns_over;
-        if (*out) {
-            bool is_muscle = false;
-            REHA_TRY(reha_scene_look_at_tissue(run->gate, image, &facts, &is_muscle, err));
-            *out = !is_muscle;
-        }
+        const reha_scene_admission admission = reha_scene_admit(run->gate, TASK, &scene, &facts);
+        const bool is_refused = admission.is_refused || admission.turns_over;
+        REHA_TRY(reha_scene_look_at_tissue(run->gate, image, &facts, TASK, is_refused, &is_muscle, err));
+        *out = is_refused && !is_muscle;
     }
     return REHA_OK;
 }

@@ -112,10 +112,7 @@ static reha_status look_inside(reha_gatekeeper *keeper, const reha_gray *image, 
                                const char *task, reha_ruling *out, reha_error *err)
 {
     bool is_muscle = false;
-    if (!out->is_refused || (task != NULL && strcmp(task, MUSCLE_TASK) != 0)) {
-        return REHA_OK;
-    }
-    REHA_TRY(reha_scene_look_at_tissue(keeper->gate, image, facts, &is_muscle, err));
+    REHA_TRY(reha_scene_look_at_tissue(keeper->gate, image, facts, task, out->is_refused, &is_muscle, err));
     if (is_muscle) {
         *out = (reha_ruling){.task = MUSCLE_TASK};
         note(out, REHA_NOTE_REPAIRED, "screen-around", "",

@@ -10,6 +10,7 @@
 #include "recognition/knee_phantom.h"
 #include "recognition/scene_drawn.h"
 #include "service/analyse.h"
+#include "service/gatekeeper.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -112,6 +113,53 @@ static void assert_refused(const reha_case *result, const char *code, const char
         fail_msg("'%s' does not say '%s'", line, says);
     }
     reha_free(line);
+}
+
+/* A muscle amid a page of text: what is around it looks like a page, and only muscle-us may have what is in
+ * it. */
+static void a_muscle_on_a_page_is_for_muscle_us_alone(void **state)
+{
+    (void)state;
+    NEED_GATE();
+    TEST_NEED_DATA();
+    reha_error err = REHA_ERROR_INIT;
+    reha_gatekeeper *keeper = NULL;
+    reha_gray *page = NULL;
+    reha_gray *muscle = NULL;
+    reha_acquisition facts;
+    char *path = reha_path_join(test_data_dir(), "muscle_ultrasound/aponeurosis/images/img_00043.jpg");
+    assert_ok(reha_load_picture(path, &muscle, &facts, &err), &err);
+    reha_free(path);
+    facts = reha_acquisition_unknown();
+    assert_ok(reha_gray_new(2 * muscle->width_px, 2 * muscle->height_px, &page, &err), &err);
+    for (uint32_t y = 0; y < page->height_px; y++) {
+        for (uint32_t x = 0; x < page->width_px; x++) {
+            const uint32_t from_x = x - muscle->width_px / 2;
+            const uint32_t from_y = y - muscle->height_px / 2;
+            const bool is_ink = y % 20 < 8 && x % 50 < 41 && (x / 3 + y) % 3 != 0;
+            page->pixels[(size_t)y * page->width_px + x] =
+                from_x < muscle->width_px && from_y < muscle->height_px
+                    ? muscle->pixels[(size_t)from_y * muscle->width_px + from_x]
+                : is_ink ? 20.0F
+                         : 245.0F;
+        }
+    }
+    assert_ok(reha_gatekeeper_new(models, 1, &keeper, &err), &err);
+    static const struct {
+        const char *task;
+        bool is_let_in;
+    } asked[] = {{"muscle-us", true}, {"fracture", false}};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        reha_ruling ruling;
+        assert_ok(reha_gatekeeper_ask(keeper, page, &facts, asked[i].task, &ruling, &err), &err);
+        assert_int_equal(!ruling.is_refused, asked[i].is_let_in);
+        assert_int_equal(strcmp(ruling.note.code, "screen-around") == 0, asked[i].is_let_in);
+        assert_string_equal(ruling.task, asked[i].task);
+        reha_ruling_clear(&ruling);
+    }
+    reha_gatekeeper_free(keeper);
+    reha_gray_free(page);
+    reha_gray_free(muscle);
 }
 
 static void each_picture_goes_where_it_belongs(void **state)
@@ -258,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_picture_goes_where_it_belongs),
+        cmocka_unit_test(a_muscle_on_a_page_is_for_muscle_us_alone),
         cmocka_unit_test(a_named_task_refuses_what_is_something_else),
         cmocka_unit_test(what_the_file_says_is_held_against_the_picture),
         cmocka_unit_test(without_a_gate_every_result_says_so),

@@ -50,16 +50,30 @@ for name in dicom/examples/dcm4che_YBR_422.dcm dicom/transfer_syntaxes/US-YBR_FU
     echo "$DATA/$name,ultrasound,val,$(basename "$name"),0,1"
 done
 
-# Photographs, screens and charts of Debian packages; which ones teach and which measure is decided by package.
+# Photographs, screens and charts of Debian packages; which ones teach, help to choose and measure is decided by package.
+# Abstract and other smooth wallpapers teach more often: they are few and the most easily taken for limbs.
 [ -d photos ] || exit 0
-find -L photos -type f \( -name '*.jpg' -o -name '*.jpeg' -o -name '*.png' \) -size +20k | LC_ALL=C sort | awk '
-    /cartoon|screenshot|symbols|registration|logo|gcompris|Elephants_|images_dark/ { next }
-    /plasma/ && !/\/(1280x800|2560x1600)\./ { next }
+find -L photos -type f \( -iname '*.jpg' -o -name '*.jpeg' -o -name '*.png' \) -size +20k | LC_ALL=C sort | awk '
+    /cartoon|screenshot|symbols|registration|gcompris|Elephants_|images_dark/ { next }
+    /logo/ && !/lxqt/ { next }
+    /plasma-workspace/ && !/\/(1280x800|2560x1600)\./ { next }
     /python3-skimage/ && !/\/(astronaut|brick|camera|cell|chelsea|coffee|grass|gravel|hubble_deep_field|ihc|moon|retina|rocket)\./ { next }
     /opencv-doc/ && !/examples\/data\/|html\/.*png$/ { next }
-    /gimp-help/ && !/images\/(dialogs|menus|toolbox|preferences|tool-options|filters)\// { next }
+    /gimp-help/ && (!/images\/(dialogs|menus|toolbox|preferences|tool-options|filters)\// || /menus\/colors\/ColorToAlpha/) { next }
+    /lxqt-themes|lxde-common/ && !/\/wallpapers\// { next }
+    /krita-data/ && !/\/patterns\// { next }
+    /desktop-base/ && !/-theme\/wallpaper\/.*svg\.png$/ { next }
+    /photos\/breeze/ && !/Next\/contents\/images\/1280x800/ { next }
+    /sway-backgrounds/ && !/1920x1080/ { next }
+    /foobillardplus/ && !/data\/((pos|neg)[xyz]|skyline|carpet|camin)\.png$/ { next }
+    /stellarium/ && (!/\/(nebulae|textures|landscapes)\// || /textures\/moon/) { next }
+    /stellarium.*\/nebulae\// && nebulae++ % 4 > 0 { next }
     { kind = /python-skimage-doc|opencv-doc.*html|gimp-help/ && !/filters\/examples/ ? "page" : "photograph" }
     { group = $0; sub(/\/contents\/.*/, "", group); sub(/.*\//, "", group) }
-    /plasma/ && group in seen { next }
+    /plasma-workspace/ && group in seen { next }
     { seen[group] = 1 }
-    { print $0 "," kind "," (/tuxpaint|lomiri|ukui|extremetuxracer|opencv|gimp/ ? "train" : "val") ",photo-" group ",1,1" }'
+    /photos\/(mate-backgrounds|plasma-workspace|python3-skimage|python-skimage-doc)/ { split_name = "val" }
+    /photos\/(breeze|xfdesktop4|sway|lxde|foobillardplus)/ { split_name = "cal" }
+    /photos\/(tuxpaint|lomiri|ukui|extremetuxracer|opencv|gimp|stellarium|mypaint|krita)/ { split_name = "train"; repeat = 1 }
+    /photos\/(lomiri|ukui|lxqt|propaganda|gnome|desktop-base)/ { split_name = "train"; repeat = 3 }
+    { print $0 "," kind "," split_name ",photo-" group ",1," (split_name == "train" ? repeat : 1) }'

@@ -15,6 +15,7 @@ static const double FLAW_CHANCE = 0.35;
 static const double FRAME_CHANCE = 0.12;         /* shown small on a larger black sheet */
 static const double FOREIGN_FRAME_CHANCE = 0.25; /* of what is no medical image */
 static const double WINDOW_CHANCE = 0.3;         /* of the same: both ends of the grey values are lost */
+static const double SOFT_CHANCE = 0.2;           /* of photographs: out of focus */
 static const double GAMMA_RANGE = 0.5;           /* natural logarithm, either way */
 static const double FOREIGN_GAMMA_RANGE = 1.0;
 static const double SMALLEST_PX = 96.0;
@@ -232,6 +233,10 @@ static reha_status change(reha_gray **image, reha_scene_kind kind, bool is_mild,
     }
     if (happens(random, is_mild ? 0.0 : is_foreign ? FOREIGN_FRAME_CHANCE : FRAME_CHANCE)) {
         REHA_TRY(put_on_sheet(image, random, err));
+    }
+    if (!is_mild && kind == REHA_SCENE_PHOTO && happens(random, SOFT_CHANCE)) {
+        const double shorter = fmin((*image)->width_px, (*image)->height_px);
+        REHA_TRY(blur(image, shorter * exp(reha_random_range(random, log(0.005), log(0.06))), err));
     }
     change_tone(*image, is_foreign ? FOREIGN_GAMMA_RANGE : GAMMA_RANGE, random);
     if (!is_mild && is_medical(kind) && happens(random, FLAW_CHANCE)) {

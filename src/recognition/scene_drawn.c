@@ -7,8 +7,9 @@
 
 #include <math.h>
 
-enum { LATTICE = 64, OCTAVES = 5, LAYERS_MAX = 7 };
+enum { OCTAVES = 5, LAYERS_MAX = 7 };
 static const double TURN = 6.283185307179586;
+static const double SMOOTH_SHARE = 0.6; /* of drawn scenes: what is smooth is most easily taken for a limb */
 
 double scene_between(reha_random *random, double low, double high)
 {
@@ -22,18 +23,14 @@ bool scene_happens(reha_random *random, double chance)
 
 /* ---- noise of a chosen coarseness ---- */
 
-typedef struct lattice {
-    float values[LATTICE * LATTICE];
-} lattice;
-
-static void fill_lattice(lattice *of, reha_random *random)
+void scene_lattice_fill(scene_lattice *of, reha_random *random)
 {
-    for (int i = 0; i < LATTICE * LATTICE; i++) {
+    for (int i = 0; i < SCENE_LATTICE * SCENE_LATTICE; i++) {
         of->values[i] = (float)reha_random_unit(random);
     }
 }
 
-static double lattice_at(const lattice *of, double x, double y)
+static double lattice_at(const scene_lattice *of, double x, double y)
 {
     const int x0 = (int)floor(x);
     const int y0 = (int)floor(y);
@@ -41,40 +38,32 @@ static double lattice_at(const lattice *of, double x, double y)
     const double fy = y - y0;
     const double sx = fx * fx * (3.0 - 2.0 * fx);
     const double sy = fy * fy * (3.0 - 2.0 * fy);
-    const int xa = x0 & (LATTICE - 1);
-    const int xb = (x0 + 1) & (LATTICE - 1);
-    const float *row_a = of->values + (size_t)(y0 & (LATTICE - 1)) * LATTICE;
-    const float *row_b = of->values + (size_t)((y0 + 1) & (LATTICE - 1)) * LATTICE;
+    const int xa = x0 & (SCENE_LATTICE - 1);
+    const int xb = (x0 + 1) & (SCENE_LATTICE - 1);
+    const float *row_a = of->values + (size_t)(y0 & (SCENE_LATTICE - 1)) * SCENE_LATTICE;
+    const float *row_b = of->values + (size_t)((y0 + 1) & (SCENE_LATTICE - 1)) * SCENE_LATTICE;
     const double top = (double)row_a[xa] + sx * ((double)row_a[xb] - (double)row_a[xa]);
     const double bottom = (double)row_b[xa] + sx * ((double)row_b[xb] - (double)row_b[xa]);
     return top + sy * (bottom - top);
 }
 
-/* Octaves from `cells` cells over the picture upwards, each `fall` times as strong; 0..1, stretched along an
- * axis. */
-typedef struct texture {
-    const lattice *grid;
-    double cells, fall, shift;
-    double along_x, along_y, across_x, across_y; /* turned and squeezed axes */
-} texture;
-
-static texture any_texture(const lattice *grid, reha_random *random)
+scene_texture scene_any_texture(const scene_lattice *grid, reha_random *random)
 {
     const double cells = scene_between(random, 1.0, 9.0);
     const double fall = scene_between(random, 0.35, 0.85);
     const double squeeze = exp(scene_between(random, -0.9, 0.9));
     const double angle = scene_between(random, 0.0, TURN);
-    return (texture){.grid = grid,
-                     .cells = cells,
-                     .fall = fall,
-                     .shift = scene_between(random, 0.0, 50.0),
-                     .along_x = cos(angle) * squeeze,
-                     .along_y = sin(angle) * squeeze,
-                     .across_x = -sin(angle) / squeeze,
-                     .across_y = cos(angle) / squeeze};
+    return (scene_texture){.grid = grid,
+                           .cells = cells,
+                           .fall = fall,
+                           .shift = scene_between(random, 0.0, 50.0),
+                           .along_x = cos(angle) * squeeze,
+                           .along_y = sin(angle) * squeeze,
+                           .across_x = -sin(angle) / squeeze,
+                           .across_y = cos(angle) / squeeze};
 }
 
-static double texture_at(const texture *of, double x, double y)
+double scene_texture_at(const scene_texture *of, double x, double y)
 {
     const double u = of->along_x * x + of->along_y * y;
     const double v = of->across_x * x + of->across_y * y;
@@ -96,24 +85,24 @@ static double texture_at(const texture *of, double x, double y)
 /* Things before things: each layer covers where its own shape says so, with a brightness, a texture and
  * light. */
 typedef struct layer {
-    texture shape, skin;
+    scene_texture shape, skin;
     double from, mean, contrast, light_x, light_y;
 } layer;
 
 static reha_status draw_scene(reha_random *random, reha_gray *image, reha_error *err)
 {
-    lattice *grids = reha_alloc(2 * sizeof *grids);
+    scene_lattice *grids = reha_alloc(2 * sizeof *grids);
     layer layers[LAYERS_MAX];
     if (grids == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a drawn scene");
     }
-    fill_lattice(&grids[0], random);
-    fill_lattice(&grids[1], random);
+    scene_lattice_fill(&grids[0], random);
+    scene_lattice_fill(&grids[1], random);
     const int count = 1 + (int)reha_random_below(random, LAYERS_MAX);
     for (int i = 0; i < count; i++) {
-        layers[i] = (layer){any_texture(&grids[0], random),    any_texture(&grids[1], random),
-                            scene_between(random, 0.42, 0.62), scene_between(random, 0.05, 0.95),
-                            scene_between(random, 0.05, 1.2),  scene_between(random, -0.5, 0.5),
+        layers[i] = (layer){scene_any_texture(&grids[0], random), scene_any_texture(&grids[1], random),
+                            scene_between(random, 0.42, 0.62),    scene_between(random, 0.05, 0.95),
+                            scene_between(random, 0.05, 1.2),     scene_between(random, -0.5, 0.5),
                             scene_between(random, -0.5, 0.5)};
         layers[i].shape.fall = scene_between(random, 0.1, 0.5);
         layers[i].from = i == 0 ? -1.0 : layers[i].from;
@@ -125,11 +114,11 @@ static reha_status draw_scene(reha_random *random, reha_gray *image, reha_error 
             const double u = (double)x / image->width_px;
             const double v = (double)y / image->width_px;
             int top = count - 1;
-            while (top > 0 && texture_at(&layers[top].shape, u, v) < layers[top].from) {
+            while (top > 0 && scene_texture_at(&layers[top].shape, u, v) < layers[top].from) {
                 top--;
             }
             const layer *seen = &layers[top];
-            double grey = seen->mean + seen->contrast * (texture_at(&seen->skin, u, v) - 0.5) +
+            double grey = seen->mean + seen->contrast * (scene_texture_at(&seen->skin, u, v) - 0.5) +
                           seen->light_x * (u - 0.5) + seen->light_y * (v - 0.5);
             grey *= 1.0 - vignette * ((u - 0.5) * (u - 0.5) + (v - 0.5) * (v - 0.5)) * 2.0;
             image->pixels[(size_t)y * image->width_px + x] =
@@ -182,7 +171,7 @@ typedef struct echoes {
     double arcs[4][4];  /* x, y, radius, shadow */
     double holes[4][3]; /* x, y, radius */
     double fade, spot;
-    texture tissue, fine;
+    scene_texture tissue, fine;
 } echoes;
 
 static double along_at(const echoes *of, double u, double v)
@@ -190,11 +179,10 @@ static double along_at(const echoes *of, double u, double v)
     const double tilt = of->slope * (u - 0.5);
     const double across = v - tan(of->fibre_angle) * u;
     const double inside = v > of->line_top + tilt && v < of->line_bottom - tilt ? 1.0 : 0.35;
-    double echo =
-        0.2 +
-        0.5 * inside *
-            pow(0.5 + 0.5 * sin(TURN * (of->fibre_waves * across + 0.8 * texture_at(&of->tissue, u, v))),
-                3.0);
+    double echo = 0.2 + 0.5 * inside *
+                            pow(0.5 + 0.5 * sin(TURN * (of->fibre_waves * across +
+                                                        0.8 * scene_texture_at(&of->tissue, u, v))),
+                                3.0);
     echo += 1.3 * exp(-pow((v - of->line_top - tilt) / 0.012, 2.0));
     echo += 1.3 * exp(-pow((v - of->line_bottom + tilt) / 0.014, 2.0));
     return echo;
@@ -202,7 +190,7 @@ static double along_at(const echoes *of, double u, double v)
 
 static double across_at(const echoes *of, double u, double v)
 {
-    double echo = 0.15 + 0.9 * pow(texture_at(&of->tissue, u, v), 1.5);
+    double echo = 0.15 + 0.9 * pow(scene_texture_at(&of->tissue, u, v), 1.5);
     for (int i = 0; i < of->hole_count; i++) {
         const double *hole = of->holes[i];
         const double away = hypot((u - hole[0]) / 1.4, v - hole[1]) / hole[2];
@@ -220,7 +208,7 @@ static double across_at(const echoes *of, double u, double v)
     return echo + (v < 0.05 ? 0.9 : 0.0);
 }
 
-static echoes any_echoes(bool is_along, const lattice *grid, reha_random *random)
+static echoes any_echoes(bool is_along, const scene_lattice *grid, reha_random *random)
 {
     echoes made = {.is_along = is_along,
                    .is_sector = !is_along && scene_happens(random, 0.4),
@@ -233,8 +221,8 @@ static echoes any_echoes(bool is_along, const lattice *grid, reha_random *random
                    .hole_count = (int)reha_random_below(random, 4),
                    .fade = scene_between(random, 0.3, 1.4),
                    .spot = scene_between(random, 0.5, 1.0),
-                   .tissue = any_texture(grid, random),
-                   .fine = any_texture(grid, random)};
+                   .tissue = scene_any_texture(grid, random),
+                   .fine = scene_any_texture(grid, random)};
     for (int i = 0; i < 4; i++) {
         made.arcs[i][0] = reha_random_unit(random);
         made.arcs[i][2] = scene_between(random, 0.1, 0.6);
@@ -249,11 +237,11 @@ static echoes any_echoes(bool is_along, const lattice *grid, reha_random *random
 
 static reha_status draw_ultrasound(bool is_along, reha_random *random, reha_gray *image, reha_error *err)
 {
-    lattice *grid = reha_alloc(sizeof *grid);
+    scene_lattice *grid = reha_alloc(sizeof *grid);
     if (grid == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a drawn ultrasound");
     }
-    fill_lattice(grid, random);
+    scene_lattice_fill(grid, random);
     const echoes tissue = any_echoes(is_along, grid, random);
     const double screen = scene_happens(random, 0.4) ? scene_between(random, 0.05, 0.2) : 0.0;
     const double around = scene_happens(random, 0.3) ? scene_between(random, 20.0, 70.0) : 0.0;
@@ -291,12 +279,12 @@ static double oval(double u, double v, const double *at)
 
 static reha_status draw_slice(reha_random *random, reha_gray *image, reha_error *err)
 {
-    lattice *grid = reha_alloc(sizeof *grid);
+    scene_lattice *grid = reha_alloc(sizeof *grid);
     if (grid == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a drawn slice");
     }
-    fill_lattice(grid, random);
-    const texture flesh = any_texture(grid, random);
+    scene_lattice_fill(grid, random);
+    const scene_texture flesh = scene_any_texture(grid, random);
     const bool is_ct = scene_happens(random, 0.5);
     const double body[5] = {0.5, 0.5, scene_between(random, 0.28, 0.47), scene_between(random, 0.24, 0.47),
                             scene_between(random, 0.0, TURN)};
@@ -321,7 +309,7 @@ static reha_status draw_slice(reha_random *random, reha_gray *image, reha_error 
         for (uint32_t x = 0; x < image->width_px; x++) {
             const double u = (double)x / image->width_px;
             const double v = (double)y / image->height_px;
-            const double wave = texture_at(&flesh, u, v) - 0.5;
+            const double wave = scene_texture_at(&flesh, u, v) - 0.5;
             const double away = oval(u, v, body) + 0.12 * wave;
             double grey = away > 1.0 ? 0.0 : away > fat ? fat_grey : flesh_grey + 0.5 * wave;
             for (int i = 0; i < count && away < fat; i++) {
@@ -375,7 +363,8 @@ reha_status reha_scene_draw(reha_scene_kind kind, reha_random *random, reha_gray
     REHA_CHECK(reha_gray_new(width, height, &image, err));
     switch (kind) {
     case REHA_SCENE_PHOTO:
-        status = draw_scene(random, image, err);
+        status = scene_happens(random, SMOOTH_SHARE) ? scene_draw_smooth(random, image, err)
+                                                     : draw_scene(random, image, err);
         break;
     case REHA_SCENE_BLANK:
         status = draw_blank(random, image, err);

@@ -1,7 +1,7 @@
-/* Drawn pictures for the gate's training, of kinds for which no or few real ones are at hand: scenes, pages,
- * empty pictures, other ultrasound, slices, and a few generated knees and muscles, so that the program knows
- * its own examples. They teach what a picture is not; what real pictures of these kinds do is measured apart
- * (the model card). */
+/* Drawn pictures for the gate's training, of kinds for which no or few real ones are at hand: scenes full of
+ * things and smooth ones, pages, empty pictures, other ultrasound, slices, and a few generated knees and
+ * muscles, so that the program knows its own examples. They teach what a picture is not; what real pictures
+ * of these kinds do is measured apart (the model card). */
 #ifndef REHA_RECOGNITION_SCENE_DRAWN_H
 #define REHA_RECOGNITION_SCENE_DRAWN_H
 

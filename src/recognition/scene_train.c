@@ -33,8 +33,8 @@ static const struct {
     double share;
     size_t drawn;
 } plan[REHA_SCENE_KINDS] = {
-    [REHA_SCENE_KNEE] = {0.20, 18},  [REHA_SCENE_LIMB] = {0.21, 0},    [REHA_SCENE_MUSCLE] = {0.18, 30},
-    [REHA_SCENE_ECHO] = {0.08, 150}, [REHA_SCENE_SLICE] = {0.07, 120}, [REHA_SCENE_PHOTO] = {0.12, 120},
+    [REHA_SCENE_KNEE] = {0.17, 18},  [REHA_SCENE_LIMB] = {0.21, 0},    [REHA_SCENE_MUSCLE] = {0.15, 30},
+    [REHA_SCENE_ECHO] = {0.08, 150}, [REHA_SCENE_SLICE] = {0.07, 120}, [REHA_SCENE_PHOTO] = {0.18, 600},
     [REHA_SCENE_PAGE] = {0.08, 150}, [REHA_SCENE_BLANK] = {0.06, 90},
 };
 

@@ -570,6 +570,66 @@ static void drawn_pictures_repeat_and_differ(void **state)
     }
 }
 
+/* Mean step from a pixel to its right neighbour, in grey values. */
+static double mean_step(const reha_gray *image)
+{
+    double sum = 0.0;
+    for (uint32_t y = 0; y < image->height_px; y++) {
+        const float *row = image->pixels + (size_t)y * image->width_px;
+        for (uint32_t x = 1; x < image->width_px; x++) {
+            sum += fabs((double)row[x] - (double)row[x - 1]);
+        }
+    }
+    return sum / ((double)image->width_px * image->height_px);
+}
+
+/* Skies and wallpapers beside scenes full of things: the gate must know both for photographs. */
+static void drawn_photographs_are_smooth_and_rough(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    int smooth = 0;
+    int rough = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        reha_random random = reha_random_init(seed, 1);
+        reha_gray *image = NULL;
+        assert_ok(reha_scene_draw(REHA_SCENE_PHOTO, &random, &image, &err), &err);
+        const double step = mean_step(image);
+        assert_true(isfinite(step));
+        smooth += step < 2.0 ? 1 : 0;
+        rough += step > 4.0 ? 1 : 0;
+        reha_gray_free(image);
+    }
+    assert_true(smooth >= 10 && rough >= 10);
+}
+
+/* Out of focus, a photograph is one all the same, and has no flaw that a medical picture could have. */
+static void photographs_are_also_shown_out_of_focus(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_scene_data data = {0};
+    int soft = 0;
+    assert_ok(reha_scene_data_draw(&data, REHA_SCENE_BLANK, 1, 1, &err), &err);
+    reha_scene_item *item = &data.items[0];
+    item->kind = REHA_SCENE_PHOTO; /* a chequered floor */
+    for (size_t i = 0; i < (size_t)item->width_px * item->height_px; i++) {
+        item->pixels[i] = (i % item->width_px / 4 + i / item->width_px / 4) % 2 == 0 ? 40 : 200;
+    }
+    for (uint64_t seed = 0; seed < 80; seed++) {
+        reha_random random = reha_random_init(seed, 1);
+        reha_gray *image = NULL;
+        reha_scene_truth truth;
+        assert_ok(reha_scene_vary(item, false, &random, &image, &truth, &err), &err);
+        assert_true(truth.kinds[REHA_SCENE_PHOTO] == 1.0F);
+        assert_true(truth.flaws[REHA_SCENE_BLURRED] == 0.0F && truth.flaws[REHA_SCENE_CLEAR] == 0.0F);
+        soft += mean_step(image) < 5.0 ? 1 : 0;
+        reha_gray_free(image);
+    }
+    assert_true(soft >= 5 && soft <= 40);
+    reha_scene_data_clear(&data);
+}
+
 static void variations_tell_what_they_did(void **state)
 {
     (void)state;
@@ -668,6 +728,8 @@ int main(void)
         cmocka_unit_test(tables_are_read_and_bad_ones_named),
         cmocka_unit_test(the_audit_finds_what_leaks),
         cmocka_unit_test(drawn_pictures_repeat_and_differ),
+        cmocka_unit_test(drawn_photographs_are_smooth_and_rough),
+        cmocka_unit_test(photographs_are_also_shown_out_of_focus),
         cmocka_unit_test(variations_tell_what_they_did),
         cmocka_unit_test(running_out_of_memory_is_survived),
     };

@@ -305,28 +305,6 @@ done:
 
 /* ---- the result ---- */
 
-static reha_status copy_file(const char *from_folder, const char *to_folder, const char *name,
-                             reha_error *err)
-{
-    enum { NETWORK_BYTES_MAX = 1 << 28 };
-    reha_status status = REHA_OK;
-    uint8_t *bytes = NULL;
-    size_t count = 0;
-    char *from = reha_path_join(from_folder, name);
-    char *to = reha_path_join(to_folder, name);
-    if (from == NULL || to == NULL) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-        goto done;
-    }
-    REHA_CHECK(reha_file_load(from, NETWORK_BYTES_MAX, &bytes, &count, err));
-    REHA_CHECK(reha_file_save(to, bytes, count, err));
-done:
-    reha_free(bytes);
-    reha_free(from);
-    reha_free(to);
-    return status;
-}
-
 /* The card to fill: the base model's with its grading networks taken out and its other networks' files
  * copied, or a new one. */
 static reha_status start_card(const training *run, reha_knee_card *card, reha_error *err)
@@ -346,7 +324,7 @@ static reha_status start_card(const training *run, reha_knee_card *card, reha_er
     memcpy(others, card->networks, sizeof others);
     for (int i = 0; i < card->network_count; i++) {
         if (others[i].role != REHA_KNEE_KL && kept < REHA_KNEE_NETWORKS_MAX) {
-            REHA_TRY(copy_file(run->options->base_folder, run->options->out_folder, others[i].file, err));
+            REHA_TRY(reha_recipe_take_over(run->options, others[i].file, err));
             card->networks[kept++] = others[i];
         }
     }

@@ -36,6 +36,27 @@ reha_status reha_recipe_path(const reha_train_options *options, const char *name
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
 }
 
+reha_status reha_recipe_take_over(const reha_train_options *options, const char *name, reha_error *err)
+{
+    enum { NETWORK_BYTES_MAX = 1 << 28 };
+    reha_status status = REHA_OK;
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    char *to = NULL;
+    char *from = reha_path_join(options->base_folder, name);
+    if (from == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    REHA_CHECK(reha_recipe_path(options, name, &to, err));
+    REHA_CHECK(reha_file_load(from, NETWORK_BYTES_MAX, &bytes, &count, err));
+    REHA_CHECK(reha_file_save(to, bytes, count, err));
+done:
+    reha_free(bytes);
+    reha_free(from);
+    reha_free(to);
+    return status;
+}
+
 reha_status reha_recipe_save_network(const reha_train_options *options, const reha_graph *graph,
                                      const char *name, reha_error *err)
 {

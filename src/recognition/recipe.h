@@ -27,6 +27,9 @@ reha_trainer_options reha_recipe_trainer(const reha_train_options *options, int 
 /* Where a file of the run lies; reha_free it. */
 REHA_MUST_USE reha_status reha_recipe_path(const reha_train_options *options, const char *name, char **out,
                                            reha_error *err);
+/* Copies a network's file of the base model (base_folder must not be NULL) to the run's folder. */
+REHA_MUST_USE reha_status reha_recipe_take_over(const reha_train_options *options, const char *name,
+                                                reha_error *err);
 /* The network as it is shipped: batch-norms folded, weights in half precision. */
 REHA_MUST_USE reha_status reha_recipe_save_network(const reha_train_options *options, const reha_graph *graph,
                                                    const char *name, reha_error *err);

@@ -92,14 +92,26 @@ static bool fits(const reha_graph *graph)
     return is_right;
 }
 
-reha_status scene_eye_init(scene_eye *eye, const reha_graph *graph, int threads, reha_error *err)
+reha_status scene_eye_add(scene_eye *eye, const reha_graph *graph, int threads, reha_error *err)
 {
-    size_t total = 0;
-    *eye = (scene_eye){0};
     if (!fits(graph)) {
         return reha_fail(err, REHA_E_FORMAT, "no gate network: %d x %d x %d in, %d outputs expected",
                          REHA_SCENE_CHANNELS, REHA_SCENE_SIDE_PX, REHA_SCENE_SIDE_PX, REHA_SCENE_OUTPUTS);
     }
+    if (eye->network_count == REHA_SCENE_NETWORKS_MAX) {
+        return reha_fail(err, REHA_E_LIMIT, "a gate has at most %d networks", REHA_SCENE_NETWORKS_MAX);
+    }
+    reha_session_options how = reha_session_options_default();
+    how.threads = threads;
+    REHA_TRY(reha_session_new(graph, &how, &eye->sessions[eye->network_count], err));
+    eye->network_count++;
+    return REHA_OK;
+}
+
+reha_status scene_eye_init(scene_eye *eye, const reha_graph *graph, int threads, reha_error *err)
+{
+    size_t total = 0;
+    *eye = (scene_eye){0};
     for (int i = 0; i < REHA_SCENE_OUTPUTS; i++) {
         total += (size_t)reha_scene_output_size((reha_scene_output)i);
     }
@@ -112,51 +124,87 @@ reha_status scene_eye_init(scene_eye *eye, const reha_graph *graph, int threads,
     for (int i = 1; i < REHA_SCENE_OUTPUTS; i++) {
         eye->outputs[i] = eye->outputs[i - 1] + reha_scene_output_size((reha_scene_output)(i - 1));
     }
-    reha_session_options how = reha_session_options_default();
-    how.threads = threads;
-    const reha_status status = reha_session_new(graph, &how, &eye->session, err);
+    const reha_status status = scene_eye_add(eye, graph, threads, err);
     if (status != REHA_OK) {
         scene_eye_clear(eye);
     }
     return status;
 }
 
+static reha_status add_file(scene_eye *eye, const char *folder, const char *file, int threads,
+                            reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *graph = NULL;
+    char *path = reha_path_join(folder, file);
+    if (path == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
+    status = eye->network_count == 0 ? scene_eye_init(eye, graph, threads, err)
+                                     : scene_eye_add(eye, graph, threads, err);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", path);
+    }
+done:
+    reha_graph_free(graph);
+    reha_free(path);
+    return status;
+}
+
+reha_status scene_eye_add_further(scene_eye *eye, const reha_scene_card *card, const char *folder,
+                                  int threads, reha_error *err)
+{
+    for (size_t i = 0; i < card->further_count; i++) {
+        REHA_TRY(add_file(eye, folder, card->further[i], threads, err));
+    }
+    return REHA_OK;
+}
+
 void scene_eye_clear(scene_eye *eye)
 {
-    reha_session_free(eye->session);
+    for (size_t i = 0; i < eye->network_count; i++) {
+        reha_session_free(eye->sessions[i]);
+    }
     reha_free(eye->input);
     reha_free(eye->outputs[0]);
     *eye = (scene_eye){0};
 }
 
-static void soften(const float *logits, int count, double *out)
+/* Adds the probabilities, each with this weight. */
+static void add_softened(const float *logits, int count, double weight, double *out)
 {
+    enum { COUNT_MAX = REHA_SCENE_KINDS };
+    double shares[COUNT_MAX];
     double most = (double)logits[0];
     double sum = 0.0;
     for (int i = 1; i < count; i++) {
         most = fmax(most, (double)logits[i]);
     }
     for (int i = 0; i < count; i++) {
-        out[i] = exp((double)logits[i] - most);
-        sum += out[i];
+        shares[i] = exp((double)logits[i] - most);
+        sum += shares[i];
     }
     for (int i = 0; i < count; i++) {
-        out[i] /= sum;
+        out[i] += weight * (shares[i] / sum);
     }
 }
 
 reha_status scene_eye_look(scene_eye *eye, const reha_gray *work, bool inverted, reha_scene *out,
                            reha_error *err)
 {
-    double tones[2];
+    double tones[2] = {0.0, 0.0};
+    const double weight = 1.0 / (double)eye->network_count;
     *out = (reha_scene){0};
     const float *inputs[1] = {eye->input};
     REHA_TRY(reha_scene_view(work, inverted, eye->input, err));
-    REHA_TRY(reha_session_run(eye->session, 1, inputs, eye->outputs, err));
-    soften(eye->outputs[REHA_SCENE_OUT_KIND], REHA_SCENE_KINDS, out->kinds);
-    soften(eye->outputs[REHA_SCENE_OUT_TURN], REHA_SCENE_TURNS, out->turns);
-    soften(eye->outputs[REHA_SCENE_OUT_TONE], 2, tones);
-    soften(eye->outputs[REHA_SCENE_OUT_FLAW], REHA_SCENE_FLAWS, out->flaws);
+    for (size_t n = eye->network_count; n-- > 0;) { /* the first comes last: its outputs stay */
+        REHA_TRY(reha_session_run(eye->sessions[n], 1, inputs, eye->outputs, err));
+        add_softened(eye->outputs[REHA_SCENE_OUT_KIND], REHA_SCENE_KINDS, weight, out->kinds);
+        add_softened(eye->outputs[REHA_SCENE_OUT_TURN], REHA_SCENE_TURNS, weight, out->turns);
+        add_softened(eye->outputs[REHA_SCENE_OUT_TONE], 2, weight, tones);
+        add_softened(eye->outputs[REHA_SCENE_OUT_FLAW], REHA_SCENE_FLAWS, weight, out->flaws);
+    }
     out->inverted = tones[1];
     for (int k = 0; k < REHA_SCENE_KINDS; k++) {
         out->distances[k] = (double)NAN;
@@ -202,9 +250,7 @@ static reha_status open_model(const reha_model_options *options, reha_model **ou
 {
     reha_status status = REHA_OK;
     reha_model *model = NULL;
-    reha_graph *graph = NULL;
     char *folder = NULL;
-    char *path = NULL;
     *out = NULL;
     REHA_TRY(reha_model_choose(options, "gate", &folder, err));
     model = reha_alloc_zero(1, sizeof *model);
@@ -213,23 +259,12 @@ static reha_status open_model(const reha_model_options *options, reha_model **ou
         goto done;
     }
     REHA_CHECK(reha_scene_card_load(folder, &model->card, err));
-    path = reha_path_join(folder, model->card.file);
-    if (path == NULL) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-        goto done;
-    }
-    REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
-    status = scene_eye_init(&model->eye, graph, options->threads, err);
-    if (status != REHA_OK) {
-        reha_error_prefix(err, "%s", path);
-        goto done;
-    }
+    REHA_CHECK(add_file(&model->eye, folder, model->card.file, options->threads, err));
+    REHA_CHECK(scene_eye_add_further(&model->eye, &model->card, folder, options->threads, err));
     *out = model;
     model = NULL;
 done:
-    reha_graph_free(graph);
     reha_free(folder);
-    reha_free(path);
     close_model(model);
     return status;
 }

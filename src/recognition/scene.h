@@ -1,6 +1,7 @@
-/* What is this picture? One small network for all recognisers, beside plain statistics: what kind of picture,
- * which way up, grey values as usual or inverted, which flaw, and how far from the pictures that the network
- * learned from. What a recogniser does with the answer stands in recognition/scene_admit.h.
+/* What is this picture? One or a few small networks for all recognisers, whose probabilities are averaged,
+ * beside plain statistics: what kind of picture, which way up, grey values as usual or inverted, which flaw,
+ * and how far from the pictures that the first network learned from. What a recogniser does with the answer
+ * stands in recognition/scene_admit.h.
  *
  * "gate" is a recogniser of its own (train, evaluate, model, and `analyse --task gate` to be told what a
  * picture is). */
@@ -66,7 +67,7 @@ extern const reha_recogniser reha_recogniser_gate;
 
 /* Looks with a model that reha_recogniser_gate opened. `inverted`: with bright and dark exchanged. `facts`
  * may be NULL. REHA_E_FORMAT: pixels that are not numbers. About 6 ms of one core and no more than 4 MB for a
- * film. */
+ * film, and 2 ms for each further network. */
 REHA_MUST_USE reha_status reha_scene_look(reha_model *gate, const reha_gray *image,
                                           const reha_acquisition *facts, bool inverted, reha_scene *out,
                                           reha_error *err);

@@ -81,6 +81,33 @@ static reha_status read_limits(const json_t *json, reha_scene_card *out, reha_er
     return REHA_OK;
 }
 
+static reha_status keep_file(const char *file, const char *key, char out[64], reha_error *err)
+{
+    if (file[0] == '\0' || strchr(file, '/') != NULL || strlen(file) >= 64) {
+        return reha_fail(err, REHA_E_FORMAT, "%s is no plain file name", key);
+    }
+    (void)snprintf(out, 64, "%s", file);
+    return REHA_OK;
+}
+
+static reha_status read_further(const json_t *json, reha_scene_card *out, reha_error *err)
+{
+    const json_t *further = json_object_get(json, "further_files");
+    if (further == NULL) {
+        return REHA_OK;
+    }
+    if (!json_is_array(further) || json_array_size(further) > REHA_SCENE_NETWORKS_MAX - 1) {
+        return reha_fail(err, REHA_E_FORMAT, "further_files is no list of at most %d files",
+                         REHA_SCENE_NETWORKS_MAX - 1);
+    }
+    for (size_t i = 0; i < json_array_size(further); i++) {
+        const char *file = json_string_value(json_array_get(further, i));
+        REHA_TRY(keep_file(file != NULL ? file : "", "an entry of further_files", out->further[i], err));
+        out->further_count++;
+    }
+    return REHA_OK;
+}
+
 static reha_status read_card(json_t *json, reha_scene_card *out, reha_error *err)
 {
     const char *file = NULL;
@@ -92,10 +119,8 @@ static reha_status read_card(json_t *json, reha_scene_card *out, reha_error *err
         return reha_fail(err, REHA_E_UNSUPPORTED, "format_version is not 1");
     }
     REHA_TRY(reha_json_need_string(json, "file", &file, err));
-    if (file[0] == '\0' || strchr(file, '/') != NULL || strlen(file) >= sizeof out->file) {
-        return reha_fail(err, REHA_E_FORMAT, "file is no plain file name");
-    }
-    (void)snprintf(out->file, sizeof out->file, "%s", file);
+    REHA_TRY(keep_file(file, "file", out->file, err));
+    REHA_TRY(read_further(json, out, err));
     (void)snprintf(out->name, sizeof out->name, "%s", reha_json_string(json, "name", TASK));
     (void)snprintf(out->version, sizeof out->version, "%s", reha_json_string(json, "version", ""));
     REHA_TRY(read_features(json, out, err));

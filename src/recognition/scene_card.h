@@ -20,9 +20,13 @@ typedef struct reha_scene_limits {
     double flaw_max[REHA_SCENE_FLAWS];
 } reha_scene_limits;
 
+enum { REHA_SCENE_NETWORKS_MAX = 4 };
+
 typedef struct reha_scene_card {
     json_t *json;
     char name[64], version[32], file[64];
+    size_t further_count;
+    char further[REHA_SCENE_NETWORKS_MAX - 1][64]; /* files of networks that are asked, too */
     bool has_mean[REHA_SCENE_KINDS];
     double means[REHA_SCENE_KINDS][REHA_SCENE_FEATURES];
     double inverse[REHA_SCENE_FEATURES * REHA_SCENE_FEATURES]; /* of the covariance within kinds */

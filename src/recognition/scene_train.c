@@ -203,6 +203,23 @@ static json_t *facts_of(const training *run)
                      reha_course_seconds(&run->course), "software", "rehascope " REHA_VERSION);
 }
 
+reha_status scene_take_over_further(const reha_train_options *options, scene_eye *eye, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_scene_card base;
+    if (options->base_folder == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_scene_card_load(options->base_folder, &base, err));
+    for (size_t i = 0; i < base.further_count; i++) {
+        REHA_CHECK(reha_recipe_take_over(options, base.further[i], err));
+    }
+    REHA_CHECK(scene_eye_add_further(eye, &base, options->out_folder, options->threads, err));
+done:
+    reha_scene_card_clear(&base);
+    return status;
+}
+
 /* The averaged network as a file, its features and limits, what `val` shows, the card. */
 static reha_status finish(training *run, reha_error *err)
 {
@@ -224,6 +241,7 @@ static reha_status finish(training *run, reha_error *err)
     REHA_CHECK(reha_recipe_path(run->options, "model.onnx", &path, err));
     REHA_CHECK(reha_onnx_load(path, NULL, &folded, err)); /* limits of the weights as they are stored */
     REHA_CHECK(scene_eye_init(&eye, folded, run->options->threads, err));
+    REHA_CHECK(scene_take_over_further(run->options, &eye, err));
     REHA_CHECK(scene_fit(&eye, &run->train, &run->cal, run->options->seed, card, err));
     REHA_CHECK(scene_measure(&eye, card, &run->val, BOOTSTRAP_ROUNDS, 1, &metrics, err));
     REHA_CHECK(reha_scene_card_numbers(card, &features, &limits, err));

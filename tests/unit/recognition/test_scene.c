@@ -62,23 +62,28 @@ static void save_card(void)
     reha_free(card);
 }
 
-static int make_folder(void **state)
+static void save_network(const char *name, uint64_t seed)
 {
-    (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_graph *graph = NULL;
     reha_graph *folded = NULL;
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-    char *path = reha_path_join(folder, "model.onnx");
-    assert_ok(reha_scene_network_new(NULL, 3, &graph, &err), &err);
+    char *path = reha_path_join(folder, name);
+    assert_ok(reha_scene_network_new(NULL, seed, &graph, &err), &err);
     assert_ok(reha_graph_fold_batch_norm(graph, &folded, &err), &err);
     assert_ok(reha_onnx_save(folded, path, NULL, &err), &err);
-    save_card();
     reha_graph_free(graph);
     reha_graph_free(folded);
     reha_free(path);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    save_network("model.onnx", 3);
+    save_card();
     return 0;
 }
 
@@ -399,6 +404,11 @@ static void bad_cards_are_named(void **state)
     refuse_card("file", NULL, "file");
     refuse_card("file", json_string("../secret.onnx"), "plain file name");
     refuse_card("file", json_string("absent.onnx"), "absent.onnx");
+    refuse_card("further_files", json_string("more.onnx"), "further_files is no list");
+    refuse_card("further_files", json_pack("[s,s,s,s]", "1", "2", "3", "4"), "at most 3");
+    refuse_card("further_files", json_pack("[s]", "../secret.onnx"), "further_files is no plain file name");
+    refuse_card("further_files", json_pack("[i]", 3), "further_files is no plain file name");
+    refuse_card("further_files", json_pack("[s]", "absent.onnx"), "absent.onnx");
     refuse_card("features", NULL, "features.means");
     refuse_card("features", json_pack("{s:{s:[f,f]}}", "means", "knee", 1.0, 2.0), "knee");
     refuse_card("features", json_pack("{s:{}, s:[f]}", "means", "inverse_covariance", 1.0),
@@ -424,6 +434,103 @@ static void another_network_is_refused(void **state)
     assert_int_equal(scene_eye_init(&eye, graph, 1, &err), REHA_E_FORMAT);
     assert_non_null(strstr(err.text, "no gate network"));
     reha_graph_free(graph);
+}
+
+/* The card with other networks: `first`, and `further` (a new reference) or none. */
+static void save_card_of(const char *first, json_t *further)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *card = NULL;
+    char *path = reha_path_join(folder, "card.json");
+    assert_ok(reha_json_load(path, &card, &err), &err);
+    (void)json_object_set_new(card, "file", json_string(first));
+    if (further != NULL) {
+        (void)json_object_set_new(card, "further_files", further);
+    }
+    assert_ok(reha_json_save(path, card, &err), &err);
+    json_decref(card);
+    reha_free(path);
+}
+
+static reha_scene look_of(const char *first, json_t *further, const reha_gray *image)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_scene scene;
+    save_card_of(first, further);
+    reha_model *gate = open_gate();
+    assert_ok(reha_scene_look(gate, image, NULL, false, &scene, &err), &err);
+    reha_recogniser_gate.close(gate);
+    save_card();
+    return scene;
+}
+
+/* Each has the same say in every answer; the distance is the first's, whose features the card describes. */
+static void several_networks_give_their_mean(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_gray *image = NULL;
+    assert_ok(reha_gray_new(300, 200, &image, &err), &err);
+    for (size_t i = 0; i < 300 * 200; i++) {
+        image->pixels[i] = (float)(i * 7919 % 251);
+    }
+    save_network("second.onnx", 4);
+    const reha_scene first = look_of("model.onnx", NULL, image);
+    const reha_scene second = look_of("second.onnx", NULL, image);
+    const reha_scene both = look_of("model.onnx", json_pack("[s]", "second.onnx"), image);
+    double apart = 0.0;
+    for (int k = 0; k < REHA_SCENE_KINDS; k++) {
+        assert_true(fabs(both.kinds[k] - 0.5 * (first.kinds[k] + second.kinds[k])) < 1e-9);
+        assert_true(fabs(both.distances[k] - first.distances[k]) < 1e-9 * first.distances[k]);
+        apart += fabs(first.kinds[k] - second.kinds[k]);
+    }
+    for (int t = 0; t < REHA_SCENE_TURNS; t++) {
+        assert_true(fabs(both.turns[t] - 0.5 * (first.turns[t] + second.turns[t])) < 1e-9);
+    }
+    for (int f = 0; f < REHA_SCENE_FLAWS; f++) {
+        assert_true(fabs(both.flaws[f] - 0.5 * (first.flaws[f] + second.flaws[f])) < 1e-9);
+    }
+    assert_true(fabs(both.inverted - 0.5 * (first.inverted + second.inverted)) < 1e-9);
+    assert_true(apart > 1e-3);
+    reha_gray_free(image);
+}
+
+static void a_training_takes_the_further_networks_over(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_graph *graph = NULL;
+    scene_eye eye;
+    char *out = reha_path_join(folder, "trained");
+    char *taken = reha_path_join(out, "second.onnx");
+    char *first = reha_path_join(folder, "model.onnx");
+    reha_train_options how = reha_train_options_default();
+    how.out_folder = out;
+    how.threads = 1;
+    assert_ok(reha_folder_make(out, &err), &err);
+    assert_ok(reha_onnx_load(first, NULL, &graph, &err), &err);
+    assert_ok(scene_eye_init(&eye, graph, 1, &err), &err);
+    assert_ok(scene_take_over_further(&how, &eye, &err), &err); /* nothing to go on from */
+    how.base_folder = folder;
+    assert_ok(scene_take_over_further(&how, &eye, &err), &err); /* one network of its own */
+    assert_int_equal(eye.network_count, 1);
+    save_network("second.onnx", 4);
+    save_card_of("model.onnx", json_pack("[s]", "second.onnx"));
+    assert_ok(scene_take_over_further(&how, &eye, &err), &err);
+    assert_int_equal(eye.network_count, 2);
+    assert_true(reha_path_is_file(taken));
+    save_card_of("model.onnx", json_pack("[s]", "absent.onnx"));
+    assert_int_equal(scene_take_over_further(&how, &eye, &err), REHA_E_NOT_FOUND);
+    save_card();
+    for (int i = 0; i < REHA_SCENE_NETWORKS_MAX; i++) {
+        const reha_status status = scene_eye_add(&eye, graph, 1, &err);
+        assert_int_equal(status, i < REHA_SCENE_NETWORKS_MAX - 2 ? REHA_OK : REHA_E_LIMIT);
+    }
+    scene_eye_clear(&eye);
+    reha_graph_free(graph);
+    reha_free(out);
+    reha_free(taken);
+    reha_free(first);
 }
 
 /* At the start of a training the detail says nothing, and grey goes the way of (grey, grey, grey). */
@@ -677,6 +784,8 @@ static void running_out_of_memory_is_survived(void **state)
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     const reha_model_options how = {.model_folder = folder, .threads = 1};
+    save_network("second.onnx", 4);
+    save_card_of("model.onnx", json_pack("[s]", "second.onnx"));
     const size_t before = reha_mem_live_blocks();
     reha_status status = REHA_E_NOMEM;
     long round = 0;
@@ -708,6 +817,7 @@ static void running_out_of_memory_is_survived(void **state)
     }
     reha_gray_free(image);
     reha_recogniser_gate.close(gate);
+    save_card();
 }
 
 int main(void)
@@ -724,6 +834,8 @@ int main(void)
         cmocka_unit_test(the_view_keeps_shape_tone_and_detail),
         cmocka_unit_test(bad_cards_are_named),
         cmocka_unit_test(another_network_is_refused),
+        cmocka_unit_test(several_networks_give_their_mean),
+        cmocka_unit_test(a_training_takes_the_further_networks_over),
         cmocka_unit_test(a_pretrained_trunk_begins_with_grey),
         cmocka_unit_test(tables_are_read_and_bad_ones_named),
         cmocka_unit_test(the_audit_finds_what_leaks),

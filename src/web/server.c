@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "web/assets.h"
-#include "web/listen_priv.h"
+#include "base/listen.h"
 #include "web/send_priv.h"
 #include "web/watch_priv.h"
 

@@ -1,6 +1,6 @@
 /* Listening sockets, and which addresses others can reach. */
-#ifndef REHA_WEB_LISTEN_PRIV_H
-#define REHA_WEB_LISTEN_PRIV_H
+#ifndef REHA_BASE_LISTEN_H
+#define REHA_BASE_LISTEN_H
 
 #include "base/status.h"
 

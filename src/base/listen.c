@@ -1,4 +1,4 @@
-#include "web/listen_priv.h"
+#include "base/listen.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -65,7 +65,7 @@ reha_status reha_listen_open(const char *address, int port, int *out_socket, int
         (void)close(listener);
         return reha_fail(err, why == EADDRINUSE ? REHA_E_CONFLICT : REHA_E_IO,
                          why == EADDRINUSE
-                             ? "port %d of %s is in use (%s): stop the other program or choose --port"
+                             ? "port %d of %s is in use (%s): stop the other program or choose another port"
                              : "port %d of %s cannot be opened: %s",
                          port, address, strerror(why));
     }

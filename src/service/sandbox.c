@@ -6,26 +6,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "service/sandbox_spawn_priv.h"
 #include "service/sandbox_wire_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    ANSWER_BYTES_MAX = 1 << 30,
-    SIGNAL_EXIT = 100,
-    PASSED_MAX = 9,
-    TEXT_BYTES = 64,
-    SOCKET_BYTES = 1 << 20
-};
+enum { ANSWER_BYTES_MAX = 1 << 30, SIGNAL_EXIT = 100, TEXT_BYTES = 64, SOCKET_BYTES = 1 << 20 };
 static const double MS_PER_S = 1000.0;
 
 struct reha_sandbox {
@@ -91,37 +83,10 @@ void reha_sandbox_free(reha_sandbox *sandbox)
     }
 }
 
-/* What the program needs and no more: secrets of the server's environment stay outside. */
-static void choose_environment(char **out, char *threads, char *pages)
-{
-    static const char *const passed[] = {"PATH",         "LANG",          "HOME",
-                                         "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
-    size_t count = 0;
-    out[count++] = threads;
-    out[count++] = pages;
-    for (char **at = environ; *at != NULL && count + 1 < PASSED_MAX; at++) {
-        for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
-            const size_t length = strlen(passed[i]);
-            if (strncmp(*at, passed[i], length) == 0 && (*at)[length] == '=' && count + 1 < PASSED_MAX) {
-                out[count++] = *at;
-            }
-        }
-    }
-    out[count] = NULL;
-}
-
 static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
 {
     char memory[TEXT_BYTES];
     char cpu[TEXT_BYTES];
-    char threads[] = "OMP_NUM_THREADS=1"; /* a process with threads could not make children */
-    /* Every request has a fresh process, whose images come page by page: large pages, where the system lends
-     * them. */
-    char pages[] = "GLIBC_TUNABLES=" REHA_LARGE_PAGES;
-    char *environment[PASSED_MAX];
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
     (void)snprintf(memory, sizeof memory, "--memory-mib=%zu", sandbox->memory_bytes >> 20);
     (void)snprintf(cpu, sizeof cpu, "--cpu-s=%d", (int)sandbox->cpu_s);
     char *const arguments[] = {sandbox->program,
@@ -134,25 +99,7 @@ static reha_status spawn(reha_sandbox *sandbox, int theirs, reha_error *err)
                                sandbox->task != NULL ? "--task" : NULL,
                                sandbox->task,
                                NULL};
-    choose_environment(environment, threads, pages);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
-    (void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    (void)sigemptyset(&none);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setpgroup(&attributes, 0);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    const int code =
-        posix_spawn(&sandbox->pid, sandbox->program, &actions, &attributes, arguments, environment);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
-    if (code != 0) {
-        sandbox->pid = 0;
-        return reha_fail(err, REHA_E_INTERNAL, "%s: the worker cannot be started: %s", sandbox->program,
-                         strerror(code));
-    }
-    return REHA_OK;
+    return sandbox_spawn(arguments, theirs, -1, &sandbox->pid, err);
 }
 
 reha_status reha_sandbox_warm(reha_sandbox *sandbox, reha_error *err)

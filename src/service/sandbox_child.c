@@ -34,7 +34,7 @@ static const bool is_sanitized = false;
 /* Memory, the link, clocks, and the end. All else is refused with an error, so that what libraries try
  * harmlessly (to open a font, to look at a terminal) harms nobody; what only an attacker would try kills the
  * process. */
-static int allow_calls(scmp_filter_ctx filter)
+static int allow_calls(scmp_filter_ctx filter, sandbox_reach reach)
 {
     static const int allowed[] = {SCMP_SYS(read),
                                   SCMP_SYS(write),
@@ -89,9 +89,18 @@ static int allow_calls(scmp_filter_ctx filter)
                                  SCMP_SYS(unlinkat),
                                  SCMP_SYS(process_vm_readv),
                                  SCMP_SYS(process_vm_writev)};
+    /* On a connection that is there already; new ones stay deadly. */
+    static const int connected[] = {SCMP_SYS(recvmsg),     SCMP_SYS(sendmsg),    SCMP_SYS(poll),
+                                    SCMP_SYS(ppoll),       SCMP_SYS(select),     SCMP_SYS(pselect6),
+                                    SCMP_SYS(getsockopt),  SCMP_SYS(setsockopt), SCMP_SYS(getpeername),
+                                    SCMP_SYS(getsockname), SCMP_SYS(shutdown),   SCMP_SYS(fcntl),
+                                    SCMP_SYS(setitimer)};
     int code = 0;
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++) {
         code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) != 0 ? -1 : code;
+    }
+    for (size_t i = 0; reach == SANDBOX_CONNECTED && i < sizeof connected / sizeof connected[0]; i++) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, connected[i], 0) != 0 ? -1 : code;
     }
     for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
         code = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, deadly[i], 0) != 0 ? -1 : code;
@@ -109,7 +118,7 @@ static bool set_limit(int which, rlim_t value)
     return setrlimit((__rlimit_resource_t)which, &limit) == 0;
 }
 
-reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err)
+reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, sandbox_reach reach, reha_error *err)
 {
     if (!set_limit(RLIMIT_CORE, 0) || !set_limit(RLIMIT_FSIZE, 0) || !set_limit(RLIMIT_CPU, (rlim_t)cpu_s) ||
         (!is_sanitized && !set_limit(RLIMIT_AS, memory_bytes))) {
@@ -117,7 +126,7 @@ reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err
     }
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EACCES));
-    const bool is_locked = filter != NULL && allow_calls(filter) == 0 && seccomp_load(filter) == 0;
+    const bool is_locked = filter != NULL && allow_calls(filter, reach) == 0 && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return is_locked ? REHA_OK
                      : reha_fail(err, REHA_E_INTERNAL, "the worker's system calls cannot be restricted");
@@ -163,7 +172,7 @@ static int serve_one(reha_analyser *analyser, size_t memory_bytes, double cpu_s)
     reha_error err = REHA_ERROR_INIT;
     wire_message request = {.json = NULL};
     sandbox_reply reply = {.fd = LINK_FD, .done = NULL};
-    reha_status status = sandbox_lock_down(memory_bytes, cpu_s, &err);
+    reha_status status = sandbox_lock_down(memory_bytes, cpu_s, SANDBOX_ALONE, &err);
     if (status == REHA_OK) {
         status = wire_receive(LINK_FD, REQUEST_BYTES_MAX, (double)INFINITY, &request, &err);
     }

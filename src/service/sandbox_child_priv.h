@@ -13,9 +13,12 @@ typedef struct sandbox_reply {
 REHA_MUST_USE reha_status sandbox_part(sandbox_reply *reply, const char *name, const void *bytes,
                                        size_t count, reha_error *err);
 
+/* Whether the process goes on talking over a connection that it was given. */
+typedef enum sandbox_reach { SANDBOX_ALONE = 0, SANDBOX_CONNECTED } sandbox_reach;
 /* From here on this process cannot open files or sockets, start programs, or use more memory or time. For
  * ever. */
-REHA_MUST_USE reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, reha_error *err);
+REHA_MUST_USE reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, sandbox_reach reach,
+                                            reha_error *err);
 
 /* Before the lock: every library once, on images of our own. *letters keeps the fonts open:
  * reha_canvas_free it at the very end. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -23,13 +24,13 @@ static const bool is_sanitized = false;
 typedef void (*attempt)(void);
 
 /* How a process ends that locks itself in and then tries something: exit code, or 1000 + the signal. */
-static int ends_with(attempt try_it)
+static int ends_within(sandbox_reach reach, attempt try_it)
 {
     int how = 0;
     (void)fflush(NULL);
     const pid_t child = fork();
     if (child == 0) {
-        if (sandbox_lock_down((size_t)512 << 20, 1.0, NULL) != REHA_OK) {
+        if (sandbox_lock_down((size_t)512 << 20, 1.0, reach, NULL) != REHA_OK) {
             _exit(99);
         }
         try_it();
@@ -37,6 +38,11 @@ static int ends_with(attempt try_it)
     }
     assert_int_equal(waitpid(child, &how, 0), child);
     return WIFSIGNALED(how) ? 1000 + WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+static int ends_with(attempt try_it)
+{
+    return ends_within(SANDBOX_ALONE, try_it);
 }
 
 static void try_files(void)
@@ -111,6 +117,27 @@ static void test_the_lock_holds(void **state)
     }
     const int ended = ends_with(try_time);
     assert_true(ended == 1000 + SIGXCPU || ended == 1000 + SIGKILL);
+}
+
+static void talk(void)
+{
+    struct pollfd one = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (poll(&one, 1, 0) < 0) {
+        _exit(1);
+    }
+}
+
+/* Who serves an association may wait for its connection, and no more than others. */
+static void test_the_lock_of_a_connection_holds(void **state)
+{
+    (void)state;
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, talk), 0);
+    assert_int_equal(ends_within(SANDBOX_ALONE, talk), 1);
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, try_files), 0);
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, try_socket), 1000 + SIGSYS);
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, try_program), 1000 + SIGSYS);
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, try_process), 0);
+    assert_int_equal(ends_within(SANDBOX_CONNECTED, try_kill), 1000 + SIGSYS);
 }
 
 /* ---- hostile workers ---- */
@@ -343,9 +370,11 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_lock_holds), cmocka_unit_test(test_survives_hostile_workers),
-        cmocka_unit_test(test_a_missing_program_is_said), cmocka_unit_test(test_archives),
-        cmocka_unit_test(test_archives_are_ingested)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_lock_holds),
+                                       cmocka_unit_test(test_the_lock_of_a_connection_holds),
+                                       cmocka_unit_test(test_survives_hostile_workers),
+                                       cmocka_unit_test(test_a_missing_program_is_said),
+                                       cmocka_unit_test(test_archives),
+                                       cmocka_unit_test(test_archives_are_ingested)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The one door to DCMTK, the only C++ of the tree: decoding of one JPEG or JPEG-LS frame.
+/* The one door to DCMTK, the only C++ of the tree: decoding of one JPEG or JPEG-LS frame; its other half, for
+ * the network, is bridge_net_priv.h.
  *
  * DCMTK never sees a foreign file. Each call builds a tiny data set of one frame from numbers that
  * were checked against the frame's own header, and takes the samples out of it. No exception

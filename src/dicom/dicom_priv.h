@@ -97,6 +97,7 @@ REHA_MUST_USE reha_status reha_dcm_assign_fragments(const reha_dcm_dataset *set,
                                                     size_t **out, reha_error *err);
 /* syntax.c */
 const reha_dcm_syntax *reha_dcm_find_syntax(const char *uid);
+const reha_dcm_syntax *reha_dcm_syntax_at(size_t idx);  /* NULL behind the last one */
 const char *reha_dcm_unsupported_name(const char *uid); /* "MPEG video", ... or "unknown" */
 
 /* Decoders, one file each. */

@@ -10,7 +10,6 @@
 #include <string.h>
 
 static const char EXPLICIT_LITTLE[] = "1.2.840.10008.1.2.1";
-static const char IMPLEMENTATION_CLASS[] = "2.25.170325409213781540672943810562749031187";
 
 enum { SHORT_VALUE_MAX = 65534, DECIMAL_MAX = 16, LENGTH_BYTES = 4 };
 
@@ -230,7 +229,7 @@ void reha_dcm_put_meta(reha_dcm_writer *w, const char *class_uid, const char *in
     reha_dcm_put_text(w, 0x00020002u, "UI", class_uid);
     reha_dcm_put_text(w, 0x00020003u, "UI", instance_uid);
     reha_dcm_put_text(w, TAG_TRANSFER_SYNTAX_UID, "UI", EXPLICIT_LITTLE);
-    reha_dcm_put_text(w, 0x00020012u, "UI", IMPLEMENTATION_CLASS);
+    reha_dcm_put_text(w, 0x00020012u, "UI", REHA_IMPLEMENTATION_CLASS_UID);
     reha_dcm_put_text(w, 0x00020013u, "SH", "REHASCOPE");
     reha_dcm_close(w, opened);
 }

@@ -1,24 +1,25 @@
-/* The transfer syntaxes that are read: one line each. */
+/* The transfer syntaxes that are read: one line each, in the order in which the network node prefers them
+ * where a peer offers several: every peer can send the first two, and lossless goes before lossy. */
 #include "dicom/dicom_priv.h"
 
 #include <string.h>
 
 static const reha_dcm_syntax syntaxes[] = {
-    {"1.2.840.10008.1.2", "implicit little endian", false, NULL},
     {"1.2.840.10008.1.2.1", "explicit little endian", false, NULL},
+    {"1.2.840.10008.1.2", "implicit little endian", false, NULL},
     {"1.2.840.10008.1.2.1.99", "deflated explicit little endian", false, NULL},
-    {"1.2.840.10008.1.2.2", "explicit big endian", false, NULL},
-    {"1.2.840.10008.1.2.5", "RLE lossless", false, reha_dcm_decode_rle},
-    {"1.2.840.10008.1.2.4.50", "JPEG baseline", true, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.51", "JPEG extended", true, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.53", "JPEG spectral selection", true, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.55", "JPEG full progression", true, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.57", "JPEG lossless", false, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction", false, reha_dcm_decode_jpeg},
-    {"1.2.840.10008.1.2.4.80", "JPEG-LS lossless", false, reha_dcm_decode_jpeg_ls},
-    {"1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless", true, reha_dcm_decode_jpeg_ls},
     {"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless", false, reha_dcm_decode_jpeg2000},
+    {"1.2.840.10008.1.2.4.80", "JPEG-LS lossless", false, reha_dcm_decode_jpeg_ls},
+    {"1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction", false, reha_dcm_decode_jpeg},
+    {"1.2.840.10008.1.2.4.57", "JPEG lossless", false, reha_dcm_decode_jpeg},
+    {"1.2.840.10008.1.2.5", "RLE lossless", false, reha_dcm_decode_rle},
+    {"1.2.840.10008.1.2.2", "explicit big endian", false, NULL},
     {"1.2.840.10008.1.2.4.91", "JPEG 2000", true, reha_dcm_decode_jpeg2000},
+    {"1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless", true, reha_dcm_decode_jpeg_ls},
+    {"1.2.840.10008.1.2.4.51", "JPEG extended", true, reha_dcm_decode_jpeg},
+    {"1.2.840.10008.1.2.4.50", "JPEG baseline", true, reha_dcm_decode_jpeg},
+    {"1.2.840.10008.1.2.4.55", "JPEG full progression", true, reha_dcm_decode_jpeg},
+    {"1.2.840.10008.1.2.4.53", "JPEG spectral selection", true, reha_dcm_decode_jpeg},
 };
 
 const reha_dcm_syntax *reha_dcm_find_syntax(const char *uid)
@@ -29,6 +30,11 @@ const reha_dcm_syntax *reha_dcm_find_syntax(const char *uid)
         }
     }
     return NULL;
+}
+
+const reha_dcm_syntax *reha_dcm_syntax_at(size_t idx)
+{
+    return idx < sizeof(syntaxes) / sizeof(syntaxes[0]) ? &syntaxes[idx] : NULL;
 }
 
 const char *reha_dcm_unsupported_name(const char *uid)

@@ -123,6 +123,9 @@ enum { REHA_DICOM_TAGS(REHA_DICOM_TAG_CONSTANT) };
 #undef REHA_DICOM_TAG_CONSTANT
 
 /* Structure, not data; beyond the range of an enum. */
+/* Who wrote a file: this program, whatever its version (PS3.7 D.3.3.2). */
+#define REHA_IMPLEMENTATION_CLASS_UID "2.25.170325409213781540672943810562749031187"
+
 #define TAG_ITEM         0xFFFEE000u
 #define TAG_ITEM_END     0xFFFEE00Du
 #define TAG_SEQUENCE_END 0xFFFEE0DDu

@@ -1,0 +1,46 @@
+/* The second half of the one door to DCMTK (bridge_priv.h): its network layer. network.c checks what goes in
+ * and what comes out; no exception crosses; DCMTK's log goes nowhere, because it would hold what peers send.
+ */
+#ifndef REHA_DICOM_BRIDGE_NET_PRIV_H
+#define REHA_DICOM_BRIDGE_NET_PRIV_H
+
+#include "dicom/network.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+reha_status reha_bridge_prepare(reha_error *err);
+
+/* As reha_association_provide. `classes`: the SOP classes that are stored; `syntaxes`: what is accepted of
+ * them, the preferred first. */
+typedef struct reha_bridge_offer {
+    const char *const *classes;
+    size_t class_count;
+    const char *const *syntaxes;
+    size_t syntax_count;
+} reha_bridge_offer;
+reha_status reha_bridge_provide(int socket, const reha_bridge_offer *offer,
+                                const reha_association_limits *limits, const reha_provider *provider,
+                                reha_association_end *end, reha_error *err);
+
+/* One kind of object that a call proposes; an uncompressed one also in implicit little endian. */
+typedef struct reha_bridge_kind {
+    char sop_class_uid[REHA_UID_BYTES];
+    char syntax_uid[REHA_UID_BYTES];
+    bool is_plain;
+} reha_bridge_kind;
+typedef struct reha_bridge_caller reha_bridge_caller;
+/* kind_count 0: verification. At most 60 kinds. */
+reha_status reha_bridge_call(const reha_call *call, const reha_bridge_kind *kinds, size_t kind_count,
+                             reha_bridge_caller **out, reha_error *err);
+reha_status reha_bridge_echo(reha_bridge_caller *caller, reha_error *err);
+/* *is_lost: the association is gone, not only this file. */
+reha_status reha_bridge_store(reha_bridge_caller *caller, const char *path, const reha_bridge_kind *kind,
+                              const char *sop_instance_uid, bool *is_lost, reha_error *err);
+void reha_bridge_hang_up(reha_bridge_caller *caller); /* releases; NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/sync.h"
 #include "service/demo.h"
+#include "service/node.h"
 #include "web/assets.h"
 #include "web/server.h"
 
@@ -18,7 +19,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { DEFAULT_PORT = 8080, LOG_BYTES_MAX = 32 << 20 };
+enum { DEFAULT_PORT = 8080, NO_PORT = -1, LOG_BYTES_MAX = 32 << 20 };
 
 typedef struct serve_arguments {
     const char *home;
@@ -30,6 +31,10 @@ typedef struct serve_arguments {
     const char *backups;
     const char *inbox;
     const char *inbox_task;
+    int dicom_port; /* NO_PORT: no DICOM node */
+    const char *dicom_address;
+    const char *dicom_title;
+    const char *dicom_peers;
     const char *log;
     bool demo;
 } serve_arguments;
@@ -52,6 +57,16 @@ static const app_option serve_options[] = {
     {"inbox-task", APP_TEXT, "TASK",
      "the recogniser that files of the watched folder are given to (default: by what the image is)",
      offsetof(serve_arguments, inbox_task), 0, 0},
+    {"dicom-port", APP_INTEGER, "N",
+     "receive images by DICOM here, often 104 or 11112 (default: not at all; 0: any free port)",
+     offsetof(serve_arguments, dicom_port), 0, 65535},
+    {"dicom-address", APP_TEXT, "IP",
+     "where the DICOM node listens (default 127.0.0.1; others need --dicom-peers)",
+     offsetof(serve_arguments, dicom_address), 0, 0},
+    {"dicom-ae", APP_TEXT, "TITLE", "its AE title (default REHASCOPE)",
+     offsetof(serve_arguments, dicom_title), 0, 0},
+    {"dicom-peers", APP_TEXT, "F.json", "who may send to it: AE titles and addresses",
+     offsetof(serve_arguments, dicom_peers), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
     {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
@@ -205,12 +220,28 @@ static void wait_for_end(reha_server *server)
     }
 }
 
+static reha_status open_node(const serve_arguments *given, reha_clinic *clinic, reha_node **out,
+                             reha_error *err)
+{
+    const reha_node_options how = {.address = given->dicom_address,
+                                   .port = given->dicom_port,
+                                   .ae_title = given->dicom_title,
+                                   .peers_file = given->dicom_peers};
+    if (given->dicom_port == NO_PORT) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_node_open(clinic, &how, out, err));
+    (void)printf("DICOM node %s at port %d\n", reha_node_title(*out), reha_node_port(*out));
+    return REHA_OK;
+}
+
 static reha_status serve(const serve_arguments *given, const char *home, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_clinic *clinic = NULL;
     reha_web *web = NULL;
     reha_server *server = NULL;
+    reha_node *node = NULL;
     char *backups = NULL;
     bool must_fill = false;
     const reha_server_options where = {
@@ -230,6 +261,7 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     catch_signals(); /* until here a signal just ends us: nothing is lost by that */
     REHA_CHECK(reha_web_new(&web_options, &web, err));
     REHA_CHECK(reha_server_open(web, &where, &server, err));
+    REHA_CHECK(open_node(given, clinic, &node, err));
     reha_log(REHA_LOG_INFO, "server.start", "version=%s port=%d", REHA_VERSION, reha_server_port(server));
     (void)printf("Rehascope is at %s (Ctrl-C stops it)\nrecords: %s\n", reha_server_address(server), home);
     if (!reha_assets_complete()) {
@@ -243,6 +275,7 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     wait_for_end(server);
     reha_log(REHA_LOG_INFO, "server.stop", "version=%s", REHA_VERSION);
 done:
+    reha_node_close(node);
     reha_server_close(server);
     reha_web_free(web);
     reha_clinic_close(clinic);
@@ -252,7 +285,7 @@ done:
 
 static int run_serve(const app_command *command, int argc, char **argv)
 {
-    serve_arguments given = {.port = DEFAULT_PORT};
+    serve_arguments given = {.port = DEFAULT_PORT, .dicom_port = NO_PORT};
     const char *words[1];
     int word_count = 0;
     reha_error err = REHA_ERROR_INIT;
@@ -266,6 +299,12 @@ static int run_serve(const app_command *command, int argc, char **argv)
         (void)fprintf(
             stderr,
             "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
+        return EXIT_USAGE;
+    }
+    if (given.dicom_port == NO_PORT &&
+        (given.dicom_address != NULL || given.dicom_title != NULL || given.dicom_peers != NULL)) {
+        (void)fprintf(stderr,
+                      "rehascope serve: a DICOM node needs its --dicom-port\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */

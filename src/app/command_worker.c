@@ -3,6 +3,7 @@
 #include "app/commands.h"
 #include "app/home.h"
 #include "app/terminal.h"
+#include "service/node.h"
 #include "service/sandbox.h"
 
 #include <signal.h>
@@ -18,6 +19,7 @@ typedef struct worker_arguments {
     const char *task;
     bool once;
     bool sandbox;
+    bool association;
     int memory_mib;
     int cpu_s;
 } worker_arguments;
@@ -31,6 +33,8 @@ static const app_option worker_options[] = {
      offsetof(worker_arguments, task), 0, 0},
     {"sandbox", APP_FLAG, NULL, "internal: serve requests on standard input, locked in",
      offsetof(worker_arguments, sandbox), 0, 0},
+    {"association", APP_FLAG, NULL, "internal: serve one DICOM association, locked in",
+     offsetof(worker_arguments, association), 0, 0},
     {"memory-mib", APP_INTEGER, "N", "internal: memory of a locked-in process",
      offsetof(worker_arguments, memory_mib), 256, 1048576},
     {"cpu-s", APP_INTEGER, "N", "internal: processor time for one image", offsetof(worker_arguments, cpu_s),
@@ -79,6 +83,9 @@ static int run_worker(const app_command *command, int argc, char **argv)
     if (given.sandbox) {
         return reha_sandbox_main(given.models, given.task, (size_t)given.memory_mib << 20,
                                  (double)given.cpu_s);
+    }
+    if (given.association) {
+        return reha_node_main();
     }
     const reha_status status = work(&given, &err);
     return status == REHA_OK ? EXIT_DONE : app_fail(status, &err);

@@ -223,6 +223,8 @@ typedef struct reha_upload_options {
         *task; /* the recogniser that is asked for; NULL or "": chosen by what the image is. One that is not
                 * offered (reha_clinic_models) is REHA_E_ARG, one that its own card switches off, or of
                 * which no model is installed, REHA_E_REFUSED. A duplicate is not analysed anew */
+    const char *from_ae_title;    /* who sent it over the DICOM network, for the audit log; NULL: nobody */
+    const char *sop_instance_uid; /* what the file must be, as its sender said; NULL: whatever it is */
 } reha_upload_options;
 /* Bytes go to disk sealed as they come; nothing is visible before `finish`. */
 REHA_MUST_USE reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,

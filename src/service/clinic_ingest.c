@@ -181,8 +181,8 @@ static reha_status file_arrival(arrival *at, const uint8_t *bytes, size_t size_b
     REHA_CHECK(
         reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(at->study_id)), NULL, err));
     REHA_CHECK(clinic_note(&write, at->actor, "image.store", "image", at->image_id,
-                           json_pack("{s:s, s:s, s:s?}", "study_id", at->study_id, "digest", at->digest,
-                                     "task", at->options->task),
+                           json_pack("{s:s, s:s, s:s?, s:s*}", "study_id", at->study_id, "digest", at->digest,
+                                     "task", at->options->task, "from_ae_title", at->options->from_ae_title),
                            err));
 done:
     if (status != REHA_OK || at->is_duplicate) {
@@ -243,6 +243,11 @@ static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha
     if (reha_json_string(seen, "sop_uid", NULL) == NULL ||
         reha_json_string(seen, "study_uid", NULL) == NULL) {
         return reha_fail(err, REHA_E_FORMAT, "the DICOM file names no study or no instance (UID missing)");
+    }
+    /* Else the sender would take the one for stored, while we keep the other. */
+    if (at->options->sop_instance_uid != NULL &&
+        strcmp(at->options->sop_instance_uid, reha_json_string(seen, "sop_uid", "")) != 0) {
+        return reha_fail(err, REHA_E_FORMAT, "the object is another instance than its sender says");
     }
     const bool is_wrapped = at->seen.part_count == 1;
     const uint8_t *stored = is_wrapped ? at->seen.parts[0].bytes : bytes;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char ZIP_MAGIC[] = "PK\3\4";
-enum { NAME_BYTES = 512, FILES_MAX = 200000 };
+enum { NAME_BYTES = 512, FILES_MAX = 200000, AE_BYTES = 16, UID_BYTES = 64 };
 static const double MM_PER_PX_MIN = 0.001;
 static const double MM_PER_PX_MAX = 10.0;
 
@@ -18,6 +18,7 @@ struct reha_upload {
     reha_clinic *clinic;
     reha_actor actor;
     char *key, *name, *patient_id, *episode_id, *study_id, *image_date, *task; /* owned; NULL: none */
+    char *from_ae_title, *sop_instance_uid;
     double mm_per_px;
     reha_blob_writer *writer;
 };
@@ -74,6 +75,8 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
     REHA_CHECK(copy_text(options->study_id, REHA_ID_BYTES - 1, "'study_id'", &upload->study_id, err));
     REHA_CHECK(copy_text(options->image_date, 10, "'image_date'", &upload->image_date, err));
     REHA_CHECK(copy_text(options->task, CLINIC_TASK_BYTES, "'task'", &upload->task, err));
+    REHA_CHECK(copy_text(options->from_ae_title, AE_BYTES, "the AE title", &upload->from_ae_title, err));
+    REHA_CHECK(copy_text(options->sop_instance_uid, UID_BYTES, "the UID", &upload->sop_instance_uid, err));
     REHA_CHECK(reha_blob_writer_new(clinic->blobs, &upload->writer, err));
     *out = upload;
     upload = NULL;
@@ -102,6 +105,8 @@ void reha_upload_close(reha_upload *upload)
         reha_free(upload->study_id);
         reha_free(upload->image_date);
         reha_free(upload->task);
+        reha_free(upload->from_ae_title);
+        reha_free(upload->sop_instance_uid);
         reha_free(upload);
     }
 }
@@ -290,7 +295,9 @@ reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *er
                                          .study_id = upload->study_id,
                                          .image_date = upload->image_date,
                                          .mm_per_px = upload->mm_per_px,
-                                         .task = upload->task};
+                                         .task = upload->task,
+                                         .from_ae_title = upload->from_ae_title,
+                                         .sop_instance_uid = upload->sop_instance_uid};
     REHA_CHECK(ingest_any(upload->clinic, &upload->actor, &options, upload->name != NULL ? upload->name : "",
                           bytes, count, items, err));
     REHA_CHECK(clinic_answer(items, out, err));

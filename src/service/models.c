@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "dicom/network.h"
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
 #include "recognition/scene.h"
@@ -237,12 +238,21 @@ static bool check_analysis(json_t *checks, const char *models_folder)
     return add_check(checks, "analysis", status == REHA_OK, text);
 }
 
+static bool check_network(json_t *checks)
+{
+    reha_error err = REHA_ERROR_INIT;
+    const bool is_ok = reha_network_prepare(&err) == REHA_OK;
+    return add_check(checks, "DICOM network", is_ok,
+                     is_ok ? "DCMTK and its data dictionary are there" : err.text);
+}
+
 reha_status reha_doctor(const char *models_folder, json_t **out, reha_error *err)
 {
     json_t *checks = json_array();
     bool is_ok = check_cpu(checks);
     is_ok = add_check(checks, "models folder", reha_path_is_folder(models_folder), models_folder) && is_ok;
     is_ok = check_analysis(checks, models_folder) && is_ok;
+    is_ok = check_network(checks) && is_ok;
     *out = json_pack("{s:o, s:b}", "checks", checks, "ok", is_ok ? 1 : 0);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }

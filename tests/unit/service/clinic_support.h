@@ -10,6 +10,7 @@
 #include "image/save.h"
 #include "recognition/knee_phantom.h"
 #include "service/clinic.h"
+#include "service/node.h"
 #include "service/sandbox.h"
 
 #include <stdio.h>
@@ -18,13 +19,16 @@
 
 static const char password[] = "correct horse battery";
 
-/* Exit code of the sandbox if this process was started as one, else -1. */
+/* Exit code of the sandbox, or of an association, if this process was started as one, else -1. */
 static inline int clinic_worker(int argc, char **argv)
 {
     const char *models = NULL;
     const char *task = NULL;
     long memory_mib = 4096;
     long cpu_s = 60;
+    if (argc == 3 && strcmp(argv[1], "worker") == 0 && strcmp(argv[2], "--association") == 0) {
+        return reha_node_main();
+    }
     if (argc < 3 || strcmp(argv[1], "worker") != 0 || strcmp(argv[2], "--sandbox") != 0) {
         return -1;
     }

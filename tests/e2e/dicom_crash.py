@@ -1,0 +1,98 @@
+"""kill -9 of the process of an association, or of the server, while a modality sends: dicom_crash.py PROGRAM HOME ROUNDS FOLDER
+PORT. What storescu was told is stored must be in the records. Says how often something was cut in the middle."""
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import dicom_wire as wire
+
+PROGRAM, HOME, ROUNDS, FOLDER, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+FILES = 12
+chance = random.Random(9)
+
+
+def start():
+    server = subprocess.Popen([PROGRAM, "serve", "--home", HOME, "--port", "0", "--dicom-port", str(PORT)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for line in server.stdout:
+        if line.startswith("Rehascope is at"):
+            return server
+    raise AssertionError("the server did not start")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        direct = file.read().split()
+    for task in os.listdir(f"/proc/{pid}/task"): # of all its threads
+        try:
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                direct += file.read().split()
+        except OSError:
+            pass
+    found = []
+    for child in set(direct):
+        try:
+            with open(f"/proc/{child}/cmdline", "rb") as file:
+                if b"--association" in file.read():
+                    found.append(int(child))
+        except OSError:
+            pass
+    return found
+
+
+def make(number):
+    names = {}
+    for k in range(FILES):
+        uid = f"2.25.9{number:05d}{k:03d}"
+        path = os.path.join(FOLDER, f"{number}-{k}.dcm")
+        data = wire.data_set(uid, f"2.25.8{number:05d}", shade=number * FILES + k)
+        with open(path, "wb") as file:
+            file.write(wire.part10(uid, data))
+        names[path] = uid
+    return names
+
+
+acknowledged, cut, whole = set(), 0, 0
+server = start()
+for number in range(ROUNDS):
+    files = make(number)
+    sending = subprocess.Popen(["storescu", "-v", "-aec", "REHASCOPE", "127.0.0.1", str(PORT), *files], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    wait_s = chance.uniform(0.0, 3.0)
+    by_server = number % 4 == 3
+    time.sleep(wait_s)
+    if by_server:
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+    else:
+        for child in children(server.pid):
+            try:
+                os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    output = sending.communicate(timeout=120)[0]
+    told = re.findall(r"Sending file: (\S+)|Received Store Response \((\w+)", output)
+    path, before = None, len(acknowledged)
+    for name, status in told:
+        path = name or path
+        if status == "Success":
+            acknowledged.add(files[path])
+    got = len(acknowledged) - before
+    cut += 1 if 0 < got < FILES else 0
+    whole += 1 if got == FILES else 0
+    if by_server:
+        server = start()
+    for path in files:
+        os.unlink(path)
+server.send_signal(signal.SIGKILL)
+server.wait()
+held = {uid for (uid,) in sqlite3.connect(os.path.join(HOME, "records.db")).execute("SELECT sop_uid FROM image")}
+lost = acknowledged - held
+print(f"{ROUNDS} kills, {cut} in the middle of a sending, {whole} behind one; {len(acknowledged)} acknowledged, "
+      f"{len(held)} held, {len(lost)} lost")
+sys.exit(1 if lost or not acknowledged or (ROUNDS >= 10 and cut == 0) else 0)

@@ -1,0 +1,172 @@
+"""What a DICOM node meets on a network that nobody guards. dicom_hostile.py PORT SERVER_PID: exits 0 if it stands it all and
+still serves well-behaved callers."""
+import os
+import random
+import struct
+import sys
+import threading
+import time
+
+import dicom_wire as wire
+
+PORT, SERVER = int(sys.argv[1]), int(sys.argv[2])
+chance = random.Random(20261130)
+STUDY = "2.25.77001"
+
+
+def is_cut(peer, seconds):
+    """The other side hangs up (perhaps after an abort or a rejection) within that time."""
+    peer.settimeout(seconds)
+    try:
+        while peer.recv(4096):
+            pass
+        return True
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        peer.close()
+
+
+def echo_works():
+    for _ in range(50): # those that are served while we ask may take all places
+        peer, *why = wire.associate(PORT, contexts=((1, wire.VERIFICATION, (wire.IMPLICIT,)),))
+        if peer is not None:
+            break
+        assert why == [2, 3, 2], why
+        time.sleep(0.2)
+    peer.sendall(wire.pdata(1, 3, wire.command({0x0002: wire.text(wire.VERIFICATION), 0x0100: struct.pack("<H", 0x30),
+                                                0x0110: struct.pack("<H", 1), 0x0800: struct.pack("<H", 0x0101)})))
+    assert wire.answer(peer)[0] == 0
+    wire.release(peer)
+
+
+def open_slot(**how):
+    for _ in range(100):
+        try:
+            peer, *why = wire.associate(PORT, **how)
+        except (EOFError, ConnectionError): # all places are taken
+            peer, why = None, [2, 3, 2]
+        if peer is not None:
+            return peer
+        assert why == [2, 3, 2], why
+        time.sleep(0.1)
+    raise AssertionError("never a free place")
+
+
+def send_raw(data, seconds=40):
+    peer = wire.connect(PORT)
+    try:
+        peer.sendall(data)
+    except ConnectionError:
+        return True
+    return is_cut(peer, seconds)
+
+
+def noise():
+    for _ in range(25):
+        length = chance.choice((1, 5, 6, 7, 100, 5000, 200000))
+        data = chance.randbytes(length)
+        peer = wire.connect(PORT)
+        try:
+            peer.sendall(data)
+            peer.close()
+        except ConnectionError:
+            pass
+
+
+def lengths():
+    rq = wire.request()
+    assert send_raw(struct.pack(">BBI", 1, 0, 0xFFFFFFFF) + rq[6:]), "a request of 4 GiB"
+    assert send_raw(struct.pack(">BBI", 1, 0, 300 << 10) + rq[6:]), "a request of 300 KiB"
+    assert send_raw(struct.pack(">BBI", 4, 0, 1 << 20) + bytes(100)), "data before an association"
+    for at in range(6, len(rq), 7): # each length and number of the request turned into nonsense
+        broken = bytearray(rq)
+        broken[at] ^= 0xFF
+        peer = wire.connect(PORT)
+        peer.sendall(bytes(broken))
+        peer.settimeout(0.05)
+        try:
+            peer.recv(10)
+        except (TimeoutError, ConnectionError):
+            pass
+        peer.close()
+
+
+def inside():
+    """Faults behind an association that was accepted."""
+    uid = "2.25.88001"
+    data = wire.data_set(uid, STUDY)
+    for head in (struct.pack(">BBI", 4, 0, 0xFFFFFFF0), struct.pack(">BBI", 4, 0, 3) + b"\0\0\0",
+                 struct.pack(">BBI", 9, 0, 4) + bytes(4), wire.pdata(1, 3, b""), wire.pdata(1, 3, chance.randbytes(300)),
+                 wire.pdata(99, 3, wire.store_head(uid)[12:]), wire.pdata(1, 2, data[:100]),
+                 wire.store_head(uid, sop_class="1.2.840.10008.5.1.4.1.1.2"),
+                 wire.store_head(uid) + wire.pdata(1, 3, data[:500]), wire.store_head(uid) + wire.pdata(3, 2, data),
+                 struct.pack(">BBI", 4, 0, 20) + struct.pack(">IBB", 0xFFFFFF, 1, 3) + bytes(14)):
+        peer = open_slot()
+        peer.sendall(head)
+        peer.sendall(struct.pack(">BBI", 7, 0, 4) + bytes(4)) # whoever still listens is told the end
+        assert is_cut(peer, 60), head[:20]
+    peer = open_slot()
+    status, comment = wire.store(peer, "2.25.88002", data) # says one instance, sends another
+    assert (status, "another instance" in comment) == (0xC000, True), (status, comment)
+    status, comment = wire.store(peer, "2.25.88003'; DROP", data)
+    assert status == 0xC000, status
+    status, comment = wire.store(peer, uid, data[:len(data) // 2]) # cut, but well framed
+    assert status == 0xC000 and "ZZSECRET" not in comment, (status, comment)
+    assert wire.store(peer, uid, chance.randbytes(5000))[0] == 0xC000
+    assert wire.store(peer, uid, data)[0] == 0, "after all that, a sound object is taken on the same association"
+    wire.release(peer)
+    # Half an object, then gone: nothing of it is there, the whole is taken later.
+    peer = open_slot()
+    peer.sendall(wire.store_head("2.25.88004") + wire.pdata(1, 0, wire.data_set("2.25.88004", STUDY)[:4000]))
+    peer.close()
+    peer = open_slot()
+    assert wire.store(peer, "2.25.88004", wire.data_set("2.25.88004", STUDY))[0] == 0
+    wire.release(peer)
+
+
+def patience():
+    """Silent and slow peers are cut, and do not keep others out meanwhile."""
+    silent = [wire.connect(PORT) for _ in range(3)]
+    slow = wire.connect(PORT)
+    results = []
+
+    def drip():
+        try:
+            for byte in wire.request():
+                slow.sendall(bytes((byte,)))
+                time.sleep(0.5)
+        except ConnectionError:
+            pass
+        results.append(is_cut(slow, 30))
+
+    dripping = threading.Thread(target=drip)
+    begun = time.time()
+    dripping.start()
+    echo_works()
+    assert time.time() - begun < 15, "others wait for slow peers"
+    assert all(is_cut(peer, 60) for peer in silent), "a silent peer stays"
+    dripping.join(120)
+    assert results == [True], "a slow peer stays"
+
+
+def crowd():
+    many = [wire.connect(PORT) for _ in range(40)]
+    time.sleep(0.5)
+    for peer in many:
+        peer.close()
+    time.sleep(1)
+
+
+def resident_mib():
+    with open(f"/proc/{SERVER}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+before = resident_mib()
+for part in (noise, lengths, inside, crowd, patience, echo_works):
+    part()
+    os.kill(SERVER, 0)
+assert resident_mib() < before + 64, (before, resident_mib())

@@ -34,7 +34,7 @@ target_include_directories(dnnl SYSTEM INTERFACE ${DNNL_INCLUDE})
 
 # DCMTK's own CMake package differs between distributions: link the libraries by name.
 add_library(reha_dcmtk INTERFACE)
-foreach(lib dcmnet dcmjpeg ijg8 ijg12 ijg16 dcmjpls dcmtkcharls dcmimage dcmimgle dcmdata oflog ofstd)
+foreach(lib dcmtls dcmnet dcmjpeg ijg8 ijg12 ijg16 dcmjpls dcmtkcharls dcmimage dcmimgle dcmdata oflog ofstd)
   find_library(DCMTK_${lib} ${lib} REQUIRED)
   target_link_libraries(reha_dcmtk INTERFACE ${DCMTK_${lib}})
 endforeach()

@@ -18,6 +18,7 @@ typedef struct send_arguments {
     bool echo;
     bool json;
     int timeout_s;
+    reha_tls_files tls;
 } send_arguments;
 
 static const app_option send_options[] = {
@@ -28,6 +29,11 @@ static const app_option send_options[] = {
      offsetof(send_arguments, echo), 0, 0},
     {"timeout", APP_INTEGER, "S", "wait at most this long for an answer (default 60)",
      offsetof(send_arguments, timeout_s), 1, 3600},
+    {"tls-cert", APP_TEXT, "F.pem", "over TLS: our certificate ...",
+     offsetof(send_arguments, tls.certificate), 0, 0},
+    {"tls-key", APP_TEXT, "F.pem", "... its key ...", offsetof(send_arguments, tls.key), 0, 0},
+    {"tls-ca", APP_TEXT, "F.pem", "... and the authority that signed the other side's",
+     offsetof(send_arguments, tls.authority), 0, 0},
     {"json", APP_FLAG, NULL, "the results as JSON on standard output", offsetof(send_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
@@ -137,17 +143,26 @@ static int run_send(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (given.to == NULL || given.echo != (word_count == 0) || !reha_ae_title_is_valid(given.from)) {
+    const bool has_half_tls = (given.tls.certificate == NULL) != (given.tls.key == NULL) ||
+                              (given.tls.key == NULL) != (given.tls.authority == NULL);
+    if (has_half_tls || given.to == NULL || given.echo != (word_count == 0) ||
+        !reha_ae_title_is_valid(given.from)) {
         (void)fprintf(stderr, "rehascope send: %s\nSee: rehascope send --help\n",
-                      given.to == NULL  ? "who shall have the files? Give --to AE@HOST:PORT"
-                      : word_count == 0 ? "which files? Give some, or --echo to test the connection"
-                      : given.echo      ? "--echo sends no files"
-                                        : "the title of --from must have 1 to 16 characters");
+                      has_half_tls       ? "--tls-cert, --tls-key and --tls-ca are needed together"
+                      : given.to == NULL ? "who shall have the files? Give --to AE@HOST:PORT"
+                      : word_count == 0  ? "which files? Give some, or --echo to test the connection"
+                      : given.echo       ? "--echo sends no files"
+                                         : "the title of --from must have 1 to 16 characters");
         return EXIT_USAGE;
     }
-    const reha_call call = {
+    reha_tls *tls = NULL;
+    reha_call call = {
         .remote = &remote, .own_title = given.from, .connect_s = CONNECT_S, .answer_s = given.timeout_s};
     reha_status status = reha_remote_parse(given.to, &remote, &err);
+    if (status == REHA_OK && given.tls.key != NULL) {
+        status = reha_tls_open(&given.tls, false, &tls, &err);
+        call.tls = tls;
+    }
     if (status == REHA_OK && given.echo) {
         status = echo(&call, given.json, &code, &err);
     } else if (status == REHA_OK) {
@@ -157,6 +172,7 @@ static int run_send(const app_command *command, int argc, char **argv)
         }
     }
     reha_paths_clear(&files);
+    reha_tls_close(tls);
     return status == REHA_OK ? code : app_fail(status, &err);
 }
 

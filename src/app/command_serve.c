@@ -35,6 +35,7 @@ typedef struct serve_arguments {
     const char *dicom_address;
     const char *dicom_title;
     const char *dicom_peers;
+    reha_tls_files dicom_tls;
     const char *log;
     bool demo;
 } serve_arguments;
@@ -67,6 +68,11 @@ static const app_option serve_options[] = {
      offsetof(serve_arguments, dicom_title), 0, 0},
     {"dicom-peers", APP_TEXT, "F.json", "who may send to it: AE titles and addresses",
      offsetof(serve_arguments, dicom_peers), 0, 0},
+    {"dicom-tls-cert", APP_TEXT, "F.pem", "DICOM over TLS: our certificate ...",
+     offsetof(serve_arguments, dicom_tls.certificate), 0, 0},
+    {"dicom-tls-key", APP_TEXT, "F.pem", "... its key ...", offsetof(serve_arguments, dicom_tls.key), 0, 0},
+    {"dicom-tls-ca", APP_TEXT, "F.pem", "... and the authority that signed those of the callers",
+     offsetof(serve_arguments, dicom_tls.authority), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
     {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
@@ -226,12 +232,14 @@ static reha_status open_node(const serve_arguments *given, reha_clinic *clinic, 
     const reha_node_options how = {.address = given->dicom_address,
                                    .port = given->dicom_port,
                                    .ae_title = given->dicom_title,
+                                   .tls = given->dicom_tls.key != NULL ? &given->dicom_tls : NULL,
                                    .peers_file = given->dicom_peers};
     if (given->dicom_port == NO_PORT) {
         return REHA_OK;
     }
     REHA_TRY(reha_node_open(clinic, &how, out, err));
-    (void)printf("DICOM node %s at port %d\n", reha_node_title(*out), reha_node_port(*out));
+    (void)printf("DICOM node %s at port %d%s\n", reha_node_title(*out), reha_node_port(*out),
+                 how.tls != NULL ? " with TLS" : "");
     return REHA_OK;
 }
 
@@ -301,10 +309,17 @@ static int run_serve(const app_command *command, int argc, char **argv)
             "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
-    if (given.dicom_port == NO_PORT &&
-        (given.dicom_address != NULL || given.dicom_title != NULL || given.dicom_peers != NULL)) {
+    if (given.dicom_port == NO_PORT && (given.dicom_address != NULL || given.dicom_title != NULL ||
+                                        given.dicom_peers != NULL || given.dicom_tls.key != NULL)) {
         (void)fprintf(stderr,
                       "rehascope serve: a DICOM node needs its --dicom-port\nSee: rehascope serve --help\n");
+        return EXIT_USAGE;
+    }
+    const reha_tls_files *tls = &given.dicom_tls;
+    if ((tls->certificate == NULL) != (tls->key == NULL) || (tls->key == NULL) != (tls->authority == NULL)) {
+        (void)fprintf(stderr,
+                      "rehascope serve: --dicom-tls-cert, --dicom-tls-key and --dicom-tls-ca are needed "
+                      "together\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */

@@ -7,6 +7,7 @@
 #include "dcmtk/dcmnet/dimse.h"
 #include "dcmtk/dcmnet/diutil.h"
 #include "dcmtk/dcmnet/dul.h"
+#include "dcmtk/dcmtls/tlslayer.h"
 #include "dcmtk/oflog/oflog.h"
 
 #include <cmath>
@@ -19,6 +20,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 #include <vector>
+
+struct reha_tls {
+    DcmTLSTransportLayer layer;
+
+    explicit reha_tls(bool is_called) : layer(is_called ? NET_ACCEPTOR : NET_REQUESTOR, nullptr, OFTrue)
+    {
+    }
+};
 
 struct reha_bridge_caller {
     T_ASC_Network *network = nullptr;
@@ -68,14 +77,36 @@ reha_status prepare(reha_error *err)
     return REHA_OK;
 }
 
+reha_status load_tls(DcmTLSTransportLayer &layer, const reha_tls_files &files, reha_error *err)
+{
+    layer.setPrivateKeyPasswd(""); // else OpenSSL would ask for one on the terminal
+    if (layer.setPrivateKeyFile(files.key, DCF_Filetype_PEM).bad()) {
+        return reha_fail(err, REHA_E_ARG, "%s: is no private key in PEM, or needs a password", files.key);
+    }
+    if (layer.setCertificateFile(files.certificate, DCF_Filetype_PEM).bad()) {
+        return reha_fail(err, REHA_E_ARG, "%s: is no certificate in PEM", files.certificate);
+    }
+    if (!layer.checkPrivateKeyMatchesCertificate()) {
+        return reha_fail(err, REHA_E_ARG, "%s: is not the key of that certificate", files.key);
+    }
+    if (layer.addTrustedCertificateFile(files.authority, DCF_Filetype_PEM).bad()) {
+        return reha_fail(err, REHA_E_ARG, "%s: is no certificate of an authority in PEM", files.authority);
+    }
+    if (layer.setTLSProfile(TSP_Profile_BCP195_ND).bad() || layer.activateCipherSuites().bad()) {
+        return reha_fail(err, REHA_E_INTERNAL, "OpenSSL refuses DICOM's profile of TLS");
+    }
+    layer.setCertificateVerification(DCV_requireCertificate);
+    return REHA_OK;
+}
+
 // --- the one who is called
 
 class Acceptor
 {
   public:
-    Acceptor(const reha_bridge_offer &offer, const reha_association_limits &limits,
+    Acceptor(reha_tls *tls, const reha_bridge_offer &offer, const reha_association_limits &limits,
              const reha_provider &provider)
-        : offer_(offer), limits_(limits), provider_(provider)
+        : tls_(tls), offer_(offer), limits_(limits), provider_(provider)
     {
     }
     Acceptor(const Acceptor &) = delete;
@@ -99,10 +130,13 @@ class Acceptor
         if (ASC_initializeNetwork(NET_ACCEPTOR, 0, seconds(limits_.idle_s), &network_).bad()) {
             return REHA_ASSOCIATION_LOST;
         }
+        if (tls_ != nullptr && ASC_setTransportLayer(network_, &tls_->layer, 0).bad()) {
+            return REHA_ASSOCIATION_LOST;
+        }
         set_alarm(limits_.request_s);
-        const OFCondition got =
-            ASC_receiveAssociation(network_, &association_, static_cast<long>(limits_.pdu_bytes), nullptr,
-                                   nullptr, OFFalse, DUL_NOBLOCK, seconds(limits_.request_s));
+        const OFCondition got = ASC_receiveAssociation(
+            network_, &association_, static_cast<long>(limits_.pdu_bytes), nullptr, nullptr,
+            tls_ != nullptr ? OFTrue : OFFalse, DUL_NOBLOCK, seconds(limits_.request_s));
         if (got.bad()) {
             return end_of(got);
         }
@@ -356,6 +390,7 @@ class Acceptor
                                        status != REHA_OK ? &detail : nullptr);
     }
 
+    reha_tls *tls_;
     const reha_bridge_offer &offer_;
     const reha_association_limits &limits_;
     const reha_provider &provider_;
@@ -400,8 +435,14 @@ reha_status explain_call(const OFCondition &what, T_ASC_Parameters *params, cons
                          "%s port %d cannot be reached: is it switched on, and is the port right?",
                          remote.host, remote.port);
     }
+    if (what.module() == OFM_dcmtls) {
+        return reha_fail(err, REHA_E_DENIED,
+                         "%s port %d: no TLS with it (%.100s): do certificates and authorities fit?",
+                         remote.host, remote.port, what.text());
+    }
     if (what == DUL_READTIMEOUT || what == DUL_NETWORKCLOSED || what == DUL_PEERABORTEDASSOCIATION) {
-        return reha_fail(err, REHA_E_IO, "%s port %d took the call but gave no answer: is it a DICOM node?",
+        return reha_fail(err, REHA_E_IO,
+                         "%s port %d took the call but gave no answer: is it a DICOM node, does it want TLS?",
                          remote.host, remote.port);
     }
     return reha_fail(err, REHA_E_IO, "%s port %d: no association: %.120s", remote.host, remote.port,
@@ -453,7 +494,10 @@ reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, si
         return reha_fail(err, REHA_E_INTERNAL, "no call can be made: %.120s", done.text());
     }
     ASC_setAPTitles(params, call.own_title, call.remote->ae_title, nullptr);
-    ASC_setTransportLayerType(params, OFFalse);
+    if (call.tls != nullptr) {
+        ASC_setTransportLayer(caller.network, &call.tls->layer, 0);
+    }
+    ASC_setTransportLayerType(params, call.tls != nullptr ? OFTrue : OFFalse);
     ASC_setPresentationAddresses(params, "localhost", address); // ours is not sent
     done = propose(params, kinds, kind_count);
     if (done.good()) {
@@ -558,7 +602,27 @@ extern "C" reha_status reha_bridge_prepare(reha_error *err)
     }
 }
 
-extern "C" reha_status reha_bridge_provide(int socket, const reha_bridge_offer *offer,
+extern "C" reha_status reha_bridge_tls(const reha_tls_files *files, bool is_called, reha_tls **out,
+                                       reha_error *err)
+{
+    *out = nullptr;
+    try {
+        REHA_TRY(prepare(err));
+        std::unique_ptr<reha_tls> tls(new reha_tls(is_called));
+        REHA_TRY(load_tls(tls->layer, *files, err));
+        *out = tls.release();
+        return REHA_OK;
+    } catch (...) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for TLS");
+    }
+}
+
+extern "C" void reha_bridge_tls_close(reha_tls *tls)
+{
+    delete tls;
+}
+
+extern "C" reha_status reha_bridge_provide(int socket, reha_tls *tls, const reha_bridge_offer *offer,
                                            const reha_association_limits *limits,
                                            const reha_provider *provider, reha_association_end *end,
                                            reha_error *err)
@@ -566,7 +630,7 @@ extern "C" reha_status reha_bridge_provide(int socket, const reha_bridge_offer *
     try {
         *end = REHA_ASSOCIATION_LOST;
         REHA_TRY(prepare(err));
-        Acceptor acceptor(*offer, *limits, *provider);
+        Acceptor acceptor(tls, *offer, *limits, *provider);
         *end = acceptor.serve(socket);
         return REHA_OK;
     } catch (const std::bad_alloc &) {

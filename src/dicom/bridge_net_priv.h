@@ -11,6 +11,8 @@ extern "C" {
 #endif
 
 reha_status reha_bridge_prepare(reha_error *err);
+reha_status reha_bridge_tls(const reha_tls_files *files, bool is_called, reha_tls **out, reha_error *err);
+void reha_bridge_tls_close(reha_tls *tls);
 
 /* As reha_association_provide. `classes`: the SOP classes that are stored; `syntaxes`: what is accepted of
  * them, the preferred first. */
@@ -20,7 +22,7 @@ typedef struct reha_bridge_offer {
     const char *const *syntaxes;
     size_t syntax_count;
 } reha_bridge_offer;
-reha_status reha_bridge_provide(int socket, const reha_bridge_offer *offer,
+reha_status reha_bridge_provide(int socket, reha_tls *tls, const reha_bridge_offer *offer,
                                 const reha_association_limits *limits, const reha_provider *provider,
                                 reha_association_end *end, reha_error *err);
 

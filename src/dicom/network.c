@@ -59,6 +59,16 @@ bool network_uid_is_valid(const char *uid)
     return length > 0 && length < REHA_UID_BYTES && strspn(uid, "0123456789.") == length;
 }
 
+reha_status reha_tls_open(const reha_tls_files *files, bool is_called, reha_tls **out, reha_error *err)
+{
+    return reha_bridge_tls(files, is_called, out, err);
+}
+
+void reha_tls_close(reha_tls *tls)
+{
+    reha_bridge_tls_close(tls);
+}
+
 /* --- the one who is called
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -189,7 +199,7 @@ static void drop(void *context)
     self->to->drop(self->to->context);
 }
 
-reha_status reha_association_provide(int socket, const reha_association_limits *limits,
+reha_status reha_association_provide(int socket, reha_tls *tls, const reha_association_limits *limits,
                                      const reha_provider *provider, reha_association_end *end,
                                      reha_error *err)
 {
@@ -204,7 +214,7 @@ reha_status reha_association_provide(int socket, const reha_association_limits *
                                      syntaxes, syntax_count};
     const reha_provider checked = {
         .context = &self, .ask = ask, .begin = begin, .add = add, .end = end_object, .drop = drop};
-    return reha_bridge_provide(socket, &offer, limits, &checked, end, err);
+    return reha_bridge_provide(socket, tls, &offer, limits, &checked, end, err);
 }
 
 /* --- the one who calls

@@ -26,6 +26,23 @@ enum { REHA_AE_BYTES = 17, REHA_UID_BYTES = 65, REHA_HOST_BYTES = 256 };
 /* 1 to 16 printable ASCII characters, no backslash, no blank at either end (PS3.5 6.2). */
 bool reha_ae_title_is_valid(const char *title);
 
+/* --- TLS
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Both sides show a certificate (PS3.15 B.10: TLS 1.2 or newer). Which name it bears is not compared: whoever
+ * has one of this authority is let in, so the authority must be your own. */
+typedef struct reha_tls_files { /* PEM */
+    const char *certificate;    /* ours; what it is signed by may follow in the file */
+    const char *key;            /* without a password */
+    const char *authority;      /* what signs the certificates of the others */
+} reha_tls_files;
+typedef struct reha_tls reha_tls;
+/* Reads the files. REHA_E_ARG names the one that does not do. `is_called`: for reha_association_provide, else
+ * for calls. */
+REHA_MUST_USE reha_status reha_tls_open(const reha_tls_files *files, bool is_called, reha_tls **out,
+                                        reha_error *err);
+void reha_tls_close(reha_tls *tls); /* after all that used it; NULL is fine */
+
 /* --- the one who is called --------------------------------------------------------------------------------
  */
 
@@ -79,9 +96,10 @@ typedef struct reha_provider {
 REHA_MUST_USE reha_status reha_network_prepare(reha_error *err);
 
 /* Serves the association that the peer at the other end of this connected TCP socket asks for, to its end.
- * Takes the socket. Uses the process's alarm (ITIMER_REAL), whose signal must be left as it is: it ends the
- * process. */
-REHA_MUST_USE reha_status reha_association_provide(int socket, const reha_association_limits *limits,
+ * `tls` NULL: in clear. Takes the socket. Uses the process's alarm (ITIMER_REAL), whose signal must be left
+ * as it is: it ends the process. */
+REHA_MUST_USE reha_status reha_association_provide(int socket, reha_tls *tls,
+                                                   const reha_association_limits *limits,
                                                    const reha_provider *provider, reha_association_end *end,
                                                    reha_error *err);
 
@@ -99,6 +117,7 @@ REHA_MUST_USE reha_status reha_remote_parse(const char *text, reha_remote *out, 
 typedef struct reha_call {
     const reha_remote *remote;
     const char *own_title; /* our AE title */
+    reha_tls *tls;         /* borrowed; NULL: in clear */
     double connect_s;      /* 0: 10 */
     double answer_s;       /* for each message; 0: 60 */
 } reha_call;

@@ -170,6 +170,24 @@ static reha_status check_options(reha_node *node, const reha_node_options *optio
     return REHA_OK;
 }
 
+/* Tried once now, so that a wrong file is told at the start. */
+static reha_status keep_tls(node_settings *settings, const reha_tls_files *files, reha_error *err)
+{
+    reha_tls *tls = NULL;
+    if (files == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_tls_open(files, true, &tls, err));
+    reha_tls_close(tls);
+    settings->certificate = reha_strdup(files->certificate);
+    settings->key = reha_strdup(files->key);
+    settings->authority = reha_strdup(files->authority);
+    settings->has_tls = true;
+    return settings->certificate != NULL && settings->key != NULL && settings->authority != NULL
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for paths");
+}
+
 reha_status reha_node_open(reha_clinic *clinic, const reha_node_options *options, reha_node **out,
                            reha_error *err)
 {
@@ -190,6 +208,7 @@ reha_status reha_node_open(reha_clinic *clinic, const reha_node_options *options
         status = reha_program_path(&node->settings.program, err);
     }
     REHA_CHECK(status);
+    REHA_CHECK(keep_tls(&node->settings, options->tls, err));
     REHA_CHECK(reha_network_prepare(err)); /* what its processes will need is missing: say it now */
     REHA_CHECK(reha_mutex_new(&node->lock, err));
     REHA_CHECK(reha_listen_open(options->address != NULL ? options->address : "127.0.0.1", options->port,
@@ -200,7 +219,8 @@ reha_status reha_node_open(reha_clinic *clinic, const reha_node_options *options
         goto done;
     }
     REHA_CHECK(reha_thread_start(accept_all, node, &node->acceptor, err));
-    reha_log(REHA_LOG_INFO, "dicom.start", "port=%d peers=%zu", node->port, node->settings.peer_count);
+    reha_log(REHA_LOG_INFO, "dicom.start", "port=%d peers=%zu tls=%d", node->port, node->settings.peer_count,
+             node->settings.has_tls ? 1 : 0);
     *out = node;
     node = NULL;
 done:
@@ -254,5 +274,8 @@ void reha_node_close(reha_node *node)
     reha_mutex_free(node->lock);
     reha_free(node->settings.program);
     reha_free(node->settings.peers);
+    reha_free(node->settings.certificate);
+    reha_free(node->settings.key);
+    reha_free(node->settings.authority);
     reha_free(node);
 }

@@ -10,7 +10,8 @@
  * whatever process, too. An object whose instance UID is known already is acknowledged and not stored again.
  * docs/adr/0029-dicom-node.md.
  *
- * Plain DICOM: no encryption, and a peer is known by its AE title and address only. */
+ * Plain DICOM has no encryption, and knows a peer by its AE title and address only; with TLS each peer shows
+ * a certificate as well. */
 #ifndef REHA_SERVICE_NODE_H
 #define REHA_SERVICE_NODE_H
 
@@ -33,6 +34,8 @@ typedef struct reha_node_options {
     const char *address;  /* where to listen; NULL: 127.0.0.1. Others only with `peers_file` */
     int port;             /* 0: any free one */
     const char *ae_title; /* ours, which callers must use; NULL: REHASCOPE */
+    const reha_tls_files
+        *tls; /* NULL: in clear. Read anew for each association: a renewed file counts at once */
     const char
         *peers_file; /* who may call (docs/formats/dicom-conformance.md); NULL: everybody on this machine */
     reha_node_limits limits; /* associations_max 0: defaults */

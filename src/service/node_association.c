@@ -162,20 +162,22 @@ static reha_status handle(association *at, const wire_message *message, bool *is
     return reha_fail(err, REHA_E_FORMAT, "the process of an association makes no sense");
 }
 
-static json_t *limits_json(const reha_node_limits *limits)
+static json_t *settings_json(const node_settings *settings)
 {
+    const reha_node_limits *limits = &settings->limits;
     const reha_association_limits *one = &limits->association;
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "pdu_bytes", (double)one->pdu_bytes,
-                     "request_bytes_max", (double)one->request_bytes_max, "object_bytes_max",
-                     (double)one->object_bytes_max, "request_s", one->request_s, "idle_s", one->idle_s,
-                     "grace_s", one->grace_s, "rate_bytes_per_s", one->rate_bytes_per_s, "memory_bytes",
-                     (double)limits->memory_bytes, "cpu_s", limits->cpu_s);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s*, s:s*, s:s*}", "pdu_bytes",
+                     (double)one->pdu_bytes, "request_bytes_max", (double)one->request_bytes_max,
+                     "object_bytes_max", (double)one->object_bytes_max, "request_s", one->request_s, "idle_s",
+                     one->idle_s, "grace_s", one->grace_s, "rate_bytes_per_s", one->rate_bytes_per_s,
+                     "memory_bytes", (double)limits->memory_bytes, "cpu_s", limits->cpu_s, "certificate",
+                     settings->certificate, "key", settings->key, "authority", settings->authority);
 }
 
 static reha_status converse(association *at, reha_error *err)
 {
     bool is_over = false;
-    reha_status status = reply(at, limits_json(&at->settings->limits), err);
+    reha_status status = reply(at, settings_json(at->settings), err);
     while (status == REHA_OK && !is_over) {
         wire_message message;
         status = wire_receive(at->link, NODE_PIECE_BYTES, patience_ms(at), &message, err);
@@ -238,13 +240,10 @@ void node_serve(const node_settings *settings, int socket, const char *address, 
     drop_object(&at);
     (void)close(at.link);
     if (pid > 0) {
-        if (status != REHA_OK && status != REHA_E_IO) {
-            (void)kill(pid, SIGKILL);
-        }
-        /* While it is not waited for, its id is nobody else's: only then others may kill it. */
-        siginfo_t info;
-        while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-        }
+        /* It has hung up before it says its last word, so nothing is cut off; one that says it and stays is
+         * not waited for. */
+        (void)kill(pid, SIGKILL);
+        /* Until it is waited for, its id is nobody else's. */
         started(context, 0);
         while (waitpid(pid, &how, 0) < 0 && errno == EINTR) {
         }

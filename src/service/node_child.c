@@ -110,11 +110,22 @@ static void read_limits(const json_t *from, reha_node_limits *out)
     out->cpu_s = reha_json_number(from, "cpu_s", out->cpu_s);
 }
 
+/* *out NULL: in clear. */
+static reha_status open_tls(const json_t *settings, reha_tls **out, reha_error *err)
+{
+    const reha_tls_files files = {.certificate = reha_json_string(settings, "certificate", NULL),
+                                  .key = reha_json_string(settings, "key", NULL),
+                                  .authority = reha_json_string(settings, "authority", NULL)};
+    *out = NULL;
+    return files.key != NULL ? reha_tls_open(&files, true, out, err) : REHA_OK;
+}
+
 int reha_node_main(void)
 {
     reha_node_limits limits;
     reha_error err = REHA_ERROR_INIT;
     json_t *settings = NULL;
+    reha_tls *tls = NULL;
     reha_association_end end = REHA_ASSOCIATION_LOST;
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
@@ -122,14 +133,17 @@ int reha_node_main(void)
         return 1;
     }
     read_limits(settings, &limits);
-    json_decref(settings);
     reha_status status = reha_network_prepare(&err);
+    if (status == REHA_OK) {
+        status = open_tls(settings, &tls, &err);
+    }
+    json_decref(settings);
     if (status == REHA_OK) {
         status = sandbox_lock_down(limits.memory_bytes, limits.cpu_s, SANDBOX_CONNECTED, &err);
     }
     const reha_provider provider = {.ask = ask, .begin = begin, .add = add, .end = end_object, .drop = drop};
     if (status == REHA_OK) {
-        status = reha_association_provide(SANDBOX_SECOND_FD, &limits.association, &provider, &end, &err);
+        status = reha_association_provide(SANDBOX_SECOND_FD, tls, &limits.association, &provider, &end, &err);
     }
     leave_if(tell(json_pack("{s:s, s:s}", "op", "over", "end",
                             status == REHA_OK ? reha_association_end_name(end) : reha_status_name(status)),

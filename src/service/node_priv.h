@@ -1,7 +1,16 @@
-/* What the files of the DICOM node share. Over the link (sandbox_wire_priv.h) go, from the server: the
- * limits, then answers; from the process of an association ("op"): "ask"   {"calling","called"}: answered
- * with {"verdict"} "begin" {"sop_class_uid","sop_instance_uid","syntax_uid"}, "add" with bytes, "drop": not
- * answered "end": answered with {"status","text"} "over"  {"end","text"?}: the last one */
+/* What the files of the DICOM node share.
+ *
+ * Over the link (sandbox_wire_priv.h) the server sends the settings, then answers. The process of an
+ * association sends messages by "op".
+ *
+ * "ask" with "calling" and "called" is answered with a "verdict".
+ *
+ * "begin" (with "sop_class_uid", "sop_instance_uid", "syntax_uid"), "add" (with bytes) and "drop" are not
+ * answered.
+ *
+ * "end" is answered with "status" and "text".
+ *
+ * "over" with "end" is the last one. */
 #ifndef REHA_SERVICE_NODE_PRIV_H
 #define REHA_SERVICE_NODE_PRIV_H
 
@@ -20,6 +29,8 @@ typedef struct node_settings { /* constant while the node is open */
     reha_clinic *clinic;
     char *program; /* owned */
     char ae_title[REHA_AE_BYTES];
+    bool has_tls;
+    char *certificate, *key, *authority; /* owned; with has_tls */
     bool has_peers;
     node_peer *peers; /* owned */
     size_t peer_count;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The clinic as a DICOM node, with DCMTK's programs as modalities: who is let in, every transfer syntax bit for bit, duplicates,
-# objects that are refused, hostile peers, kill -9 while a modality sends (REHA_CRASH_ROUNDS=300 for a long run).
+# objects that are refused, hostile peers, TLS, kill -9 while a modality sends (REHA_CRASH_ROUNDS=300 for a long run).
 . "$(dirname "$0")/lib.sh"
 need_data
 export REHASCOPE_MODELS="$REHA_SOURCE/models" OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
@@ -131,6 +131,50 @@ run 0 audit verify --home "$home"
 checks=$((checks + 1))
 if grep -rqa -e ZZSECRET -e Erna -e 19510203 "$home" "$work/serve-err" "$work/served"; then
     fail "the name is in: $(grep -rla -e ZZSECRET -e Erna -e 19510203 "$home" "$work/serve-err" "$work/served")"
+fi
+
+# --- TLS: who shows a certificate of our authority is heard, others are not
+authority() { # NAME: a certificate that signs itself
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$work/$1.key" -out "$work/$1.pem" 2>/dev/null
+}
+signed() { # NAME: by the clinic's authority
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$work/$1.key" -out "$work/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$work/$1.csr" -CA "$work/clinic-ca.pem" -CAkey "$work/clinic-ca.key" -CAcreateserial -days 2 \
+        -out "$work/$1.pem" 2>/dev/null
+}
+if command -v openssl >/dev/null; then
+    authority clinic-ca
+    authority stranger
+    signed node
+    signed modality
+    run 2 serve --home "$home" --dicom-port 0 --dicom-tls-key "$work/node.key"
+    says err 'needed together'
+    run 1 serve --home "$home" --port 0 --dicom-port 0 --dicom-tls-cert "$work/node.pem" --dicom-tls-key "$work/modality.key" \
+        --dicom-tls-ca "$work/clinic-ca.pem"
+    says err 'modality.key: is not the key of that certificate'
+    run 1 serve --home "$home" --port 0 --dicom-port 0 --dicom-tls-cert "$work/node.pem" --dicom-tls-key "$work/node.key" \
+        --dicom-tls-ca "$work/nowhere.pem"
+    says err 'nowhere.pem: is no certificate of an authority'
+    start_server --dicom-port 0 --dicom-tls-cert "$work/node.pem" --dicom-tls-key "$work/node.key" --dicom-tls-ca "$work/clinic-ca.pem"
+    port=$(sed -n 's/^DICOM node REHASCOPE at port \(.*\) with TLS$/\1/p' "$work/served")
+    node=(127.0.0.1 "$port")
+    own=(+tls "$work/modality.key" "$work/modality.pem" +cf "$work/clinic-ca.pem")
+    expect 0 echoscu "${own[@]}" -aec REHASCOPE "${node[@]}"
+    expect 0 storescu "${own[@]}" -aec REHASCOPE "${node[@]}" "$syntaxes/CTImage.dcm"
+    expect 1 echoscu +tls "$work/stranger.key" "$work/stranger.pem" +cf "$work/clinic-ca.pem" -aec REHASCOPE "${node[@]}"
+    expect 1 echoscu -ic +tla -aec REHASCOPE "${node[@]}"
+    expect 1 echoscu -aec REHASCOPE "${node[@]}"
+    ours=(--tls-cert "$work/modality.pem" --tls-key "$work/modality.key")
+    run 0 send --echo --to "REHASCOPE@127.0.0.1:$port" "${ours[@]}" --tls-ca "$work/clinic-ca.pem"
+    run 0 send --to "REHASCOPE@127.0.0.1:$port" "${ours[@]}" --tls-ca "$work/clinic-ca.pem" "$syntaxes/TestPattern_RGB.dcm"
+    run 1 send --echo --to "REHASCOPE@127.0.0.1:$port" "${ours[@]}" --tls-ca "$work/stranger.pem"
+    says err 'no TLS with it'
+    run 3 send --echo --to "REHASCOPE@127.0.0.1:$port"
+    says err 'does it want TLS'
+    run 2 send --echo --to "REHASCOPE@127.0.0.1:$port" "${ours[@]}"
+    end_server
+else
+    echo "without openssl: the part with TLS is left out"
 fi
 
 # --- kill -9

@@ -125,6 +125,7 @@ static size_t put_element(uint8_t *out, uint16_t element, const char *vr, const 
 size_t network_file_head(const reha_incoming *object, const char *calling, uint8_t out[NETWORK_HEAD_BYTES])
 {
     static const uint8_t version[] = {0, 1};
+    static const uint8_t mark[] = {'D', 'I', 'C', 'M'};
     uint8_t group[NETWORK_HEAD_BYTES];
     size_t count = 0;
     count += put_element(group + count, 0x0001, "OB", version, sizeof version);
@@ -138,8 +139,8 @@ size_t network_file_head(const reha_incoming *object, const char *calling, uint8
     const uint8_t length[] = {(uint8_t)count, (uint8_t)(count >> 8), 0, 0};
     size_t at = PREAMBLE_BYTES;
     memset(out, 0, PREAMBLE_BYTES);
-    memcpy(out + at, "DICM", 4);
-    at += 4;
+    memcpy(out + at, mark, sizeof mark);
+    at += sizeof mark;
     at += put_element(out + at, 0x0000, "UL", length, sizeof length);
     memcpy(out + at, group, count);
     return at + count;

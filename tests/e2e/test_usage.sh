@@ -8,7 +8,7 @@ says out '^rehascope [0-9]+\.[0-9]+\.[0-9]+$'
 run 2
 run 2 nonsense
 says err 'no such command: nonsense'
-for command in analyse train evaluate calibrate audit-data drift predict model plan phantom doctor serve version; do
+for command in analyse train evaluate calibrate audit-data drift predict model plan phantom doctor serve send version; do
     run 0 "$command" --help
     says out "^rehascope $command"
     says out '^Example:'

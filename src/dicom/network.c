@@ -69,8 +69,7 @@ void reha_tls_close(reha_tls *tls)
     reha_bridge_tls_close(tls);
 }
 
-/* --- the one who is called
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the one who is called ---- */
 
 reha_association_limits reha_association_limits_default(void)
 {
@@ -218,9 +217,7 @@ reha_status reha_association_provide(int socket, reha_tls *tls, const reha_assoc
     return reha_bridge_provide(socket, tls, &offer, limits, &checked, end, err);
 }
 
-/* --- the one who calls
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- the one who calls ---- */
 
 reha_status reha_remote_parse(const char *text, reha_remote *out, reha_error *err)
 {

@@ -26,8 +26,7 @@ enum { REHA_AE_BYTES = 17, REHA_UID_BYTES = 65, REHA_HOST_BYTES = 256 };
 /* 1 to 16 printable ASCII characters, no backslash, no blank at either end (PS3.5 6.2). */
 bool reha_ae_title_is_valid(const char *title);
 
-/* --- TLS
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- TLS ---- */
 
 /* Both sides show a certificate (PS3.15 B.10: TLS 1.2 or newer). Which name it bears is not compared: whoever
  * has one of this authority is let in, so the authority must be your own. */
@@ -43,8 +42,7 @@ REHA_MUST_USE reha_status reha_tls_open(const reha_tls_files *files, bool is_cal
                                         reha_error *err);
 void reha_tls_close(reha_tls *tls); /* after all that used it; NULL is fine */
 
-/* --- the one who is called --------------------------------------------------------------------------------
- */
+/* ---- the one who is called ---- */
 
 typedef struct reha_association_limits {
     uint32_t pdu_bytes;       /* the largest PDU that the peer is asked to send: 128 KiB */
@@ -103,8 +101,7 @@ REHA_MUST_USE reha_status reha_association_provide(int socket, reha_tls *tls,
                                                    const reha_provider *provider, reha_association_end *end,
                                                    reha_error *err);
 
-/* --- the one who calls
- * ---------------------------------------------------------------------------------------- */
+/* ---- the one who calls ---- */
 
 typedef struct reha_remote {
     char ae_title[REHA_AE_BYTES];

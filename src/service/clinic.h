@@ -139,6 +139,27 @@ REHA_MUST_USE reha_status reha_clinic_totp_confirm(reha_clinic *clinic, const re
 REHA_MUST_USE reha_status reha_clinic_totp_off(reha_clinic *clinic, const reha_actor *actor, const json_t *in,
                                                reha_error *err);
 
+/* ---- access tokens of machines ---- */
+
+/* A hospital's information system cannot sign in as people do: it shows a token with every request
+ * (docs/adr/0028). Making, listing and revoking: REHA_MAY_USERS. The text holds the token's id, so that wrong
+ * secrets are counted for that token, as wrong passwords are for an account. */
+enum { REHA_ACCESS_TOKEN_BYTES = 80, REHA_ACCESS_DAYS_MAX = 730 };
+/* in {"name","role": "read-only" or "researcher","days"? (365)}. `text` is the token: shown this once, stored
+ * nowhere. */
+REHA_MUST_USE reha_status reha_clinic_token_add(reha_clinic *clinic, const reha_actor *actor,
+                                                const json_t *in, char text[REHA_ACCESS_TOKEN_BYTES],
+                                                json_t **out, reha_error *err);
+REHA_MUST_USE reha_status reha_clinic_tokens(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                             reha_error *err);
+/* From now on. Revoking twice is REHA_E_CONFLICT. Out: the token's record. */
+REHA_MUST_USE reha_status reha_clinic_token_revoke(reha_clinic *clinic, const reha_actor *actor,
+                                                   const char *id, json_t **out, reha_error *err);
+/* Whom a token stands for: user_id is the token's id. REHA_E_SIGNED_OUT: unknown, wrong (one text for both),
+ * revoked or expired; REHA_E_BUSY: locked for now. Touches no disk on most calls. */
+REHA_MUST_USE reha_status reha_clinic_token_actor(reha_clinic *clinic, const char *text, reha_actor *actor,
+                                                  reha_error *err);
+
 /* ---- users (REHA_MAY_USERS) ---- */
 
 REHA_MUST_USE reha_status reha_clinic_users(reha_clinic *clinic, const reha_actor *actor, json_t **out,

@@ -69,6 +69,10 @@ clinic_identity(const reha_actor *actor) /* whether names may be read: ?1 of the
     return reha_of_int(reha_role_may(actor->role, REHA_MAY_IDENTITY) ? 1 : 0);
 }
 
+/* Until when an account or a token waits after so many failures in a row (limits.sign_in_tries); 0: it does
+ * not. */
+int64_t clinic_locked_until_s(const reha_clinic *clinic, int64_t tries);
+
 /* ---- reading and writing ---- */
 
 reha_store *clinic_read(reha_clinic *clinic); /* waits for a free connection */

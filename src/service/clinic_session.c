@@ -96,16 +96,21 @@ typedef struct sign_in_try {
     int64_t totp_step;
 } sign_in_try;
 
+int64_t clinic_locked_until_s(const reha_clinic *clinic, int64_t tries)
+{
+    const int64_t over = tries - clinic->limits.sign_in_tries;
+    if (over < 0) {
+        return 0;
+    }
+    const int64_t minutes = over < 6 ? (int64_t)1 << over : LOCK_MINUTES_MAX;
+    return time(NULL) + minutes * SECONDS_PER_MINUTE;
+}
+
 static reha_status count_failure(reha_clinic *clinic, const json_t *user, reha_error *err)
 {
     clinic_write write;
     const int64_t tries = integer_of(user, "failed_tries") + 1;
-    const int64_t over = tries - clinic->limits.sign_in_tries;
-    int64_t locked_s = 0;
-    if (over >= 0) {
-        const int64_t minutes = over < 6 ? (int64_t)1 << over : LOCK_MINUTES_MAX;
-        locked_s = time(NULL) + minutes * SECONDS_PER_MINUTE;
-    }
+    const int64_t locked_s = clinic_locked_until_s(clinic, tries);
     const char *id = reha_json_string(user, "id", "");
     const reha_actor nobody = reha_actor_nobody();
     REHA_TRY(clinic_begin(clinic, true, &write, err));

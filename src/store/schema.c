@@ -163,9 +163,24 @@ static const char version_5[] =
     "DROP VIEW standing; CREATE VIEW standing AS SELECT r.image_id, r.id AS result_id, r.task, r.asked FROM kept r WHERE NOT EXISTS"
     " (SELECT 1 FROM kept n WHERE n.image_id = r.image_id AND n.id > r.id AND (n.task = r.task OR (n.asked = 0 AND r.asked = 0)));";
 
+/* Version 6: access tokens of machines: the secret itself is nowhere, only its hash. Patients and studies tell when they were changed
+ * last, which the database writes itself; of former changes it is known only that they were before this step. */
+#define CHANGED_AT(table)                                                                                              \
+    "ALTER TABLE " table " ADD COLUMN changed_at TEXT; UPDATE " table " SET changed_at = " NOW_TEXT ";"                \
+    "CREATE TRIGGER " table "_made AFTER INSERT ON " table                                                             \
+    " BEGIN UPDATE " table " SET changed_at = " NOW_TEXT " WHERE id = NEW.id; END;"                                    \
+    "CREATE TRIGGER " table "_changed AFTER UPDATE OF version ON " table                                               \
+    " BEGIN UPDATE " table " SET changed_at = " NOW_TEXT " WHERE id = NEW.id; END;"
+#define NOW_TEXT "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+static const char version_6[] =
+    "CREATE TABLE token (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL CHECK (role IN ('read-only', 'researcher')),"
+    " secret_hash TEXT NOT NULL UNIQUE, made_by TEXT NOT NULL, created_at TEXT NOT NULL, expires_s INTEGER NOT NULL, revoked_at TEXT,"
+    " failed_tries INTEGER NOT NULL DEFAULT 0, locked_until_s INTEGER NOT NULL DEFAULT 0, used_s INTEGER) STRICT;"
+    CHANGED_AT("patient") CHANGED_AT("study");
+
 /* clang-format on */
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5};
+static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5, version_6};
 
 int reha_schema_count(void)
 {

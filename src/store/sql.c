@@ -13,10 +13,13 @@
 #define USER \
     "SELECT id, version, name, display_name, role, active AS \"active:bool\", totp_on AS \"totp:bool\", " \
     "created_at, last_sign_in_at "
+#define TOKEN \
+    "SELECT t.id, t.name, t.role, COALESCE(u.display_name, t.made_by) AS made_by, t.created_at, t.expires_s, t.revoked_at, t.used_s " \
+    "FROM token t LEFT JOIN user u ON u.id = t.made_by "
 #define PATIENT \
     "SELECT p.id, p.version, p.pseudonym, CASE WHEN ?1 THEN " NAME " END AS name, CAST(" \
     OPEN("p.birth_year", "p.id", "patient.birth_year") " AS INTEGER) AS birth_year, p.sex, CASE WHEN ?1 THEN " \
-    OPEN("p.note", "p.id", "patient.note") " END AS note, p.created_at, (SELECT COUNT(*) FROM study s WHERE s.patient_id = p.id) " \
+    OPEN("p.note", "p.id", "patient.note") " END AS note, p.created_at, p.changed_at, (SELECT COUNT(*) FROM study s WHERE s.patient_id = p.id) " \
     "AS study_count, (SELECT MAX(s.image_date) FROM study s WHERE s.patient_id = p.id) AS last_image_date "
 #define EPISODE \
     "SELECT id, version, patient_id, " OPEN("condition", "id", "episode.condition") " AS condition, side, onset, " \
@@ -27,7 +30,7 @@
     "'pseudonym', p.pseudonym, 'name', CASE WHEN ?1 THEN " NAME " END) END AS \"patient:json\", s.episode_id, " \
     "s.modality, s.body_part, s.image_date, s.received_at, s.image_count, s.first_image_id, s.headline, " \
     "s.tasks AS \"tasks:json\", " \
-    "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at "
+    "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at, s.changed_at "
 #define IMAGE \
     "SELECT id, study_id, digest, facts AS \"facts:json\", image_date, side_hint "
 #define JOB \
@@ -117,6 +120,20 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "UPDATE session SET ended = 1 WHERE user_id = ?1 AND id <> ?2",
     [REHA_SQL_SESSIONS_FORGET] =
         "DELETE FROM session WHERE created_s < ?1",
+    [REHA_SQL_TOKENS] =
+        TOKEN "ORDER BY t.id DESC",
+    [REHA_SQL_TOKEN] =
+        TOKEN "WHERE t.id = ?1",
+    [REHA_SQL_TOKEN_SECRETS] =
+        "SELECT id, role, secret_hash, expires_s, revoked_at, failed_tries, locked_until_s, used_s FROM token WHERE id = ?1",
+    [REHA_SQL_TOKEN_ADD] =
+        "INSERT INTO token (id, name, role, secret_hash, made_by, created_at, expires_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [REHA_SQL_TOKEN_REVOKE] =
+        "UPDATE token SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
+    [REHA_SQL_TOKEN_FAILED] =
+        "UPDATE token SET failed_tries = ?2, locked_until_s = ?3 WHERE id = ?1",
+    [REHA_SQL_TOKEN_USED] =
+        "UPDATE token SET used_s = ?2, failed_tries = 0, locked_until_s = 0 WHERE id = ?1",
     [REHA_SQL_PATIENTS] =
         PATIENT "FROM patient p WHERE (?2 IS NULL OR has_words(p.pseudonym || ' ' || CASE WHEN ?1 THEN COALESCE(" NAME ", "
         "'') ELSE '' END || ' ' || COALESCE((SELECT group_concat(" OPEN("e.condition", "e.id", "episode.condition") ", ' ') FROM episode e WHERE "
@@ -371,8 +388,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "SELECT no, at, user_id, role, action, entity, entity_id, detail, prev_hash, hash FROM audit WHERE no > "
         "?1 ORDER BY no LIMIT ?2",
     [REHA_SQL_AUDIT] =
-        "SELECT a.no, a.at, a.user_id, u.display_name AS user_name, a.role, a.action, a.entity, a.entity_id, "
-        "a.detail AS \"detail:json\", a.prev_hash, a.hash FROM audit a LEFT JOIN user u ON u.id = a.user_id "
+        "SELECT a.no, a.at, a.user_id, COALESCE(u.display_name, 'token ' || t.name) AS user_name, a.role, a.action, a.entity, a.entity_id, "
+        "a.detail AS \"detail:json\", a.prev_hash, a.hash FROM audit a LEFT JOIN user u ON u.id = a.user_id LEFT JOIN token t ON t.id = a.user_id "
         "WHERE (?1 IS NULL OR a.user_id = ?1) AND (?2 IS NULL OR substr(a.action, 1, length(?2)) = ?2) AND (?3 "
         "IS NULL OR a.at >= ?3) AND (?4 IS NULL OR substr(a.at, 1, 10) <= ?4) AND (?5 IS NULL OR a.no < ?5) "
         "ORDER BY a.no DESC LIMIT ?6",

@@ -27,6 +27,13 @@ typedef enum reha_sql {
     REHA_SQL_SESSION_END,          /* id */
     REHA_SQL_SESSIONS_END,         /* user, but for this session */
     REHA_SQL_SESSIONS_FORGET,      /* created before */
+    REHA_SQL_TOKENS,               /* newest first */
+    REHA_SQL_TOKEN,                /* id */
+    REHA_SQL_TOKEN_SECRETS,        /* id */
+    REHA_SQL_TOKEN_ADD,            /* id, name, role, hash of the secret, maker, time, expiry */
+    REHA_SQL_TOKEN_REVOKE,         /* id, time */
+    REHA_SQL_TOKEN_FAILED,         /* id, tries, locked until */
+    REHA_SQL_TOKEN_USED,           /* id, now */
     REHA_SQL_PATIENTS,             /* identity, like, cursor, limit */
     REHA_SQL_PATIENTS_COUNT,       /* identity, like */
     REHA_SQL_PATIENT,              /* identity, id */

@@ -45,6 +45,33 @@ reha_status reha_web_user_change(reha_call *call, reha_error *err)
     return reha_call_json(call, 200, user, err);
 }
 
+reha_status reha_web_tokens(reha_call *call, reha_error *err)
+{
+    json_t *tokens = NULL;
+    REHA_TRY(reha_clinic_tokens(call->clinic, &call->actor, &tokens, err));
+    return reha_call_json(call, 200, tokens, err);
+}
+
+/* The one time that the token is shown: no cache keeps it. */
+reha_status reha_web_token_add(reha_call *call, reha_error *err)
+{
+    char text[REHA_ACCESS_TOKEN_BYTES];
+    json_t *token = NULL;
+    REHA_TRY(reha_clinic_token_add(call->clinic, &call->actor, call->in, text, &token, err));
+    (void)json_object_set_new(token, "token", json_string(text));
+    REHA_TRY(reha_call_json(call, 201, token, err));
+    call->response.cache = NULL;
+    call->response.etag[0] = '\0';
+    return REHA_OK;
+}
+
+reha_status reha_web_token_revoke(reha_call *call, reha_error *err)
+{
+    json_t *token = NULL;
+    REHA_TRY(reha_clinic_token_revoke(call->clinic, &call->actor, ID, &token, err));
+    return reha_call_json(call, 200, token, err);
+}
+
 reha_status reha_web_settings(reha_call *call, reha_error *err)
 {
     json_t *settings = NULL;

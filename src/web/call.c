@@ -107,14 +107,47 @@ static bool find_route(reha_call *call)
     return false;
 }
 
+/* Whom the token of a machine stands for. Tokens read, and have no account of their own to look after. A
+ * token in an address would end in logs and histories: that request is refused before anything else is looked
+ * at. */
+static bool check_token(reha_call *call)
+{
+    reha_error err = REHA_ERROR_INIT;
+    const reha_route *route = call->match.route;
+    const char *bearer = reha_http_bearer(reha_call_header(call, "Authorization"));
+    if (reha_call_query(call, "access_token") != NULL) {
+        refuse(call, 400, "argument", "an access token must not stand in the address: addresses are logged",
+               "Revoke this token, and send a new one in the header Authorization: Bearer.");
+        return false;
+    }
+    if (bearer == NULL) {
+        return true;
+    }
+    const reha_status status = reha_clinic_token_actor(call->clinic, bearer, &call->actor, &err);
+    if (status != REHA_OK) {
+        refuse_status(call, status, &err);
+        return false;
+    }
+    if (!reha_http_is_safe(call->request->method) || route->permission == REHA_ROUTE_SIGNED_IN) {
+        refuse(call, 403, "denied", "an access token reads records and nothing else",
+               "Sign in with an account for this.");
+        return false;
+    }
+    return true;
+}
+
 /* Who asks, and may they. The clinic checks the permission again: this one spares it the body. */
 static bool check_actor(reha_call *call)
 {
     const int permission = call->match.route->permission;
     reha_error err = REHA_ERROR_INIT;
     call->actor = reha_actor_nobody();
-    if (reha_http_cookie(reha_call_header(call, "Cookie"), REHA_COOKIE_NAME, call->token,
-                         sizeof call->token)) {
+    if (!check_token(call)) {
+        return false;
+    }
+    const bool is_machine = call->actor.role != REHA_ROLE_NONE; /* then cookies are passed over */
+    if (!is_machine && reha_http_cookie(reha_call_header(call, "Cookie"), REHA_COOKIE_NAME, call->token,
+                                        sizeof call->token)) {
         const reha_status status =
             reha_clinic_session(call->clinic, call->token, &call->actor, &call->session, &err);
         if (status == REHA_E_SIGNED_OUT) {
@@ -127,7 +160,7 @@ static bool check_actor(reha_call *call)
     if (permission == REHA_ROUTE_PUBLIC) {
         return true;
     }
-    if (call->token[0] == '\0') {
+    if (call->actor.role == REHA_ROLE_NONE) {
         refuse(call, 401, "signed-out", "nobody is signed in, or the session has ended",
                "Sign in and try again.");
         return false;

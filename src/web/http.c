@@ -138,6 +138,15 @@ void reha_http_respond_status(reha_http_response *response, reha_status status, 
     reha_http_respond_error(response, row->code, reha_status_name(status), message, row->hint, request_id);
 }
 
+const char *reha_http_bearer(const char *header)
+{
+    static const char scheme[] = "Bearer ";
+    if (header == NULL || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
+        return NULL;
+    }
+    return header + sizeof scheme - 1 + strspn(header + sizeof scheme - 1, " ");
+}
+
 bool reha_http_cookie(const char *header, const char *name, char *out, size_t room)
 {
     const size_t name_length = strlen(name);

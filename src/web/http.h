@@ -71,6 +71,8 @@ void reha_http_respond_status(reha_http_response *response, reha_status status, 
                               const char *request_id);
 int reha_http_code(reha_status status);
 
+/* The token of "Authorization: Bearer TOKEN"; NULL if the header is absent or of another scheme. Borrowed. */
+const char *reha_http_bearer(const char *header);
 /* Value of a cookie of a Cookie header into out (cut: treated as absent). False if absent. */
 bool reha_http_cookie(const char *header, const char *name, char *out, size_t room);
 /* True if the If-None-Match / If-Match list holds `etag` (weak marks are passed over) or is "*". */

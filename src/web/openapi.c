@@ -157,14 +157,14 @@ reha_status reha_openapi(const reha_route *routes, size_t count, json_t **out, r
     }
     *out = json_pack(
         "{s:s, s:{s:s, s:s, s:s}, s:o, s:{s:{s:{s:s, s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}}, "
-        "s:{s:{s:s, s:s, s:s}}}}",
+        "s:{s:{s:s, s:s, s:s}, s:{s:s, s:s}}}}",
         "openapi", "3.1.0", "info", "title", "Rehascope", "version", REHA_VERSION, "description",
         "Objects are described in docs/formats/records.md. Every answer has a request number in "
         "X-Request-Id.",
         "paths", paths, "components", "schemas", "Error", "type", "object", "properties", "error", "type",
         "object", "properties", "code", "type", "string", "message", "type", "string", "hint", "type",
         "string", "request", "type", "string", "securitySchemes", "session", "type", "apiKey", "in", "cookie",
-        "name", "rehascope_session");
+        "name", "rehascope_session", "token", "type", "http", "scheme", "bearer");
     if (*out == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory while writing the description of the interface");
     }

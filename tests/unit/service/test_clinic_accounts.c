@@ -282,6 +282,165 @@ static void test_changes_of_users(void **state)
     close_home(&home);
 }
 
+/* ---- access tokens ---- */
+
+static void make_token(reha_clinic *clinic, const char *role, double days, char text[REHA_ACCESS_TOKEN_BYTES],
+                       char id[REHA_ID_BYTES])
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *out = NULL;
+    const reha_actor local = reha_actor_local();
+    json_t *in = json_pack("{s:s, s:s, s:f}", "name", "ward system", "role", role, "days", days);
+    assert_ok(reha_clinic_token_add(clinic, &local, in, text, &out, &err), &err);
+    (void)snprintf(id, REHA_ID_BYTES, "%s", reha_json_string(out, "id", ""));
+    assert_true(json_is_true(json_object_get(out, "active")));
+    assert_true(json_is_null(json_object_get(out, "last_used_at")));
+    assert_non_null(strstr(text, id)); /* whose secret it is, so that wrong ones are counted */
+    json_decref(in);
+    json_decref(out);
+}
+
+static void run_sql(const test_home *home, const char *sql)
+{
+    char command[400];
+    (void)snprintf(
+        command, sizeof command,
+        "python3 -c \"import sqlite3; d = sqlite3.connect('%s/records.db'); d.execute('%s'); d.commit()\"",
+        home->path, sql);
+    assert_int_equal(system(command), 0);
+}
+
+/* What a token saw stands in the audit log under its name. */
+static void expect_in_audit(const test_home *home, const reha_actor *machine)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *patient = NULL;
+    json_t *out = NULL;
+    const reha_actor local = reha_actor_local();
+    const reha_actor clinician = add_user(home->clinic, "anna", REHA_ROLE_PHYSIOTHERAPIST);
+    json_t *in = json_object();
+    assert_ok(reha_clinic_patient_add(home->clinic, &clinician, in, &patient, &err), &err);
+    assert_ok(reha_clinic_patient(home->clinic, machine, reha_json_string(patient, "id", ""), &out, &err),
+              &err);
+    json_decref(out);
+    const reha_query query = {.action = "patient.see"};
+    assert_ok(reha_clinic_audit(home->clinic, &local, &query, &out, &err), &err);
+    const json_t *event = json_array_get(json_object_get(out, "items"), 0);
+    assert_string_equal(reha_json_string(event, "user_name", ""), "token ward system");
+    assert_string_equal(reha_json_string(event, "user_id", ""), machine->user_id);
+    assert_string_equal(reha_json_string(event, "role", ""), "researcher");
+    json_decref(in);
+    json_decref(patient);
+    json_decref(out);
+}
+
+static void test_access_tokens(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    char text[REHA_ACCESS_TOKEN_BYTES];
+    char other[REHA_ACCESS_TOKEN_BYTES];
+    char id[REHA_ID_BYTES];
+    char other_id[REHA_ID_BYTES];
+    char command[240];
+    reha_actor actor;
+    json_t *out = NULL;
+    const reha_actor local = reha_actor_local();
+    open_home(&home, false);
+    make_token(home.clinic, "read-only", 30.0, text, id);
+    make_token(home.clinic, "researcher", 30.0, other, other_id);
+    assert_ok(reha_clinic_token_actor(home.clinic, text, &actor, &err), &err);
+    assert_int_equal(actor.role, REHA_ROLE_READ_ONLY);
+    assert_string_equal(actor.user_id, id);
+    assert_ok(reha_clinic_token_actor(home.clinic, other, &actor, &err), &err);
+    assert_int_equal(actor.role, REHA_ROLE_RESEARCHER);
+    expect_in_audit(&home, &actor);
+    (void)snprintf(command, sizeof command, "! grep -rqF -e '%s' '%s'", text + strlen(text) - 43, home.path);
+    assert_int_equal(system(command), 0); /* the secret is stored nowhere */
+
+    assert_ok(reha_clinic_tokens(home.clinic, &local, &out, &err), &err);
+    const json_t *items = json_object_get(out, "items");
+    assert_int_equal(json_array_size(items), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *one = json_array_get(items, i);
+        assert_true(json_is_string(json_object_get(one, "last_used_at")));
+        assert_string_equal(reha_json_string(one, "made_by", ""), "local");
+        assert_null(json_object_get(one, "secret_hash"));
+        assert_null(json_object_get(one, "token"));
+    }
+    json_decref(out);
+
+    /* Revoked once, for good; the other one lives until its time is over. */
+    assert_ok(reha_clinic_token_revoke(home.clinic, &local, id, &out, &err), &err);
+    assert_true(json_is_false(json_object_get(out, "active")));
+    json_decref(out);
+    assert_int_equal(reha_clinic_token_revoke(home.clinic, &local, id, &out, &err), REHA_E_CONFLICT);
+    assert_int_equal(reha_clinic_token_actor(home.clinic, text, &actor, &err), REHA_E_SIGNED_OUT);
+    assert_int_equal(actor.role, REHA_ROLE_NONE);
+    assert_non_null(strstr(err.text, "revoked"));
+    assert_ok(reha_clinic_token_actor(home.clinic, other, &actor, &err), &err);
+    run_sql(&home, "UPDATE token SET expires_s = 1");
+    assert_int_equal(reha_clinic_token_actor(home.clinic, other, &actor, &err), REHA_E_SIGNED_OUT);
+    assert_non_null(strstr(err.text, "expired"));
+    close_home(&home);
+}
+
+static void test_wrong_tokens(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    test_home home;
+    char text[REHA_ACCESS_TOKEN_BYTES];
+    char wrong[REHA_ACCESS_TOKEN_BYTES];
+    char id[REHA_ID_BYTES];
+    reha_actor actor;
+    json_t *out = NULL;
+    const reha_actor local = reha_actor_local();
+    open_home(&home, false);
+    make_token(home.clinic, "read-only", 1.0, text, id);
+    static const char *const malformed[] = {NULL, "", "rht_", "Basic abc", "rht_x_y"};
+    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+        assert_int_equal(reha_clinic_token_actor(home.clinic, malformed[i], &actor, &err), REHA_E_SIGNED_OUT);
+    }
+    (void)snprintf(wrong, sizeof wrong, "%s", text);
+    wrong[10] = wrong[10] == '0' ? '1' : '0'; /* of no token at all: nothing to lock */
+    assert_int_equal(reha_clinic_token_actor(home.clinic, wrong, &actor, &err), REHA_E_SIGNED_OUT);
+    const reha_error unknown = err;
+    (void)snprintf(wrong, sizeof wrong, "%s", text);
+    char *last = wrong + strlen(wrong) - 2;
+    *last = *last == 'A' ? 'B' : 'A';
+    const int tries = reha_clinic_limits_default().sign_in_tries;
+    for (int i = 0; i < tries; i++) {
+        assert_int_equal(reha_clinic_token_actor(home.clinic, wrong, &actor, &err), REHA_E_SIGNED_OUT);
+        assert_string_equal(err.text, unknown.text); /* nobody learns which tokens exist */
+    }
+    assert_int_equal(reha_clinic_token_actor(home.clinic, text, &actor, &err), REHA_E_BUSY);
+    assert_int_equal(actor.role, REHA_ROLE_NONE);
+    run_sql(&home, "UPDATE token SET locked_until_s = 1");
+    assert_ok(reha_clinic_token_actor(home.clinic, text, &actor, &err), &err);
+    const reha_query query = {.action = "token."};
+    assert_ok(reha_clinic_audit(home.clinic, &local, &query, &out, &err), &err);
+    const json_t *items = json_object_get(out, "items");
+    assert_int_equal(json_array_size(items), 1 + tries);
+    assert_string_equal(reha_json_string(json_array_get(items, 0), "action", ""), "token.locked");
+    assert_string_equal(reha_json_string(json_array_get(items, 1), "action", ""), "token.refused");
+    json_decref(out);
+    static const char *const refused[][2] = {
+        {"x", "administrator"}, {"x", "physiotherapist"}, {"", "read-only"}};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        json_t *in = json_pack("{s:s, s:s}", "name", refused[i][0], "role", refused[i][1]);
+        assert_int_equal(reha_clinic_token_add(home.clinic, &local, in, wrong, &out, &err), REHA_E_ARG);
+        assert_string_equal(wrong, "");
+        json_decref(in);
+    }
+    json_t *in =
+        json_pack("{s:s, s:s, s:i}", "name", "x", "role", "read-only", "days", REHA_ACCESS_DAYS_MAX + 1);
+    assert_int_equal(reha_clinic_token_add(home.clinic, &local, in, wrong, &out, &err), REHA_E_ARG);
+    json_decref(in);
+    close_home(&home);
+}
+
 int main(int argc, char **argv)
 {
     const int code = clinic_worker(argc, argv);
@@ -289,6 +448,7 @@ int main(int argc, char **argv)
         return code;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_access_tokens),     cmocka_unit_test(test_wrong_tokens),
         cmocka_unit_test(test_setup_works_once),  cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_idle_sessions_end), cmocka_unit_test(test_lockout),
         cmocka_unit_test(test_one_time_codes),    cmocka_unit_test(test_changes_of_users)};

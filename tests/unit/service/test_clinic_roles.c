@@ -131,6 +131,10 @@ WRITE(do_user_change, json_pack("{s:s}", "display_name", "X"),
 WRITE(do_user_add, json_pack("{s:s, s:s, s:s}", "name", "x", "password", password, "role", "reviewer"),
       reha_clinic_user_add(f->clinic, actor, in, &out,
                            err)) /* a name too short: refused after the role was checked */
+WRITE(do_token_add, json_pack("{s:s, s:s}", "name", "ward", "role", "reviewer"),
+      reha_clinic_token_add(f->clinic, actor, in, (char[REHA_ACCESS_TOKEN_BYTES]){""}, &out, err))
+READ(do_tokens, reha_clinic_tokens(f->clinic, actor, &out, err))
+READ(do_token_revoke, reha_clinic_token_revoke(f->clinic, actor, "none", &out, err))
 WRITE(do_settings_save, json_object(), reha_clinic_settings_save(f->clinic, actor, 99, in, &out, err))
 WRITE(do_backup, json_object(), reha_clinic_backup(f->clinic, actor, "/tmp", &out, err))
 
@@ -196,6 +200,9 @@ static const struct {
     {"users", do_users, REHA_MAY_USERS, REHA_OK},
     {"user-add", do_user_add, REHA_MAY_USERS, REHA_E_ARG},
     {"user-change", do_user_change, REHA_MAY_USERS, REHA_E_NOT_FOUND},
+    {"token-add", do_token_add, REHA_MAY_USERS, REHA_E_ARG}, /* no token of a role that decides */
+    {"tokens", do_tokens, REHA_MAY_USERS, REHA_OK},
+    {"token-revoke", do_token_revoke, REHA_MAY_USERS, REHA_E_NOT_FOUND},
     {"audit", do_audit, REHA_MAY_AUDIT, REHA_OK},
     {"verify", do_verify, REHA_MAY_AUDIT, REHA_OK},
     {"audit-export", do_audit_export, REHA_MAY_AUDIT, REHA_OK},

@@ -86,9 +86,7 @@ static void test_files_of_peers_that_do_not_do(void **state)
     }
 }
 
-/* --- a node
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- a node ---- */
 
 typedef struct fate {
     int count;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 static const reha_keys keys = {.records = {7, 7, 7}, .check = "the check of a test"};
 static char folder[] = "/tmp/reha-store-XXXXXX";
@@ -471,6 +472,88 @@ static void test_what_is_set_aside_stands_no_more(void **state)
 }
 
 /* What is immutable stays so after its records were sealed. */
+#define FORMER_PATIENT_5 "01m8pap4je8b359pysr80219gg" /* of golden/home-v5 */
+#define FORMER_STUDY_5   "01m8papmz7yeyg96r1r21fb2ye"
+
+static void read_time(reha_store *store, reha_sql which, const char *id, char out[32])
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *row = NULL;
+    assert_ok(reha_store_row(store, which, REHA_BIND(reha_of_int(1), reha_of_text(id)), &row, &err), &err);
+    (void)snprintf(out, 32, "%s", reha_json_string(row, "changed_at", ""));
+    assert_int_equal(strlen(out), strlen("2026-12-01T00:00:00.000Z"));
+    json_decref(row);
+}
+
+static void wait_a_moment(void)
+{
+    const struct timespec pause = {.tv_nsec = 5 * 1000000L};
+    (void)nanosleep(&pause, NULL);
+}
+
+/* A home of before tells that its records changed at the latest when it was brought forward; from then on
+ * every change tells its time. */
+static void test_changes_tell_when(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    reha_keys former;
+    char home[64];
+    char head[80];
+    char before[32];
+    char after[32];
+    (void)snprintf(home, sizeof home, "%s/changed", folder);
+    assert_int_equal(mkdir(home, 0700), 0);
+    make_former_home(home, 5, 0);
+    load_former_keys(home, &former);
+    (void)snprintf(path, sizeof path, "%s/records.db", home);
+    assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+    assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+    read_time(store, REHA_SQL_PATIENT, FORMER_PATIENT_5, before);
+    wait_a_moment();
+    assert_ok(reha_store_do(store, REHA_SQL_PATIENT_CHANGE,
+                            REHA_BIND(reha_of_text(FORMER_PATIENT_5), reha_of_text("P-5"),
+                                      reha_of_text("Erna ZZSECRET"), reha_of_int(1951), reha_of_text("f"),
+                                      reha_of_text(NULL)),
+                            NULL, &err),
+              &err);
+    read_time(store, REHA_SQL_PATIENT, FORMER_PATIENT_5, after);
+    assert_true(strcmp(after, before) > 0);
+    read_time(store, REHA_SQL_STUDY, FORMER_STUDY_5, before);
+    wait_a_moment();
+    assert_ok(
+        reha_store_do(store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(FORMER_STUDY_5)), NULL, &err),
+        &err);
+    read_time(store, REHA_SQL_STUDY, FORMER_STUDY_5, after);
+    assert_true(strcmp(after, before) > 0);
+    add_patient(store, "new", "P-6");
+    read_time(store, REHA_SQL_PATIENT, "new", after);
+    assert_ok(reha_store_check(store, &err), &err);
+    (void)snprintf(head, sizeof head, "%s/audit.head", home);
+    assert_ok(reha_audit_verify(store, former.audit, head, NULL, &err), &err);
+    reha_store_close(store);
+}
+
+/* A token is of a role that only reads, whoever asks for another. */
+static void test_tokens_only_read(void **state)
+{
+    (void)state;
+    reha_store *store = open_new("tokens.db");
+    static const char *const roles[] = {"read-only", "researcher", "administrator", "reviewer", "local", ""};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        const reha_status got =
+            reha_store_do(store, REHA_SQL_TOKEN_ADD,
+                          REHA_BIND(reha_of_text(roles[i]), reha_of_text("x"), reha_of_text(roles[i]),
+                                    reha_of_text(roles[i]), reha_of_text("local"),
+                                    reha_of_text("2026-12-01T00:00:00.000Z"), reha_of_int(1)),
+                          NULL, &err);
+        assert_int_equal(got == REHA_OK, i < 2);
+    }
+    reha_store_close(store);
+}
+
 static void test_sealed_records_are_immutable(void **state)
 {
     (void)state;
@@ -701,6 +784,8 @@ int main(void)
                                        cmocka_unit_test(test_seals_the_records_of_the_first_version),
                                        cmocka_unit_test(test_results_of_former_versions_stand),
                                        cmocka_unit_test(test_what_is_set_aside_stands_no_more),
+                                       cmocka_unit_test(test_changes_tell_when),
+                                       cmocka_unit_test(test_tokens_only_read),
                                        cmocka_unit_test(test_sealed_records_are_immutable),
                                        cmocka_unit_test(test_sealed_values_stay_where_they_are),
                                        cmocka_unit_test(test_another_key_opens_nothing),

@@ -93,6 +93,19 @@ static inline sent as(const account *who)
                               {who->csrf[0] != '\0' ? "X-CSRF-Token" : "X-Nothing", who->csrf}}};
 }
 
+/* A new access token as the value of an Authorization header. */
+static inline void token_of(const bench *b, reha_role role, char out[REHA_ACCESS_TOKEN_BYTES + 8])
+{
+    char body[120];
+    json_t *made = NULL;
+    const sent admin = as(&b->accounts[REHA_ROLE_ADMINISTRATOR]);
+    (void)snprintf(body, sizeof body, "{\"name\": \"ward\", \"role\": \"%s\"}", reha_role_name(role));
+    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/tokens", &admin, body, &made, NULL), 201);
+    (void)snprintf(out, REHA_ACCESS_TOKEN_BYTES + 8, "Bearer %s", reha_json_string(made, "token", ""));
+    assert_true(strlen(out) > 70);
+    json_decref(made);
+}
+
 static inline void sign_in(bench *b, reha_role role, const char *name)
 {
     account *who = &b->accounts[role];

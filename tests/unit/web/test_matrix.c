@@ -51,6 +51,62 @@ static void test_every_route_and_role(void **state)
     }
 }
 
+/* A token of a machine: what its role may read, and nothing else, on every route. */
+static void test_every_route_by_token(void **state)
+{
+    const bench *b = *state;
+    size_t count = 0;
+    const reha_route *routes = reha_routes(&count);
+    static const reha_role roles[] = {REHA_ROLE_READ_ONLY, REHA_ROLE_RESEARCHER};
+    for (size_t r = 0; r < sizeof roles / sizeof roles[0]; r++) {
+        char bearer[REHA_ACCESS_TOKEN_BYTES + 8];
+        token_of(b, roles[r], bearer);
+        for (size_t i = 0; i < count; i++) {
+            char path[128];
+            sent what = as(&b->accounts[REHA_ROLE_NONE]);
+            what.headers[5][0] = "Authorization";
+            what.headers[5][1] = bearer;
+            fill(routes[i].pattern, path);
+            const int code = ask(b, routes[i].method, path, &what,
+                                 routes[i].body != REHA_BODY_NONE ? "{}" : NULL, NULL, NULL);
+            const bool may = reha_http_is_safe(routes[i].method) &&
+                             routes[i].permission != REHA_ROUTE_SIGNED_IN &&
+                             reha_route_may(&routes[i], roles[r]);
+            if (may ? code == 401 || code == 403 || code >= 500 : code != 403) {
+                fail_msg("%s %s by a token of %s: %d", reha_http_method_text(routes[i].method),
+                         routes[i].pattern, reha_role_name(roles[r]), code);
+            }
+        }
+    }
+}
+
+static void test_tokens_are_shown_in_the_header_only(void **state)
+{
+    const bench *b = *state;
+    char bearer[REHA_ACCESS_TOKEN_BYTES + 8];
+    reha_http_response head;
+    sent what = as(&b->accounts[REHA_ROLE_NONE]);
+    token_of(b, REHA_ROLE_READ_ONLY, bearer);
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/studies", &what, NULL, NULL, NULL), 401);
+    what.query[0][0] = "access_token";
+    what.query[0][1] = bearer + 7;
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/studies", &what, NULL, NULL, NULL), 400);
+    what.query[0][0] = NULL;
+    what.headers[5][0] = "Authorization";
+    what.headers[5][1] = bearer;
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/studies", &what, NULL, NULL, &head), 200);
+    assert_string_equal(head.cookie, "");
+    what.headers[5][1] = "Bearer rht_wrong";
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/studies", &what, NULL, NULL, NULL), 401);
+    /* With a session beside it: the header decides, it is not passed over for the better of the two. */
+    sent both = as(&b->accounts[REHA_ROLE_ADMINISTRATOR]);
+    both.headers[5][0] = "Authorization";
+    both.headers[5][1] = "Bearer rht_wrong";
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/users", &both, NULL, NULL, NULL), 401);
+    both.headers[5][1] = bearer;
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/users", &both, NULL, NULL, NULL), 403);
+}
+
 /* The table itself against the roles as people know them: a slip in the table is not seen by asking it. */
 static void test_the_table_says_what_roles_are_for(void **state)
 {
@@ -92,6 +148,9 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_GET, "/api/v1/users", "a"},
                  {REHA_HTTP_POST, "/api/v1/users", "a"},
                  {REHA_HTTP_PUT, "/api/v1/users/x", "a"},
+                 {REHA_HTTP_GET, "/api/v1/tokens", "a"},
+                 {REHA_HTTP_POST, "/api/v1/tokens", "a"},
+                 {REHA_HTTP_DELETE, "/api/v1/tokens/x", "a"},
                  {REHA_HTTP_GET, "/api/v1/audit", "a"},
                  {REHA_HTTP_GET, "/api/v1/audit/export", "a"},
                  {REHA_HTTP_POST, "/api/v1/backups", "a"},
@@ -349,6 +408,8 @@ static void test_sign_out_ends_the_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_route_and_role),
+                                       cmocka_unit_test(test_every_route_by_token),
+                                       cmocka_unit_test(test_tokens_are_shown_in_the_header_only),
                                        cmocka_unit_test(test_the_table_says_what_roles_are_for),
                                        cmocka_unit_test(test_changes_need_the_csrf_token),
                                        cmocka_unit_test(test_foreign_pages_are_refused),

@@ -201,6 +201,13 @@ REHA_MUST_USE reha_status reha_clinic_patients(reha_clinic *clinic, const reha_a
 REHA_MUST_USE reha_status reha_clinic_patient(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                               json_t **out,
                                               reha_error *err); /* with its episodes; audited as seen */
+/* Those whom another system calls `identifier`: the pseudonym, or (REHA_MAY_IDENTITY) the number of the
+ * patient in the DICOM files that came. Out {"items": patients without episodes, one or none in most cases};
+ * audited as seen. */
+enum { REHA_PATIENT_BY_PSEUDONYM = 1, REHA_PATIENT_BY_NUMBER = 2 };
+REHA_MUST_USE reha_status reha_clinic_patient_find(reha_clinic *clinic, const reha_actor *actor,
+                                                   const char *identifier, unsigned by, json_t **out,
+                                                   reha_error *err);
 /* in {"pseudonym"?, "name"?, "birth_year"?, "sex"?, "note"?}: all optional; a pseudonym is made where none is
  * given. */
 REHA_MUST_USE reha_status reha_clinic_patient_add(reha_clinic *clinic, const reha_actor *actor,
@@ -279,6 +286,12 @@ REHA_MUST_USE reha_status reha_clinic_study_counts(reha_clinic *clinic, const re
  * signature. Audited as seen. */
 REHA_MUST_USE reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                             json_t **out, reha_error *err);
+/* The DICOM UID of a study, as a PACS knows it (for pictures: one of our making), out {"uid",...}; and the
+ * study of a UID, out {"id",...}. It leads to the patient: REHA_MAY_IDENTITY. */
+REHA_MUST_USE reha_status reha_clinic_study_uid(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                                json_t **out, reha_error *err);
+REHA_MUST_USE reha_status reha_clinic_study_find(reha_clinic *clinic, const reha_actor *actor,
+                                                 const char *uid, json_t **out, reha_error *err);
 /* Files it: in {"patient_id","episode_id"?} (REHA_MAY_PATIENTS); REHA_E_CONFLICT when signed. */
 REHA_MUST_USE reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *actor,
                                                    const char *id, int64_t if_version, const json_t *in,
@@ -432,6 +445,9 @@ REHA_MUST_USE reha_status reha_clinic_instruments(reha_clinic *clinic, const reh
 REHA_MUST_USE reha_status reha_clinic_score_add(reha_clinic *clinic, const reha_actor *actor,
                                                 const char *patient_id, const json_t *in, json_t **out,
                                                 reha_error *err);
+/* One score, withdrawn or not; audited as a look at the patient. */
+REHA_MUST_USE reha_status reha_clinic_score(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                            json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_clinic_score_withdraw(reha_clinic *clinic, const reha_actor *actor,
                                                      const char *id, const json_t *in, json_t **out,
                                                      reha_error *err);

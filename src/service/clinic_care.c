@@ -53,6 +53,30 @@ done:
     return status;
 }
 
+reha_status reha_clinic_score(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                              reha_error *err)
+{
+    json_t *row = NULL;
+    json_t *judged = NULL;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_TRY(clinic_row(clinic, REHA_SQL_SCORE, REHA_BIND(reha_of_text(id)), "score", &row, err));
+    json_t *rows = json_pack("[O]", row);
+    reha_status status = clinic_scores_judge(rows, &judged, err); /* gives it its key and title */
+    json_decref(judged);
+    json_decref(rows);
+    if (status == REHA_OK) {
+        status =
+            clinic_saw(clinic, actor, "patient.see", "patient", reha_json_string(row, "patient_id", ""), err);
+    }
+    if (status != REHA_OK) {
+        json_decref(row);
+        return status;
+    }
+    *out = row;
+    return REHA_OK;
+}
+
 /* An episode must be the patient's own. */
 static reha_status check_episode(reha_store *store, const char *patient_id, const char *episode_id,
                                  reha_error *err)

@@ -80,6 +80,64 @@ reha_status reha_clinic_patient(reha_clinic *clinic, const reha_actor *actor, co
     return status;
 }
 
+static reha_status find_one(reha_clinic *clinic, const reha_actor *actor, reha_sql which, const char *text,
+                            json_t *items, reha_error *err)
+{
+    json_t *row = NULL;
+    json_t *patient = NULL;
+    reha_store *store = clinic_read(clinic);
+    reha_status status = reha_store_row(store, which, REHA_BIND(reha_of_text(text)), &row, err);
+    if (status == REHA_OK) {
+        status = reha_store_row(
+            store, REHA_SQL_PATIENT,
+            REHA_BIND(clinic_identity(actor), reha_of_text(reha_json_string(row, "id", ""))), &patient, err);
+    }
+    clinic_read_end(clinic, store);
+    json_decref(row);
+    if (status == REHA_E_NOT_FOUND) {
+        return REHA_OK;
+    }
+    REHA_TRY(status);
+    const char *id = reha_json_string(patient, "id", "");
+    const char *first = reha_json_string(json_array_get(items, 0), "id", "");
+    if (strcmp(id, first) == 0 || (which == REHA_SQL_PATIENT_BY_PSEUDONYM &&
+                                   strcmp(reha_json_string(patient, "pseudonym", ""), text) != 0)) {
+        json_decref(patient); /* known already, or found by our own id, which is no identifier */
+        return REHA_OK;
+    }
+    status = clinic_saw(clinic, actor, "patient.see", "patient", id, err);
+    if (status != REHA_OK) {
+        json_decref(patient);
+        return status;
+    }
+    return json_array_append_new(items, patient) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for the patients");
+}
+
+reha_status reha_clinic_patient_find(reha_clinic *clinic, const reha_actor *actor, const char *identifier,
+                                     unsigned by, json_t **out, reha_error *err)
+{
+    char mac[REHA_MAC_TEXT_BYTES];
+    reha_status status = REHA_OK;
+    json_t *items = json_array();
+    *out = NULL;
+    REHA_CHECK(clinic_may(actor, REHA_MAY_READ, err));
+    if ((by & REHA_PATIENT_BY_PSEUDONYM) != 0) {
+        REHA_CHECK(find_one(clinic, actor, REHA_SQL_PATIENT_BY_PSEUDONYM, identifier, items, err));
+    }
+    /* Whoever must not know who a patient is, must not find it out by trying numbers either. */
+    if ((by & REHA_PATIENT_BY_NUMBER) != 0 && reha_role_may(actor->role, REHA_MAY_IDENTITY)) {
+        reha_mac(clinic->keys.pseudonyms, identifier, strlen(identifier), mac);
+        REHA_CHECK(find_one(clinic, actor, REHA_SQL_PATIENT_BY_EXTERNAL, mac, items, err));
+    }
+    *out = json_pack("{s:O}", "items", items);
+    status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the patients");
+done:
+    json_decref(items);
+    return status;
+}
+
 typedef struct patient_input {
     const char *pseudonym, *name, *sex, *note;
     double birth_year;

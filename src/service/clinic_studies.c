@@ -231,6 +231,22 @@ reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
+reha_status reha_clinic_study_uid(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
+                                  reha_error *err)
+{
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_IDENTITY, err));
+    return clinic_row(clinic, REHA_SQL_STUDY_UID, REHA_BIND(reha_of_text(id)), "study", out, err);
+}
+
+reha_status reha_clinic_study_find(reha_clinic *clinic, const reha_actor *actor, const char *uid,
+                                   json_t **out, reha_error *err)
+{
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_IDENTITY, err));
+    return clinic_row(clinic, REHA_SQL_STUDY_BY_UID, REHA_BIND(reha_of_text(uid)), "study", out, err);
+}
+
 reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                      int64_t if_version, const json_t *in, json_t **out, reha_error *err)
 {

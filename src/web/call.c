@@ -1,6 +1,7 @@
 #include "web/call_priv.h"
 
 #include "base/memory.h"
+#include "web/fhir_priv.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -59,13 +60,23 @@ const char *reha_call_query(const reha_call *call, const char *name)
 static void refuse(reha_call *call, int code, const char *name, const char *message, const char *hint)
 {
     call->is_refused = true;
-    reha_http_respond_error(&call->response, code, name, message, hint, call->request->id);
+    if (reha_fhir_is_path(call->request->path)) {
+        reha_fhir_respond_error(&call->response, code, message, hint, call->request->id);
+    } else {
+        reha_http_respond_error(&call->response, code, name, message, hint, call->request->id);
+    }
 }
 
 static void refuse_status(reha_call *call, reha_status status, const reha_error *err)
 {
     call->is_refused = true;
-    reha_http_respond_status(&call->response, status, err, call->request->id);
+    if (reha_fhir_is_path(call->request->path)) {
+        reha_fhir_respond_error(&call->response, reha_http_code(status),
+                                err->text[0] != '\0' ? err->text : reha_status_name(status),
+                                reha_http_hint(status), call->request->id);
+    } else {
+        reha_http_respond_status(&call->response, status, err, call->request->id);
+    }
     if (status == REHA_E_BUSY) {
         call->response.retry_after_s = 60;
     }
@@ -94,15 +105,16 @@ static bool check_place(reha_call *call)
 static bool find_route(reha_call *call)
 {
     const reha_http_request *request = call->request;
+    const char *hint =
+        reha_fhir_is_path(request->path) ? "See /fhir/R4/metadata." : "See /api/v1/openapi.json.";
     call->match = reha_route_find(call->web->routes, call->web->route_count, request->method, request->path);
     if (call->match.route != NULL) {
         return true;
     }
     if (call->match.is_known_path) {
-        refuse(call, 405, "method", "this address does not take the method of the request",
-               "See /api/v1/openapi.json.");
+        refuse(call, 405, "method", "this address does not take the method of the request", hint);
     } else {
-        refuse(call, 404, "not-found", "no such address", "See /api/v1/openapi.json.");
+        refuse(call, 404, "not-found", "no such address", hint);
     }
     return false;
 }

@@ -121,5 +121,9 @@ REHA_HANDLER(reha_web_audit);
 REHA_HANDLER(reha_web_audit_verify);
 REHA_HANDLER(reha_web_audit_export);
 REHA_HANDLER(reha_web_backup);
+REHA_HANDLER(reha_fhir_metadata); /* fhir.c */
+REHA_HANDLER(reha_fhir_read);
+REHA_HANDLER(reha_fhir_search); /* fhir_search.c */
+REHA_HANDLER(reha_fhir_everything);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <time.h>
 
 typedef struct fault_row {
     reha_status status;
@@ -129,6 +130,11 @@ int reha_http_code(reha_status status)
     return status == REHA_OK ? 200 : find_fault(status)->code;
 }
 
+const char *reha_http_hint(reha_status status)
+{
+    return find_fault(status)->hint;
+}
+
 void reha_http_respond_status(reha_http_response *response, reha_status status, const reha_error *err,
                               const char *request_id)
 {
@@ -136,6 +142,26 @@ void reha_http_respond_status(reha_http_response *response, reha_status status, 
     const fault_row *row = find_fault(status);
     const char *message = err != NULL && err->text[0] != '\0' ? err->text : reha_status_name(status);
     reha_http_respond_error(response, row->code, reha_status_name(status), message, row->hint, request_id);
+}
+
+void reha_http_date(const char *timestamp, char out[32])
+{
+    static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct tm parts = {0};
+    out[0] = '\0';
+    if (timestamp == NULL || sscanf(timestamp, "%4d-%2d-%2dT%2d:%2d:%2d", &parts.tm_year, &parts.tm_mon,
+                                    &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec) != 6) {
+        return;
+    }
+    parts.tm_year -= 1900;
+    parts.tm_mon -= 1;
+    const time_t at = timegm(&parts); /* puts what is out of range right */
+    (void)gmtime_r(&at, &parts);
+    (void)snprintf(out, 32, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[parts.tm_wday], parts.tm_mday,
+                   months[parts.tm_mon], (parts.tm_year + 1900) % 10000, parts.tm_hour, parts.tm_min,
+                   parts.tm_sec);
 }
 
 const char *reha_http_bearer(const char *header)
@@ -171,6 +197,7 @@ bool reha_http_cookie(const char *header, const char *name, char *out, size_t ro
 
 bool reha_http_etag_matches(const char *list, const char *etag)
 {
+    etag += strncmp(etag, "W/", 2) == 0 ? 2 : 0;
     const size_t etag_length = strlen(etag);
     const char *at = list;
     while (at != NULL && etag_length > 0 && *at != '\0') {

@@ -24,6 +24,9 @@ bool reha_http_is_safe(reha_http_method method);            /* changes nothing *
 
 typedef const char *(*reha_http_lookup)(const void *context, const char *name); /* NULL if absent; borrowed */
 
+typedef void (*reha_http_visit)(void *to, const char *name,
+                                const char *value); /* borrowed; value "" for none */
+
 enum { REHA_REQUEST_ID_BYTES = 17 };
 
 typedef struct reha_http_request { /* all borrowed for the time of the call */
@@ -32,8 +35,10 @@ typedef struct reha_http_request { /* all borrowed for the time of the call */
     char id[REHA_REQUEST_ID_BYTES];
     reha_http_lookup header; /* names without regard to case */
     reha_http_lookup query;
-    const void *context; /* of both */
-    bool is_secure;      /* came by TLS */
+    void (*each_query)(const void *context, reha_http_visit visit,
+                       void *to); /* repeated ones too; NULL: none */
+    const void *context;          /* of both */
+    bool is_secure;               /* came by TLS */
 } reha_http_request;
 
 /* A body that is made while it is sent (server-sent events). `next` may block; it writes up to `room` bytes
@@ -52,6 +57,7 @@ typedef struct reha_http_response {
     const uint8_t *fixed;    /* a body that lives as long as the program, in place of `body` */
     reha_http_stream stream; /* in place of `body` where `next` is set */
     char etag[80];           /* with its quotes; "" for none */
+    char last_modified[32];  /* as HTTP writes dates; "" for none */
     char cookie[240];        /* Set-Cookie; "" for none */
     char file_name[80];      /* Content-Disposition; "" for none */
     const char *cache;       /* Cache-Control; NULL: "no-store"; static */
@@ -70,12 +76,15 @@ void reha_http_respond_error(reha_http_response *response, int code, const char 
 void reha_http_respond_status(reha_http_response *response, reha_status status, const reha_error *err,
                               const char *request_id);
 int reha_http_code(reha_status status);
+const char *reha_http_hint(reha_status status); /* what whoever asked can do; static */
 
+/* "Mon, 30 Nov 2026 12:34:56 GMT" from "2026-11-30T12:34:56.789Z"; "" if it is none. */
+void reha_http_date(const char *timestamp, char out[32]);
 /* The token of "Authorization: Bearer TOKEN"; NULL if the header is absent or of another scheme. Borrowed. */
 const char *reha_http_bearer(const char *header);
 /* Value of a cookie of a Cookie header into out (cut: treated as absent). False if absent. */
 bool reha_http_cookie(const char *header, const char *name, char *out, size_t room);
-/* True if the If-None-Match / If-Match list holds `etag` (weak marks are passed over) or is "*". */
+/* True if the If-None-Match / If-Match list holds `etag` (weak marks of both are passed over) or is "*". */
 bool reha_http_etag_matches(const char *list, const char *etag);
 /* True for "127.0.0.1", "[::1]:8080", "localhost:80" and the like. */
 bool reha_http_is_loopback_host(const char *host);

@@ -17,7 +17,7 @@ static bool next_word(const char **list, char word[64], bool *is_optional)
     const char *at = *list;
     size_t length = 0;
     at += strspn(at, ", ");
-    while (length < 63 && (isalnum((unsigned char)at[length]) || at[length] == '_')) {
+    while (length < 63 && (isalnum((unsigned char)at[length]) || at[length] == '_' || at[length] == '-')) {
         length++;
     }
     memcpy(word, at, length);

@@ -1,7 +1,11 @@
 #include "web/call_priv.h"
+#include "web/fhir_priv.h"
 
-#define V    "/api/v1"
-#define JSON "application/json"
+#define V          "/api/v1"
+#define JSON       "application/json"
+#define F          "/fhir/R4"
+#define FHIR       FHIR_TYPE
+#define FHIR_QUERY ", _count, _summary, _cursor, _format"
 
 /* Fixed names stand before {id}: the first fitting pattern wins. */
 static const reha_route routes[] = {
@@ -201,7 +205,34 @@ static const reha_route routes[] = {
     {REHA_HTTP_GET, V "/audit/export", REHA_MAY_AUDIT, reha_web_audit_export, REHA_BODY_NONE, 0,
      "The whole audit log as JSON lines", NULL, NULL, "application/jsonl", 0},
     {REHA_HTTP_POST, V "/backups", REHA_MAY_ADMINISTER, reha_web_backup, REHA_BODY_JSON, 0,
-     "Make a backup on the server's disk", "", NULL, JSON, 0}};
+     "Make a backup on the server's disk", "", NULL, JSON, 0},
+
+    /* FHIR R4 (docs/formats/fhir.md); variant: which resource */
+    {REHA_HTTP_GET, F "/metadata", REHA_ROUTE_PUBLIC, reha_fhir_metadata, REHA_BODY_NONE, 0,
+     "What this FHIR server does (CapabilityStatement)", NULL, "_format", FHIR, 0},
+    {REHA_HTTP_GET, F "/Patient", REHA_MAY_READ, reha_fhir_search, REHA_BODY_NONE, 0,
+     "Patients by pseudonym or, for who may know names, by their number in DICOM files", NULL,
+     "_id, identifier" FHIR_QUERY, FHIR, FHIR_PATIENT},
+    {REHA_HTTP_GET, F "/Patient/{id}", REHA_MAY_READ, reha_fhir_read, REHA_BODY_NONE, 0,
+     "A patient as FHIR resource", NULL, "_format", FHIR, FHIR_PATIENT},
+    {REHA_HTTP_GET, F "/Patient/{id}/$everything", REHA_MAY_READ, reha_fhir_everything, REHA_BODY_NONE, 0,
+     "A patient with all studies, reports, findings and scores", NULL, "_count, _cursor, _format", FHIR,
+     FHIR_PATIENT},
+    {REHA_HTTP_GET, F "/ImagingStudy", REHA_MAY_READ, reha_fhir_search, REHA_BODY_NONE, 0,
+     "Studies of a patient, or the study of a DICOM UID", NULL,
+     "_id, patient, subject, identifier, _lastUpdated" FHIR_QUERY, FHIR, FHIR_STUDY},
+    {REHA_HTTP_GET, F "/ImagingStudy/{id}", REHA_MAY_READ, reha_fhir_read, REHA_BODY_NONE, 0,
+     "A study as FHIR resource", NULL, "_format", FHIR, FHIR_STUDY},
+    {REHA_HTTP_GET, F "/DiagnosticReport", REHA_MAY_READ, reha_fhir_search, REHA_BODY_NONE, 0,
+     "Reports of a patient or of a study", NULL,
+     "_id, patient, subject, study, status, date, _lastUpdated" FHIR_QUERY, FHIR, FHIR_REPORT},
+    {REHA_HTTP_GET, F "/DiagnosticReport/{id}", REHA_MAY_READ, reha_fhir_read, REHA_BODY_NONE, 0,
+     "The report of a study as FHIR resource", NULL, "_format", FHIR, FHIR_REPORT},
+    {REHA_HTTP_GET, F "/Observation", REHA_MAY_READ, reha_fhir_search, REHA_BODY_NONE, 0,
+     "Findings and scores of a patient, or findings of a study", NULL,
+     "_id, patient, subject, derived-from, code, category, status, date" FHIR_QUERY, FHIR, FHIR_OBSERVATION},
+    {REHA_HTTP_GET, F "/Observation/{id}", REHA_MAY_READ, reha_fhir_read, REHA_BODY_NONE, 0,
+     "A finding or a score as FHIR resource", NULL, "_format", FHIR, FHIR_OBSERVATION}};
 
 const reha_route *reha_routes(size_t *count)
 {

@@ -87,6 +87,7 @@ bool reha_send(struct MHD_Connection *connection, reha_http_response *response, 
     add(made, "Cache-Control", response->cache != NULL ? response->cache : "no-store");
     add(made, "Content-Type", response->type);
     add(made, "ETag", response->etag);
+    add(made, "Last-Modified", response->last_modified);
     add(made, "WWW-Authenticate", response->code == 401 ? "Bearer realm=\"rehascope\"" : NULL);
     add(made, "Set-Cookie", response->cookie);
     if (response->file_name[0] != '\0') {

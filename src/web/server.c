@@ -56,6 +56,26 @@ static const char *look_up_query(const void *context, const char *name)
     return MHD_lookup_connection_value(((const exchange *)context)->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+typedef struct query_walk {
+    reha_http_visit visit;
+    void *to;
+} query_walk;
+
+static enum MHD_Result walk_query(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const query_walk *walk = context;
+    (void)kind;
+    walk->visit(walk->to, name, value != NULL ? value : "");
+    return MHD_YES;
+}
+
+static void each_query(const void *context, reha_http_visit visit, void *to)
+{
+    query_walk walk = {visit, to};
+    (void)MHD_get_connection_values(((const exchange *)context)->connection, MHD_GET_ARGUMENT_KIND,
+                                    walk_query, &walk);
+}
+
 static reha_link *link_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
@@ -119,6 +139,7 @@ static exchange *begin(reha_server *server, struct MHD_Connection *connection, c
                                      .path = path,
                                      .header = look_up_header,
                                      .query = look_up_query,
+                                     .each_query = each_query,
                                      .context = e,
                                      .is_secure = server->options.certificate != NULL};
     reha_http_random_hex(e->request.id, sizeof e->request.id);
@@ -147,7 +168,7 @@ static enum MHD_Result on_head(exchange *e)
     int64_t length = 0;
     const char *text = look_up_header(e, "Content-Length");
     const bool has_body = text != NULL || look_up_header(e, "Transfer-Encoding") != NULL;
-    if (strncmp(e->request.path, "/api/", 5) == 0) {
+    if (strncmp(e->request.path, "/api/", 5) == 0 || strncmp(e->request.path, "/fhir/", 6) == 0) {
         e->call = reha_call_open(e->server->web, &e->request);
         if (e->call == NULL) {
             return MHD_NO;

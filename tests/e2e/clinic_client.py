@@ -27,6 +27,22 @@ class Client:
         connection.close()
         return answer.status, answer.headers, data
 
+    def fhir(self, path, token=None, expect=200, headers=None):
+        """(resource, headers) of a read; `path` below /fhir/R4 or a whole address of a link."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = "Bearer " + token
+        if "/fhir/R4/" in path:
+            path = path[path.index("/fhir/R4/") + 8:]
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=120)
+        connection.request("GET", "/fhir/R4" + path, headers=sent)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        if answer.status != expect:
+            raise AssertionError(f"{path}: {answer.status} {data[:300]!r}")
+        return (json.loads(data) if data else None), answer.headers
+
     def ask(self, method, path, body=None, version=None, headers=None, expect=None):
         """The JSON answer; the code must be `expect` (2xx if none)."""
         sent = dict(headers or {})

@@ -57,6 +57,16 @@ def day(address, images):
     assert found["total"] == 1 and found["items"][0]["name"] == f"Erna {WORD}", found
     assert petra.get(f"/studies?text={WORD.lower()}")["total"] == len(images)
     petra.get(f"/patients/{patient['id']}/series")
+    # A program of the hospital asks by name and number, and shows its token.
+    token = admin.ask("POST", "/tokens", {"name": "ward system", "role": "read-only"})["token"]
+    assert admin.fhir(f"/Patient/{patient['id']}", token)[0]["name"] == [{"text": f"Erna {WORD}"}]
+    for path in (f"/Patient?identifier={WORD}", f"/Patient?name={WORD}", f"/Patient/{patient['id']}/$everything", f"/DiagnosticReport/{study}",
+                 f"/Observation?patient={patient['id']}", f"/ImagingStudy?identifier=urn:oid:{WORD}"):
+        admin.fhir(path, token)
+    for path in (f"/Observation/{WORD}", f"/Patient/{WORD}", f"/{WORD}"):
+        admin.fhir(path, token, expect=404)
+    admin.fhir(f"/Patient?{WORD}={WORD}", token, expect=400, headers={"Prefer": "handling=strict"})
+    admin.fhir(f"/Patient?access_token={WORD}", expect=400)
     # Faults name no value either.
     petra.ask("POST", "/patients", {"name": WORD * 40}, expect=400)
     petra.ask("POST", "/patients", {WORD: 1}, expect=400)

@@ -135,6 +135,11 @@ WRITE(do_token_add, json_pack("{s:s, s:s}", "name", "ward", "role", "reviewer"),
       reha_clinic_token_add(f->clinic, actor, in, (char[REHA_ACCESS_TOKEN_BYTES]){""}, &out, err))
 READ(do_tokens, reha_clinic_tokens(f->clinic, actor, &out, err))
 READ(do_token_revoke, reha_clinic_token_revoke(f->clinic, actor, "none", &out, err))
+READ(do_patient_find, reha_clinic_patient_find(f->clinic, actor, "none",
+                                               REHA_PATIENT_BY_PSEUDONYM | REHA_PATIENT_BY_NUMBER, &out, err))
+READ(do_study_uid, reha_clinic_study_uid(f->clinic, actor, f->study, &out, err))
+READ(do_study_find, reha_clinic_study_find(f->clinic, actor, "1.2.3", &out, err))
+READ(do_score, reha_clinic_score(f->clinic, actor, "none", &out, err))
 WRITE(do_settings_save, json_object(), reha_clinic_settings_save(f->clinic, actor, 99, in, &out, err))
 WRITE(do_backup, json_object(), reha_clinic_backup(f->clinic, actor, "/tmp", &out, err))
 
@@ -203,6 +208,10 @@ static const struct {
     {"token-add", do_token_add, REHA_MAY_USERS, REHA_E_ARG}, /* no token of a role that decides */
     {"tokens", do_tokens, REHA_MAY_USERS, REHA_OK},
     {"token-revoke", do_token_revoke, REHA_MAY_USERS, REHA_E_NOT_FOUND},
+    {"patient-find", do_patient_find, REHA_MAY_READ, REHA_OK},
+    {"study-uid", do_study_uid, REHA_MAY_IDENTITY, REHA_OK},
+    {"study-find", do_study_find, REHA_MAY_IDENTITY, REHA_E_NOT_FOUND},
+    {"score", do_score, REHA_MAY_READ, REHA_E_NOT_FOUND},
     {"audit", do_audit, REHA_MAY_AUDIT, REHA_OK},
     {"verify", do_verify, REHA_MAY_AUDIT, REHA_OK},
     {"audit-export", do_audit_export, REHA_MAY_AUDIT, REHA_OK},

@@ -54,6 +54,14 @@ static inline const char *sent_query(const void *context, const char *name)
     return find_pair(((const sent *)context)->query, 8, name);
 }
 
+static inline void sent_each(const void *context, reha_http_visit visit, void *to)
+{
+    const sent *what = context;
+    for (size_t i = 0; i < 8 && what->query[i][0] != NULL; i++) {
+        visit(to, what->query[i][0], what->query[i][1] != NULL ? what->query[i][1] : "");
+    }
+}
+
 /* One request; its JSON answer (or NULL) in *out, which may be NULL. The status code. */
 static inline int ask(const bench *b, reha_http_method method, const char *path, const sent *what,
                       const char *body, json_t **out, reha_http_response *head)
@@ -63,6 +71,7 @@ static inline int ask(const bench *b, reha_http_method method, const char *path,
                                        .id = "0123456789abcdef",
                                        .header = sent_header,
                                        .query = sent_query,
+                                       .each_query = sent_each,
                                        .context = what};
     reha_call *call = reha_call_open(b->web, &request);
     assert_non_null(call);

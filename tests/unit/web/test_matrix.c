@@ -91,6 +91,7 @@ static void test_tokens_are_shown_in_the_header_only(void **state)
     what.query[0][0] = "access_token";
     what.query[0][1] = bearer + 7;
     assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/studies", &what, NULL, NULL, NULL), 400);
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/fhir/R4/Patient", &what, NULL, NULL, NULL), 400);
     what.query[0][0] = NULL;
     what.headers[5][0] = "Authorization";
     what.headers[5][1] = bearer;
@@ -151,6 +152,12 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_GET, "/api/v1/tokens", "a"},
                  {REHA_HTTP_POST, "/api/v1/tokens", "a"},
                  {REHA_HTTP_DELETE, "/api/v1/tokens/x", "a"},
+                 {REHA_HTTP_GET, "/fhir/R4/Patient", "praco"},
+                 {REHA_HTTP_GET, "/fhir/R4/Patient/x", "praco"},
+                 {REHA_HTTP_GET, "/fhir/R4/Patient/x/$everything", "praco"},
+                 {REHA_HTTP_GET, "/fhir/R4/ImagingStudy/x", "praco"},
+                 {REHA_HTTP_GET, "/fhir/R4/DiagnosticReport", "praco"},
+                 {REHA_HTTP_GET, "/fhir/R4/Observation/x.0.kl-grade", "praco"},
                  {REHA_HTTP_GET, "/api/v1/audit", "a"},
                  {REHA_HTTP_GET, "/api/v1/audit/export", "a"},
                  {REHA_HTTP_POST, "/api/v1/backups", "a"},

@@ -286,6 +286,9 @@ REHA_MUST_USE reha_status reha_clinic_study_counts(reha_clinic *clinic, const re
  * signature. Audited as seen. */
 REHA_MUST_USE reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                             json_t **out, reha_error *err);
+/* {"items": [{"id","changed_at"}]} of all studies, by their making: for whoever keeps up with the clinic. */
+REHA_MUST_USE reha_status reha_clinic_study_times(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                                  reha_error *err);
 /* The DICOM UID of a study, as a PACS knows it (for pictures: one of our making), out {"uid",...}; and the
  * study of a UID, out {"id",...}. It leads to the patient: REHA_MAY_IDENTITY. */
 REHA_MUST_USE reha_status reha_clinic_study_uid(reha_clinic *clinic, const reha_actor *actor, const char *id,

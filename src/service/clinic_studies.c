@@ -231,6 +231,17 @@ reha_status reha_clinic_study(reha_clinic *clinic, const reha_actor *actor, cons
     return status;
 }
 
+reha_status reha_clinic_study_times(reha_clinic *clinic, const reha_actor *actor, json_t **out,
+                                    reha_error *err)
+{
+    json_t *rows = NULL;
+    *out = NULL;
+    REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
+    REHA_TRY(clinic_rows(clinic, REHA_SQL_STUDY_TIMES, REHA_BIND_NONE, &rows, err));
+    *out = json_pack("{s:o}", "items", rows);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the studies");
+}
+
 reha_status reha_clinic_study_uid(reha_clinic *clinic, const reha_actor *actor, const char *id, json_t **out,
                                   reha_error *err)
 {

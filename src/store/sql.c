@@ -182,6 +182,8 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "|| ' ' || COALESCE(s.headline, '') || ' ' || COALESCE(" OPEN("e.condition", "e.id", "episode.condition") ", ''), ?2)) AND (?3 IS NULL OR "
         "s.status = ?3 OR (?3 = 'today' AND s.place = 0)) AND (?4 IS NULL OR s.patient_id = ?4) AND (?5 IS NULL "
         "OR s.modality = ?5) AND (?6 IS NULL OR s.image_date >= ?6) AND (?7 IS NULL OR s.image_date <= ?7)",
+    [REHA_SQL_STUDY_TIMES] =
+        "SELECT id, changed_at FROM study ORDER BY id",
     [REHA_SQL_STUDY_COUNTS] =
         "SELECT status, COUNT(*) AS n FROM study GROUP BY status",
     [REHA_SQL_STUDY] =

@@ -49,6 +49,7 @@ typedef enum reha_sql {
                        */
     REHA_SQL_STUDIES_COUNT, /* identity, like, status, patient, modality, from, to */
     REHA_SQL_STUDY_COUNTS,
+    REHA_SQL_STUDY_TIMES,   /* of all: when each changed last */
     REHA_SQL_STUDY,         /* identity, id */
     REHA_SQL_STUDY_BY_UID,  /* uid */
     REHA_SQL_STUDY_UID,     /* id */

@@ -317,38 +317,41 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The ids of a patient's studies (NULL: of everybody) that the search wants by time, by their making: the
- * worklist's own order changes with their state. */
-static reha_status study_ids(const search *s, const char *patient_id, json_t *ids, reha_error *err)
+/* Those of a list whose records changed when the search wants it. */
+static reha_status add_ids(search *s, const json_t *items, json_t *ids, reha_error *err)
 {
-    fhir *f = s->f;
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *row = json_array_get(items, i);
+        bool is_wanted = false;
+        REHA_TRY(fhir_fits_changed(&s->args, reha_json_string(row, "changed_at", ""), &is_wanted, err));
+        if (is_wanted) {
+            fhir_put(s->f, ids, reha_json_string(row, "id", ""), json_null());
+        }
+    }
+    return REHA_OK;
+}
+
+/* The ids of a patient's studies (NULL: of everybody) that the search wants by time. */
+static reha_status study_ids(search *s, const char *patient_id, json_t *ids, reha_error *err)
+{
     reha_query query = {.patient_id = patient_id, .limit = STUDIES_PAGE};
+    reha_clinic *clinic = s->f->call->clinic;
     char cursor[96] = "";
     do {
         json_t *list = NULL;
         query.cursor = cursor[0] != '\0' ? cursor : NULL;
-        REHA_TRY(reha_clinic_studies(f->call->clinic, &f->call->actor, &query, &list, err));
-        const json_t *items = json_object_get(list, "items");
-        for (size_t i = 0; i < json_array_size(items); i++) {
-            const json_t *row = json_array_get(items, i);
-            bool is_wanted = false;
-            const reha_status status =
-                fhir_fits_changed(&s->args, reha_json_string(row, "changed_at", ""), &is_wanted, err);
-            if (status != REHA_OK) {
-                json_decref(list);
-                return status;
-            }
-            if (is_wanted) {
-                fhir_put(f, ids, reha_json_string(row, "id", ""), json_null());
-            }
-        }
+        REHA_TRY(patient_id != NULL ? reha_clinic_studies(clinic, &s->f->call->actor, &query, &list, err)
+                                    : reha_clinic_study_times(clinic, &s->f->call->actor, &list, err));
+        const reha_status status = add_ids(s, json_object_get(list, "items"), ids, err);
         (void)snprintf(cursor, sizeof cursor, "%s", reha_json_string(list, "next", ""));
         json_decref(list);
+        REHA_TRY(status);
     } while (cursor[0] != '\0');
     return REHA_OK;
 }
 
-static reha_status add_studies(const search *s, fhir_kind kind, bool all, const char *patient_id, json_t *out,
+/* By their making: the worklist's own order changes with their state. */
+static reha_status add_studies(search *s, fhir_kind kind, bool all, const char *patient_id, json_t *out,
                                reha_error *err)
 {
     json_t *ids = json_object();

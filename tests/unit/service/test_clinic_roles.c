@@ -137,6 +137,7 @@ READ(do_tokens, reha_clinic_tokens(f->clinic, actor, &out, err))
 READ(do_token_revoke, reha_clinic_token_revoke(f->clinic, actor, "none", &out, err))
 READ(do_patient_find, reha_clinic_patient_find(f->clinic, actor, "none",
                                                REHA_PATIENT_BY_PSEUDONYM | REHA_PATIENT_BY_NUMBER, &out, err))
+READ(do_study_times, reha_clinic_study_times(f->clinic, actor, &out, err))
 READ(do_study_uid, reha_clinic_study_uid(f->clinic, actor, f->study, &out, err))
 READ(do_study_find, reha_clinic_study_find(f->clinic, actor, "1.2.3", &out, err))
 READ(do_score, reha_clinic_score(f->clinic, actor, "none", &out, err))
@@ -209,6 +210,7 @@ static const struct {
     {"tokens", do_tokens, REHA_MAY_USERS, REHA_OK},
     {"token-revoke", do_token_revoke, REHA_MAY_USERS, REHA_E_NOT_FOUND},
     {"patient-find", do_patient_find, REHA_MAY_READ, REHA_OK},
+    {"study-times", do_study_times, REHA_MAY_READ, REHA_OK},
     {"study-uid", do_study_uid, REHA_MAY_IDENTITY, REHA_OK},
     {"study-find", do_study_find, REHA_MAY_IDENTITY, REHA_E_NOT_FOUND},
     {"score", do_score, REHA_MAY_READ, REHA_E_NOT_FOUND},

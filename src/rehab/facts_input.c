@@ -1,5 +1,7 @@
 #include "rehab/facts.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,30 +20,7 @@ void reha_plan_input_note(reha_plan_input *input, const char *format, ...)
     }
 }
 
-/* ---- Dates: days since 1970 in the proleptic Gregorian calendar (Howard Hinnant's algorithm) ---- */
-
-static long days_from_civil(int year, int month, int day)
-{
-    year -= month <= 2;
-    const long era = year / 400;
-    const int year_of_era = year - (int)era * 400;
-    const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    const int day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-static void civil_from_days(long days, int *year, int *month, int *day)
-{
-    days += 719468;
-    const long era = days / 146097;
-    const int day_of_era = (int)(days - era * 146097);
-    const int year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const int day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    const int month_index = (5 * day_of_year + 2) / 153;
-    *day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    *month = month_index < 10 ? month_index + 3 : month_index - 9;
-    *year = year_of_era + (int)era * 400 + (*month <= 2);
-}
+/* ---- Dates ---- */
 
 static bool read_date(const char *text, long *out_days)
 {
@@ -54,11 +33,11 @@ static bool read_date(const char *text, long *out_days)
         year > 2200) {
         return false;
     }
-    *out_days = days_from_civil(year, month, day);
+    *out_days = reha_days_from_civil(year, month, day);
     int year_back = 0;
     int month_back = 0;
     int day_back = 0;
-    civil_from_days(*out_days, &year_back, &month_back, &day_back);
+    reha_civil_from_days(*out_days, &year_back, &month_back, &day_back);
     return year == year_back && month == month_back && day == day_back;
 }
 
@@ -81,7 +60,7 @@ bool reha_date_after(const char *date, int days, char *out, size_t out_bytes)
     if (!read_date(date, &start)) {
         return false;
     }
-    civil_from_days(start + days, &year, &month, &day);
+    reha_civil_from_days(start + days, &year, &month, &day);
     (void)snprintf(out, out_bytes, "%04d-%02d-%02d", year, month, day);
     return true;
 }

@@ -3,16 +3,16 @@
 #include "base/memory.h"
 #include "dicom/dicom.h"
 #include "dicom/series.h"
-#include "dicom/write.h"
 #include "image/load.h"
 #include "service/input.h"
+#include "service/wrap.h"
 #include "store/digest.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { DATE_BYTES = 11, PATIENT_BYTES = 256, DEEP_BITS = 16, BYTE_BITS = 8, KEY_CHARS = 12 };
+enum { DATE_BYTES = 11, PATIENT_BYTES = 256, KEY_CHARS = 12 };
 static const double DEEP_MAX = 65535.0;
 static const float BYTE_MAX = 255.0F;
 
@@ -105,74 +105,20 @@ static reha_status describe(const reha_dicom *dicom, const char *kind, const cha
                                : reha_fail(err, REHA_E_NOMEM, "out of memory for the facts of an image");
 }
 
-/* Stored values of a picture: as they are where they are whole numbers of 8 or 16 bits, else spread over 16
- * bits. */
-static void *stored_pixels(const reha_gray *image, const reha_acquisition *facts, reha_dicom_image *out)
-{
-    const size_t count = (size_t)image->width_px * image->height_px;
-    float low = INFINITY;
-    float high = -INFINITY;
-    bool is_whole = true;
-    for (size_t i = 0; i < count; i++) {
-        low = fminf(low, image->pixels[i]);
-        high = fmaxf(high, image->pixels[i]);
-        is_whole = is_whole && image->pixels[i] == rintf(image->pixels[i]);
-    }
-    const bool fits = is_whole && low >= 0.0F && high <= 65535.0F;
-    const bool is_byte = fits && facts->bits_stored <= BYTE_BITS && high <= 255.0F;
-    const double slope = fits ? 1.0 : high > low ? ((double)high - (double)low) / DEEP_MAX : 1.0;
-    uint8_t *bytes = reha_alloc(count * (is_byte ? 1 : 2));
-    uint16_t *words = (uint16_t *)(void *)bytes;
-    for (size_t i = 0; bytes != NULL && i < count; i++) {
-        const double value =
-            fits ? (double)image->pixels[i] : rint(((double)image->pixels[i] - (double)low) / slope);
-        if (is_byte) {
-            bytes[i] = (uint8_t)value;
-        } else {
-            words[i] = (uint16_t)value;
-        }
-    }
-    out->bits_stored = is_byte ? BYTE_BITS : DEEP_BITS;
-    out->rescale_slope = fits ? 0.0 : slope;
-    out->rescale_intercept = fits ? 0.0 : (double)low;
-    return bytes;
-}
-
-static reha_status wrap(const wire_message *request, const reha_input *input, uint8_t **out,
-                        size_t *out_bytes, reha_error *err)
-{
-    reha_dicom_image image = reha_dicom_image_empty();
-    const double mm_per_px = reha_json_number(request->json, "mm_per_px", 0.0);
-    image.width_px = input->image->width_px;
-    image.height_px = input->image->height_px;
-    image.facts = input->facts;
-    image.facts.was_monochrome1 = false; /* the decoder turned it over: bright is high now */
-    image.spacing = input->image->spacing;
-    if (mm_per_px > 0.0) {
-        image.spacing = (reha_spacing){mm_per_px, mm_per_px, REHA_SPACING_USER};
-    }
-    (void)snprintf(image.ids.study_instance_uid, sizeof image.ids.study_instance_uid, "%s",
-                   reha_json_string(request->json, "study_uid", ""));
-    void *pixels = stored_pixels(input->image, &input->facts, &image);
-    if (pixels == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for wrapping a picture");
-    }
-    image.pixels = pixels;
-    const reha_status status = reha_dicom_write_image(&image, out, out_bytes, err);
-    reha_free(pixels);
-    return status;
-}
-
 static reha_status inspect_picture(const wire_message *request, sandbox_reply *reply, reha_error *err)
 {
     reha_input input;
+    reha_dicom_ids ids = {0};
     uint8_t *bytes = NULL;
     size_t count = 0;
     reha_dicom *dicom = NULL;
     reha_status status = REHA_OK;
     REHA_TRY(reha_input_read(request->bytes, request->count, reha_json_string(request->json, "name", ""),
                              NULL, &input, err));
-    REHA_CHECK(wrap(request, &input, &bytes, &count, err));
+    (void)snprintf(ids.study_instance_uid, sizeof ids.study_instance_uid, "%s",
+                   reha_json_string(request->json, "study_uid", ""));
+    REHA_CHECK(reha_wrap_picture(&input, reha_json_number(request->json, "mm_per_px", 0.0), &ids, &bytes,
+                                 &count, err));
     REHA_CHECK(reha_dicom_open(bytes, count, NULL, &dicom, err));
     REHA_CHECK(describe(dicom, "wrapped", reha_json_string(request->json, "image_date", ""), reply, err));
     REHA_CHECK(sandbox_part(reply, "dicom", bytes, count, err));

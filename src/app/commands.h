@@ -32,6 +32,7 @@ extern const app_command app_backup;
 extern const app_command app_restore;
 extern const app_command app_erase;
 extern const app_command app_export;
+extern const app_command app_deidentify;
 
 int app_main(int argc, char **argv);
 

@@ -21,11 +21,14 @@
     X(STUDY_TIME, 0x00080030, 'T', 'M')                                                                      \
     X(ACCESSION_NUMBER, 0x00080050, 'S', 'H')                                                                \
     X(MODALITY, 0x00080060, 'C', 'S')                                                                        \
+    X(CONVERSION_TYPE, 0x00080064, 'C', 'S')                                                                 \
     X(MANUFACTURER, 0x00080070, 'L', 'O')                                                                    \
     X(REFERRING_PHYSICIAN_NAME, 0x00080090, 'P', 'N')                                                        \
     X(CODE_MEANING, 0x00080104, 'L', 'O')                                                                    \
     X(STUDY_DESCRIPTION, 0x00081030, 'L', 'O')                                                               \
     X(MANUFACTURER_MODEL_NAME, 0x00081090, 'L', 'O')                                                         \
+    X(REFERENCED_IMAGE_SEQUENCE, 0x00081140, 'S', 'Q')                                                       \
+    X(SOURCE_IMAGE_SEQUENCE, 0x00082112, 'S', 'Q')                                                           \
     X(ANATOMIC_REGION_SEQUENCE, 0x00082218, 'S', 'Q')                                                        \
     X(FRAME_TYPE, 0x00089007, 'C', 'S')                                                                      \
     X(PATIENT_NAME, 0x00100010, 'P', 'N')                                                                    \
@@ -58,6 +61,7 @@
     X(PHYSICAL_DELTA_X, 0x0018602C, 'F', 'D')                                                                \
     X(PHYSICAL_DELTA_Y, 0x0018602E, 'F', 'D')                                                                \
     X(EFFECTIVE_ECHO_TIME, 0x00189082, 'F', 'D')                                                             \
+    X(MR_TIMING_SEQUENCE, 0x00189112, 'S', 'Q')                                                              \
     X(MR_ECHO_SEQUENCE, 0x00189114, 'S', 'Q')                                                                \
     X(MR_IMAGE_FRAME_TYPE_SEQUENCE, 0x00189226, 'S', 'Q')                                                    \
     X(STUDY_INSTANCE_UID, 0x0020000D, 'U', 'I')                                                              \
@@ -73,6 +77,7 @@
     X(TEMPORAL_POSITION_IDENTIFIER, 0x00200100, 'I', 'S')                                                    \
     X(FRAME_ANATOMY_SEQUENCE, 0x00209071, 'S', 'Q')                                                          \
     X(FRAME_LATERALITY, 0x00209072, 'C', 'S')                                                                \
+    X(FRAME_CONTENT_SEQUENCE, 0x00209111, 'S', 'Q')                                                          \
     X(PLANE_POSITION_SEQUENCE, 0x00209113, 'S', 'Q')                                                         \
     X(PLANE_ORIENTATION_SEQUENCE, 0x00209116, 'S', 'Q')                                                      \
     X(SAMPLES_PER_PIXEL, 0x00280002, 'U', 'S')                                                               \
@@ -90,6 +95,7 @@
     X(PIXEL_PADDING_VALUE, 0x00280120, 'U', 'S')                                                             \
     X(PIXEL_PADDING_LIMIT, 0x00280121, 'U', 'S')                                                             \
     X(BURNED_IN_ANNOTATION, 0x00280301, 'C', 'S')                                                            \
+    X(RECOGNIZABLE_VISUAL_FEATURES, 0x00280302, 'C', 'S')                                                    \
     X(CALIBRATION_TYPE, 0x00280A02, 'C', 'S')                                                                \
     X(WINDOW_CENTER, 0x00281050, 'D', 'S')                                                                   \
     X(WINDOW_WIDTH, 0x00281051, 'D', 'S')                                                                    \
@@ -111,6 +117,7 @@
     X(PIXEL_MEASURES_SEQUENCE, 0x00289110, 'S', 'Q')                                                         \
     X(FRAME_VOI_LUT_SEQUENCE, 0x00289132, 'S', 'Q')                                                          \
     X(PIXEL_VALUE_TRANSFORMATION_SEQUENCE, 0x00289145, 'S', 'Q')                                             \
+    X(VIEW_CODE_SEQUENCE, 0x00540220, 'S', 'Q')                                                              \
     X(SHARED_FUNCTIONAL_GROUPS, 0x52009229, 'S', 'Q')                                                        \
     X(PER_FRAME_FUNCTIONAL_GROUPS, 0x52009230, 'S', 'Q')                                                     \
     X(EXTENDED_OFFSET_TABLE, 0x7FE00001, 'O', 'V')                                                           \

@@ -2,11 +2,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "web/assets.h"
-#include "base/listen.h"
 #include "web/send_priv.h"
 #include "web/watch_priv.h"
 

@@ -1,7 +1,7 @@
 #include "support.h"
 
-#include "base/memory.h"
 #include "base/listen.h"
+#include "base/memory.h"
 #include "web/route.h"
 #include "web/thumbs_priv.h"
 #include "web/watch_priv.h"

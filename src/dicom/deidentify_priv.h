@@ -99,4 +99,33 @@ void reha_deid_pixels_clear(deid_pixels *pixels);
 bool reha_deid_clean_stream(const char *transfer_syntax_uid, uint8_t *stream, size_t size_bytes,
                             uint32_t *cleared);
 
+#define REHA_DEID_SECONDARY_CAPTURE "1.2.840.10008.5.1.4.1.1.7" /* what stands for a class of nobody's */
+
+typedef struct deid_work { /* one file on its way */
+    const reha_dicom *dicom;
+    const reha_deid_options *options;
+    const uint8_t *file; /* as it came, for what has to stand for a missing UID */
+    size_t file_bytes;
+    deid_pixels pixels;
+    deid_out out;
+    bool *is_handled;   /* [nodes]: in the copy, or replaced by something there */
+    bool is_new_syntax; /* inflated or decoded: explicit little endian now */
+    long shift_days;
+    char patient_mac[REHA_DEID_TEXT_BYTES]; /* names the patient, or the study where no number does */
+    reha_deid_result *result;
+} deid_work;
+
+/* deidentify.c: the first element of the data set itself; NULL: none. */
+const reha_dcm_node *reha_deid_find(const reha_dicom *dicom, uint32_t tag);
+/* A value without the blanks around it; false if nothing is left, or `node` is NULL. */
+bool reha_deid_trim(const reha_dicom *dicom, const reha_dcm_node *node, const uint8_t **out,
+                    size_t *out_bytes);
+/* What stands for a UID: the same for the same one under one key. */
+void reha_deid_new_uid(const deid_work *w, const reha_dcm_node *node, uint32_t tag, char out[65]);
+
+/* deidentify_elements.c: all elements of a level by their rules. */
+void reha_deid_put_elements(deid_work *w, reha_dcm_scope scope, bool is_root);
+bool reha_deid_is_standard_uid(const uint8_t *text, size_t count);
+bool reha_deid_has_word(const reha_dicom *dicom, uint32_t tag, uint32_t value_idx, const char *word);
+
 #endif

@@ -82,7 +82,8 @@ static bool png_detects(reha_bytes in)
     return reha_bytes_starts(in, "\x89PNG\r\n\x1a\n", 8);
 }
 
-/* Reads the header, checks the size and tells libpng what rows we want. */
+/* Reads the header, checks the size and tells libpng what rows we want. The size comes first: libpng makes
+ * room for a row of whatever width, 16 GiB for 2^31 pixels. */
 static layout prepare(job *work)
 {
     png_structp png = work->png;
@@ -91,6 +92,10 @@ static layout prepare(job *work)
         .width_px = png_get_image_width(png, work->info),
         .height_px = png_get_image_height(png, work->info),
     };
+    work->status = reha_image_check_size(rows.width_px, rows.height_px, work->limits, work->err);
+    if (work->status != REHA_OK) {
+        return rows;
+    }
     const unsigned depth = png_get_bit_depth(png, work->info);
     const unsigned colour = png_get_color_type(png, work->info);
     work->facts->bits_stored = depth;
@@ -222,6 +227,9 @@ static void read_all(job *work)
     png_set_chunk_cache_max(work->png, CHUNKS_MAX);
     png_set_read_fn(work->png, work, on_read);
     const layout rows = prepare(work);
+    if (work->status != REHA_OK) {
+        return;
+    }
     const size_t row_bytes = png_get_rowbytes(work->png, work->info);
     const bool is_interlaced = png_get_interlace_type(work->png, work->info) != PNG_INTERLACE_NONE;
 

@@ -10,7 +10,6 @@
 
 enum { KEYED_BYTES_MAX = 1024 };
 
-static const char EXPLICIT_LITTLE[] = "1.2.840.10008.1.2.1";
 static const char IMPLICIT_LITTLE[] = "1.2.840.10008.1.2";
 static const char EXPLICIT_BIG[] = "1.2.840.10008.1.2.2";
 static const char DIRECTORY_CLASS[] = "1.2.840.10008.1.3.10";
@@ -123,34 +122,10 @@ static void name_patient(deid_work *w)
 /* Everything of it is ours: the standard asks for that (E.1.1, 7). */
 static void put_meta(deid_work *w)
 {
-    static const uint8_t preamble[128];
-    static const uint8_t version[2] = {0, 1};
     const char *class_uid = w->dicom->ids.sop_class_uid;
     const bool is_standard = reha_deid_is_standard_uid((const uint8_t *)class_uid, strlen(class_uid));
-    deid_out *out = &w->out;
-    const bool explicit_vr = out->explicit_vr;
-    const bool big_endian = out->big_endian;
-    reha_deid_put_bytes(out, preamble, sizeof preamble);
-    reha_deid_put_bytes(out, "DICM", 4);
-    out->explicit_vr = true;
-    out->big_endian = false;
-    reha_deid_put_header(out, 0x00020000u, "UL", 4);
-    const size_t length_at = out->length;
-    reha_deid_put_u32(out, 0);
-    reha_deid_put_value(out, 0x00020001u, "OB", version, sizeof version);
-    reha_deid_put_text(out, 0x00020002u, "UI", is_standard ? class_uid : REHA_DEID_SECONDARY_CAPTURE);
-    reha_deid_put_text(out, 0x00020003u, "UI", w->result->sop_uid);
-    reha_deid_put_text(out, TAG_TRANSFER_SYNTAX_UID, "UI",
-                       w->is_new_syntax ? EXPLICIT_LITTLE : w->dicom->syntax->uid);
-    reha_deid_put_text(out, 0x00020012u, "UI", REHA_IMPLEMENTATION_CLASS_UID);
-    reha_deid_put_text(out, 0x00020013u, "SH", "REHASCOPE");
-    if (out->status == REHA_OK) {
-        const size_t length = out->length - length_at - 4;
-        out->data[length_at] = (uint8_t)length;
-        out->data[length_at + 1] = (uint8_t)(length >> 8);
-    }
-    out->explicit_vr = explicit_vr;
-    out->big_endian = big_endian;
+    reha_dcm_put_meta(&w->out, is_standard ? class_uid : REHA_DEID_SECONDARY_CAPTURE, w->result->sop_uid,
+                      w->is_new_syntax ? NULL : w->dicom->syntax->uid);
 }
 
 static int compare_tags(const void *a, const void *b)
@@ -298,9 +273,9 @@ static reha_status write_copy(deid_work *w, reha_error *err)
     const char *syntax = dicom->syntax->uid;
     reha_deid_result *result = w->result;
     w->is_new_syntax = w->pixels.is_decoded || dicom->set.inflated != NULL;
-    w->out = (deid_out){.explicit_vr = w->is_new_syntax || strcmp(syntax, IMPLICIT_LITTLE) != 0,
-                        .big_endian = strcmp(syntax, EXPLICIT_BIG) == 0,
-                        .err = err};
+    w->out = (reha_dcm_writer){.is_implicit = !w->is_new_syntax && strcmp(syntax, IMPLICIT_LITTLE) == 0,
+                               .is_big_endian = strcmp(syntax, EXPLICIT_BIG) == 0,
+                               .err = err};
     w->is_handled = reha_alloc_zero(dicom->set.node_count > 0 ? dicom->set.node_count : 1, sizeof(bool));
     if (w->is_handled == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a copy");

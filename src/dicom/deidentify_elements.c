@@ -9,8 +9,7 @@
 #include <string.h>
 
 enum { NUMBER_VALUES_MAX_BYTES = 128, ITEMS_MAX = 0xFFFFFF };
-#define UNDEFINED_LENGTH 0xFFFFFFFFu
-#define NO_NODE          UINT32_MAX
+#define NO_NODE UINT32_MAX
 
 static const char METHOD[] = "Rehascope: what is known to be harmless is kept (PS3.15 E.1)";
 
@@ -93,7 +92,7 @@ static bool passes(const deid_work *w, const reha_dcm_node *node, const deid_rul
     if (rule->check == DEID_BINARY || rule->check == DEID_TABLE) {
         const size_t width = rule->check == DEID_TABLE ? (strcmp(vr, "OB") == 0 ? 1 : 2) : vr_width(vr);
         /* A table in another byte order than the copy's would have to be turned. */
-        return node->length > 0 && node->length % width == 0 && node->little_endian == !w->out.big_endian &&
+        return node->length > 0 && node->length % width == 0 && node->little_endian == !w->out.is_big_endian &&
                (rule->check == DEID_TABLE
                     ? strcmp(vr, "OW") == 0 || strcmp(vr, "OB") == 0 || node->length < 0xFFFF
                     : node->length <= NUMBER_VALUES_MAX_BYTES);
@@ -137,13 +136,13 @@ static void put_kept(deid_work *w, const reha_dcm_node *node, const deid_rule *r
         return;
     }
     if (!reha_deid_trim(w->dicom, node, &text, &count) && (node->length == 0 || rule->check < DEID_BINARY)) {
-        reha_deid_put_text(&w->out, rule->tag, vr, ""); /* that nothing was stated may have to be stated */
+        reha_dcm_put_text(&w->out, rule->tag, vr, ""); /* that nothing was stated may have to be stated */
     } else if (!passes(w, node, rule, vr)) {
         return;
     } else if (rule->check >= DEID_BINARY) {
-        reha_deid_put_value(&w->out, rule->tag, vr, bytes_of(w, node), node->length);
+        reha_dcm_put_value(&w->out, rule->tag, vr, bytes_of(w, node), node->length);
     } else { /* without what may stand between blanks and zeros behind it */
-        reha_deid_put_value(&w->out, rule->tag, vr, text, count);
+        reha_dcm_put_value(&w->out, rule->tag, vr, text, count);
     }
     mark(w, node, &w->result->kept);
 }
@@ -178,7 +177,7 @@ static void put_cleaned(deid_work *w, const reha_dcm_node *node, const deid_rule
         is_changed = is_changed || !is_known;
         at += value_bytes + 1;
     }
-    reha_deid_put_value(&w->out, rule->tag, rule->vr, clean, length);
+    reha_dcm_put_value(&w->out, rule->tag, rule->vr, clean, length);
     mark(w, node, is_changed ? &w->result->cleaned : &w->result->kept);
 }
 
@@ -186,14 +185,14 @@ static void put_uid(deid_work *w, const reha_dcm_node *node, const deid_rule *ru
 {
     char uid[65];
     reha_deid_new_uid(w, node, rule->tag, uid);
-    reha_deid_put_text(&w->out, rule->tag, "UI", uid);
+    reha_dcm_put_text(&w->out, rule->tag, "UI", uid);
     mark(w, node, &w->result->replaced);
 }
 
 static void put_empty(deid_work *w, const reha_dcm_node *node, const deid_rule *rule)
 {
     if (rule->is_required || (rule->action == DEID_EMPTY && node != NULL)) {
-        reha_deid_put_text(&w->out, rule->tag, rule->vr, "");
+        reha_dcm_put_text(&w->out, rule->tag, rule->vr, "");
         mark(w, node, &w->result->emptied);
     }
 }
@@ -211,7 +210,7 @@ static void put_date(deid_work *w, const reha_dcm_node *node, const deid_rule *r
         day[8] = '\0';
         if (reha_day_parse_compact(day, &days)) {
             reha_day_format_compact(days - w->shift_days, day);
-            reha_deid_put_text(&w->out, rule->tag, rule->vr, day);
+            reha_dcm_put_text(&w->out, rule->tag, rule->vr, day);
             mark(w, node, &w->result->cleaned);
             return;
         }
@@ -258,7 +257,7 @@ static void put_device(deid_work *w, const reha_dcm_node *node, const deid_rule 
     size_t count;
     if (w->options->keeps_device && node != NULL && vr_for(node, rule) != NULL &&
         reha_deid_trim(w->dicom, node, &text, &count) && is_device_text(w, text, count)) {
-        reha_deid_put_value(&w->out, rule->tag, rule->vr, text, count);
+        reha_dcm_put_value(&w->out, rule->tag, rule->vr, text, count);
         mark(w, node, &w->result->kept);
         return;
     }
@@ -282,13 +281,13 @@ static bool read_coded(const deid_work *w, reha_dcm_scope item, char code[17], c
     return true;
 }
 
-static void put_coded_item(deid_out *out, const char *code, const char *scheme, const char *meaning)
+static void put_coded_item(reha_dcm_writer *out, const char *code, const char *scheme, const char *meaning)
 {
-    reha_deid_put_mark(out, TAG_ITEM, UNDEFINED_LENGTH);
-    reha_deid_put_text(out, 0x00080100u, "SH", code);
-    reha_deid_put_text(out, 0x00080102u, "SH", scheme);
-    reha_deid_put_text(out, TAG_CODE_MEANING, "LO", meaning);
-    reha_deid_put_mark(out, 0xFFFEE00Du, 0);
+    reha_dcm_put_mark(out, TAG_ITEM, REHA_DCM_UNDEFINED_LENGTH);
+    reha_dcm_put_text(out, 0x00080100u, "SH", code);
+    reha_dcm_put_text(out, 0x00080102u, "SH", scheme);
+    reha_dcm_put_text(out, TAG_CODE_MEANING, "LO", meaning);
+    reha_dcm_put_mark(out, 0xFFFEE00Du, 0);
 }
 
 static void put_coded(deid_work *w, const reha_dcm_node *node, const deid_rule *rule)
@@ -300,9 +299,9 @@ static void put_coded(deid_work *w, const reha_dcm_node *node, const deid_rule *
     if (!reha_dcm_item(&w->dicom->set, node, 0, &item) || !read_coded(w, item, code, scheme, meaning)) {
         return;
     }
-    reha_deid_put_header(&w->out, rule->tag, "SQ", UNDEFINED_LENGTH);
+    reha_dcm_put_header(&w->out, rule->tag, "SQ", REHA_DCM_UNDEFINED_LENGTH);
     put_coded_item(&w->out, code, scheme, meaning);
-    reha_deid_put_mark(&w->out, TAG_SEQUENCE_END, 0);
+    reha_dcm_put_mark(&w->out, TAG_SEQUENCE_END, 0);
     mark(w, node, &w->result->cleaned);
     for (uint32_t i = item.first_idx; i < item.end_idx; i = w->dicom->set.nodes[i].end_idx) {
         const reha_dcm_node *part = &w->dicom->set.nodes[i];
@@ -328,13 +327,13 @@ static bool is_clean(const deid_work *w)
 static void put_marks(deid_work *w, const deid_rule *rule)
 {
     if (rule->tag == 0x00120062u) {
-        reha_deid_put_text(&w->out, rule->tag, "CS", "YES");
+        reha_dcm_put_text(&w->out, rule->tag, "CS", "YES");
     } else if (rule->tag == 0x00120063u) {
-        reha_deid_put_text(&w->out, rule->tag, "LO", METHOD);
+        reha_dcm_put_text(&w->out, rule->tag, "LO", METHOD);
     } else if (rule->tag == 0x00280303u) {
-        reha_deid_put_text(&w->out, rule->tag, "CS", w->options->shifts_dates ? "MODIFIED" : "REMOVED");
+        reha_dcm_put_text(&w->out, rule->tag, "CS", w->options->shifts_dates ? "MODIFIED" : "REMOVED");
     } else {
-        reha_deid_put_header(&w->out, rule->tag, "SQ", UNDEFINED_LENGTH);
+        reha_dcm_put_header(&w->out, rule->tag, "SQ", REHA_DCM_UNDEFINED_LENGTH);
         put_coded_item(&w->out, "113100", "DCM", "Basic Application Confidentiality Profile");
         if (is_clean(w)) {
             put_coded_item(&w->out, "113101", "DCM", "Clean Pixel Data Option");
@@ -343,7 +342,7 @@ static void put_marks(deid_work *w, const deid_rule *rule)
             put_coded_item(&w->out, "113107", "DCM",
                            "Retain Longitudinal Temporal Information Modified Dates Option");
         }
-        reha_deid_put_mark(&w->out, TAG_SEQUENCE_END, 0);
+        reha_dcm_put_mark(&w->out, TAG_SEQUENCE_END, 0);
     }
 }
 
@@ -358,17 +357,17 @@ static bool put_changed(deid_work *w, const reha_dcm_node *node, const deid_rule
         return true; /* nobody knows: within the regions there may be text, too */
     }
     if (is_burned_in && is_clean(w)) {
-        reha_deid_put_text(&w->out, rule->tag, "CS", "NO");
+        reha_dcm_put_text(&w->out, rule->tag, "CS", "NO");
     } else if (rule->tag == TAG_SOP_CLASS_UID &&
                !reha_deid_is_standard_uid((const uint8_t *)w->dicom->ids.sop_class_uid,
                                           strlen(w->dicom->ids.sop_class_uid))) {
-        reha_deid_put_text(&w->out, rule->tag, "UI", REHA_DEID_SECONDARY_CAPTURE);
+        reha_dcm_put_text(&w->out, rule->tag, "UI", REHA_DEID_SECONDARY_CAPTURE);
     } else if (!pixels->is_decoded) {
         return false;
     } else if (rule->tag == TAG_PHOTOMETRIC_INTERPRETATION && pixels->colour == REHA_DCM_RGB) {
-        reha_deid_put_text(&w->out, rule->tag, "CS", "RGB");
+        reha_dcm_put_text(&w->out, rule->tag, "CS", "RGB");
     } else if (rule->tag == TAG_PHOTOMETRIC_INTERPRETATION && pixels->colour == REHA_DCM_YBR) {
-        reha_deid_put_text(&w->out, rule->tag, "CS", "YBR_FULL");
+        reha_dcm_put_text(&w->out, rule->tag, "CS", "YBR_FULL");
     } else {
         const struct {
             uint32_t tag;
@@ -379,8 +378,8 @@ static bool put_changed(deid_work *w, const reha_dcm_node *node, const deid_rule
                        {TAG_HIGH_BIT, pixels->high_bit}};
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
             if (numbers[i].tag == rule->tag && (i > 0 || w->dicom->layout.samples > 1)) {
-                reha_deid_put_header(&w->out, rule->tag, "US", 2);
-                reha_deid_put_u16(&w->out, numbers[i].value);
+                reha_dcm_put_header(&w->out, rule->tag, "US", 2);
+                reha_dcm_put_u16(&w->out, numbers[i].value);
                 mark(w, node, &w->result->kept);
                 return true;
             }
@@ -401,14 +400,14 @@ static void put_sequence(deid_work *w, const reha_dcm_node *node, const deid_rul
     if (!has_items || !(is_vr(node->vr, "SQ") || is_vr(node->vr, "UN"))) {
         return; /* also what an unknown encoding hides: bytes that were not understood are not passed on */
     }
-    reha_deid_put_header(&w->out, rule->tag, "SQ", UNDEFINED_LENGTH);
+    reha_dcm_put_header(&w->out, rule->tag, "SQ", REHA_DCM_UNDEFINED_LENGTH);
     mark(w, node, &w->result->kept);
     for (uint32_t i = self + 1; i < node->end_idx; i = set->nodes[i].end_idx) {
-        reha_deid_put_mark(&w->out, TAG_ITEM, UNDEFINED_LENGTH);
+        reha_dcm_put_mark(&w->out, TAG_ITEM, REHA_DCM_UNDEFINED_LENGTH);
         reha_deid_put_elements(w, (reha_dcm_scope){i + 1, set->nodes[i].end_idx}, false);
-        reha_deid_put_mark(&w->out, 0xFFFEE00Du, 0);
+        reha_dcm_put_mark(&w->out, 0xFFFEE00Du, 0);
     }
-    reha_deid_put_mark(&w->out, TAG_SEQUENCE_END, 0);
+    reha_dcm_put_mark(&w->out, TAG_SEQUENCE_END, 0);
 }
 
 static void put_by_rule(deid_work *w, const reha_dcm_node *node, const deid_rule *rule, bool is_root)
@@ -444,7 +443,7 @@ static void put_by_rule(deid_work *w, const reha_dcm_node *node, const deid_rule
         put_empty(w, node, rule);
         break;
     case DEID_DUMMY:
-        reha_deid_put_text(&w->out, rule->tag, rule->vr, w->result->pseudonym);
+        reha_dcm_put_text(&w->out, rule->tag, rule->vr, w->result->pseudonym);
         mark(w, node, &w->result->replaced);
         break;
     case DEID_DATE:

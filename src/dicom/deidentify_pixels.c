@@ -384,23 +384,23 @@ reha_status reha_deid_prepare_pixels(const reha_dicom *dicom, const reha_deid_op
     return clean_frames(dicom, out, err);
 }
 
-static void put_native(deid_out *out, const reha_dicom *dicom, const deid_pixels *pixels)
+static void put_native(reha_dcm_writer *out, const reha_dicom *dicom, const deid_pixels *pixels)
 {
     /* In big endian files the byte order of OW depends on an even length: what had none was no words. */
     const bool is_bytes = pixels->is_decoded
                               ? pixels->bits_allocated <= 8
                               : dicom->pixels->vr == REHA_VR('O', 'B') ||
                                     (!dicom->pixels->little_endian && dicom->pixels->length % 2 != 0);
-    const bool is_swapped = out->big_endian && !is_bytes && pixels->size_bytes % 2 != 0;
+    const bool is_swapped = out->is_big_endian && !is_bytes && pixels->size_bytes % 2 != 0;
     /* In swapped words the last sample lies in the byte behind. */
     const size_t count = pixels->size_bytes + (is_swapped ? 1 : 0);
     const uint8_t zero = 0;
-    reha_deid_put_header(out, TAG_PIXEL_DATA, is_bytes ? "OB" : "OW", (uint32_t)(count + count % 2));
-    reha_deid_put_bytes(out, pixels->data, count);
-    reha_deid_put_bytes(out, &zero, count % 2);
+    reha_dcm_put_header(out, TAG_PIXEL_DATA, is_bytes ? "OB" : "OW", (uint32_t)(count + count % 2));
+    reha_dcm_put_bytes(out, pixels->data, count);
+    reha_dcm_put_bytes(out, &zero, count % 2);
 }
 
-void reha_deid_put_pixels(deid_out *out, const reha_dicom *dicom, const deid_pixels *pixels)
+void reha_deid_put_pixels(reha_dcm_writer *out, const reha_dicom *dicom, const deid_pixels *pixels)
 {
     const reha_dcm_dataset *set = &dicom->set;
     const uint8_t zero = 0;
@@ -410,25 +410,25 @@ void reha_deid_put_pixels(deid_out *out, const reha_dicom *dicom, const deid_pix
         put_native(out, dicom, pixels);
         return;
     }
-    reha_deid_put_header(out, TAG_PIXEL_DATA, "OB", 0xFFFFFFFFu);
+    reha_dcm_put_header(out, TAG_PIXEL_DATA, "OB", REHA_DCM_UNDEFINED_LENGTH);
     const uint32_t frames = dicom->layout.frames;
     const bool has_table =
         set->offset_table.length == 4 * (size_t)frames; /* written anew: the same, or right */
-    reha_deid_put_mark(out, TAG_ITEM, has_table ? 4 * frames : 0);
+    reha_dcm_put_mark(out, TAG_ITEM, has_table ? 4 * frames : 0);
     for (uint32_t frame = 0; has_table && frame < frames; frame++) {
-        reha_deid_put_u32(out, offset);
+        reha_dcm_put_u32(out, offset);
         for (size_t f = dicom->frame_fragments[frame]; f < dicom->frame_fragments[frame + 1]; f++) {
             offset += 8 + (uint32_t)(set->fragments[f].length + set->fragments[f].length % 2);
         }
     }
     for (size_t f = 0; f < set->fragment_count; f++) {
         const size_t length = set->fragments[f].length;
-        reha_deid_put_mark(out, TAG_ITEM, (uint32_t)(length + length % 2));
-        reha_deid_put_bytes(out, pixels->fragments + at, length);
-        reha_deid_put_bytes(out, &zero, length % 2);
+        reha_dcm_put_mark(out, TAG_ITEM, (uint32_t)(length + length % 2));
+        reha_dcm_put_bytes(out, pixels->fragments + at, length);
+        reha_dcm_put_bytes(out, &zero, length % 2);
         at += length;
     }
-    reha_deid_put_mark(out, TAG_SEQUENCE_END, 0);
+    reha_dcm_put_mark(out, TAG_SEQUENCE_END, 0);
 }
 
 void reha_deid_pixels_clear(deid_pixels *pixels)

@@ -1,9 +1,10 @@
-/* What the files of de-identification share: rules, the writer of copies, pixels. */
+/* What the files of de-identification share: rules, elements, pixels. */
 #ifndef REHA_DICOM_DEIDENTIFY_PRIV_H
 #define REHA_DICOM_DEIDENTIFY_PRIV_H
 
 #include "dicom/deidentify.h"
 #include "dicom/dicom_priv.h"
+#include "dicom/element_priv.h"
 
 /* The standard's actions (PS3.15 table E.1-1a) for what is on the list; everything else is X. */
 typedef enum deid_action {
@@ -53,25 +54,6 @@ bool reha_deid_is_image_class(const char *uid);
 /* Ultrasound, secondary capture and photographs: their pixels often hold names. */
 bool reha_deid_is_risky_class(const char *uid);
 
-/* Appends elements in the copy's encoding. The first failure sticks. */
-typedef struct deid_out {
-    uint8_t *data;
-    size_t length;
-    size_t capacity;
-    bool explicit_vr;
-    bool big_endian;
-    reha_status status;
-    reha_error *err;
-} deid_out;
-
-void reha_deid_put_bytes(deid_out *out, const void *bytes, size_t count);
-void reha_deid_put_u16(deid_out *out, uint32_t value);
-void reha_deid_put_u32(deid_out *out, uint32_t value);
-void reha_deid_put_header(deid_out *out, uint32_t tag, const char *vr, uint32_t length);
-void reha_deid_put_value(deid_out *out, uint32_t tag, const char *vr, const void *bytes, size_t count);
-void reha_deid_put_text(deid_out *out, uint32_t tag, const char *vr, const char *text);
-void reha_deid_put_mark(deid_out *out, uint32_t tag, uint32_t length); /* item and delimiters */
-
 /* The pixel data of the copy, ready before its other elements are written. */
 typedef struct deid_pixels {
     uint8_t *owned;      /* NULL: those of the file, unchanged */
@@ -91,7 +73,7 @@ typedef struct deid_pixels {
 
 REHA_MUST_USE reha_status reha_deid_prepare_pixels(const reha_dicom *dicom, const reha_deid_options *options,
                                                    deid_pixels *out, reha_error *err);
-void reha_deid_put_pixels(deid_out *out, const reha_dicom *dicom, const deid_pixels *pixels);
+void reha_deid_put_pixels(reha_dcm_writer *out, const reha_dicom *dicom, const deid_pixels *pixels);
 void reha_deid_pixels_clear(deid_pixels *pixels);
 
 /* Fills comments, application segments and what lies behind the end of a compressed frame with zeros.
@@ -107,9 +89,9 @@ typedef struct deid_work { /* one file on its way */
     const uint8_t *file; /* as it came, for what has to stand for a missing UID */
     size_t file_bytes;
     deid_pixels pixels;
-    deid_out out;
-    bool *is_handled;   /* [nodes]: in the copy, or replaced by something there */
-    bool is_new_syntax; /* inflated or decoded: explicit little endian now */
+    reha_dcm_writer out; /* in the encoding of the copy */
+    bool *is_handled;    /* [nodes]: in the copy, or replaced by something there */
+    bool is_new_syntax;  /* inflated or decoded: explicit little endian now */
     long shift_days;
     char patient_mac[REHA_DEID_TEXT_BYTES]; /* names the patient, or the study where no number does */
     reha_deid_result *result;

@@ -148,7 +148,7 @@ reha_status reha_dicom_write_pdf(const reha_dicom_object *object, const char *ti
     if (pdf_bytes == 0 || pdf_bytes > UINT32_MAX - 2) {
         return reha_fail(err, REHA_E_LIMIT, "a PDF of %zu bytes is too large for a DICOM object", pdf_bytes);
     }
-    reha_dcm_put_meta(&w, CLASS_PDF, object->instance_uid);
+    reha_dcm_put_meta(&w, CLASS_PDF, object->instance_uid, NULL);
     reha_dcm_put_object_head(&w, object, CLASS_PDF, "DOC");
     reha_dcm_put_object_patient(&w, object);
     reha_dcm_put_object_place(&w, object);
@@ -195,7 +195,7 @@ reha_status reha_dicom_write_capture(const reha_dicom_object *object, const char
         return reha_fail(err, REHA_E_LIMIT, "a picture of %u x %u px is too large for a DICOM object",
                          width_px, height_px);
     }
-    reha_dcm_put_meta(&w, CLASS_CAPTURE, object->instance_uid);
+    reha_dcm_put_meta(&w, CLASS_CAPTURE, object->instance_uid, NULL);
     reha_dcm_put_object_head(&w, object, CLASS_CAPTURE, "OT");
     reha_dcm_put_words(&w, 0x00082111u, "ST", description, ST_CHARS);
     reha_dcm_put_sources(&w, 0x00082112u, object);

@@ -46,14 +46,18 @@ void reha_dcm_put_bytes(reha_dcm_writer *w, const void *bytes, size_t count)
 
 void reha_dcm_put_u16(reha_dcm_writer *w, uint16_t value)
 {
-    const uint8_t bytes[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
+    const uint8_t low = (uint8_t)value;
+    const uint8_t high = (uint8_t)(value >> 8);
+    const uint8_t bytes[2] = {w->is_big_endian ? high : low, w->is_big_endian ? low : high};
     reha_dcm_put_bytes(w, bytes, sizeof(bytes));
 }
 
 void reha_dcm_put_u32(reha_dcm_writer *w, uint32_t value)
 {
-    reha_dcm_put_u16(w, (uint16_t)value);
-    reha_dcm_put_u16(w, (uint16_t)(value >> 16));
+    const uint16_t low = (uint16_t)value;
+    const uint16_t high = (uint16_t)(value >> 16);
+    reha_dcm_put_u16(w, w->is_big_endian ? high : low);
+    reha_dcm_put_u16(w, w->is_big_endian ? low : high);
 }
 
 static bool has_long_length(const char *vr)
@@ -73,8 +77,18 @@ static void put_tag(reha_dcm_writer *w, uint32_t tag)
     reha_dcm_put_u16(w, (uint16_t)tag);
 }
 
+void reha_dcm_put_mark(reha_dcm_writer *w, uint32_t tag, uint32_t length)
+{
+    put_tag(w, tag);
+    reha_dcm_put_u32(w, length);
+}
+
 void reha_dcm_put_header(reha_dcm_writer *w, uint32_t tag, const char *vr, uint32_t length)
 {
+    if (w->is_implicit) {
+        reha_dcm_put_mark(w, tag, length);
+        return;
+    }
     put_tag(w, tag);
     reha_dcm_put_bytes(w, vr, 2);
     if (has_long_length(vr)) {
@@ -97,6 +111,14 @@ void reha_dcm_put_value_u32(reha_dcm_writer *w, uint32_t tag, uint32_t value)
     reha_dcm_put_u32(w, value);
 }
 
+void reha_dcm_put_value(reha_dcm_writer *w, uint32_t tag, const char *vr, const void *bytes, size_t count)
+{
+    const bool has_text = strcmp(vr, "UI") != 0 && strcmp(vr, "OB") != 0;
+    reha_dcm_put_header(w, tag, vr, (uint32_t)(count + count % 2));
+    reha_dcm_put_bytes(w, bytes, count);
+    reha_dcm_put_bytes(w, has_text ? " " : "", count % 2);
+}
+
 void reha_dcm_put_text(reha_dcm_writer *w, uint32_t tag, const char *vr, const char *text)
 {
     const size_t length = strlen(text);
@@ -104,12 +126,7 @@ void reha_dcm_put_text(reha_dcm_writer *w, uint32_t tag, const char *vr, const c
         reha_dcm_write_failed(w, REHA_E_ARG, "a text is too long for its DICOM attribute");
         return;
     }
-    reha_dcm_put_header(w, tag, vr, (uint32_t)(length + length % 2));
-    reha_dcm_put_bytes(w, text, length);
-    if (length % 2 != 0) {
-        /* UIDs end with NUL, texts with a blank */
-        reha_dcm_put_bytes(w, strcmp(vr, "UI") == 0 ? "" : " ", 1);
-    }
+    reha_dcm_put_value(w, tag, vr, text, length);
 }
 
 static bool begins_character(char byte)
@@ -196,8 +213,7 @@ size_t reha_dcm_open_sequence(reha_dcm_writer *w, uint32_t tag)
 
 size_t reha_dcm_open_item(reha_dcm_writer *w)
 {
-    put_tag(w, TAG_ITEM);
-    reha_dcm_put_u32(w, 0);
+    reha_dcm_put_mark(w, TAG_ITEM, 0);
     return w->length;
 }
 
@@ -216,20 +232,25 @@ void reha_dcm_close(reha_dcm_writer *w, size_t opened)
     }
 }
 
-void reha_dcm_put_meta(reha_dcm_writer *w, const char *class_uid, const char *instance_uid)
+void reha_dcm_put_meta(reha_dcm_writer *w, const char *class_uid, const char *instance_uid,
+                       const char *syntax_uid)
 {
     static const uint8_t preamble[128];
     static const uint8_t version[2] = {0, 1};
+    const bool is_implicit = w->is_implicit;
+    const bool is_big_endian = w->is_big_endian;
     reha_dcm_put_bytes(w, preamble, sizeof(preamble));
     reha_dcm_put_bytes(w, "DICM", 4);
+    w->is_implicit = w->is_big_endian = false; /* whatever the data set is (PS3.10 7.1) */
     reha_dcm_put_value_u32(w, 0x00020000u, 0);
     const size_t opened = w->length; /* the group's length is of the same form as a sequence's */
-    reha_dcm_put_header(w, 0x00020001u, "OB", sizeof(version));
-    reha_dcm_put_bytes(w, version, sizeof(version));
+    reha_dcm_put_value(w, 0x00020001u, "OB", version, sizeof(version));
     reha_dcm_put_text(w, 0x00020002u, "UI", class_uid);
     reha_dcm_put_text(w, 0x00020003u, "UI", instance_uid);
-    reha_dcm_put_text(w, TAG_TRANSFER_SYNTAX_UID, "UI", EXPLICIT_LITTLE);
+    reha_dcm_put_text(w, TAG_TRANSFER_SYNTAX_UID, "UI", syntax_uid != NULL ? syntax_uid : EXPLICIT_LITTLE);
     reha_dcm_put_text(w, 0x00020012u, "UI", REHA_IMPLEMENTATION_CLASS_UID);
     reha_dcm_put_text(w, 0x00020013u, "SH", "REHASCOPE");
     reha_dcm_close(w, opened);
+    w->is_implicit = is_implicit;
+    w->is_big_endian = is_big_endian;
 }

@@ -325,7 +325,7 @@ reha_status reha_sr_encode(reha_sr *sr, const reha_sr_document *document, uint8_
     if (sr->depth != 0 || (document->verifier_name != NULL && document->completeness != NULL)) {
         return reha_fail(err, REHA_E_INTERNAL, "a structured report is verified before it is complete");
     }
-    reha_dcm_put_meta(&w, CLASS_COMPREHENSIVE_SR, document->object->instance_uid);
+    reha_dcm_put_meta(&w, CLASS_COMPREHENSIVE_SR, document->object->instance_uid, NULL);
     reha_dcm_put_object_head(&w, document->object, CLASS_COMPREHENSIVE_SR, "SR");
     reha_dcm_close(&w, reha_dcm_open_sequence(&w, 0x00081111u)); /* of no performed procedure step */
     reha_dcm_put_object_patient(&w, document->object);

@@ -291,7 +291,7 @@ reha_status reha_dicom_write_image(const reha_dicom_image *image, uint8_t **out,
     *out_bytes = 0;
     REHA_TRY(check(image, err));
     REHA_TRY(complete_ids(image, &ids, err));
-    reha_dcm_put_meta(&w, ids.sop_class_uid, ids.sop_instance_uid);
+    reha_dcm_put_meta(&w, ids.sop_class_uid, ids.sop_instance_uid, NULL);
     put_identification(&w, image, &ids);
     put_pixel_module(&w, image);
     put_pixels(&w, image);

@@ -12,18 +12,23 @@ double reha_clock_ms(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec * 1e-6;
 }
 
-void reha_clock_timestamp(char out[REHA_TIMESTAMP_BYTES])
+void reha_timestamp_of(int64_t unix_s, int milliseconds, char out[REHA_TIMESTAMP_BYTES])
 {
-    struct timespec now;
+    const time_t at = (time_t)unix_s;
     struct tm parts;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (gmtime_r(&now.tv_sec, &parts) == NULL) {
-        out[0] = '\0';
+    out[0] = '\0';
+    if (gmtime_r(&at, &parts) == NULL) {
         return;
     }
     const size_t length = strftime(out, REHA_TIMESTAMP_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(out + length, REHA_TIMESTAMP_BYTES - length, ".%03dZ",
-                   (int)(now.tv_nsec / 1000000) % 1000);
+    (void)snprintf(out + length, REHA_TIMESTAMP_BYTES - length, ".%03dZ", milliseconds % 1000);
+}
+
+void reha_clock_timestamp(char out[REHA_TIMESTAMP_BYTES])
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    reha_timestamp_of(now.tv_sec, (int)(now.tv_nsec / 1000000), out);
 }
 
 long reha_days_from_civil(int year, int month, int day)

@@ -4,11 +4,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 double reha_clock_ms(void); /* monotonic */
 enum { REHA_TIMESTAMP_BYTES = 25 };
 /* UTC now as "2026-01-31T12:34:56.789Z". */
 void reha_clock_timestamp(char out[REHA_TIMESTAMP_BYTES]);
+/* The same of any time, in seconds since 1970; "" beyond what the system's calendar knows. */
+void reha_timestamp_of(int64_t unix_s, int milliseconds, char out[REHA_TIMESTAMP_BYTES]);
 
 /* Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's algorithm). */
 long reha_days_from_civil(int year, int month, int day);

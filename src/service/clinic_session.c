@@ -49,14 +49,6 @@ bool reha_clinic_csrf_fits(const char *token, const char *csrf)
     return reha_equal_constant_time(right, csrf, sizeof right - 1);
 }
 
-static void timestamp_of(int64_t unix_s, char out[REHA_TIMESTAMP_BYTES])
-{
-    const time_t at = (time_t)unix_s;
-    struct tm parts;
-    (void)gmtime_r(&at, &parts);
-    (void)strftime(out, REHA_TIMESTAMP_BYTES, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
-}
-
 static int64_t ends_at(const reha_clinic *clinic, int64_t created_s, int64_t seen_s)
 {
     const int64_t by_idle = seen_s + (int64_t)(clinic->limits.session_idle_min * SECONDS_PER_MINUTE);
@@ -79,7 +71,7 @@ static reha_status session_json(reha_store *store, const char *user_id, const ch
         }
     }
     make_csrf(token, csrf);
-    timestamp_of(expires_s, expires);
+    reha_timestamp_of(expires_s, 0, expires);
     *out = json_pack("{s:o, s:o, s:s, s:s}", "user", user, "permissions", may, "csrf", csrf, "expires_at",
                      expires);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a session");

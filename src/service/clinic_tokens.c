@@ -28,22 +28,14 @@ static int64_t integer_of(const json_t *row, const char *key)
     return json_integer_value(json_object_get(row, key));
 }
 
-static void timestamp_of(int64_t unix_s, char out[REHA_TIMESTAMP_BYTES])
-{
-    const time_t at = (time_t)unix_s;
-    struct tm parts;
-    (void)gmtime_r(&at, &parts);
-    (void)strftime(out, REHA_TIMESTAMP_BYTES, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
-}
-
 /* The times of the table as all records tell them. */
 static void tell_times(json_t *token)
 {
     char text[REHA_TIMESTAMP_BYTES];
     const int64_t expires_s = integer_of(token, "expires_s");
-    timestamp_of(expires_s, text);
+    reha_timestamp_of(expires_s, 0, text);
     (void)json_object_set_new(token, "expires_at", json_string(text));
-    timestamp_of(integer_of(token, "used_s"), text);
+    reha_timestamp_of(integer_of(token, "used_s"), 0, text);
     const bool was_used = json_is_integer(json_object_get(token, "used_s"));
     (void)json_object_set_new(token, "last_used_at", was_used ? json_string(text) : json_null());
     (void)json_object_set_new(

@@ -1,6 +1,8 @@
 /* What a search wants, against resources as they are given out. */
 #include "web/fhir_priv.h"
 
+#include "base/clock.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +71,18 @@ static bool fits_word(const char *own, const char *wanted)
     return fits;
 }
 
+/* Texts of one form, that compare as times do: "ge" and its like (FHIR R4, search, 3.1.1.4.2). */
+static bool lies_as_wanted(const char *own, const char *prefix, const char *low, const char *high)
+{
+    const bool is_after = strcmp(own, high) > 0;
+    const bool is_before = strcmp(own, low) < 0;
+    return strcmp(prefix, "gt") == 0   ? is_after
+           : strcmp(prefix, "ge") == 0 ? !is_before
+           : strcmp(prefix, "lt") == 0 ? is_before
+           : strcmp(prefix, "le") == 0 ? !is_after
+                                       : !is_after && !is_before;
+}
+
 /* A day, month or year with its prefix, as the span of days that it is. */
 typedef struct span {
     char prefix[3];
@@ -118,34 +132,15 @@ static bool fits_date(const char *day, const span *wanted)
 {
     char own[11];
     (void)snprintf(own, sizeof own, "%.10s", day);
-    if (strlen(own) != 10) {
-        return false;
-    }
-    const bool is_after = strcmp(own, wanted->high) > 0;
-    const bool is_before = strcmp(own, wanted->low) < 0;
-    return strcmp(wanted->prefix, "gt") == 0   ? is_after
-           : strcmp(wanted->prefix, "ge") == 0 ? !is_before
-           : strcmp(wanted->prefix, "lt") == 0 ? is_before
-           : strcmp(wanted->prefix, "le") == 0 ? !is_after
-                                               : !is_after && !is_before;
+    return strlen(own) == 10 && lies_as_wanted(own, wanted->prefix, wanted->low, wanted->high);
 }
 
 /* The span of time that a day, minute or second with its zone is, as our records write times: such texts
  * compare. */
 typedef struct instants {
     char prefix[3];
-    char low[32], high[32];
+    char low[REHA_TIMESTAMP_BYTES], high[REHA_TIMESTAMP_BYTES];
 } instants;
-
-static void write_instant(int64_t unix_s, const char *milliseconds, char out[32])
-{
-    const time_t at = (time_t)unix_s;
-    struct tm parts;
-    char text[24];
-    (void)gmtime_r(&at, &parts);
-    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    (void)snprintf(out, 32, "%s.%sZ", text, milliseconds);
-}
 
 /* Seconds east of UTC of "Z", "+01:00", "-05:30". */
 static bool read_zone(const char *text, int64_t *out)
@@ -209,23 +204,14 @@ static reha_status read_instants(const char *text, instants *out, reha_error *er
     parts.tm_year -= 1900;
     parts.tm_mon -= 1;
     const int64_t low_s = (int64_t)timegm(&parts) - east_s;
-    write_instant(low_s, "000", out->low);
-    write_instant(low_s + length_s - 1, "999", out->high);
+    reha_timestamp_of(low_s, 0, out->low);
+    reha_timestamp_of(low_s + length_s - 1, 999, out->high);
     return REHA_OK;
 }
 
 static bool fits_instants(const char *own, const instants *wanted)
 {
-    if (own[0] == '\0') {
-        return false;
-    }
-    const bool is_after = strcmp(own, wanted->high) > 0;
-    const bool is_before = strcmp(own, wanted->low) < 0;
-    return strcmp(wanted->prefix, "gt") == 0   ? is_after
-           : strcmp(wanted->prefix, "ge") == 0 ? !is_before
-           : strcmp(wanted->prefix, "lt") == 0 ? is_before
-           : strcmp(wanted->prefix, "le") == 0 ? !is_after
-                                               : !is_after && !is_before;
+    return own[0] != '\0' && lies_as_wanted(own, wanted->prefix, wanted->low, wanted->high);
 }
 
 /* Whether a record that changed then is one of those that the search wants by time. */

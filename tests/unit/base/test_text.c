@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -48,6 +49,25 @@ static void test_hashes(void **state)
     assert_true(reha_hash64_text("a") == 0xaf63dc4c8601ec8cULL);
     assert_true(reha_hash64_text("foobar") == 0x85944171f73967e8ULL);
     assert_true(reha_hash64(reha_hash64_text("foo"), "bar", 3) == reha_hash64_text("foobar"));
+}
+
+static void test_timestamps(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t unix_s;
+        int milliseconds;
+        const char *text;
+    } cases[] = {{0, 0, "1970-01-01T00:00:00.000Z"},
+                 {951782399, 999, "2000-02-28T23:59:59.999Z"},
+                 {951782400, 7, "2000-02-29T00:00:00.007Z"},
+                 {-1, 0, "1969-12-31T23:59:59.000Z"},
+                 {INT64_MAX, 0, ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char out[REHA_TIMESTAMP_BYTES];
+        reha_timestamp_of(cases[i].unix_s, cases[i].milliseconds, out);
+        assert_string_equal(out, cases[i].text);
+    }
 }
 
 static void test_base64(void **state)
@@ -141,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_growing),
                                        cmocka_unit_test(test_html_is_escaped),
                                        cmocka_unit_test(test_hashes),
+                                       cmocka_unit_test(test_timestamps),
                                        cmocka_unit_test(test_base64),
                                        cmocka_unit_test(test_memory_failure_is_reported_once_at_the_end),
                                        cmocka_unit_test(test_numbers),

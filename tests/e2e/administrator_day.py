@@ -10,9 +10,7 @@ import struct
 import sys
 import time
 
-from clinic_client import Client
-
-PASSWORD = "correct horse battery"
+from clinic_client import PASSWORD, Client
 
 
 def one_time_code(secret, at):

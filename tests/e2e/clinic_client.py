@@ -4,6 +4,19 @@ import json
 import time
 import urllib.parse
 
+PASSWORD = "correct horse battery"
+
+
+def first_people(address):
+    """An administrator and the physiotherapist Petra of a new clinic, both signed in."""
+    admin = Client(address)
+    admin.ask("POST", "/setup", {"name": "admin", "display_name": "Admin", "password": PASSWORD})
+    admin.sign_in("admin", PASSWORD)
+    admin.ask("POST", "/users", {"name": "petra", "display_name": "Petra P.", "password": PASSWORD, "role": "physiotherapist"})
+    petra = Client(address)
+    petra.sign_in("petra", PASSWORD)
+    return admin, petra
+
 
 class Client:
     def __init__(self, address):

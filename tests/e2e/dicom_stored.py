@@ -4,16 +4,10 @@ import os
 import sys
 
 import dicom_wire as wire
-from clinic_client import Client
+from clinic_client import first_people
 
-PASSWORD = "correct horse battery"
 address, folder = sys.argv[1:3]
-admin = Client(address)
-admin.ask("POST", "/setup", {"name": "admin", "display_name": "A", "password": PASSWORD, "clinic_name": "North"})
-admin.sign_in("admin", PASSWORD)
-admin.ask("POST", "/users", {"name": "petra", "display_name": "P", "password": PASSWORD, "role": "physiotherapist"})
-petra = Client(address)
-petra.sign_in("petra", PASSWORD)
+admin, petra = first_people(address)
 held = {}
 for study in petra.get("/studies?limit=200")["items"]:
     for image in petra.get("/studies/" + study["id"])["images"]:

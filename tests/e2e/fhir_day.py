@@ -4,9 +4,8 @@ import json
 import os
 import sys
 
-from clinic_client import Client
+from clinic_client import Client, first_people
 
-PASSWORD = "correct horse battery"
 FINDING = "urn:rehascope:finding"
 
 
@@ -68,12 +67,7 @@ def sign(client, study_id, amended):
 
 
 def day(address, folder, dicom, png):
-    admin = Client(address)
-    admin.ask("POST", "/setup", {"name": "admin", "display_name": "Admin", "password": PASSWORD})
-    admin.sign_in("admin", PASSWORD)
-    admin.ask("POST", "/users", {"name": "petra", "display_name": "Petra P.", "password": PASSWORD, "role": "physiotherapist"})
-    petra = Client(address)
-    petra.sign_in("petra", PASSWORD)
+    admin, petra = first_people(address)
     tokens = {role: admin.ask("POST", "/tokens", {"name": f"{role} of the ward", "role": role}) for role in ("read-only", "researcher")}
     ward = Reader(admin, folder, "ward", tokens["read-only"]["token"])
     research = Reader(admin, folder, "research", tokens["researcher"]["token"])

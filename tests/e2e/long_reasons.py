@@ -2,9 +2,8 @@
 long_reasons.py ADDRESS IMAGE OUT.pdf OUT.txt: writes the report and the words that it must hold."""
 import sys
 
-from clinic_client import Client
+from clinic_client import first_people
 
-PASSWORD = "correct horse battery"
 LONGEST, LONGEST_COMMENT = 2000, 4000
 
 
@@ -15,12 +14,7 @@ def words(mark, length):
 
 
 def day(address, image, pdf, expected):
-    admin = Client(address)
-    admin.ask("POST", "/setup", {"name": "admin", "display_name": "Admin", "password": PASSWORD})
-    admin.sign_in("admin", PASSWORD)
-    admin.ask("POST", "/users", {"name": "petra", "display_name": "Petra P.", "password": PASSWORD, "role": "physiotherapist"})
-    petra = Client(address)
-    petra.sign_in("petra", PASSWORD)
+    _, petra = first_people(address)
     with open(image, "rb") as file:
         study = petra.upload(file.read(), "knee.png", image_date="2026-01-31", mm_per_px=0.45)["items"][0]["study_id"]
     seen = petra.wait(study)

@@ -2,19 +2,13 @@
 secret_day.py ADDRESS IMAGE..."""
 import sys
 
-from clinic_client import Client
+from clinic_client import first_people
 
 WORD = "ZZSECRET"
-PASSWORD = "correct horse battery"
 
 
 def day(address, images):
-    admin = Client(address)
-    admin.ask("POST", "/setup", {"name": "admin", "display_name": "Admin", "password": PASSWORD})
-    admin.sign_in("admin", PASSWORD)
-    admin.ask("POST", "/users", {"name": "petra", "display_name": "Petra P.", "password": PASSWORD, "role": "physiotherapist"})
-    petra = Client(address)
-    petra.sign_in("petra", PASSWORD)
+    admin, petra = first_people(address)
 
     patient = petra.ask("POST", "/patients", {"name": f"Erna {WORD}", "birth_year": 1951, "sex": "f", "note": f"note {WORD}"})
     patient = petra.ask("PUT", f"/patients/{patient['id']}", {"note": f"changed {WORD}"}, version=patient["version"])

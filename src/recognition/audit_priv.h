@@ -55,8 +55,7 @@ typedef void (*reha_copy_function)(void *context, size_t first, size_t second, b
 void reha_find_copies(const reha_look *looks, size_t count, reha_copy_function tell, void *context);
 
 /* audit_groups.c: rows of one knee, subgroups that are rare, unstated, implausible or lopsided in disease.
- * *groups:
- * [{"by","group","n","disease"}], new reference. */
+ * *groups: [{"by","group","n","disease"}], new reference. */
 void reha_audit_groups(const reha_dataset *data, int boundary, json_t *problems, json_t **groups);
 
 #endif

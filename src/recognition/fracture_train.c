@@ -559,7 +559,7 @@ static reha_status start(training *run, reha_error *err)
     run->order = reha_alloc_zero(run->data.image_count, sizeof *run->order);
     run->inputs = reha_alloc_zero(BATCH * REHA_FRACTURE_CHANNELS * area, sizeof(float));
     run->centres = reha_alloc_zero(BATCH * cells, sizeof(float));
-    run->sizes = reha_alloc_zero(BATCH * REHA_FRACTURE_MAPS * cells, sizeof(float));
+    run->sizes = reha_alloc_zero((size_t)BATCH * REHA_FRACTURE_MAPS * cells, sizeof(float));
     run->held_out =
         reha_alloc_zero(run->data.image_count * (size_t)run->card.view.boxes_max, sizeof *run->held_out);
     if (run->fold_of_group == NULL || run->order == NULL || run->inputs == NULL || run->centres == NULL ||

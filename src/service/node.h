@@ -2,13 +2,12 @@
  * (C-ECHO).
  *
  * The server only accepts connections and looks at no byte of them. Each one is served by a process of its
- * own
- * (`rehascope worker --association`) that can do nothing but talk to its peer and to this server: no files,
- * no new connections, no programs, memory and processor time limited. It hands objects over as they come;
- * they take the path of an upload (sealed on disk, looked at in a sandbox, filed, noted in the audit log).
- * The peer is told "success" only after that, so what was acknowledged is in the records: after kill -9 of
- * whatever process, too. An object whose instance UID is known already is acknowledged and not stored again.
- * docs/adr/0029-dicom-node.md.
+ * own (`rehascope worker --association`) that can do nothing but talk to its peer and to this server: no
+ * files, no new connections, no programs, memory and processor time limited. It hands objects over as they
+ * come; they take the path of an upload (sealed on disk, looked at in a sandbox, filed, noted in the audit
+ * log). The peer is told "success" only after that, so what was acknowledged is in the records: after kill -9
+ * of whatever process, too. An object whose instance UID is known already is acknowledged and not stored
+ * again. docs/adr/0029-dicom-node.md.
  *
  * Plain DICOM has no encryption, and knows a peer by its AE title and address only; with TLS each peer shows
  * a certificate as well. */

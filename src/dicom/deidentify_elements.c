@@ -92,7 +92,8 @@ static bool passes(const deid_work *w, const reha_dcm_node *node, const deid_rul
     if (rule->check == DEID_BINARY || rule->check == DEID_TABLE) {
         const size_t width = rule->check == DEID_TABLE ? (strcmp(vr, "OB") == 0 ? 1 : 2) : vr_width(vr);
         /* A table in another byte order than the copy's would have to be turned. */
-        return node->length > 0 && node->length % width == 0 && node->little_endian == !w->out.is_big_endian &&
+        return node->length > 0 && node->length % width == 0 &&
+               node->little_endian == !w->out.is_big_endian &&
                (rule->check == DEID_TABLE
                     ? strcmp(vr, "OW") == 0 || strcmp(vr, "OB") == 0 || node->length < 0xFFFF
                     : node->length <= NUMBER_VALUES_MAX_BYTES);

@@ -73,7 +73,7 @@ static void serve_seat(void *context)
 static seat *find_seat(reha_node *node)
 {
     seat *free_seat = NULL;
-    int taken = 0;
+    int served = 0, refused = 0;
     for (size_t i = 0; i < sizeof node->seats / sizeof node->seats[0]; i++) {
         seat *one = &node->seats[i];
         reha_mutex_lock(node->lock);
@@ -83,13 +83,16 @@ static seat *find_seat(reha_node *node)
             reha_thread_join(one->thread);
             one->thread = NULL;
         }
-        taken += one->thread != NULL ? 1 : 0;
+        served += one->thread != NULL && !one->is_busy ? 1 : 0;
+        refused += one->thread != NULL && one->is_busy ? 1 : 0;
         free_seat = one->thread == NULL ? one : free_seat;
     }
-    if (free_seat == NULL || taken >= node->settings.limits.associations_max + REFUSALS_MAX) {
+    /* Those on their way out take no place from others: who asks again at once would shut itself out. */
+    const bool is_busy = served >= node->settings.limits.associations_max;
+    if (free_seat == NULL || (is_busy && refused >= REFUSALS_MAX)) {
         return NULL;
     }
-    *free_seat = (seat){.node = node, .is_busy = taken >= node->settings.limits.associations_max};
+    *free_seat = (seat){.node = node, .is_busy = is_busy};
     return free_seat;
 }
 

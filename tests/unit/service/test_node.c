@@ -183,7 +183,7 @@ static int connect_to(const reha_node *node)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)reha_node_port(node))};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int peer = socket(AF_INET, SOCK_STREAM, 0);
+    const int peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(peer >= 0);
     assert_int_equal(connect(peer, (const struct sockaddr *)&to, sizeof to), 0);
     return peer;
@@ -197,6 +197,18 @@ static double hung_up_after(int peer)
     while (recv(peer, rest, sizeof rest, 0) > 0) {
     }
     return reha_clock_ms() - from_ms;
+}
+
+/* A peer sees the end a moment before its place is free. */
+static void echo_soon(const reha_call *call)
+{
+    const double from_ms = reha_clock_ms();
+    reha_error err = REHA_ERROR_INIT;
+    reha_status status = reha_remote_echo(call, &err);
+    while (status == REHA_E_DENIED && reha_clock_ms() - from_ms < 30000.0) {
+        status = reha_remote_echo(call, &err);
+    }
+    assert_ok(status, &err);
 }
 
 static void test_limits(void **state)
@@ -217,18 +229,35 @@ static void test_limits(void **state)
     assert_non_null(strstr(err.text, "busy"));
     assert_true(hung_up_after(silent) < 30000.0);
     (void)close(silent);
-    /* The peer sees the end a moment before its place is free. */
-    const double from_ms = reha_clock_ms();
-    reha_status again = reha_remote_echo(&call, &err);
-    while (again == REHA_E_DENIED && reha_clock_ms() - from_ms < 30000.0) {
-        again = reha_remote_echo(&call, &err);
-    }
-    assert_ok(again, &err);
+    echo_soon(&call);
     /* It is closed while somebody is connected. */
     const int late = connect_to(node);
     reha_node_close(node);
     assert_true(hung_up_after(late) < 5000.0);
     (void)close(late);
+    close_home(&home);
+}
+
+static void test_those_turned_away_take_no_place(void **state)
+{
+    test_home home;
+    reha_error err = REHA_ERROR_INIT;
+    reha_node_limits limits = reha_node_limits_default();
+    (void)state;
+    open_home(&home, false);
+    limits.associations_max = 1;
+    limits.association.request_s = 300.0;
+    reha_node *node = open_node(home.clinic, &limits);
+    const reha_remote remote = remote_of(node);
+    const reha_call call = {.remote = &remote, .own_title = "TEST"};
+    const int served = connect_to(node);
+    const int turned_away[] = {connect_to(node), connect_to(node)};
+    assert_int_equal(reha_remote_echo(&call, &err), REHA_E_DENIED);
+    (void)close(served);
+    echo_soon(&call); /* though the two are still connected */
+    reha_node_close(node);
+    (void)close(turned_away[0]);
+    (void)close(turned_away[1]);
     close_home(&home);
 }
 
@@ -263,6 +292,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_files_of_peers_that_do_not_do),
         cmocka_unit_test(test_from_our_caller_to_our_node),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_those_turned_away_take_no_place),
         cmocka_unit_test(test_options_that_do_not_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 list=${1:-$here/packages.txt}
+if [ ! -r "$list" ]; then
+    echo "rehascope: there is no list of packages $list" >&2
+    exit 1
+fi
 
 missing=()
 while read -r name; do
@@ -24,16 +28,21 @@ fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo >/dev/null; then
-        echo "rehascope: please install as root: apt-get install ${missing[*]}" >&2
+        echo "rehascope: ${#missing[@]} Debian packages are missing, and without sudo only root can install them. As root (su -):" >&2
+        echo "    apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
         exit 1
     fi
     as_root=(sudo)
 fi
-echo "rehascope: installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
+echo "rehascope: installing ${#missing[@]} Debian packages (the first time this takes some minutes): ${missing[*]}" >&2
+umask 022 # what packages write for everybody stays readable to everybody
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-       apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+# A list that cannot be fetched (one server of several, no network) does not matter where the packages are to be had all the
+# same. A computer that was just started may be at its own updates: they are waited for.
+if ! { "${as_root[@]}" apt-get update -q || echo "the lists of packages could not be renewed; going on with those that are there"
+       "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+           apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 30 "$log" >&2
     echo "rehascope: the packages could not be installed (the last lines of apt-get are above)" >&2
     exit 1

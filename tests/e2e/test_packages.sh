@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# What `make` says and does where Debian packages are missing: with stand-ins of apt-get, dpkg-query, id and sudo, so that nothing
+# is installed here.
+. "$(dirname "$0")/lib.sh"
+
+install=$REHA_SOURCE/scripts/install-packages.sh
+bin=$work/bin
+mkdir "$bin"
+for tool in bash cat dirname env grep mktemp rm tail; do
+    ln -s "$(command -v $tool)" "$bin/$tool"
+done
+stand_in() { # NAME: what it does, on standard input
+    { echo '#!/usr/bin/env bash'; cat; } >"$bin/$1"
+    chmod +x "$bin/$1"
+}
+# ask CODE: installs the list as a newcomer's `make` does.
+ask() {
+    local got=0
+    checks=$((checks + 1))
+    : >"$work/calls"
+    (umask 077; CALLS=$work/calls PATH=$bin bash "$install" "$work/list") >"$work/out" 2>"$work/err" || got=$?
+    [ "$got" -eq "$1" ] || { fail "exit code $got instead of $1"; cat "$work/err"; }
+}
+printf '# what is needed\nhere\nmissing-a\n\nmissing-b\n' >"$work/list"
+
+stand_in dpkg-query <<'X'
+[ "${*: -1}" = here ] && echo 'install ok installed'
+X
+ask 1
+says err 'no apt-get to install them: missing-a missing-b$'
+
+# An ordinary user without sudo is told the whole command; nothing is tried.
+stand_in id <<<'echo 1000'
+stand_in apt-get <<'X'
+echo "apt-get $(umask) $*" >>"$CALLS"
+X
+ask 1
+says err 'only root can install them'
+says err '^    apt-get update && apt-get install --no-install-recommends missing-a missing-b$'
+[ ! -s "$work/calls" ] || fail "apt-get was called without leave"
+
+# With sudo, and as root: what is missing and nothing else, readable to everybody in spite of the umask.
+stand_in sudo <<'X'
+echo "sudo" >>"$CALLS"
+exec "$@"
+X
+ask 0
+says calls '^sudo$'
+says calls '^apt-get 0022 install .*--no-install-recommends .*missing-a missing-b$'
+says err 'installing 2 Debian packages .*: missing-a missing-b$'
+stand_in id <<<'echo 0'
+ask 0
+grep -q sudo "$work/calls" && fail "sudo was asked by root"
+
+# A list that cannot be fetched does not stop what can be installed; what cannot says so, with apt-get's own words.
+stand_in apt-get <<'X'
+[ "$1" != update ]
+X
+ask 0
+stand_in apt-get <<'X'
+echo "E: words of apt-get about $1"
+exit 100
+X
+ask 1
+says err 'E: words of apt-get about install'
+says err 'could not be installed'
+
+# Where all is there, nothing is said or done.
+printf 'here\n' >"$work/list"
+ask 0
+[ ! -s "$work/err" ] || { fail "words about nothing"; cat "$work/err"; }
+rm "$work/list"
+ask 1
+says err 'no list of packages'
+finish

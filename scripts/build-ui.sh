@@ -13,7 +13,7 @@ without() {
     mkdir -p "$scratch/dist"
     {
         echo '#include "web/assets.h"'
-        echo 'static const uint8_t page[] = "<!doctype html><html lang=\"en\"><title>Rehascope</title><h1>The pages were left out of this build</h1><p>npm was absent when the program was built. Install npm, then run make again. The interface under /api/v1 works.</p></html>";'
+        echo 'static const uint8_t page[] = "<!doctype html><html lang=\"en\"><title>Rehascope</title><h1>The pages were left out of this build</h1><p>npm or its registry was absent when the program was built. Once they are there, run make again. The interface under /api/v1 works.</p></html>";'
         echo 'const reha_asset reha_assets[] = {{"/index.html", "text/html; charset=utf-8", "\"left-out\"", false, sizeof page - 1, page}};'
         echo 'const size_t reha_asset_count = 1;'
         echo 'const bool reha_assets_built = false;'
@@ -27,11 +27,13 @@ command -v node >/dev/null && command -v npm >/dev/null || without "node or npm 
 # Two builds at once (Release and sanitizers) share the tools.
 exec 9>"$source/.build-lock"
 flock 9
+# Where the home cannot be written (a build account, none at all), npm keeps its files here.
+[ -w "${HOME:-/nowhere}" ] || export npm_config_cache=$scratch/npm-cache
 stamp=$source/node_modules/.installed
 if ! cmp -s "$source/package-lock.json" "$stamp"; then
     (cd "$source" && npm ci --include=dev --ignore-scripts --no-audit --no-fund \
         --prefer-offline --fetch-retries 1 --fetch-timeout 30000) \
-        >"$scratch/npm.log" 2>&1 || without "npm could not fetch its packages ($(tail -n 1 "$scratch/npm.log"))"
+        >"$scratch/npm.log" 2>&1 || without "npm could not fetch its packages ($(sed -n 's/^npm \(ERR!\|error\) //p' "$scratch/npm.log" | head -n 3 | paste -sd ' '))"
     cp "$source/package-lock.json" "$stamp"
 fi
 cd "$source"

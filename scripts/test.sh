@@ -13,7 +13,11 @@ configure() { # folder, options...
 }
 
 launcher=()
-if command -v ccache >/dev/null; then launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+if command -v ccache >/dev/null; then
+    # Where the home cannot be written (a build account, none at all), the compiled files are kept here.
+    [ -n "${CCACHE_DIR:-}" ] || [ -w "${HOME:-/nowhere}" ] || export CCACHE_DIR=$PWD/build/ccache
+    launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
 
 echo "== build: Release, warnings are errors"
 configure build -DCMAKE_BUILD_TYPE=Release -DREHA_WERROR=ON "${launcher[@]}"

@@ -77,14 +77,21 @@ kill_server() {
     server=
 }
 
+# npm_packages FOLDER PACKAGE: the packages of FOLDER's lock file are there, PACKAGE among them; else it says why not.
+npm_packages() {
+    command -v node >/dev/null && command -v npm >/dev/null || { echo "node or npm is absent"; return 1; }
+    (
+        cd "$1" && flock 9 # tests that run side by side share the packages
+        [ -d "node_modules/$2" ] && exit 0
+        [ -w "${HOME:-/nowhere}" ] || export npm_config_cache="$work/npm-cache"
+        npm ci --ignore-scripts --no-audit --no-fund >"$work/npm" 2>&1
+    ) 9<"$1" || { head -n 4 "$work/npm"; echo "npm could not install $2"; return 1; }
+}
+
 # A browser that tests can drive, for tests/web; else the test is skipped.
 need_browser() {
-    command -v node >/dev/null && command -v npm >/dev/null && command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null ||
-        { echo "skipped: node, npm or chromium is absent"; exit 77; }
-    if [ ! -d "$REHA_SOURCE/tests/web/node_modules/playwright-core" ]; then
-        (cd "$REHA_SOURCE/tests/web" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm" 2>&1) ||
-            { tail -n 3 "$work/npm"; echo "skipped: npm could not install playwright-core"; exit 77; }
-    fi
+    command -v "${CHROMIUM:-/usr/bin/chromium}" >/dev/null || { echo "skipped: chromium is absent"; exit 77; }
+    npm_packages "$REHA_SOURCE/tests/web" playwright-core || { echo "skipped: no browser that tests can drive"; exit 77; }
 }
 
 finish() {

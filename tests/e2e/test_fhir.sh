@@ -56,11 +56,7 @@ end_server
 run 0 audit verify --home "$home"
 
 fhir=$REHA_SOURCE/tests/fhir
-command -v node >/dev/null && command -v npm >/dev/null || { echo "skipped the judges: node or npm is absent"; finish; exit; }
-if [ ! -d "$fhir/node_modules/fhir" ]; then
-    (cd "$fhir" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm" 2>&1) ||
-        { tail -n 3 "$work/npm"; echo "skipped the judges: npm could not install them"; finish; exit; }
-fi
+npm_packages "$fhir" fhir || { echo "skipped the judges"; finish; exit; }
 checks=$((checks + 2))
 node "$fhir/validate.cjs" "$work/resources" || fail "resources that are not as the standard says"
 node "$fhir/validate.cjs" "$work/resources" spoil || fail "the judges say no to nothing"

@@ -2,12 +2,8 @@
 . "$(dirname "$0")/lib.sh"
 
 export_models=$(dirname "$REHASCOPE")/tests/nn_test_onnx
-command -v node >/dev/null && command -v npm >/dev/null || { echo "skipped: node or npm is absent"; exit 77; }
 [ -x "$export_models" ] || { echo "skipped: $export_models is not built"; exit 77; }
-if [ ! -d "$REHA_SOURCE/tests/node_modules/onnxruntime-node" ]; then
-    (cd "$REHA_SOURCE/tests" && npm ci --ignore-scripts --no-audit --no-fund >"$work/npm" 2>&1) ||
-        { tail -n 3 "$work/npm"; echo "skipped: npm could not install onnxruntime-node"; exit 77; }
-fi
+npm_packages "$REHA_SOURCE/tests" onnxruntime-node || { echo "skipped: no ONNX Runtime"; exit 77; }
 mkdir "$work/models"
 "$export_models" --export "$work/models" || fail "the models were not written"
 checks=$((checks + 1))

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What `make` says and does where Debian packages are missing: with stand-ins of apt-get, dpkg-query, id and sudo, so that nothing
-# is installed here.
+# What `make` says and does where Debian packages or npm's are missing: with stand-ins of apt-get, dpkg-query, id, sudo and npm, so
+# that nothing is installed here.
 . "$(dirname "$0")/lib.sh"
 
 install=$REHA_SOURCE/scripts/install-packages.sh
 bin=$work/bin
 mkdir "$bin"
-for tool in bash cat dirname env grep mktemp rm tail; do
+for tool in bash cat cmp dirname env flock grep head mkdir mktemp paste rm sed tail touch; do
     ln -s "$(command -v $tool)" "$bin/$tool"
 done
 stand_in() { # NAME: what it does, on standard input
@@ -72,4 +72,29 @@ ask 0
 rm "$work/list"
 ask 1
 says err 'no list of packages'
+
+# The pages: without npm, or without its registry, the program is built all the same, and says why it has none. npm is given a
+# place for its files where the home has none.
+mkdir "$work/ui"
+touch "$work/ui/package-lock.json"
+pages() { # HOME: builds the pages
+    checks=$((checks + 1))
+    CALLS=$work/calls HOME=$1 PATH=$bin bash "$REHA_SOURCE/scripts/build-ui.sh" "$work/ui" "$work/scratch" "$work/pages.c" \
+        >"$work/out" 2>"$work/err" || fail "the build stops without its pages"
+    grep -q 'reha_assets_built = false' "$work/pages.c" || fail "the program is not told that it has no pages"
+    rm "$work/pages.c"
+}
+pages "$work"
+says err 'left out: node or npm is not installed'
+stand_in node <<<'exit 1'
+stand_in npm <<'X'
+echo "cache ${npm_config_cache:-of the home}" >"$CALLS"
+printf 'npm ERR! code EAI_AGAIN\nnpm ERR! syscall getaddrinfo\nnpm ERR! A complete log of this run can be found in: x\n'
+exit 1
+X
+pages "$work"
+says err 'left out: npm could not fetch its packages .code EAI_AGAIN'
+says calls '^cache of the home$'
+pages "$work/nowhere"
+says calls "^cache $work/scratch/"
 finish

@@ -8,7 +8,7 @@ PORT ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: all install uninstall run images test quick bench fuzz lint format packages clean
+.PHONY: all install uninstall run images test quick bench fuzz lint format packages packages-test packages-dev clean
 
 all: packages
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -28,30 +28,34 @@ images: all
 	@scripts/images.sh $(BUILD)/rehascope $(IMAGES)
 
 # Everything: installs what is missing, Release and sanitized builds, all tests.
-test: packages
+test: packages-test
 	@scripts/test.sh
 
 # The unit tests of an existing Release build only.
-quick:
+quick: packages-test
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null && ninja -C $(BUILD) -j $(JOBS) && ctest --test-dir $(BUILD) --output-on-failure -E e2e
 
-bench: all
+bench: all packages-test
 	@scripts/bench.sh $(BUILD)
 
-# libFuzzer on every parser of foreign bytes; SECONDS each (default 60).
-fuzz:
-	@scripts/install-packages.sh scripts/packages-dev.txt
+# libFuzzer on every parser of foreign bytes; SECONDS_EACH=N (default 60).
+fuzz: packages-dev
 	@scripts/fuzz.sh
 
-lint:
-	@scripts/install-packages.sh scripts/packages-dev.txt
+lint: packages-dev
 	@scripts/lint.sh
 
-format:
+format: packages-dev
 	@clang-format -i $$(git ls-files 'src/*.c' 'src/*.h' 'src/*.cc' 'tests/*.c' 'tests/*.h' 'bench/*.c' 'fuzz/*.c')
 
 packages:
 	@scripts/install-packages.sh
+
+packages-test:
+	@scripts/install-packages.sh scripts/packages.txt scripts/packages-test.txt
+
+packages-dev:
+	@scripts/install-packages.sh scripts/packages.txt scripts/packages-test.txt scripts/packages-dev.txt
 
 clean:
 	@rm -rf $(BUILD) build-san build-fuzz out

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Installs what is missing from a package list (default: scripts/packages.txt), and says what it does.
+# Installs what is missing from package lists (default: scripts/packages.txt), and says what it does.
 # Does nothing where all is installed already. Uses sudo only when not root.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-list=${1:-$here/packages.txt}
-if [ ! -r "$list" ]; then
-    echo "rehascope: there is no list of packages $list" >&2
-    exit 1
-fi
+lists=("$@")
+[ $# -gt 0 ] || lists=("$here/packages.txt")
+for list in "${lists[@]}"; do
+    if [ ! -r "$list" ]; then
+        echo "rehascope: there is no list of packages $list" >&2
+        exit 1
+    fi
+done
 
 missing=()
 while read -r name; do
@@ -16,7 +19,7 @@ while read -r name; do
     # Node.js may come from elsewhere than Debian: a working program is enough.
     case $name in nodejs) command -v node >/dev/null && continue ;; npm) command -v npm >/dev/null && continue ;; esac
     missing+=("$name")
-done <"$list"
+done < <(cat -- "${lists[@]}")
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

@@ -13,15 +13,17 @@ stand_in() { # NAME: what it does, on standard input
     { echo '#!/usr/bin/env bash'; cat; } >"$bin/$1"
     chmod +x "$bin/$1"
 }
-# ask CODE: installs the list as a newcomer's `make` does.
+# ask CODE: installs the lists as a newcomer's `make` does.
 ask() {
     local got=0
     checks=$((checks + 1))
     : >"$work/calls"
-    (umask 077; CALLS=$work/calls PATH=$bin bash "$install" "$work/list") >"$work/out" 2>"$work/err" || got=$?
+    (umask 077; CALLS=$work/calls PATH=$bin bash "$install" "${lists[@]}") >"$work/out" 2>"$work/err" || got=$?
     [ "$got" -eq "$1" ] || { fail "exit code $got instead of $1"; cat "$work/err"; }
 }
-printf '# what is needed\nhere\nmissing-a\n\nmissing-b\n' >"$work/list"
+printf '# what is needed\nhere\nmissing-a\n' >"$work/list"
+printf '# for tests\n\nmissing-b\n' >"$work/second"
+lists=("$work/list" "$work/second")
 
 stand_in dpkg-query <<'X'
 [ "${*: -1}" = here ] && echo 'install ok installed'
@@ -67,6 +69,7 @@ says err 'could not be installed'
 
 # Where all is there, nothing is said or done.
 printf 'here\n' >"$work/list"
+lists=("$work/list")
 ask 0
 [ ! -s "$work/err" ] || { fail "words about nothing"; cat "$work/err"; }
 rm "$work/list"

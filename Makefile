@@ -13,7 +13,7 @@ DESTDIR ?=
 all: packages
 	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@ninja -C $(BUILD) -j $(JOBS) --quiet rehascope
+	@ninja -C $(BUILD) -j $(JOBS) $$([ -t 1 ] || echo --quiet) rehascope # on a terminal: how far it is
 
 # Program, models, guidelines, man page, guides and systemd service into PREFIX, below DESTDIR. After `make`.
 install uninstall:

@@ -12,14 +12,16 @@ for list in "${lists[@]}"; do
     fi
 done
 
+mapfile -t names < <(grep -hv -e '^#' -e '^$' -- "${lists[@]}")
+# Asked once for all: it reads the whole list of installed packages each time.
+installed=$(dpkg-query -W -f '${Package} ${Status}\n' "${names[@]}" 2>/dev/null | sed -n 's/ install ok installed$//p') || true
 missing=()
-while read -r name; do
-    case $name in '' | '#'*) continue ;; esac
-    dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' && continue
+for name in "${names[@]}"; do
+    [[ $'\n'$installed$'\n' == *$'\n'"$name"$'\n'* ]] && continue
     # Node.js may come from elsewhere than Debian: a working program is enough.
     case $name in nodejs) command -v node >/dev/null && continue ;; npm) command -v npm >/dev/null && continue ;; esac
     missing+=("$name")
-done < <(cat -- "${lists[@]}")
+done
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

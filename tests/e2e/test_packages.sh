@@ -26,7 +26,9 @@ printf '# for tests\n\nmissing-b\n' >"$work/second"
 lists=("$work/list" "$work/second")
 
 stand_in dpkg-query <<'X'
-[ "${*: -1}" = here ] && echo 'install ok installed'
+echo 'here install ok installed'
+echo 'missing-a deinstall ok config-files'
+[ "${*: -1}" = here ] # else one of them is unknown
 X
 ask 1
 says err 'no apt-get to install them: missing-a missing-b$'

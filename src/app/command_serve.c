@@ -183,15 +183,11 @@ static void end_log(server_log *log)
 
 /* ---- the clinic ---- */
 
-/* *is_new: there is something to fill, once the server runs. */
-static reha_status begin_demo(reha_clinic *clinic, const reha_server_options *where, bool *is_new,
-                              reha_error *err)
+/* Once the server can be reached: a start that failed must not leave accounts behind, by which the next one
+ * would take the home for filled. *is_new: there is something to fill. */
+static reha_status begin_demo(reha_clinic *clinic, bool *is_new, reha_error *err)
 {
     json_t *state = NULL;
-    if (where->certificate != NULL || where->address != NULL) {
-        return reha_fail(err, REHA_E_ARG,
-                         "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
-    }
     REHA_TRY(reha_clinic_state(clinic, &state, err));
     *is_new = json_is_true(json_object_get(state, "setup_needed"));
     json_decref(state);
@@ -259,10 +255,11 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
                                       .inbox = given->inbox,
                                       .inbox_task = given->inbox_task,
                                       .with_workers = true};
-    REHA_CHECK(reha_clinic_open(&what, &clinic, err));
-    if (given->demo) {
-        REHA_CHECK(begin_demo(clinic, &where, &must_fill, err));
+    if (given->demo && (where.certificate != NULL || where.address != NULL)) {
+        return reha_fail(err, REHA_E_ARG,
+                         "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
     }
+    REHA_CHECK(reha_clinic_open(&what, &clinic, err));
     backups = given->backups != NULL ? reha_strdup(given->backups) : reha_path_join(home, "backups");
     const reha_web_options web_options = {
         .clinic = clinic, .loopback_only = given->certificate == NULL, .backup_folder = backups};
@@ -270,6 +267,9 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     REHA_CHECK(reha_web_new(&web_options, &web, err));
     REHA_CHECK(reha_server_open(web, &where, &server, err));
     REHA_CHECK(open_node(given, clinic, &node, err));
+    if (given->demo) {
+        REHA_CHECK(begin_demo(clinic, &must_fill, err));
+    }
     reha_log(REHA_LOG_INFO, "server.start", "version=%s port=%d", REHA_VERSION, reha_server_port(server));
     (void)printf("Rehascope is at %s (Ctrl-C stops it)\nrecords: %s\n", reha_server_address(server), home);
     if (!reha_assets_complete()) {

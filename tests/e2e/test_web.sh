@@ -23,6 +23,16 @@ run 1 serve --home "$work/bare" --models "$work/models" --port 0
 says err 'holds no network'
 [ ! -e "$work/bare/records.db" ] || fail "a home was made without models"
 
+# A port in use is said with the way out, and leaves nothing by which a later start would take a demonstration for filled.
+start_server
+run 1 serve --home "$work/demo" --port "${address##*:}" --demo
+says err "port ${address##*:} of 127.0.0.1 is in use.*choose another port"
+run 0 user list --home "$work/demo"
+checks=$((checks + 1))
+grep -q admin "$work/out" && fail "a demonstration that was never served has accounts"
+end_server
+rm -rf "$work/home"
+
 need_browser
 run 0 phantom "$work/phantoms" --count 3 --films --dicom
 start_server

@@ -72,21 +72,15 @@ static int check_targets(const analyse_arguments *given, size_t path_count)
 {
     if (given->report != NULL && !names_folder(given->report) &&
         !reha_str_ends_nocase(given->report, ".html") && !reha_str_ends_nocase(given->report, ".pdf")) {
-        (void)fprintf(stderr, "rehascope analyse: --report must end in .html or .pdf, or be a folder: %s\n",
-                      given->report);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_analyse, "--report must end in .html or .pdf, or be a folder: %s",
+                             given->report);
     }
     if (given->overlay != NULL && path_count != 1) {
-        (void)fprintf(stderr, "rehascope analyse: --overlay is for one image, not %zu; use --report\n",
-                      path_count);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_analyse, "--overlay is for one image, not %zu; use --report", path_count);
     }
     if (given->outline != NULL && path_count != 1) {
-        (void)fprintf(
-            stderr,
-            "rehascope analyse: --outline is for one image, not %zu: a border belongs to one picture\n",
-            path_count);
-        return EXIT_USAGE;
+        return app_wrong_use(
+            &app_analyse, "--outline is for one image, not %zu: a border belongs to one picture", path_count);
     }
     return -1;
 }

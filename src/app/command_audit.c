@@ -64,8 +64,7 @@ static int run_audit(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.data == NULL) {
-        (void)fprintf(stderr, "rehascope audit-data: --data is needed\nSee: rehascope audit-data --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--data is needed");
     }
     const reha_recogniser *recogniser = reha_recogniser_find(words[0]);
     if (recogniser == NULL || recogniser->audit == NULL) {

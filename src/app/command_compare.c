@@ -117,15 +117,12 @@ static int check_usage(const compare_arguments *given, reha_compare_options *opt
     static const char *const kinds[] = {"rigid", "similarity", "affine"};
     if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") &&
         !reha_str_ends_nocase(given->report, ".pdf")) {
-        (void)fprintf(stderr, "rehascope compare: --report must end in .html or .pdf: %s\n", given->report);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_compare, "--report must end in .html or .pdf: %s", given->report);
     }
     if (given->setting != NULL && !reha_setting_is_known(given->setting)) {
-        (void)fprintf(
-            stderr,
-            "rehascope compare: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n",
-            given->setting);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_compare,
+                             "--setting is surgical, non-surgical, same-rater or other-rater, not %s",
+                             given->setting);
     }
     options->kind = REHA_REGISTER_SIMILARITY;
     for (int i = 0; given->registration != NULL && i < 3; i++) {
@@ -135,9 +132,8 @@ static int check_usage(const compare_arguments *given, reha_compare_options *opt
         }
     }
     if (given->registration != NULL) {
-        (void)fprintf(stderr, "rehascope compare: --registration is rigid, similarity or affine, not %s\n",
-                      given->registration);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_compare, "--registration is rigid, similarity or affine, not %s",
+                             given->registration);
     }
     return -1;
 }

@@ -133,11 +133,10 @@ static int run_deidentify(const app_command *command, int argc, char **argv)
                                                  .blanks_outside_regions = given.blank_outside_regions},
                                        .progress = &progress};
     if (given.blank != NULL && !parse_boxes(given.blank, &options.rules)) {
-        (void)fprintf(stderr,
-                      "rehascope deidentify: --blank: boxes are X,Y,W,H in pixels, up to %d of them with ';' "
-                      "between\n",
-                      REHA_DEID_BLANKS_MAX);
-        return EXIT_USAGE;
+        return app_wrong_use(command,
+                             "--blank: boxes are X,Y,W,H in pixels, up to %d of them with ';' "
+                             "between",
+                             REHA_DEID_BLANKS_MAX);
     }
     const reha_status status = reha_deidentify(words[0], words[1], &options, &report, &err);
     app_progress_end();

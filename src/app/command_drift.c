@@ -160,9 +160,7 @@ static int run_drift(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.reference == NULL || given.fresh == NULL) {
-        (void)fprintf(stderr,
-                      "rehascope drift: --reference and --new are needed\nSee: rehascope drift --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--reference and --new are needed");
     }
     const reha_status status = compare(&given, &code, &err);
     return status == REHA_OK ? code : app_fail(status, &err);

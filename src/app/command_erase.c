@@ -77,10 +77,7 @@ static int run_erase(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.reason == NULL) {
-        (void)fprintf(
-            stderr,
-            "rehascope erase: --reason is needed: it stands in the audit log\nSee: rehascope erase --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--reason is needed: it stands in the audit log");
     }
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);
     if (status == REHA_OK) {

@@ -241,10 +241,8 @@ static void print_report(const json_t *report)
 static int evaluate_outcome(const evaluate_arguments *given, const char *task)
 {
     if (given->split != NULL) {
-        (void)fprintf(stderr,
-                      "rehascope evaluate: --split is for images; the table of an outcome is measured whole\n"
-                      "See: rehascope evaluate --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(&app_evaluate,
+                             "--split is for images; the table of an outcome is measured whole");
     }
     return app_outcome_evaluate(
         &(app_outcome_arguments){.task = task,
@@ -271,23 +269,17 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     }
     const bool is_calibration = command == &app_calibrate;
     if (given.data == NULL || (is_calibration && given.model == NULL)) {
-        (void)fprintf(stderr, "rehascope %s: %s needed\nSee: rehascope %s --help\n", command->name,
-                      is_calibration ? "--data and --model are" : "--data is", command->name);
-        return EXIT_USAGE;
+        return app_wrong_use(command, "%s needed", is_calibration ? "--data and --model are" : "--data is");
     }
     if ((is_calibration && given.explain) || (given.save_card && !given.explain)) {
-        (void)fprintf(stderr, "rehascope %s: %s\nSee: rehascope %s --help\n", command->name,
-                      is_calibration ? "explanations are measured by 'rehascope evaluate'"
-                                     : "--save-card writes what --explain measures: give both",
-                      command->name);
-        return EXIT_USAGE;
+        return app_wrong_use(command, "%s",
+                             is_calibration ? "explanations are measured by 'rehascope evaluate'"
+                                            : "--save-card writes what --explain measures: give both");
     }
     if ((is_calibration && given.changes != NULL) || (given.sheet != NULL && given.changes == NULL)) {
-        (void)fprintf(stderr, "rehascope %s: %s\nSee: rehascope %s --help\n", command->name,
-                      is_calibration ? "changed images are measured by 'rehascope evaluate'"
-                                     : "--sheet shows what --changes measures: give both",
-                      command->name);
-        return EXIT_USAGE;
+        return app_wrong_use(command, "%s",
+                             is_calibration ? "changed images are measured by 'rehascope evaluate'"
+                                            : "--sheet shows what --changes measures: give both");
     }
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);

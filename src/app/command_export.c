@@ -47,8 +47,7 @@ static int run_export(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.out == NULL) {
-        (void)fprintf(stderr, "rehascope export: --out DIR is needed\nSee: rehascope export --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--out DIR is needed");
     }
     const reha_actor actor = reha_actor_local();
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);

@@ -45,8 +45,7 @@ static int run_model(const app_command *command, int argc, char **argv)
     }
     const bool is_list = strcmp(words[0], "list") == 0 && word_count == 1;
     if (!is_list && !(strcmp(words[0], "show") == 0 && word_count == 2)) {
-        (void)fprintf(stderr, "rehascope model: use 'list' or 'show TASK'\nSee: rehascope model --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "use 'list' or 'show TASK'");
     }
     reha_status status = given.models != NULL ? REHA_OK : reha_models_folder(&models, &err);
     if (status == REHA_OK) {

@@ -274,8 +274,7 @@ static int run_plan(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.input == NULL) {
-        (void)fprintf(stderr, "rehascope plan: --input is needed\nSee: rehascope plan --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--input is needed");
     }
     reha_status status = given.guidelines == NULL ? reha_guidelines_folder(&folder, &err) : REHA_OK;
     const char *rules = given.guidelines != NULL ? given.guidelines : folder;

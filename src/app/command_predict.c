@@ -181,8 +181,7 @@ static int run_predict(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.input == NULL) {
-        (void)fprintf(stderr, "rehascope predict: --input is needed\nSee: rehascope predict --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--input is needed");
     }
     if (app_is_progression(words[0])) {
         return app_progression_predict(given.models, given.model, given.input, given.json, given.why);

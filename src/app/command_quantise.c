@@ -58,9 +58,7 @@ static int run_quantise(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.data == NULL || given.model == NULL) {
-        (void)fprintf(stderr,
-                      "rehascope quantise: --data and --model are needed\nSee: rehascope quantise --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--data and --model are needed");
     }
     const reha_analyser_options open = {
         .task = words[0], .model_folder = given.model, .threads = given.threads};

@@ -87,8 +87,7 @@ static int run_audit(const app_command *command, int argc, char **argv)
     }
     const bool is_verify = strcmp(words[0], "verify") == 0;
     if (!is_verify && strcmp(words[0], "export") != 0) {
-        (void)fprintf(stderr, "rehascope audit: say verify or export\nSee: rehascope audit --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "say verify or export");
     }
     const reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);
     if (status != REHA_OK) {

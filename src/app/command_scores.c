@@ -153,20 +153,16 @@ static reha_status show(const scores_arguments *given, const reha_score_table *t
 static int usage_fault(const scores_arguments *given, int word_count)
 {
     if (given->list == (word_count > 0)) {
-        (void)fprintf(stderr, "rehascope scores: give a table of scores, or --list\n");
-        return EXIT_USAGE;
+        return app_wrong_use(&app_scores, "give a table of scores, or --list");
     }
     if (given->setting != NULL && !reha_setting_is_known(given->setting)) {
-        (void)fprintf(
-            stderr,
-            "rehascope scores: --setting is surgical, non-surgical, same-rater or other-rater, not %s\n",
-            given->setting);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_scores,
+                             "--setting is surgical, non-surgical, same-rater or other-rater, not %s",
+                             given->setting);
     }
     if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html") &&
         !reha_str_ends_nocase(given->report, ".pdf")) {
-        (void)fprintf(stderr, "rehascope scores: --report must end in .html or .pdf: %s\n", given->report);
-        return EXIT_USAGE;
+        return app_wrong_use(&app_scores, "--report must end in .html or .pdf: %s", given->report);
     }
     return -1;
 }

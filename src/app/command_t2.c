@@ -59,12 +59,6 @@ static const app_option t2_options[] = {
      256},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-static int wrong(const char *what, const char *value)
-{
-    (void)fprintf(stderr, "rehascope t2-map: %s: %s\n", what, value);
-    return EXIT_USAGE;
-}
-
 static bool parse_range(const char *text, double range_ms[2])
 {
     char low[32];
@@ -82,20 +76,20 @@ static bool parse_range(const char *text, double range_ms[2])
 static int check_targets(const t2_arguments *given, double range_ms[2])
 {
     if (given->report != NULL && !reha_str_ends_nocase(given->report, ".html")) {
-        return wrong("--report must end in .html", given->report);
+        return app_wrong_use(&app_t2_map, "--report must end in .html: %s", given->report);
     }
     if (given->map != NULL && !reha_str_ends_nocase(given->map, ".png")) {
-        return wrong("--map must end in .png", given->map);
+        return app_wrong_use(&app_t2_map, "--map must end in .png: %s", given->map);
     }
     if (given->nifti != NULL && !reha_str_ends_nocase(given->nifti, ".nii") &&
         !reha_str_ends_nocase(given->nifti, ".nii.gz")) {
-        return wrong("--nifti must end in .nii or .nii.gz", given->nifti);
+        return app_wrong_use(&app_t2_map, "--nifti must end in .nii or .nii.gz: %s", given->nifti);
     }
     if (given->range != NULL && !parse_range(given->range, range_ms)) {
-        return wrong("--range is two rising numbers of ms, as 0,100", given->range);
+        return app_wrong_use(&app_t2_map, "--range is two rising numbers of ms, as 0,100: %s", given->range);
     }
     if (given->no_noise && given->noise > 0.0) {
-        return wrong("only one of --noise and --no-noise-floor", "");
+        return app_wrong_use(&app_t2_map, "only one of --noise and --no-noise-floor");
     }
     return -1;
 }

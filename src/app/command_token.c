@@ -24,12 +24,6 @@ static const app_option token_options[] = {
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(token_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-static int wrong_use(const char *text)
-{
-    (void)fprintf(stderr, "rehascope token: %s\nSee: rehascope token --help\n", text);
-    return EXIT_USAGE;
-}
-
 static void print_token(const json_t *token)
 {
     const bool is_revoked = json_is_string(json_object_get(token, "revoked_at"));
@@ -96,10 +90,10 @@ static int run_token(const app_command *command, int argc, char **argv)
     const bool is_list = strcmp(words[0], "list") == 0;
     const bool is_add = strcmp(words[0], "add") == 0;
     if (!(is_list || is_add || strcmp(words[0], "revoke") == 0) || is_list != (word_count == 1)) {
-        return wrong_use("say list, add NAME or revoke ID");
+        return app_wrong_use(command, "say list, add NAME or revoke ID");
     }
     if (is_add && given.role == NULL) {
-        return wrong_use("--role is needed");
+        return app_wrong_use(command, "--role is needed");
     }
     const reha_actor actor = reha_actor_local();
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);

@@ -61,9 +61,7 @@ static int train_outcome(const train_arguments *given, const char *task, int arg
     const bool is_progression = app_is_progression(task);
     const bool is_own = !is_progression && !reha_outcome_is_task(task);
     if (given->data == NULL || given->out == NULL || (is_own && given->target == NULL)) {
-        (void)fprintf(stderr, "rehascope train: --data and --out are needed%s\nSee: rehascope train --help\n",
-                      is_own ? ", and --target" : "");
-        return EXIT_USAGE;
+        return app_wrong_use(&app_train, "--data and --out are needed%s", is_own ? ", and --target" : "");
     }
     quote_command(argc, argv, command, sizeof command);
     const app_outcome_arguments outcome = {.task = task,
@@ -96,8 +94,7 @@ static int run_train(const app_command *command, int argc, char **argv)
                         &err);
     }
     if (given.data == NULL || given.out == NULL) {
-        (void)fprintf(stderr, "rehascope train: --data and --out are needed\nSee: rehascope train --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--data and --out are needed");
     }
     char *models = NULL;
     char *base = NULL;

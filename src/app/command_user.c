@@ -25,12 +25,6 @@ static const app_option user_options[] = {
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(user_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-static int wrong_use(const char *text)
-{
-    (void)fprintf(stderr, "rehascope user: %s\nSee: rehascope user --help\n", text);
-    return EXIT_USAGE;
-}
-
 static void print_user(const json_t *user)
 {
     (void)printf("%-20s %-16s %-8s %s\n", reha_json_string(user, "name", ""),
@@ -112,10 +106,10 @@ static int run_user(const app_command *command, int argc, char **argv)
     const bool is_known = is_list || is_add || is_role || strcmp(words[0], "password") == 0 ||
                           strcmp(words[0], "off") == 0 || strcmp(words[0], "on") == 0;
     if (!is_known || is_list != (word_count == 1)) {
-        return wrong_use("say list, or add, role, password, off or on with a NAME");
+        return app_wrong_use(command, "say list, or add, role, password, off or on with a NAME");
     }
     if ((is_add || is_role) && given.role == NULL) {
-        return wrong_use("--role is needed");
+        return app_wrong_use(command, "--role is needed");
     }
     const reha_actor actor = reha_actor_local();
     reha_status status = app_open_clinic(given.home, NULL, !is_add, false, &clinic, &err);

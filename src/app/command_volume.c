@@ -40,12 +40,6 @@ static const app_option volume_options[] = {
      offsetof(volume_arguments, slab), 0, 1000},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
-static int wrong(const char *what, const char *value)
-{
-    (void)fprintf(stderr, "rehascope volume: %s: %s\n", what, value);
-    return EXIT_USAGE;
-}
-
 /* "1,0,0.5": a normal. */
 static bool parse_normal(const char *text, double out[3])
 {
@@ -137,11 +131,11 @@ static int run_volume(const app_command *command, int argc, char **argv)
         return code;
     }
     if (given.png != NULL && !reha_str_ends_nocase(given.png, ".png")) {
-        return wrong("--png must end in .png", given.png);
+        return app_wrong_use(command, "--png must end in .png: %s", given.png);
     }
     if (given.nifti != NULL && !reha_str_ends_nocase(given.nifti, ".nii") &&
         !reha_str_ends_nocase(given.nifti, ".nii.gz")) {
-        return wrong("--nifti must end in .nii or .nii.gz", given.nifti);
+        return app_wrong_use(command, "--nifti must end in .nii or .nii.gz: %s", given.nifti);
     }
     reha_status status = reha_volumes_open(words[0], &volumes, &err);
     if (status == REHA_OK && given.nifti != NULL) {

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,10 +23,14 @@ void app_command_help(const app_command *command)
                  command->example);
 }
 
-static int wrong(const app_command *command, const char *what, const char *which)
+int app_wrong_use(const app_command *command, const char *format, ...)
 {
-    (void)fprintf(stderr, "rehascope %s: %s%s\nSee: rehascope %s --help\n", command->name, what, which,
-                  command->name);
+    va_list values;
+    va_start(values, format);
+    (void)fprintf(stderr, "rehascope %s: ", command->name);
+    (void)vfprintf(stderr, format, values);
+    (void)fprintf(stderr, "\nSee: rehascope %s --help\n", command->name);
+    va_end(values);
     return EXIT_USAGE;
 }
 
@@ -76,7 +81,7 @@ int app_parse(const app_command *command, int argc, char **argv, void *target, c
         const char *argument = argv[i];
         if (only_words || argument[0] != '-' || argument[1] == '\0') {
             if (*word_count >= command->words_max) {
-                return wrong(command, "too many arguments: ", argument);
+                return app_wrong_use(command, "too many arguments: %s", argument);
             }
             words[(*word_count)++] = argument;
             continue;
@@ -95,24 +100,24 @@ int app_parse(const app_command *command, int argc, char **argv, void *target, c
             argument[1] == '-' ? find(command, name, equals != NULL ? (size_t)(equals - name) : strlen(name))
                                : NULL;
         if (option == NULL) {
-            return wrong(command, "no such option: ", argument);
+            return app_wrong_use(command, "no such option: %s", argument);
         }
         const char *value = equals != NULL ? equals + 1 : NULL;
         if (option->kind == APP_FLAG && value != NULL) {
-            return wrong(command, "this option takes no value: ", argument);
+            return app_wrong_use(command, "this option takes no value: %s", argument);
         }
         if (option->kind != APP_FLAG && value == NULL) {
             if (i + 1 >= argc) {
-                return wrong(command, "this option needs a value: ", argument);
+                return app_wrong_use(command, "this option needs a value: %s", argument);
             }
             value = argv[++i];
         }
         if (!store(option, value, target)) {
-            return wrong(command, "not a valid value for this option: ", argument);
+            return app_wrong_use(command, "not a valid value for this option: %s", argument);
         }
     }
     if (*word_count < command->words_min) {
-        return wrong(command, "missing: ", command->arguments);
+        return app_wrong_use(command, "missing: %s", command->arguments);
     }
     return -1;
 }

@@ -39,6 +39,8 @@ typedef struct app_command {
  * (help was shown, or the usage was wrong and told on stderr). */
 int app_parse(const app_command *command, int argc, char **argv, void *target, const char **words,
               int *word_count);
+/* "rehascope NAME: text" on standard error, and where the help is; returns EXIT_USAGE. */
+int app_wrong_use(const app_command *command, const char *format, ...) REHA_PRINTF(2, 3);
 void app_command_help(const app_command *command);
 
 #endif

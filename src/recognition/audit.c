@@ -131,32 +131,34 @@ static void find_copies(audit *run)
     reha_problems_close(run->problems, to.found, COPIES);
 }
 
+typedef struct patient_leaks {
+    const reha_dataset *data;
+    reha_problem found;
+} patient_leaks;
+
+static reha_place place_of(const void *context, size_t row)
+{
+    const patient_leaks *to = context;
+    return (reha_place){to->data->items[row].patient_idx, to->data->items[row].split};
+}
+
+static void tell_leak(void *context, size_t row, bool is_first)
+{
+    patient_leaks *to = context;
+    if (is_first) { /* patients are counted, not rows */
+        reha_problem_add(&to->found, to->data->items[row].path, NULL);
+    }
+}
+
 static reha_status find_patient_leaks(audit *run, reha_error *err)
 {
-    reha_problem leak = reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
-                                         "move all images of a patient to one split");
-    const char **split_of = reha_alloc_zero(run->data.patient_count, sizeof *split_of);
-    bool *is_told = reha_alloc_zero(run->data.patient_count, sizeof *is_told);
-    if (split_of == NULL || is_told == NULL) {
-        reha_free(split_of);
-        reha_free(is_told);
-        reha_problem_close(NULL, &leak);
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for the patients");
-    }
-    for (size_t i = 0; i < run->data.count; i++) {
-        const reha_labelled *item = &run->data.items[i];
-        const size_t patient = item->patient_idx;
-        if (split_of[patient] == NULL) {
-            split_of[patient] = item->split;
-        } else if (strcmp(split_of[patient], item->split) != 0 && !is_told[patient]) {
-            is_told[patient] = true;
-            reha_problem_add(&leak, item->path, NULL);
-        }
-    }
-    reha_problem_close(run->problems, &leak);
-    reha_free(split_of);
-    reha_free(is_told);
-    return REHA_OK;
+    patient_leaks to = {&run->data,
+                        reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
+                                         "move all images of a patient to one split")};
+    const reha_status status =
+        reha_find_parted_groups(run->data.count, run->data.patient_count, place_of, tell_leak, &to, err);
+    reha_problem_close(status == REHA_OK ? run->problems : NULL, &to.found);
+    return status;
 }
 
 static void find_imbalance(audit *run, int class_count, json_t *splits)

@@ -130,19 +130,16 @@ static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
     }
 }
 
-/* Each row once, by the first one of its group. */
-static void find_parted_groups(audit *run)
+static reha_place place_of(const void *context, size_t row)
 {
-    for (size_t i = 1; i < run->data.count; i++) {
-        for (size_t k = 0; k < i; k++) {
-            if (run->data.items[k].group_idx == run->data.items[i].group_idx) {
-                if (strcmp(run->data.items[k].split, run->data.items[i].split) != 0) {
-                    report(run, SPLIT_GROUP, i);
-                }
-                break;
-            }
-        }
-    }
+    const audit *run = context;
+    return (reha_place){run->data.items[row].group_idx, run->data.items[row].split};
+}
+
+static void tell_parted(void *context, size_t row, bool is_first)
+{
+    (void)is_first;
+    report(context, SPLIT_GROUP, row);
 }
 
 static json_t *make_report(audit *run, const char *data_folder)
@@ -184,7 +181,8 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
         reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     reha_find_copies(run.looks, run.data.count, tell_copy, &run);
-    find_parted_groups(&run);
+    REHA_CHECK(
+        reha_find_parted_groups(run.data.count, run.data.group_count, place_of, tell_parted, &run, err));
     *out = make_report(&run, data_folder);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 done:

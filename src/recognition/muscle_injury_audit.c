@@ -169,18 +169,16 @@ static void compare_pictures(audit *run)
 }
 
 /* "tune" is taken out of "train" by the group's name, so that pair cannot part a group. */
-static void compare_splits(audit *run)
+static reha_place place_of(const void *context, size_t row)
 {
-    for (size_t i = 1; i < run->data.count; i++) {
-        bool is_parted = false;
-        for (size_t k = 0; k < i && !is_parted; k++) {
-            is_parted = run->data.items[k].group_idx == run->data.items[i].group_idx &&
-                        strcmp(run->data.items[k].split, run->data.items[i].split) != 0;
-        }
-        if (is_parted) {
-            report(run, SPLIT_GROUP, i);
-        }
-    }
+    const audit *run = context;
+    return (reha_place){run->data.items[row].group_idx, run->data.items[row].split};
+}
+
+static void tell_parted(void *context, size_t row, bool is_first)
+{
+    (void)is_first;
+    report(context, SPLIT_GROUP, row);
 }
 
 static void count_grades(audit *run, int *by_grade)
@@ -264,7 +262,8 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
         reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     compare_pictures(&run);
-    compare_splits(&run);
+    REHA_CHECK(
+        reha_find_parted_groups(run.data.count, run.data.group_count, place_of, tell_parted, &run, err));
     count_grades(&run, by_grade);
     *out = make_report(&run, data_folder, by_grade);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/draw.h"
+#include "service/paper_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,16 +11,8 @@
 
 enum { DATE_CHARS = 10 };
 
-static const double A4_WIDTH_PT = 595.28;
-static const double A4_HEIGHT_PT = 841.89;
-static const double MARGIN_PT = 40.0;
 static const double PICTURE_PT = 270.0;
-static const unsigned INK = 0x1b2733;
-static const unsigned SOFT = 0x5b6875;
-static const unsigned AMBER = 0x8a5800;
 static const unsigned GREEN = 0x1d6b36;
-static const unsigned RED = 0xa4262c;
-static const unsigned RULE = 0xd5dbe1;
 
 typedef struct sheet {
     reha_canvas *canvas;
@@ -30,7 +23,7 @@ typedef struct sheet {
 
 static double text_width(void)
 {
-    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+    return REHA_A4_WIDTH_PT - 2.0 * REHA_MARGIN_PT;
 }
 
 static void write_at(sheet *at, double x, double width, double size, bool bold, unsigned colour,
@@ -42,12 +35,13 @@ static void write_at(sheet *at, double x, double width, double size, bool bold, 
 
 static void write_line(sheet *at, double size, bool bold, unsigned colour, const char *text)
 {
-    write_at(at, MARGIN_PT, text_width(), size, bold, colour, text);
+    write_at(at, REHA_MARGIN_PT, text_width(), size, bold, colour, text);
 }
 
 static void rule(sheet *at, unsigned colour, double width)
 {
-    reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y},
+    reha_canvas_line(at->canvas, (reha_spot){REHA_MARGIN_PT, at->y},
+                     (reha_spot){REHA_A4_WIDTH_PT - REHA_MARGIN_PT, at->y},
                      (reha_stroke){reha_rgb(colour), width, 0.0});
 }
 
@@ -57,8 +51,8 @@ static void head_and_foot(sheet *at)
     char text[400];
     const double pad = 6.0;
     const bool is_signed = report_is_signed(at->source->study);
-    const unsigned colour = is_signed ? GREEN : AMBER;
-    const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
+    const unsigned colour = is_signed ? GREEN : REHA_INK_AMBER;
+    const reha_type small = {.size = 7.5, .colour = reha_rgb(REHA_INK_SOFT), .wrap_width = text_width()};
     at->page_no++;
     (void)snprintf(
         text, sizeof text,
@@ -66,19 +60,20 @@ static void head_and_foot(sheet *at)
         "function.",
         REHA_VERSION, at->source->made_at, at->source->made_at + DATE_CHARS + 1, at->page_no,
         is_signed ? "" : " Not reviewed.");
-    (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
-    at->y = MARGIN_PT;
+    (void)reha_canvas_text(at->canvas, (reha_spot){REHA_MARGIN_PT, REHA_A4_HEIGHT_PT - REHA_MARGIN_PT + 8.0},
+                           text, &small);
+    at->y = REHA_MARGIN_PT;
     const double top = at->y - pad;
     report_banner(at->source->study, text, sizeof text);
-    write_at(at, MARGIN_PT + pad, text_width() - 2.0 * pad, 10.0, true, colour, text);
-    reha_canvas_box(at->canvas, (reha_rect){MARGIN_PT, top, text_width(), at->y + pad - 2.0 - top}, 3.0,
+    write_at(at, REHA_MARGIN_PT + pad, text_width() - 2.0 * pad, 10.0, true, colour, text);
+    reha_canvas_box(at->canvas, (reha_rect){REHA_MARGIN_PT, top, text_width(), at->y + pad - 2.0 - top}, 3.0,
                     (reha_stroke){reha_rgb(colour), 1.2, 0.0});
     at->y += pad + 4.0;
 }
 
 static void ensure_room(sheet *at, double height)
 {
-    if (at->y + height > A4_HEIGHT_PT - MARGIN_PT) {
+    if (at->y + height > REHA_A4_HEIGHT_PT - REHA_MARGIN_PT) {
         reha_canvas_next_page(at->canvas);
         head_and_foot(at);
     }
@@ -157,12 +152,12 @@ typedef void (*page_head)(sheet *at, const void *context); /* what stands above 
 /* Columns beside each other, over as many pages as they need; a row that is whole on one page stays whole. */
 static void write_flows(sheet *at, flow *columns, int count, page_head head, const void *context)
 {
-    const double bottom = A4_HEIGHT_PT - MARGIN_PT;
+    const double bottom = REHA_A4_HEIGHT_PT - REHA_MARGIN_PT;
     double height = 0.0;
     for (int i = 0; i < count; i++) {
         height = fmax(height, height_of(at, &columns[i]));
     }
-    ensure_room(at, height < 0.6 * (bottom - MARGIN_PT) ? height : LINES_MIN_PT);
+    ensure_room(at, height < 0.6 * (bottom - REHA_MARGIN_PT) ? height : LINES_MIN_PT);
     for (bool is_done = false; !is_done;) {
         const double top = at->y;
         double low = top;
@@ -188,7 +183,7 @@ static void write_flows(sheet *at, flow *columns, int count, page_head head, con
 
 static void write_text(sheet *at, double size, unsigned colour, const char *text)
 {
-    flow whole = {.x = MARGIN_PT, .width = text_width(), .pieces = {{text, size, false, colour}}};
+    flow whole = {.x = REHA_MARGIN_PT, .width = text_width(), .pieces = {{text, size, false, colour}}};
     write_flows(at, &whole, 1, NULL, NULL);
 }
 
@@ -200,7 +195,7 @@ static void write_pair(sheet *at, const char *name, const char *value)
     reha_text text = {.data = NULL};
     reha_text_addf(&text, "%s: %s", name, value);
     if (!text.failed) {
-        write_text(at, 9.5, INK, text.data);
+        write_text(at, 9.5, REHA_INK, text.data);
     }
     reha_text_clear(&text);
 }
@@ -208,7 +203,7 @@ static void write_pair(sheet *at, const char *name, const char *value)
 static double column_at(int column)
 {
     static const double shares[] = {0.0, 0.42, 0.68};
-    return MARGIN_PT + shares[column] * text_width();
+    return REHA_MARGIN_PT + shares[column] * text_width();
 }
 
 static void write_columns(sheet *at)
@@ -217,9 +212,9 @@ static void write_columns(sheet *at)
     const double top = at->y;
     for (int i = 0; i < 3; i++) {
         at->y = top;
-        write_at(at, column_at(i), 0.3 * text_width(), 8.0, false, SOFT, names[i]);
+        write_at(at, column_at(i), 0.3 * text_width(), 8.0, false, REHA_INK_SOFT, names[i]);
     }
-    rule(at, SOFT, 0.8);
+    rule(at, REHA_INK_SOFT, 0.8);
     at->y += 3.0;
 }
 
@@ -230,7 +225,7 @@ static void head_of_rest(sheet *at, const void *context)
     char text[160];
     write_columns(at);
     (void)snprintf(text, sizeof text, "%s, continued", row->label);
-    write_at(at, column_at(0), text_width(), 8.0, false, SOFT, text);
+    write_at(at, column_at(0), text_width(), 8.0, false, REHA_INK_SOFT, text);
 }
 
 static void write_row(sheet *at, const report_row *row)
@@ -242,18 +237,19 @@ static void write_row(sheet *at, const report_row *row)
     flow columns[COLUMNS] = {
         {.x = column_at(0),
          .width = column_at(1) - column_at(0) - gap,
-         .pieces = {{row->label, 9.0, true, INK}, {row->evidence, 7.5, false, SOFT}}},
+         .pieces = {{row->label, 9.0, true, REHA_INK}, {row->evidence, 7.5, false, REHA_INK_SOFT}}},
         {.x = column_at(1),
          .width = column_at(2) - column_at(1) - gap,
-         .pieces = {{row->software, 9.5, true, INK},
-                    {row->research_only ? "research only" : NULL, 7.5, false, SOFT}}},
+         .pieces = {{row->software, 9.5, true, REHA_INK},
+                    {row->research_only ? "research only" : NULL, 7.5, false, REHA_INK_SOFT}}},
         {.x = column_at(2),
-         .width = A4_WIDTH_PT - MARGIN_PT - column_at(2),
-         .pieces = {{text, 9.0, is_decided, is_decided ? INK : AMBER}, {row->reason, 8.0, false, INK}}}};
+         .width = REHA_A4_WIDTH_PT - REHA_MARGIN_PT - column_at(2),
+         .pieces = {{text, 9.0, is_decided, is_decided ? REHA_INK : REHA_INK_AMBER},
+                    {row->reason, 8.0, false, REHA_INK}}}};
     ensure_room(at, LINES_MIN_PT);
     write_flows(at, columns, COLUMNS, head_of_rest, row);
     at->y += 1.0;
-    rule(at, RULE, 0.5);
+    rule(at, REHA_INK_LINE, 0.5);
     at->y += 3.0;
 }
 
@@ -273,7 +269,7 @@ static void write_findings(sheet *at, const json_t *result, size_t region_idx, c
     report_unmeasured(findings, missing, sizeof missing);
     if (missing[0] != '\0') {
         (void)snprintf(text, sizeof text, "Not measured: %s.", missing);
-        write_text(at, 8.0, SOFT, text);
+        write_text(at, 8.0, REHA_INK_SOFT, text);
     }
     at->y += 6.0;
 }
@@ -283,7 +279,7 @@ static void write_notes(sheet *at, const json_t *notes)
     for (size_t i = 0; i < json_array_size(notes); i++) {
         const json_t *note = json_array_get(notes, i);
         const bool is_refusal = strcmp(reha_json_string(note, "level", ""), "refused") == 0;
-        write_text(at, 8.5, is_refusal ? RED : SOFT, reha_json_string(note, "text", ""));
+        write_text(at, 8.5, is_refusal ? REHA_INK_RED : REHA_INK_SOFT, reha_json_string(note, "text", ""));
     }
 }
 
@@ -296,10 +292,10 @@ static void write_result(sheet *at, const json_t *result, const report_picture *
     report_task(result, task, sizeof task);
     (void)snprintf(text, sizeof text, "Analysis: %s", task);
     ensure_room(at, picture->png != NULL ? PICTURE_PT + 40.0 : 40.0);
-    write_line(at, 8.5, false, SOFT, text);
+    write_line(at, 8.5, false, REHA_INK_SOFT, text);
     if (picture->png != NULL) {
         const reha_rect box = reha_canvas_png(at->canvas, picture->png, picture->png_bytes,
-                                              (reha_rect){MARGIN_PT, at->y, text_width(), PICTURE_PT});
+                                              (reha_rect){REHA_MARGIN_PT, at->y, text_width(), PICTURE_PT});
         at->y = box.y + box.height + 6.0;
     }
     write_notes(at, json_object_get(analysis, "notes"));
@@ -308,7 +304,7 @@ static void write_result(sheet *at, const json_t *result, const report_picture *
         const json_t *findings = json_object_get(region, "findings");
         ensure_room(at, 90.0);
         report_region_title(analysis, i, text, sizeof text);
-        write_line(at, 11.0, true, INK, text);
+        write_line(at, 11.0, true, REHA_INK, text);
         write_notes(at, json_object_get(region, "notes"));
         write_findings(at, result, i, findings);
     }
@@ -317,7 +313,7 @@ static void write_result(sheet *at, const json_t *result, const report_picture *
                    reha_json_string(result, "model_hash", ""), reha_json_string(result, "software", ""),
                    reha_json_string(result, "input_digest", ""), reha_json_string(result, "created_at", ""));
     ensure_room(at, 20.0);
-    write_line(at, 7.5, false, SOFT, text);
+    write_line(at, 7.5, false, REHA_INK_SOFT, text);
     at->y += 6.0;
 }
 
@@ -325,7 +321,7 @@ static void write_set_aside(sheet *at, const json_t *aside)
 {
     char text[REPORT_LINE_BYTES];
     report_set_aside(aside, text);
-    write_text(at, 8.5, AMBER, text);
+    write_text(at, 8.5, REHA_INK_AMBER, text);
     at->y += 4.0;
 }
 
@@ -342,10 +338,10 @@ static void write_image(sheet *at, const json_t *image, const report_picture **p
     const json_t *asides = json_object_get(image, "set_aside");
     ensure_room(at, has_picture(image, *pictures) ? PICTURE_PT + 60.0 : 60.0);
     (void)snprintf(text, sizeof text, "Image %zu", no);
-    write_line(at, 12.0, true, INK, text);
+    write_line(at, 12.0, true, REHA_INK, text);
     if (json_array_size(results) == 0) {
         report_no_result(image, text, sizeof text);
-        write_line(at, 9.5, false, RED, text);
+        write_line(at, 9.5, false, REHA_INK_RED, text);
     }
     for (size_t i = 0; i < json_array_size(results); i++) {
         write_result(at, json_array_get(results, i), (*pictures)++);
@@ -367,9 +363,10 @@ reha_status report_pdf(const report_source *source, uint8_t **out, size_t *out_b
                                   .subject = "Findings of images and a clinician's decisions",
                                   .created = source->made_at};
     sheet at = {.source = source};
-    REHA_TRY(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
+    REHA_TRY(reha_canvas_new_pdf(REHA_A4_WIDTH_PT, REHA_A4_HEIGHT_PT, &facts, &at.canvas, err));
     head_and_foot(&at);
-    write_line(&at, 15.0, true, INK, source->clinic_name != NULL ? source->clinic_name : "Rehascope report");
+    write_line(&at, 15.0, true, REHA_INK,
+               source->clinic_name != NULL ? source->clinic_name : "Rehascope report");
     report_patient(study, patient, sizeof patient);
     write_pair(&at, "Patient", patient);
     write_pair(&at, "Image date", reha_json_string(study, "image_date", NULL));

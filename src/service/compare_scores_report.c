@@ -4,16 +4,11 @@
 #include "base/text.h"
 #include "service/compare_scores.h"
 #include "service/page.h"
+#include "service/paper_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 
-static const double A4_WIDTH_PT = 595.28;
-static const double A4_HEIGHT_PT = 841.89;
-static const double MARGIN_PT = 40.0;
-static const unsigned INK = 0x1b2733;
-static const unsigned SOFT = 0x5b6875;
-static const unsigned AMBER = 0x8a5800;
 enum { PLOT_WIDTH_PX = 880, PLOT_HEIGHT_PX = 300 };
 
 static const char STYLE[] = ".words{white-space:pre-line}";
@@ -121,20 +116,22 @@ typedef struct page {
 static void begin(page *at, const char *now)
 {
     char text[160];
-    const reha_type small = {.size = 7.5, .colour = reha_rgb(SOFT)};
-    const reha_type mark = {.size = 9.0, .bold = true, .colour = reha_rgb(AMBER)};
+    const reha_type small = {.size = 7.5, .colour = reha_rgb(REHA_INK_SOFT)};
+    const reha_type mark = {.size = 9.0, .bold = true, .colour = reha_rgb(REHA_INK_AMBER)};
     (void)snprintf(text, sizeof text, "Rehascope %s, %s. Not reviewed: no clinician has signed this.",
                    REHA_VERSION, now);
-    (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &small);
-    (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, MARGIN_PT - 12.0}, "NOT REVIEWED", &mark);
-    at->y = MARGIN_PT + 4.0;
+    (void)reha_canvas_text(at->canvas, (reha_spot){REHA_MARGIN_PT, REHA_A4_HEIGHT_PT - REHA_MARGIN_PT + 8.0},
+                           text, &small);
+    (void)reha_canvas_text(at->canvas, (reha_spot){REHA_MARGIN_PT, REHA_MARGIN_PT - 12.0}, "NOT REVIEWED",
+                           &mark);
+    at->y = REHA_MARGIN_PT + 4.0;
 }
 
 static void say(page *at, double size, unsigned colour, const char *text)
 {
     const reha_type type = {
-        .size = size, .colour = reha_rgb(colour), .wrap_width = A4_WIDTH_PT - 2.0 * MARGIN_PT};
-    at->y += reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, at->y}, text, &type).y + 3.0;
+        .size = size, .colour = reha_rgb(colour), .wrap_width = REHA_A4_WIDTH_PT - 2.0 * REHA_MARGIN_PT};
+    at->y += reha_canvas_text(at->canvas, (reha_spot){REHA_MARGIN_PT, at->y}, text, &type).y + 3.0;
 }
 
 static reha_status add_to_pdf(page *at, const reha_score_series *series, const char *now, reha_error *err)
@@ -146,15 +143,16 @@ static reha_status add_to_pdf(page *at, const reha_score_series *series, const c
     char *sources = NULL;
     REHA_CHECK(reha_score_series_text(series, &words, err));
     REHA_CHECK(reha_score_sources_text(series, false, &sources, err));
-    if (at->y + plot_height + words_height > A4_HEIGHT_PT - MARGIN_PT) {
+    if (at->y + plot_height + words_height > REHA_A4_HEIGHT_PT - REHA_MARGIN_PT) {
         reha_canvas_next_page(at->canvas);
         begin(at, now);
     }
-    reha_score_plot(at->canvas, (reha_rect){MARGIN_PT, at->y, A4_WIDTH_PT - 2.0 * MARGIN_PT, plot_height},
+    reha_score_plot(at->canvas,
+                    (reha_rect){REHA_MARGIN_PT, at->y, REHA_A4_WIDTH_PT - 2.0 * REHA_MARGIN_PT, plot_height},
                     series);
     at->y += plot_height;
-    say(at, 9.5, INK, words);
-    say(at, 7.5, SOFT, sources);
+    say(at, 9.5, REHA_INK, words);
+    say(at, 7.5, REHA_INK_SOFT, sources);
     at->y += 10.0;
 done:
     reha_free(words);
@@ -170,16 +168,16 @@ reha_status reha_score_report_pdf(const reha_score_table *table, const char *pat
     const reha_pdf_facts facts = {
         .title = "Rehascope progress", .author = "rehascope", .subject = "not reviewed"};
     reha_clock_timestamp(now);
-    REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
+    REHA_CHECK(reha_canvas_new_pdf(REHA_A4_WIDTH_PT, REHA_A4_HEIGHT_PT, &facts, &at.canvas, err));
     begin(&at, now);
-    say(&at, 16.0, INK, "Progress over time");
+    say(&at, 16.0, REHA_INK, "Progress over time");
     for (size_t i = 0; i < table->count; i++) {
         REHA_CHECK(add_to_pdf(&at, &table->items[i], now, err));
     }
     char remark[240];
     reha_score_table_remark(table, remark, sizeof remark);
     if (remark[0] != '\0') {
-        say(&at, 9.0, AMBER, remark);
+        say(&at, 9.0, REHA_INK_AMBER, remark);
     }
     REHA_CHECK(reha_canvas_save(at.canvas, path, err));
 done:

@@ -1,18 +1,13 @@
 #include "service/plan_pdf.h"
 
+#include "service/paper_priv.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const double A4_WIDTH_PT = 595.28;
-static const double A4_HEIGHT_PT = 841.89;
-static const double MARGIN_PT = 40.0;
-static const unsigned INK = 0x1b2733;
-static const unsigned SOFT = 0x5b6875;
-static const unsigned AMBER = 0x8a5800;
-static const unsigned RED = 0xa4262c;
 static const unsigned GREEN = 0x2b6a3e;
-static const unsigned LINE = 0xd5dbe1;
+
 enum { TEXT_BYTES = 600 };
 
 typedef struct report {
@@ -24,14 +19,14 @@ typedef struct report {
 
 static double inner_width(void)
 {
-    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+    return REHA_A4_WIDTH_PT - 2.0 * REHA_MARGIN_PT;
 }
 
 static void put_text(report *r, double indent, double size, bool bold, unsigned colour, const char *text)
 {
     const double width = inner_width() - indent;
     const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(colour), .wrap_width = width};
-    r->y += reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT + indent, r->y}, text, &type).y + 1.5;
+    r->y += reha_canvas_text(r->canvas, (reha_spot){REHA_MARGIN_PT + indent, r->y}, text, &type).y + 1.5;
 }
 
 static bool is_reviewed(const json_t *plan)
@@ -58,20 +53,21 @@ static void new_page(report *r)
         reha_canvas_next_page(r->canvas);
     }
     r->page_no++;
-    const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = inner_width()};
+    const reha_type type = {.size = 7.5, .colour = reha_rgb(REHA_INK_SOFT), .wrap_width = inner_width()};
     char banner[160];
     write_banner(r->plan, banner, sizeof banner);
     (void)snprintf(
         text, sizeof text,
         "%s, plan of %s, page %d. %s Treatment follows symptoms and function, never the picture alone.",
         reha_json_string(r->plan, "software", ""), reha_json_string(r->plan, "date", ""), r->page_no, banner);
-    (void)reha_canvas_text(r->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
-    r->y = MARGIN_PT;
+    (void)reha_canvas_text(r->canvas, (reha_spot){REHA_MARGIN_PT, REHA_A4_HEIGHT_PT - REHA_MARGIN_PT + 8.0},
+                           text, &type);
+    r->y = REHA_MARGIN_PT;
 }
 
 static void ensure(report *r, double height)
 {
-    if (r->y + height > A4_HEIGHT_PT - MARGIN_PT) {
+    if (r->y + height > REHA_A4_HEIGHT_PT - REHA_MARGIN_PT) {
         new_page(r);
     }
 }
@@ -81,8 +77,9 @@ static void heading(report *r, const char *text, unsigned colour)
     ensure(r, 60.0);
     r->y += 6.0;
     put_text(r, 0.0, 12.0, true, colour, text);
-    reha_canvas_line(r->canvas, (reha_spot){MARGIN_PT, r->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, r->y},
-                     (reha_stroke){reha_rgb(LINE), 0.7, 0.0});
+    reha_canvas_line(r->canvas, (reha_spot){REHA_MARGIN_PT, r->y},
+                     (reha_spot){REHA_A4_WIDTH_PT - REHA_MARGIN_PT, r->y},
+                     (reha_stroke){reha_rgb(REHA_INK_LINE), 0.7, 0.0});
     r->y += 4.0;
 }
 
@@ -115,7 +112,7 @@ static void write_cause(report *r, const json_t *line)
     if (strcmp(reha_json_string(source, "read", ""), "secondary") == 0) {
         (void)snprintf(text + used, sizeof text - used, "; read in a secondary source, verify");
     }
-    put_text(r, 12.0, 7.5, false, SOFT, text);
+    put_text(r, 12.0, 7.5, false, REHA_INK_SOFT, text);
 }
 
 static void write_edit(report *r, const json_t *line)
@@ -129,7 +126,7 @@ static void write_edit(report *r, const json_t *line)
                    strcmp(reha_json_string(line, "state", ""), "removed") == 0 ? " (left out)" : "",
                    reha_json_string(edited, "reason", ""),
                    json_object_get(line, "kept") != NULL ? " (no rule makes this line)" : "");
-    put_text(r, 12.0, 8.5, true, AMBER, text);
+    put_text(r, 12.0, 8.5, true, REHA_INK_AMBER, text);
 }
 
 static void write_line(report *r, const json_t *line)
@@ -137,24 +134,25 @@ static void write_line(report *r, const json_t *line)
     char text[TEXT_BYTES];
     const json_t *dose = json_object_get(line, "dose");
     ensure(r, json_is_object(dose) ? 66.0 : 40.0);
-    reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 6.0}, 1.8, reha_rgb(INK));
-    put_text(r, 12.0, 9.5, false, INK, reha_json_string(line, "text", ""));
+    reha_canvas_fill_circle(r->canvas, (reha_spot){REHA_MARGIN_PT + 3.0, r->y + 6.0}, 1.8,
+                            reha_rgb(REHA_INK));
+    put_text(r, 12.0, 9.5, false, REHA_INK, reha_json_string(line, "text", ""));
     if (json_is_object(dose) && json_object_get(dose, "levels") == NULL) { /* a clinician's own */
-        put_text(r, 12.0, 9.0, true, INK, reha_json_string(dose, "text", ""));
+        put_text(r, 12.0, 9.0, true, REHA_INK, reha_json_string(dose, "text", ""));
     } else if (json_is_object(dose)) {
         (void)snprintf(text, sizeof text, "%s (%s; level %.0f of %.0f)", reha_json_string(dose, "text", ""),
                        reha_json_string(dose, "type", ""), reha_json_number(dose, "level", 0.0) + 1.0,
                        reha_json_number(dose, "levels", 0.0));
-        put_text(r, 12.0, 9.0, true, INK, text);
+        put_text(r, 12.0, 9.0, true, REHA_INK, text);
         (void)snprintf(text, sizeof text, "Intensity: %s. On: %s. Back: %s.",
                        reha_json_string(dose, "intensity", ""), reha_json_string(dose, "progression", ""),
                        reha_json_string(dose, "regression", ""));
-        put_text(r, 12.0, 8.0, false, SOFT, text);
+        put_text(r, 12.0, 8.0, false, REHA_INK_SOFT, text);
     }
     if (json_object_get(line, "measure") != NULL) { /* a goal: where it stands, and why this much */
         (void)snprintf(text, sizeof text, "State: %s. %s", reha_json_string(line, "state", ""),
                        reha_json_string(line, "why", ""));
-        put_text(r, 12.0, 8.0, false, SOFT, text);
+        put_text(r, 12.0, 8.0, false, REHA_INK_SOFT, text);
     }
     write_edit(r, line);
     write_cause(r, line);
@@ -176,9 +174,9 @@ static void write_red_flags(report *r)
 {
     static const char *const states[] = {"present", "not-asked", "absent"};
     static const char *const words[] = {"PRESENT", "NOT ASKED", "absent"};
-    const unsigned colours[] = {RED, AMBER, GREEN};
+    const unsigned colours[] = {REHA_INK_RED, REHA_INK_AMBER, GREEN};
     const json_t *flags = json_object_get(r->plan, "red_flags");
-    heading(r, "Red flags", RED);
+    heading(r, "Red flags", REHA_INK_RED);
     for (int s = 0; s < 3; s++) {
         for (size_t i = 0; i < json_array_size(flags); i++) {
             const json_t *flag = json_array_get(flags, i);
@@ -196,7 +194,7 @@ static void write_questions(report *r)
 {
     const json_t *questions = json_object_get(r->plan, "questions");
     if (json_array_size(questions) > 0) {
-        heading(r, "To ask or measure", AMBER);
+        heading(r, "To ask or measure", REHA_INK_AMBER);
     }
     for (size_t i = 0; i < json_array_size(questions); i++) {
         const json_t *one = json_array_get(questions, i);
@@ -205,7 +203,7 @@ static void write_questions(report *r)
         (void)snprintf(text, sizeof text, "%s (for %s)%s", reha_json_string(one, "text", ""),
                        reha_json_string(one, "for", ""),
                        json_is_true(json_object_get(one, "safety")) ? ": needed for safety" : "");
-        put_text(r, 0.0, 9.0, json_is_true(json_object_get(one, "safety")), INK, text);
+        put_text(r, 0.0, 9.0, json_is_true(json_object_get(one, "safety")), REHA_INK, text);
     }
 }
 
@@ -216,14 +214,14 @@ static void write_criteria(report *r, const json_t *phase)
         return;
     }
     ensure(r, 30.0);
-    put_text(r, 0.0, 9.5, true, INK, "Next phase when");
+    put_text(r, 0.0, 9.5, true, REHA_INK, "Next phase when");
     for (size_t i = 0; i < json_array_size(criteria); i++) {
         const json_t *one = json_array_get(criteria, i);
         char text[TEXT_BYTES];
         (void)snprintf(text, sizeof text, "%s: %s", reha_json_string(one, "state", ""),
                        reha_json_string(one, "text", ""));
         ensure(r, 14.0);
-        put_text(r, 12.0, 9.0, false, INK, text);
+        put_text(r, 12.0, 9.0, false, REHA_INK, text);
     }
 }
 
@@ -261,8 +259,9 @@ static void write_outlook(report *r, const json_t *phase)
                            reha_json_string(json_object_get(line, "dose"), "text", ""),
                            reha_json_string(line, "rule", ""));
             ensure(r, 26.0);
-            reha_canvas_fill_circle(r->canvas, (reha_spot){MARGIN_PT + 3.0, r->y + 5.5}, 1.5, reha_rgb(SOFT));
-            put_text(r, 12.0, 8.5, false, INK, text);
+            reha_canvas_fill_circle(r->canvas, (reha_spot){REHA_MARGIN_PT + 3.0, r->y + 5.5}, 1.5,
+                                    reha_rgb(REHA_INK_SOFT));
+            put_text(r, 12.0, 8.5, false, REHA_INK, text);
             write_edit(r, line);
         }
     }
@@ -276,19 +275,19 @@ static void write_phase(report *r, const json_t *phase)
     (void)snprintf(text, sizeof text, "Phase: %s (%s; as a rule weeks %.0f to %.0f)",
                    reha_json_string(phase, "title", ""), state, json_number_value(json_array_get(weeks, 0)),
                    json_number_value(json_array_get(weeks, 1)));
-    heading(r, text, INK);
+    heading(r, text, REHA_INK);
     if (strcmp(state, "done") == 0) {
         return;
     }
-    put_text(r, 0.0, 9.0, false, SOFT, reha_json_string(phase, "focus", ""));
+    put_text(r, 0.0, 9.0, false, REHA_INK_SOFT, reha_json_string(phase, "focus", ""));
     if (strcmp(state, "later") == 0) {
         write_outlook(r, phase);
         write_criteria(r, phase);
         return;
     }
-    write_list(r, "Goals", INK, json_object_get(phase, "goals"));
-    write_list(r, "Exercises", INK, json_object_get(phase, "exercises"));
-    write_list(r, "Advice", INK, json_object_get(phase, "advice"));
+    write_list(r, "Goals", REHA_INK, json_object_get(phase, "goals"));
+    write_list(r, "Exercises", REHA_INK, json_object_get(phase, "exercises"));
+    write_list(r, "Advice", REHA_INK, json_object_get(phase, "advice"));
     write_criteria(r, phase);
 }
 
@@ -296,7 +295,7 @@ static void write_withheld(report *r)
 {
     const json_t *withheld = json_object_get(r->plan, "withheld");
     if (json_array_size(withheld) > 0) {
-        heading(r, "Withheld", RED);
+        heading(r, "Withheld", REHA_INK_RED);
     }
     for (size_t i = 0; i < json_array_size(withheld); i++) {
         const json_t *one = json_array_get(withheld, i);
@@ -304,7 +303,7 @@ static void write_withheld(report *r)
         ensure(r, 16.0);
         (void)snprintf(text, sizeof text, "%s Why: %s (rule %s)", reha_json_string(one, "text", ""),
                        reha_json_string(one, "why", ""), reha_json_string(one, "by", ""));
-        put_text(r, 0.0, 9.0, false, INK, text);
+        put_text(r, 0.0, 9.0, false, REHA_INK, text);
         write_edit(r, one);
     }
 }
@@ -313,11 +312,11 @@ static void write_changes(report *r)
 {
     const json_t *changes = json_object_get(r->plan, "changes");
     if (json_array_size(changes) > 0) {
-        heading(r, "Changed since the last plan", INK);
+        heading(r, "Changed since the last plan", REHA_INK);
     }
     for (size_t i = 0; i < json_array_size(changes); i++) {
         ensure(r, 14.0);
-        put_text(r, 0.0, 9.5, false, INK, reha_json_string(json_array_get(changes, i), "text", ""));
+        put_text(r, 0.0, 9.5, false, REHA_INK, reha_json_string(json_array_get(changes, i), "text", ""));
     }
 }
 
@@ -328,19 +327,19 @@ static void write_head(report *r)
     const bool is_stopped = strcmp(status, "doctor-today") == 0;
     char banner[160];
     write_banner(r->plan, banner, sizeof banner);
-    put_text(r, 0.0, 9.0, true, is_reviewed(r->plan) ? GREEN : AMBER,
+    put_text(r, 0.0, 9.0, true, is_reviewed(r->plan) ? GREEN : REHA_INK_AMBER,
              is_reviewed(r->plan) ? banner : "NOT REVIEWED");
     (void)snprintf(text, sizeof text, "Rehabilitation plan: %s",
                    reha_json_string(json_object_get(r->plan, "guideline"), "title", ""));
-    put_text(r, 0.0, 16.0, true, INK, text);
+    put_text(r, 0.0, 16.0, true, REHA_INK, text);
     (void)snprintf(text, sizeof text, "Date %s. Side: %s. Rules of %s.",
                    reha_json_string(r->plan, "date", ""), reha_json_string(r->plan, "side", ""),
                    reha_json_string(json_object_get(r->plan, "guideline"), "version", ""));
-    put_text(r, 0.0, 9.0, false, SOFT, text);
+    put_text(r, 0.0, 9.0, false, REHA_INK_SOFT, text);
     put_text(r, 0.0, 11.0, true,
-             is_stopped                     ? RED
+             is_stopped                     ? REHA_INK_RED
              : strcmp(status, "ready") == 0 ? GREEN
-                                            : AMBER,
+                                            : REHA_INK_AMBER,
              is_stopped ? "To a doctor today: no exercises in this plan."
              : strcmp(status, "ready") == 0
                  ? "Ready for review."
@@ -358,19 +357,19 @@ static void write_report(report *r)
     write_questions(r);
     write_changes(r);
     write_withheld(r);
-    write_list(r, "Blocked", RED, json_object_get(r->plan, "blocks"));
-    write_list(r, "Take care", AMBER, json_object_get(r->plan, "precautions"));
-    write_list(r, "Referral", AMBER, json_object_get(r->plan, "referrals"));
+    write_list(r, "Blocked", REHA_INK_RED, json_object_get(r->plan, "blocks"));
+    write_list(r, "Take care", REHA_INK_AMBER, json_object_get(r->plan, "precautions"));
+    write_list(r, "Referral", REHA_INK_AMBER, json_object_get(r->plan, "referrals"));
     for (size_t i = 0; i < json_array_size(phases); i++) {
         write_phase(r, json_array_get(phases, i));
     }
-    write_list(r, "What not to do", INK, json_object_get(r->plan, "avoid"));
+    write_list(r, "What not to do", REHA_INK, json_object_get(r->plan, "avoid"));
     if (json_is_object(imaging)) {
-        heading(r, "Imaging", INK);
+        heading(r, "Imaging", REHA_INK);
         write_line(r, imaging);
     }
     if (json_is_object(again)) {
-        heading(r, "Next visit", INK);
+        heading(r, "Next visit", REHA_INK);
         write_line(r, again);
     }
 }
@@ -383,7 +382,7 @@ static reha_status draw_report(const json_t *plan, reha_canvas **out, reha_error
                                   .author = "rehascope " REHA_VERSION,
                                   .subject = "Made from rules for a clinician to check"};
     *out = NULL;
-    REHA_TRY(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &r.canvas, err));
+    REHA_TRY(reha_canvas_new_pdf(REHA_A4_WIDTH_PT, REHA_A4_HEIGHT_PT, &facts, &r.canvas, err));
     write_report(&r);
     *out = r.canvas;
     return REHA_OK;

@@ -1,24 +1,19 @@
+#include "service/paper_priv.h"
 #include "service/plan_pdf_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const double A4_WIDTH_PT = 595.28;
-static const double A4_HEIGHT_PT = 841.89;
 static const double MARGIN_PT = 36.0;
 static const double GAP_PT = 10.0;
 static const double TEXT_PT = 10.5;
 static const double FIGURE_PT = 96.0;
 static const unsigned DRAFT_BACK = 0xfdeecb;
 static const unsigned DRAFT_INK = 0x7a4a00;
-static const unsigned INK = 0x1b2733;
-static const unsigned SOFT = 0x5b6875;
 static const unsigned BLUE = 0x1f4e79;
 static const unsigned BLUE_LIGHT = 0xeaf1f8;
-static const unsigned RED = 0xa4262c;
 static const unsigned RED_LIGHT = 0xfdecec;
-static const unsigned LINE = 0xd5dbe1;
 
 typedef struct sheet {
     reha_canvas *canvas;
@@ -29,7 +24,7 @@ typedef struct sheet {
 
 static double inner_width(void)
 {
-    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+    return REHA_A4_WIDTH_PT - 2.0 * MARGIN_PT;
 }
 
 static double write_text(sheet *s, double x, double y, double width, double size, bool bold, unsigned colour,
@@ -41,7 +36,7 @@ static double write_text(sheet *s, double x, double y, double width, double size
 
 static double height_of(sheet *s, double width, double size, bool bold, const char *text)
 {
-    const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(INK), .wrap_width = width};
+    const reha_type type = {.size = size, .bold = bold, .colour = reha_rgb(REHA_INK), .wrap_width = width};
     return text[0] != '\0' ? reha_canvas_measure(s->canvas, text, &type).y : 0.0;
 }
 
@@ -51,7 +46,8 @@ static void footer(sheet *s)
     const char *draft = reha_json_string(s->page->facts, "draft", "");
     (void)snprintf(text, sizeof text, "%s%s%s  (%d)", draft, draft[0] != '\0' ? " " : "",
                    reha_json_string(s->page->facts, "footer", ""), s->page_no);
-    (void)write_text(s, MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 6.0, inner_width(), 7.5, false, SOFT, text);
+    (void)write_text(s, MARGIN_PT, REHA_A4_HEIGHT_PT - MARGIN_PT + 6.0, inner_width(), 7.5, false,
+                     REHA_INK_SOFT, text);
 }
 
 static void new_page(sheet *s)
@@ -66,7 +62,7 @@ static void new_page(sheet *s)
 
 static void ensure(sheet *s, double height)
 {
-    if (s->y + height > A4_HEIGHT_PT - MARGIN_PT - 4.0) {
+    if (s->y + height > REHA_A4_HEIGHT_PT - MARGIN_PT - 4.0) {
         new_page(s);
     }
 }
@@ -74,7 +70,8 @@ static void ensure(sheet *s, double height)
 static void write_title(sheet *s)
 {
     const double band = 58.0;
-    reha_canvas_fill_box(s->canvas, (reha_rect){0.0, 0.0, A4_WIDTH_PT, band + 14.0}, 0.0, reha_rgb(BLUE));
+    reha_canvas_fill_box(s->canvas, (reha_rect){0.0, 0.0, REHA_A4_WIDTH_PT, band + 14.0}, 0.0,
+                         reha_rgb(BLUE));
     double y = 16.0;
     y += write_text(s, MARGIN_PT, y, inner_width(), 21.0, true, 0xffffff,
                     reha_json_string(s->page->facts, "title", ""));
@@ -88,7 +85,7 @@ static void write_title(sheet *s)
         s->y +=
             write_text(s, MARGIN_PT + 8.0, s->y, inner_width() - 16.0, 10.5, true, DRAFT_INK, draft) + 12.0;
     }
-    s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, INK,
+    s->y += write_text(s, MARGIN_PT, s->y, inner_width(), 11.5, false, REHA_INK,
                        reha_json_string(s->page->facts, "intro", ""));
     s->y += GAP_PT;
 }
@@ -102,7 +99,7 @@ static void write_heading(sheet *s, const char *text, double keep_with)
 static double bullet(sheet *s, double x, double y, double width, unsigned colour, const char *text)
 {
     reha_canvas_fill_circle(s->canvas, (reha_spot){x + 3.0, y + 7.0}, 2.0, reha_rgb(colour));
-    return write_text(s, x + 12.0, y, width - 12.0, TEXT_PT, false, INK, text) + 3.0;
+    return write_text(s, x + 12.0, y, width - 12.0, TEXT_PT, false, REHA_INK, text) + 3.0;
 }
 
 static void write_section(sheet *s, const json_t *block)
@@ -136,15 +133,15 @@ static void write_alarm(sheet *s, const json_t *block)
     ensure(s, height);
     const reha_rect box = {MARGIN_PT, s->y, inner_width(), height};
     reha_canvas_fill_box(s->canvas, box, 6.0, reha_rgb(RED_LIGHT));
-    reha_canvas_box(s->canvas, box, 6.0, (reha_stroke){reha_rgb(RED), 1.2, 0.0});
-    (void)write_text(s, MARGIN_PT + pad, s->y + pad - 2.0, inner_width() - 2.0 * pad, 13.0, true, RED,
-                     reha_json_string(block, "heading", ""));
+    reha_canvas_box(s->canvas, box, 6.0, (reha_stroke){reha_rgb(REHA_INK_RED), 1.2, 0.0});
+    (void)write_text(s, MARGIN_PT + pad, s->y + pad - 2.0, inner_width() - 2.0 * pad, 13.0, true,
+                     REHA_INK_RED, reha_json_string(block, "heading", ""));
     double y = s->y + pad + head - 2.0;
     for (size_t i = 0; i < count; i++) {
         if (i == half) {
             y = s->y + pad + head - 2.0;
         }
-        y += bullet(s, MARGIN_PT + pad + (i < half ? 0.0 : column + pad), y, column, RED,
+        y += bullet(s, MARGIN_PT + pad + (i < half ? 0.0 : column + pad), y, column, REHA_INK_RED,
                     json_string_value(json_array_get(lines, i)));
     }
     s->y += height + GAP_PT + 2.0;
@@ -188,7 +185,7 @@ static double card_text(sheet *s, const json_t *card, double x, double y, double
         const char *text = reha_json_string(card, parts[i], "");
         const bool bold = i == 0 || i == 2;
         if (text[0] != '\0') {
-            y += (draw ? write_text(s, x, y, width, sizes[i], bold, i == 2 ? BLUE : INK, text)
+            y += (draw ? write_text(s, x, y, width, sizes[i], bold, i == 2 ? BLUE : REHA_INK, text)
                        : height_of(s, width, sizes[i], bold, text)) +
                  3.0;
         }
@@ -215,7 +212,7 @@ static void write_cards(sheet *s, const json_t *block)
             const json_t *card = json_array_get(cards, k);
             const double x = MARGIN_PT + (k == i ? 0.0 : width + GAP_PT);
             reha_canvas_box(s->canvas, (reha_rect){x, s->y, width, height}, 5.0,
-                            (reha_stroke){reha_rgb(LINE), 1.0, 0.0});
+                            (reha_stroke){reha_rgb(REHA_INK_LINE), 1.0, 0.0});
             reha_canvas_fill_box(s->canvas, (reha_rect){x + 4.0, s->y + 4.0, figure + 6.0, height - 8.0}, 4.0,
                                  reha_rgb(BLUE_LIGHT));
             reha_plan_figure(s->canvas, (reha_rect){x + 7.0, s->y + 4.0, figure, height - 8.0},
@@ -239,7 +236,7 @@ static reha_status draw_page(const json_t *plan, const char *guidelines_folder, 
     const reha_pdf_facts facts = {.title = reha_json_string(page.facts, "title", ""),
                                   .author = "rehascope " REHA_VERSION,
                                   .subject = reha_json_string(page.facts, "subtitle", "")};
-    REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &s.canvas, err));
+    REHA_CHECK(reha_canvas_new_pdf(REHA_A4_WIDTH_PT, REHA_A4_HEIGHT_PT, &facts, &s.canvas, err));
     new_page(&s);
     write_title(&s);
     for (size_t i = 0; i < json_array_size(page.blocks); i++) {

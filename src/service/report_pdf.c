@@ -6,19 +6,11 @@
 #include "service/figure_boxes_priv.h"
 #include "service/figure_injury_priv.h"
 #include "service/figure_muscle_priv.h"
+#include "service/paper_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static const double A4_WIDTH_PT = 595.28;
-static const double A4_HEIGHT_PT = 841.89;
-static const double MARGIN_PT = 40.0;
-static const unsigned INK = 0x1b2733;
-static const unsigned SOFT = 0x5b6875;
-static const unsigned AMBER = 0x8a5800;
-static const unsigned RED = 0xa4262c;
-static const unsigned LINE = 0xd5dbe1;
 
 typedef struct page { /* where the next line goes */
     reha_canvas *canvas;
@@ -29,7 +21,7 @@ typedef struct page { /* where the next line goes */
 
 static double text_width(void)
 {
-    return A4_WIDTH_PT - 2.0 * MARGIN_PT;
+    return REHA_A4_WIDTH_PT - 2.0 * REHA_MARGIN_PT;
 }
 
 static void write_at(page *at, double x, double width, double size, bool bold, unsigned colour,
@@ -42,33 +34,34 @@ static void write_at(page *at, double x, double width, double size, bool bold, u
 
 static void write_line(page *at, double size, bool bold, unsigned colour, const char *text)
 {
-    write_at(at, MARGIN_PT, text_width(), size, bold, colour, text);
+    write_at(at, REHA_MARGIN_PT, text_width(), size, bold, colour, text);
 }
 
 static void footer(page *at)
 {
     char text[200];
-    const reha_type type = {.size = 7.5, .colour = reha_rgb(SOFT), .wrap_width = text_width()};
+    const reha_type type = {.size = 7.5, .colour = reha_rgb(REHA_INK_SOFT), .wrap_width = text_width()};
     (void)snprintf(
         text, sizeof text,
         "Rehascope %s, %s, page %zu. Not reviewed: no clinician has signed this. Decision support only; "
         "treatment follows symptoms and function, never the picture alone.",
         REHA_VERSION, at->now, at->page_no);
-    (void)reha_canvas_text(at->canvas, (reha_spot){MARGIN_PT, A4_HEIGHT_PT - MARGIN_PT + 8.0}, text, &type);
+    (void)reha_canvas_text(at->canvas, (reha_spot){REHA_MARGIN_PT, REHA_A4_HEIGHT_PT - REHA_MARGIN_PT + 8.0},
+                           text, &type);
 }
 
 static void header(page *at, const char *name)
 {
     char text[160];
-    at->y = MARGIN_PT;
+    at->y = REHA_MARGIN_PT;
     at->page_no++;
     footer(at);
-    write_line(at, 9.0, true, AMBER, "NOT REVIEWED");
+    write_line(at, 9.0, true, REHA_INK_AMBER, "NOT REVIEWED");
     (void)snprintf(text, sizeof text, "%.120s", name);
-    write_line(at, 15.0, true, INK, text);
-    reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y + 2.0},
-                     (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y + 2.0},
-                     (reha_stroke){reha_rgb(LINE), 0.8, 0.0});
+    write_line(at, 15.0, true, REHA_INK, text);
+    reha_canvas_line(at->canvas, (reha_spot){REHA_MARGIN_PT, at->y + 2.0},
+                     (reha_spot){REHA_A4_WIDTH_PT - REHA_MARGIN_PT, at->y + 2.0},
+                     (reha_stroke){reha_rgb(REHA_INK_LINE), 0.8, 0.0});
     at->y += 8.0;
 }
 
@@ -80,7 +73,7 @@ static void next_page(page *at, const char *name)
 
 static void ensure_room(page *at, double height, const char *name)
 {
-    if (at->y + height > A4_HEIGHT_PT - MARGIN_PT) {
+    if (at->y + height > REHA_A4_HEIGHT_PT - REHA_MARGIN_PT) {
         next_page(at, name);
     }
 }
@@ -93,9 +86,9 @@ static void write_notes(page *at, const reha_note *notes, int count, const char 
         ensure_room(at, 30.0, name);
         (void)snprintf(text, sizeof text, "%s: %s", words[notes[i].level], notes[i].text);
         write_line(at, 9.5, false,
-                   notes[i].level == REHA_NOTE_REFUSED ? RED
-                   : notes[i].level == REHA_NOTE_INFO  ? SOFT
-                                                       : AMBER,
+                   notes[i].level == REHA_NOTE_REFUSED ? REHA_INK_RED
+                   : notes[i].level == REHA_NOTE_INFO  ? REHA_INK_SOFT
+                                                       : REHA_INK_AMBER,
                    text);
     }
 }
@@ -133,23 +126,25 @@ static void write_finding(page *at, const reha_finding *finding, const char *nam
     ensure_room(at, 40.0, name);
     const double start = at->y < top ? at->y : top;
     at->y = start;
-    write_at(at, MARGIN_PT, left_width - 8.0, 9.5, true, INK, finding->label);
+    write_at(at, REHA_MARGIN_PT, left_width - 8.0, 9.5, true, REHA_INK, finding->label);
     low = at->y;
     at->y = start;
-    write_at(at, MARGIN_PT + left_width, text_width() - left_width, 9.5, true, INK, value);
+    write_at(at, REHA_MARGIN_PT + left_width, text_width() - left_width, 9.5, true, REHA_INK, value);
     if (finding->evidence[0] != '\0') {
-        write_at(at, MARGIN_PT + left_width, text_width() - left_width, 8.5, false, INK, finding->evidence);
+        write_at(at, REHA_MARGIN_PT + left_width, text_width() - left_width, 8.5, false, REHA_INK,
+                 finding->evidence);
     }
     if (finding->measure.source[0] != '\0') {
         char text[220];
         (void)snprintf(text, sizeof text, "Scale: %s. Error: %s", finding->measure.source,
                        finding->measure.error_source[0] != '\0' ? finding->measure.error_source
                                                                 : "not known");
-        write_at(at, MARGIN_PT + left_width, text_width() - left_width, 7.5, false, SOFT, text);
+        write_at(at, REHA_MARGIN_PT + left_width, text_width() - left_width, 7.5, false, REHA_INK_SOFT, text);
     }
     at->y = fmax(at->y, low) + 2.0;
-    reha_canvas_line(at->canvas, (reha_spot){MARGIN_PT, at->y}, (reha_spot){A4_WIDTH_PT - MARGIN_PT, at->y},
-                     (reha_stroke){reha_rgb(LINE), 0.5, 0.0});
+    reha_canvas_line(at->canvas, (reha_spot){REHA_MARGIN_PT, at->y},
+                     (reha_spot){REHA_A4_WIDTH_PT - REHA_MARGIN_PT, at->y},
+                     (reha_stroke){reha_rgb(REHA_INK_LINE), 0.5, 0.0});
     at->y += 3.0;
 }
 
@@ -157,14 +152,14 @@ static void write_muscle(page *at, const reha_case *result, const reha_region *r
 {
     const double picture = 330.0;
     ensure_room(at, region->is_accepted ? picture + 150.0 : 60.0, name);
-    write_line(at, 12.0, true, INK, "Muscle architecture");
+    write_line(at, 12.0, true, REHA_INK, "Muscle architecture");
     write_notes(at, region->notes, region->note_count, name);
     if (!region->is_accepted || result->image == NULL) {
         return;
     }
-    reha_figure_muscle(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    reha_figure_muscle(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, text_width(), picture}, result, region);
     at->y += picture + 8.0;
-    reha_figure_thickness(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), 105.0}, region);
+    reha_figure_thickness(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, text_width(), 105.0}, region);
     at->y += 115.0;
     for (int i = 0; i < region->finding_count; i++) {
         write_finding(at, &region->findings[i], name);
@@ -175,12 +170,12 @@ static void write_fractures(page *at, const reha_case *result, const reha_region
 {
     const double picture = 420.0;
     ensure_room(at, picture + 60.0, name);
-    write_line(at, 12.0, true, INK, "Fractures (research only)");
+    write_line(at, 12.0, true, REHA_INK, "Fractures (research only)");
     write_notes(at, region->notes, region->note_count, name);
     if (result->image == NULL) {
         return;
     }
-    reha_figure_boxes(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    reha_figure_boxes(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, text_width(), picture}, result, region);
     at->y += picture + 8.0;
     for (int i = 0; i < region->finding_count; i++) {
         write_finding(at, &region->findings[i], name);
@@ -191,14 +186,15 @@ static void write_injury(page *at, const reha_case *result, const reha_region *r
 {
     const double picture = 330.0;
     ensure_room(at, region->is_accepted ? picture + 200.0 : 60.0, name);
-    write_line(at, 12.0, true, INK, "Muscle injury (research only, trained on simulated lesions)");
+    write_line(at, 12.0, true, REHA_INK, "Muscle injury (research only, trained on simulated lesions)");
     write_notes(at, region->notes, region->note_count, name);
     if (!region->is_accepted || result->image == NULL) {
         return;
     }
-    reha_figure_injury(at->canvas, (reha_rect){MARGIN_PT, at->y, text_width(), picture}, result, region);
+    reha_figure_injury(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, text_width(), picture}, result, region);
     at->y += picture + 8.0;
-    reha_figure_injury_grades(at->canvas, (reha_rect){MARGIN_PT, at->y, 0.6 * text_width(), 130.0}, region);
+    reha_figure_injury_grades(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, 0.6 * text_width(), 130.0},
+                              region);
     at->y += 154.0;
     for (int i = 0; i < region->finding_count; i++) {
         write_finding(at, &region->findings[i], name);
@@ -215,20 +211,20 @@ static void write_region(page *at, const reha_case *result, const reha_region *r
                    : region->side == REHA_SIDE_LEFT ? "Left"
                                                     : "Unknown side:",
                    region->side_source);
-    write_line(at, 12.0, true, INK, text);
+    write_line(at, 12.0, true, REHA_INK, text);
     write_notes(at, region->notes, region->note_count, name);
     if (!region->is_accepted) {
         return;
     }
     const reha_finding *grade = reha_region_find(region, "kl-grade");
-    reha_figure_joint(at->canvas, (reha_rect){MARGIN_PT, at->y, panel, panel}, result, region);
-    reha_figure_explanation(at->canvas, (reha_rect){MARGIN_PT + panel + 12.0, at->y, panel, panel}, result,
-                            region);
+    reha_figure_joint(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, panel, panel}, result, region);
+    reha_figure_explanation(at->canvas, (reha_rect){REHA_MARGIN_PT + panel + 12.0, at->y, panel, panel},
+                            result, region);
     at->y += panel + 8.0;
     if (grade != NULL && grade->class_count > 0) {
-        reha_figure_grades(at->canvas, (reha_rect){MARGIN_PT, at->y, panel, 105.0}, grade);
+        reha_figure_grades(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, panel, 105.0}, grade);
     }
-    reha_figure_profile(at->canvas, (reha_rect){MARGIN_PT + panel + 12.0, at->y, panel, 105.0}, region);
+    reha_figure_profile(at->canvas, (reha_rect){REHA_MARGIN_PT + panel + 12.0, at->y, panel, 105.0}, region);
     at->y += 115.0;
     for (int i = 0; i < region->finding_count; i++) {
         write_finding(at, &region->findings[i], name);
@@ -242,7 +238,7 @@ static void write_case(page *at, const reha_case *result)
     header(at, name);
     if (result->status != REHA_OK) {
         (void)snprintf(text, sizeof text, "Not analysed: %s", result->error.text);
-        write_line(at, 10.5, false, RED, text);
+        write_line(at, 10.5, false, REHA_INK_RED, text);
         return;
     }
     const reha_analysis *analysis = result->analysis;
@@ -250,10 +246,11 @@ static void write_case(page *at, const reha_case *result)
                    analysis->width_px, analysis->height_px,
                    reha_spacing_source_text(analysis->spacing.source), analysis->model_name,
                    analysis->model_version, analysis->model_hash, result->digest, result->total_ms);
-    write_line(at, 7.5, false, SOFT, text);
+    write_line(at, 7.5, false, REHA_INK_SOFT, text);
     write_notes(at, analysis->notes, analysis->note_count, name);
     if (result->image != NULL && (analysis->region_count != 1 || !analysis->is_accepted)) {
-        reha_figure_overview(at->canvas, (reha_rect){MARGIN_PT, at->y + 4.0, text_width(), 200.0}, result);
+        reha_figure_overview(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y + 4.0, text_width(), 200.0},
+                             result);
         at->y += 212.0;
     }
     for (int i = 0; i < analysis->region_count; i++) {
@@ -282,7 +279,7 @@ reha_status reha_report_pdf(const reha_case *cases, size_t count, const char *pa
                                   .subject = "Computer-made findings for a clinician to check",
                                   .created = now};
     page at = {.now = now};
-    REHA_CHECK(reha_canvas_new_pdf(A4_WIDTH_PT, A4_HEIGHT_PT, &facts, &at.canvas, err));
+    REHA_CHECK(reha_canvas_new_pdf(REHA_A4_WIDTH_PT, REHA_A4_HEIGHT_PT, &facts, &at.canvas, err));
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
             reha_canvas_next_page(at.canvas);

@@ -62,7 +62,7 @@ static uint16_t known_vr(uint32_t tag)
 #define KNOWN_VR(name, value, a, b)                                                                          \
     case value:                                                                                              \
         return REHA_VR(a, b);
-        REHA_DICOM_TAGS(KNOWN_VR)
+        REHA_DICOM_TAGS(KNOWN_VR) // NOLINT(bugprone-branch-clone): many tags have one VR
 #undef KNOWN_VR
     default:
         return REHA_VR('U', 'N');

@@ -391,8 +391,6 @@ static bool put_changed(deid_work *w, const reha_dcm_node *node, const deid_rule
     return true;
 }
 
-void reha_deid_put_elements(deid_work *w, reha_dcm_scope scope, bool is_root);
-
 static void put_sequence(deid_work *w, const reha_dcm_node *node, const deid_rule *rule)
 {
     const reha_dcm_dataset *set = &w->dicom->set;

@@ -17,7 +17,7 @@ reha_status reha_dcm_raw_new(const reha_dcm_layout *layout, uint32_t bits_alloca
                              reha_error *err)
 {
     size_t size_bytes;
-    if (!reha_mul_size((size_t)layout->rows * layout->columns, layout->samples * (bits_allocated / 8),
+    if (!reha_mul_size((size_t)layout->rows * layout->columns, (size_t)layout->samples * (bits_allocated / 8),
                        &size_bytes) ||
         size_bytes > UINT32_MAX) {
         return reha_fail(err, REHA_E_LIMIT, "a frame of %u x %u pixels is too large", layout->columns,

@@ -204,7 +204,7 @@ static OPJ_BOOL source_seek(OPJ_OFF_T at, void *context)
 
 static opj_stream_t *open_stream(source *in)
 {
-    opj_stream_t *stream = opj_stream_create(64 * 1024, OPJ_TRUE);
+    opj_stream_t *stream = opj_stream_create((OPJ_SIZE_T)64 * 1024, OPJ_TRUE);
     if (stream != NULL) {
         opj_stream_set_user_data(stream, in, NULL);
         opj_stream_set_user_data_length(stream, in->size_bytes);

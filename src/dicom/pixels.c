@@ -86,7 +86,8 @@ static inline bool is_coloured(float red, float green, float blue, float full_sc
 static double ybr_plane(const reha_dcm_raw *raw, cell_form form, float *out, size_t count)
 {
     const float full_scale = (float)form.mask;
-    const float middle = (float)(form.mask / 2 + 1);
+    const uint32_t half = form.mask / 2;
+    const float middle = (float)(half + 1);
     const bool is_422 = raw->colour == REHA_DCM_YBR_422;
     size_t coloured = 0;
     for (size_t i = 0; i < count; i++) {

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-reha_status reha_fail(reha_error *err, reha_status status, const char *format, ...)
+/* In parentheses: not the macro that the analyser sees. */
+reha_status(reha_fail)(reha_error *err, reha_status status, const char *format, ...)
 {
     if (err != NULL) {
         va_list args;

@@ -120,7 +120,7 @@ size_t reha_canvas_fit(reha_canvas *canvas, const char *text, const reha_type *t
             break;
         }
         const PangoLayoutLine *shown = pango_layout_iter_get_line_readonly(at);
-        fits = (size_t)(shown->start_index + shown->length);
+        fits = (size_t)shown->start_index + (size_t)shown->length;
         is_all = pango_layout_iter_at_last_line(at);
     } while (pango_layout_iter_next_line(at));
     pango_layout_iter_free(at);

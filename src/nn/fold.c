@@ -132,7 +132,7 @@ static reha_status fold_nodes(const reha_graph *graph, const int *readers, reha_
 {
     for (int i = 0; i < reha_graph_node_count(graph); i++) {
         const reha_node *node = reha_graph_node(graph, i);
-        reha_value_id inputs[REHA_NN_INPUTS_MAX];
+        reha_value_id inputs[REHA_NN_INPUTS_MAX] = {0};
         for (int k = 0; k < node->input_count; k++) {
             inputs[k] = renamed[node->inputs[k]];
         }

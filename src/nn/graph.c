@@ -319,7 +319,8 @@ static double weight_deviation(const reha_graph *graph, int index)
     double fan_in = (double)(shape.dims[1] * shape.dims[2] * shape.dims[3]);
     if (node->op == REHA_OP_CONV_TRANSPOSE) {
         /* each output sees only kernel / stride of the taps */
-        fan_in = (double)(shape.dims[0] / node->groups * shape.dims[2] * shape.dims[3]) /
+        const int64_t group_channels = shape.dims[0] / node->groups;
+        fan_in = (double)(group_channels * shape.dims[2] * shape.dims[3]) /
                  ((double)node->window.stride_h * node->window.stride_w);
         fan_in = fan_in < 1.0 ? 1.0 : fan_in;
     }

@@ -448,7 +448,9 @@ static reha_status add_buffer(reha_net *net, size_t bytes, reha_buffer **out, re
 {
     if (net->pool_count == net->pool_capacity) {
         const int capacity = net->pool_capacity == 0 ? 32 : 2 * net->pool_capacity;
-        reha_buffer **pool = reha_realloc(net->pool, (size_t)capacity * sizeof(*pool));
+        reha_buffer **pool = reha_realloc(
+            net->pool,
+            (size_t)capacity * sizeof(*pool)); // NOLINT(bugprone-sizeof-expression): an array of pointers
         if (pool == NULL) {
             return out_of_memory(err);
         }
@@ -598,6 +600,7 @@ void reha_net_weights_restored(reha_net *net)
     }
 }
 
+/* `inputs` is NULL in a dry run. */
 static reha_status forward_layer(reha_net *net, int index, const float *const *inputs, reha_error *err)
 {
     const reha_layer *layer = &net->layers[index];
@@ -607,7 +610,7 @@ static reha_status forward_layer(reha_net *net, int index, const float *const *i
     value->reads_left = value->reads;
     if (layer->node.op != REHA_OP_INPUT) {
         REHA_TRY(kind_of(layer->node.op)->forward(net, index, err));
-    } else if (!net->is_dry) {
+    } else if (inputs != NULL) {
         for (int i = 0; i < net->input_count; i++) {
             if (net->inputs[i] == index) {
                 reha_kernel_from_nchw(net->threads, inputs[i], reha_value_span(value), value->n, value->c,
@@ -691,16 +694,17 @@ static reha_status backward_layer(reha_net *net, int index, reha_error *err)
     return REHA_OK;
 }
 
+/* `output_grads` is NULL in a dry run. */
 static reha_status seed_grads(reha_net *net, const float *const *output_grads, reha_error *err)
 {
     for (int i = 0; i < net->output_count; i++) {
         reha_net_value *value = &net->values[net->outputs[i]];
         reha_buffer *scratch;
-        if (!value->wants_grad || (!net->is_dry && output_grads[i] == NULL)) {
+        if (!value->wants_grad || (output_grads != NULL && output_grads[i] == NULL)) {
             continue;
         }
         REHA_TRY(reha_net_grad_scratch(net, value, &scratch, err));
-        if (!net->is_dry) {
+        if (output_grads != NULL) {
             reha_kernel_from_nchw(net->threads, output_grads[i], (reha_span){scratch->data, value->half},
                                   value->n, value->c, value->h * value->w);
         }

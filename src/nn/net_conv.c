@@ -261,9 +261,9 @@ static reha_status forward_conv(reha_net *net, int index, reha_error *err)
     if (!net->is_dry) {
         REHA_TRY(load_weights(net, layer, err));
         reha_memory_set_data(layer->src, layer->is_strided_1x1 ? layer->kept->data : in->data->data);
-        reha_memory_set_data(layer->dst, layer->is_shuffle ? packed->data : out->data->data);
+        reha_memory_set_data(layer->dst, packed != NULL ? packed->data : out->data->data);
         REHA_TRY(reha_call_run(layer->forward, err));
-        if (layer->is_shuffle) {
+        if (packed != NULL) {
             reha_kernel_move_taps(net->threads, (reha_span){packed->data, out->half}, reha_value_span(out),
                                   true, reha_shuffle_shape_of(net, index));
         }

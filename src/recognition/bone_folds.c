@@ -69,7 +69,7 @@ static reha_status columns_init(const bone_problem *problem, columns *out, reha_
 {
     const size_t n = problem->table->count;
     out->values = reha_alloc_zero(n * (size_t)reha_bone_columns_(problem), sizeof(double));
-    out->work = reha_alloc_zero(n * (n + 2 * BONE_COMPONENTS + 1), sizeof(double));
+    out->work = reha_alloc_zero(n * (n + (size_t)2 * BONE_COMPONENTS + 1), sizeof(double));
     return out->values != NULL && out->work != NULL
                ? REHA_OK
                : reha_fail(err, REHA_E_NOMEM, "out of memory for a regression");

@@ -139,12 +139,37 @@ const reha_rule *reha_plan_withholds_exercise_(const plan_maker *m, const reha_e
 
 /* ---- The plan ---- */
 
+/* Whether the condition has words of its own for a red flag that the general rules also know. */
+static bool condition_names_it(const plan_maker *m, const reha_rule *general)
+{
+    unsigned char of_general[REHA_FACTS_MAX] = {0};
+    reha_condition_facts(&general->when, of_general);
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        unsigned char of_rule[REHA_FACTS_MAX] = {0};
+        if (rule->kind == REHA_RULE_RED_FLAG && rule->programme == m->programme_index) {
+            reha_condition_facts(&rule->when, of_rule);
+            if (memcmp(of_general, of_rule, sizeof of_rule) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool concerns(const plan_maker *m, const reha_rule *rule)
+{
+    if (m->g->programmes[rule->programme].condition != NULL) {
+        return rule->programme == m->programme_index;
+    }
+    return rule->kind != REHA_RULE_RED_FLAG || !condition_names_it(m, rule);
+}
+
 static void judge_all(plan_maker *m)
 {
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
-        m->concerns[i] =
-            m->g->programmes[rule->programme].condition == NULL || rule->programme == m->programme_index;
+        m->concerns[i] = concerns(m, rule);
         m->truths[i] = reha_condition_judge(&rule->when, &m->facts);
         m->is_stopped = m->is_stopped ||
                         (m->concerns[i] && rule->kind == REHA_RULE_RED_FLAG && m->truths[i] == REHA_TRUE);

@@ -96,6 +96,17 @@ json_t *reha_plan_advice_line_(plan_maker *m, const reha_rule *rule)
 
 /* ---- Red flags and questions ---- */
 
+/* Whether the condition asks for this flag: one whose rule says no as long as nothing is known counts where
+ * it is present, and takes no room where it is not. */
+static bool is_asked_for(const reha_rule *rule)
+{
+    reha_facts nothing = {0};
+    for (size_t i = 0; i < REHA_FACTS_MAX; i++) {
+        nothing.values[i] = (double)NAN;
+    }
+    return reha_condition_judge(&rule->when, &nothing) != REHA_FALSE;
+}
+
 json_t *reha_plan_red_flags_(plan_maker *m)
 {
     static const char *const states[] = {"absent", "not-asked", "present"};
@@ -103,7 +114,8 @@ json_t *reha_plan_red_flags_(plan_maker *m)
     for (int wanted = REHA_TRUE; wanted >= REHA_FALSE; wanted--) { /* present ones first */
         for (size_t i = 0; i < m->g->rule_count; i++) {
             const reha_rule *rule = &m->g->rules[i];
-            if (rule->kind == REHA_RULE_RED_FLAG && m->concerns[i] && (int)m->truths[i] == wanted) {
+            if (rule->kind == REHA_RULE_RED_FLAG && m->concerns[i] && (int)m->truths[i] == wanted &&
+                (wanted != REHA_FALSE || is_asked_for(rule))) {
                 json_t *line = reha_plan_line_(m, rule);
                 reha_plan_put_(m, line, "state", json_string(states[wanted]));
                 if (wanted != REHA_TRUE) {

@@ -238,6 +238,63 @@ static void test_the_picture_changes_no_treatment(void **state)
     assert_true(compared >= 60);
 }
 
+/* A golden patient of this condition whose plan can be made, without its red flags. */
+static json_t *patient_with(const char *condition)
+{
+    for (size_t i = 0; i < paths.count; i++) {
+        json_t *one = load(paths.items[i]);
+        const json_t *input = json_object_get(one, "input");
+        const bool fits = json_object_get(json_object_get(one, "expect"), "error") == NULL &&
+                          strcmp(reha_json_string(input, "condition", ""), condition) == 0;
+        json_t *copy = fits ? json_deep_copy(input) : NULL;
+        json_decref(one);
+        if (copy != NULL) {
+            return copy;
+        }
+    }
+    fail_msg("no golden patient has %s", condition);
+    return NULL;
+}
+
+/* Whatever the problem is: a red flag that somebody states stops the plan, also one that belongs to others.
+ */
+static void test_every_stated_red_flag_stops_every_plan(void **state)
+{
+    (void)state;
+    const reha_fact *conditions = &guideline->facts.items[reha_fact_find(&guideline->facts, "condition")];
+    int plans = 0;
+    for (int c = 0; c < conditions->choice_count; c++) {
+        json_t *input = patient_with(conditions->choices[c]);
+        for (size_t f = 0; f < guideline->facts.count; f++) {
+            const reha_fact *flag = &guideline->facts.items[f];
+            reha_error err = REHA_ERROR_INIT;
+            json_t *plan = NULL;
+            if (flag->origin != REHA_FACT_RED_FLAG) {
+                continue;
+            }
+            assert_int_equal(json_object_set_new(input, "red_flags",
+                                                 json_pack("{s:b, s:b}", "others_absent", 1, flag->name, 1)),
+                             0);
+            assert_ok(plan_of(guideline, input, NULL, false, &plan, &err), &err);
+            int present = 0;
+            const json_t *flags = json_object_get(plan, "red_flags");
+            for (size_t i = 0; i < json_array_size(flags); i++) {
+                present += strcmp(reha_json_string(json_array_get(flags, i), "state", ""), "present") == 0;
+            }
+            if (strcmp(reha_json_string(plan, "status", ""), "doctor-today") != 0 || present != 1 ||
+                json_array_size(json_object_get(phase_of(plan, "current"), "exercises")) != 0 ||
+                strcmp(reha_json_string(json_object_get(plan, "imaging"), "need", ""), "not-needed") == 0) {
+                fail_msg("%s with %s: status %s, %d flags present", conditions->choices[c], flag->name,
+                         reha_json_string(plan, "status", ""), present);
+            }
+            plans++;
+            json_decref(plan);
+        }
+        json_decref(input);
+    }
+    assert_true(plans >= 150);
+}
+
 /* Each line of each plan says which rule, which source and which fact of the patient made it. */
 static void check_causes(const json_t *lines)
 {
@@ -278,9 +335,11 @@ static void test_every_line_has_its_cause(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_patient), cmocka_unit_test(test_every_rule_is_exercised),
-        cmocka_unit_test(test_kinds_of_patients), cmocka_unit_test(test_the_picture_changes_no_treatment),
-        cmocka_unit_test(test_every_line_has_its_cause)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_each_patient),
+                                       cmocka_unit_test(test_every_rule_is_exercised),
+                                       cmocka_unit_test(test_kinds_of_patients),
+                                       cmocka_unit_test(test_the_picture_changes_no_treatment),
+                                       cmocka_unit_test(test_every_stated_red_flag_stops_every_plan),
+                                       cmocka_unit_test(test_every_line_has_its_cause)};
     return cmocka_run_group_tests(tests, start, end);
 }

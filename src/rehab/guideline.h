@@ -80,7 +80,7 @@ typedef struct reha_rule {
     const reha_exercise *exercise; /* of exercises */
     const reha_dose *dose;
     const char *action;    /* of advice */
-    const json_t *forbids; /* of blocks and avoids: "exercise:ID", "tag:TAG", "advice:ACTION" */
+    const json_t *forbids; /* of blocks and avoids: "exercise:ID", "tag:TAG", "dose:ID", "advice:ACTION" */
     bool hold_if_unknown;  /* of blocks: withhold also while the facts are not known */
     int fact;              /* of goals and asks, else -1 */
     double change;         /* of goals: signed, from the baseline; NaN: `reach` counts */

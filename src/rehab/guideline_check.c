@@ -25,19 +25,27 @@ bool reha_rule_forbids_exercise(const reha_rule *forbidding, const reha_exercise
     return false;
 }
 
-bool reha_rule_forbids(const reha_rule *forbidding, const reha_rule *recommending)
+/* "advice:" or "dose:" with exactly this name. */
+static bool forbids_name(const reha_rule *forbidding, const char *prefix, const char *name)
 {
-    if (recommending->kind == REHA_RULE_EXERCISE) {
-        return reha_rule_forbids_exercise(forbidding, recommending->exercise);
-    }
-    for (size_t i = 0; recommending->kind == REHA_RULE_ADVICE && i < json_array_size(forbidding->forbids);
-         i++) {
+    const size_t length = strlen(prefix);
+    for (size_t i = 0; i < json_array_size(forbidding->forbids); i++) {
         const char *what = json_string_value(json_array_get(forbidding->forbids, i));
-        if (strncmp(what, "advice:", 7) == 0 && strcmp(what + 7, recommending->action) == 0) {
+        if (strncmp(what, prefix, length) == 0 && strcmp(what + length, name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool reha_rule_forbids(const reha_rule *forbidding, const reha_rule *recommending)
+{
+    if (recommending->kind == REHA_RULE_EXERCISE) {
+        return reha_rule_forbids_exercise(forbidding, recommending->exercise) ||
+               forbids_name(forbidding, "dose:", recommending->dose->id);
+    }
+    return recommending->kind == REHA_RULE_ADVICE &&
+           forbids_name(forbidding, "advice:", recommending->action);
 }
 
 static reha_condition condition_leaf(const reha_guideline *g, const char *condition)

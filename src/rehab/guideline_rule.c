@@ -124,6 +124,16 @@ static bool tag_exists(const reha_guideline *guideline, const char *tag)
     return false;
 }
 
+static const reha_dose *find_dose(const reha_guideline *guideline, const char *id)
+{
+    for (size_t i = 0; i < guideline->dose_count; i++) {
+        if (strcmp(guideline->doses[i].id, id) == 0) {
+            return &guideline->doses[i];
+        }
+    }
+    return NULL;
+}
+
 static reha_status parse_forbids(const reha_place *place, const json_t *json, const reha_guideline *guideline,
                                  reha_rule *out, reha_error *err)
 {
@@ -131,7 +141,7 @@ static reha_status parse_forbids(const reha_place *place, const json_t *json, co
     out->forbids = json_object_get(json, "forbids");
     out->hold_if_unknown = json_is_true(json_object_get(json, "hold_if_unknown"));
     if (!json_is_array(out->forbids) || json_array_size(out->forbids) == 0) {
-        return reha_place_fail(&at, err, "must be a list of exercise:ID, tag:TAG or advice:ACTION");
+        return reha_place_fail(&at, err, "must be a list of exercise:ID, tag:TAG, dose:ID or advice:ACTION");
     }
     for (size_t i = 0; i < json_array_size(out->forbids); i++) {
         const char *what = json_string_value(json_array_get(out->forbids, i));
@@ -140,9 +150,10 @@ static reha_status parse_forbids(const reha_place *place, const json_t *json, co
             what != NULL &&
             ((strncmp(what, "exercise:", 9) == 0 && reha_guideline_exercise(guideline, what + 9) != NULL) ||
              (strncmp(what, "tag:", 4) == 0 && tag_exists(guideline, what + 4)) ||
+             (strncmp(what, "dose:", 5) == 0 && find_dose(guideline, what + 5) != NULL) ||
              (strncmp(what, "advice:", 7) == 0 && what[7] != '\0'));
         if (!is_fine) {
-            return reha_place_fail(&item, err, "no such exercise or tag");
+            return reha_place_fail(&item, err, "no such exercise, tag or dose");
         }
     }
     return REHA_OK;
@@ -156,11 +167,7 @@ static reha_status parse_exercise(const reha_place *place, const json_t *json,
     REHA_TRY(reha_place_string(place, json, "exercise", &exercise, err));
     REHA_TRY(reha_place_string(place, json, "dose", &dose, err));
     out->exercise = reha_guideline_exercise(guideline, exercise);
-    for (size_t i = 0; i < guideline->dose_count; i++) {
-        if (strcmp(guideline->doses[i].id, dose) == 0) {
-            out->dose = &guideline->doses[i];
-        }
-    }
+    out->dose = find_dose(guideline, dose);
     const reha_place at = reha_place_key(place, out->exercise == NULL ? "exercise" : "dose");
     if (out->exercise == NULL || out->dose == NULL) {
         return reha_place_fail(&at, err, "'%.40s' is not in %s", out->exercise == NULL ? exercise : dose,

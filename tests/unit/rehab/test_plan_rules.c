@@ -324,7 +324,14 @@ static void test_bad_rules_are_refused(void **state)
          "'much' is not in doses.json"},
         {"{\"id\": \"knee-oa.x\", \"kind\": \"block\", \"forbids\": [\"tag:nothing\"], \"text\": "
          "\"x\", " CONVENTION "}",
-         "forbids[0]: no such exercise or tag"},
+         "forbids[0]: no such exercise, tag or dose"},
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"block\", \"forbids\": [\"dose:much\"], \"text\": "
+         "\"x\", " CONVENTION "}",
+         "forbids[0]: no such exercise, tag or dose"},
+        /* a dose that is forbidden is a contradiction, as an exercise is */
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"block\", \"forbids\": [\"dose:activation\"], \"text\": "
+         "\"x\", " CONVENTION "}",
+         "rule 'knee-oa.x' forbids what 'knee-oa.exercise.quad-set'"},
         {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", \"phases\": [\"calm\", \"rest\"], \"text\": "
          "\"x\", " CONVENTION "}",
          "must be different phases of this file"},
@@ -336,7 +343,8 @@ static void test_bad_rules_are_refused(void **state)
          "a goal has a measured number"},
         {"{\"id\": \"knee-oa.x\", \"kind\": \"reassess\", \"weeks\": 1.5, \"text\": \"x\", " CONVENTION "}",
          "must be a whole number from 0 to 104"},
-        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", " CONVENTION "}", "text: must be a text"}};
+        {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", " CONVENTION "}",
+         "text: must be a text"}};
     (void)state;
     link_base();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -203,7 +203,8 @@ reha_status reha_place_string(const reha_place *place, const json_t *object, con
     *out = json_string_value(json_object_get(object, key));
     if (*out == NULL || (*out)[0] == '\0') {
         const reha_place at = reha_place_key(place, key);
-        return reha_place_fail(&at, err, "must be a text");
+        return reha_place_fail(&at, err, "%smust be a text",
+                               json_object_get(object, key) == NULL ? "is missing; it " : "");
     }
     return REHA_OK;
 }

@@ -344,7 +344,7 @@ static void test_bad_rules_are_refused(void **state)
         {"{\"id\": \"knee-oa.x\", \"kind\": \"reassess\", \"weeks\": 1.5, \"text\": \"x\", " CONVENTION "}",
          "must be a whole number from 0 to 104"},
         {"{\"id\": \"knee-oa.x\", \"kind\": \"precaution\", " CONVENTION "}",
-         "text: must be a text"}};
+         "text: is missing; it must be a text"}};
     (void)state;
     link_base();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -217,6 +217,7 @@ static json_t *notes_json(plan_maker *m)
     if (m->phase_note[0] != '\0') {
         reha_plan_append_(m, list, json_string(m->phase_note));
     }
+    reha_plan_goal_notes_(m, list);
     return list;
 }
 

@@ -87,13 +87,30 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
     return line;
 }
 
+/* Whether a goal of this rule would be set in the phase, if the scale has room for its change. */
+static bool is_wanted(const plan_maker *m, size_t index, int phase)
+{
+    const reha_rule *rule = &m->g->rules[index];
+    return rule->kind == REHA_RULE_GOAL && m->concerns[index] && m->truths[index] == REHA_TRUE &&
+           reha_plan_in_phase_(rule, phase) && (rule->phases != 0 || phase == m->phase);
+}
+
+/* A target beyond the end of the scale would ask for less than the change that the rule's source calls
+ * important. What was agreed before stands. */
+static bool has_room(const plan_maker *m, const reha_rule *rule, int phase)
+{
+    const reha_fact *fact = &m->g->facts.items[rule->fact];
+    const double target = m->facts.values[rule->fact] + rule->change;
+    return isnan(target) || agreed(m, phase, rule->id) != NULL ||
+           (target >= fact->low && target <= fact->high);
+}
+
 json_t *reha_plan_goals_(plan_maker *m, int phase)
 {
     json_t *list = reha_plan_array_(m);
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
-        if (rule->kind != REHA_RULE_GOAL || !m->concerns[i] || m->truths[i] != REHA_TRUE ||
-            !reha_plan_in_phase_(rule, phase) || (rule->phases == 0 && phase != m->phase)) {
+        if (!is_wanted(m, i, phase) || !has_room(m, rule, phase)) {
             continue;
         }
         const bool has_baseline = !isnan(m->facts.values[rule->fact]) || agreed(m, phase, rule->id) != NULL;
@@ -103,6 +120,22 @@ json_t *reha_plan_goals_(plan_maker *m, int phase)
         }
     }
     return list;
+}
+
+void reha_plan_goal_notes_(plan_maker *m, json_t *list)
+{
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        char text[REHA_PLAN_NOTE_BYTES];
+        if (is_wanted(m, i, m->phase) && !has_room(m, rule, m->phase)) {
+            const reha_fact *fact = &m->g->facts.items[rule->fact];
+            (void)snprintf(text, sizeof text,
+                           "no goal on %s: at %.4g the scale (%.4g to %.4g) has no room for a change of %.4g",
+                           fact->label, m->facts.values[rule->fact], fact->low, fact->high,
+                           fabs(rule->change));
+            reha_plan_append_(m, list, reha_json_text(text));
+        }
+    }
 }
 
 bool reha_plan_goals_reached_(const plan_maker *m)

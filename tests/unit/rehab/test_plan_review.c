@@ -176,6 +176,32 @@ static void test_goals_keep_their_baseline(void **state)
     json_decref(input);
 }
 
+/* "KOOS pain from 96 to at least 100" would ask for 4 points and cite a source that says 11.3. */
+static void test_no_goal_beyond_the_end_of_a_scale(void **state)
+{
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *first = make(input, NULL);
+    json_t *scores = json_object_get(input, "scores");
+    assert_int_equal(json_object_set_new(scores, "koos_pain", json_real(96.0)), 0);
+    assert_int_equal(json_object_set_new(scores, "koos_adl", json_real(89.8)), 0);
+    json_t *plan = make(input, NULL);
+    assert_null(line_of(plan, "goals", "knee-oa.goal.koos-pain"));
+    const json_t *just = line_of(plan, "goals", "knee-oa.goal.koos-adl"); /* 89.8 + 10.2 is the end itself */
+    assert_true(reha_json_number(just, "target", 0.0) > 99.9);
+    const json_t *notes = json_object_get(plan, "notes");
+    assert_int_equal(json_array_size(notes), 1);
+    assert_string_equal(json_string_value(json_array_get(notes, 0)),
+                        "no goal on KOOS pain: at 96 the scale (0 to 100) has no room for a change of 11.3");
+    json_t *next = make(input, first); /* an agreed goal is reached, not taken away */
+    assert_string_equal(reha_json_string(line_of(next, "goals", "knee-oa.goal.koos-pain"), "state", ""),
+                        "reached");
+    json_decref(next);
+    json_decref(plan);
+    json_decref(first);
+    json_decref(input);
+}
+
 static void test_same_input_same_plan(void **state)
 {
     (void)state;
@@ -248,6 +274,7 @@ int main(void)
                                        cmocka_unit_test(test_an_edit_without_reason_is_refused),
                                        cmocka_unit_test(test_danger_wins_over_an_edit),
                                        cmocka_unit_test(test_goals_keep_their_baseline),
+                                       cmocka_unit_test(test_no_goal_beyond_the_end_of_a_scale),
                                        cmocka_unit_test(test_same_input_same_plan),
                                        cmocka_unit_test(test_another_patient_or_time_is_refused),
                                        cmocka_unit_test(test_memory_failures)};

@@ -13,6 +13,8 @@ struct reha_csv {
     size_t *offsets; /* of field i in text; row 0 is the header */
     size_t field_count;
     size_t column_count;
+    size_t *lines; /* of row i in the file; row 0 is the header */
+    size_t line_count;
 };
 
 typedef struct csv_parser {
@@ -20,7 +22,13 @@ typedef struct csv_parser {
     const char *end;
     char *out;
     size_t line_no;
+    char separator;
 } csv_parser;
+
+static bool ends_field(const csv_parser *parser)
+{
+    return *parser->in == parser->separator || *parser->in == '\r' || *parser->in == '\n';
+}
 
 /* Copies one field; leaves `in` on the separator, the line end, or the end. */
 static reha_status parse_field(csv_parser *parser, reha_error *err)
@@ -42,11 +50,11 @@ static reha_status parse_field(csv_parser *parser, reha_error *err)
             parser->line_no += c == '\n';
             *parser->out++ = c;
         }
-        if (parser->in < parser->end && strchr(",\r\n", *parser->in) == NULL) {
+        if (parser->in < parser->end && !ends_field(parser)) {
             return reha_fail(err, REHA_E_FORMAT, "line %zu: text after a closing quote", parser->line_no);
         }
     } else {
-        while (parser->in < parser->end && *parser->in != ',' && *parser->in != '\n' && *parser->in != '\r') {
+        while (parser->in < parser->end && !ends_field(parser)) {
             if (*parser->in == '\0') {
                 return reha_fail(err, REHA_E_FORMAT, "line %zu: a zero byte: not a text file",
                                  parser->line_no);
@@ -58,17 +66,17 @@ static reha_status parse_field(csv_parser *parser, reha_error *err)
     return REHA_OK;
 }
 
-static reha_status add_offset(reha_csv *csv, size_t offset, reha_error *err)
+static reha_status add_number(size_t **list, size_t *count, size_t number, reha_error *err)
 {
-    if ((csv->field_count & (csv->field_count - 1)) == 0) { /* 0 or a power of two: full */
-        const size_t capacity = csv->field_count > 0 ? 2 * csv->field_count : 1;
-        size_t *offsets = reha_realloc(csv->offsets, capacity * sizeof *offsets);
-        if (offsets == NULL) {
+    if ((*count & (*count - 1)) == 0) { /* 0 or a power of two: full */
+        const size_t capacity = *count > 0 ? 2 * *count : 1;
+        size_t *grown = reha_realloc(*list, capacity * sizeof *grown);
+        if (grown == NULL) {
             return reha_fail(err, REHA_E_NOMEM, "out of memory for a table");
         }
-        csv->offsets = offsets;
+        *list = grown;
     }
-    csv->offsets[csv->field_count++] = offset;
+    (*list)[(*count)++] = number;
     return REHA_OK;
 }
 
@@ -76,12 +84,13 @@ static reha_status parse_row(reha_csv *csv, csv_parser *parser, reha_error *err)
 {
     const size_t line_no = parser->line_no;
     size_t width = 0;
+    REHA_TRY(add_number(&csv->lines, &csv->line_count, line_no, err));
     for (;;) {
         const size_t offset = (size_t)(parser->out - csv->text);
         REHA_TRY(parse_field(parser, err));
-        REHA_TRY(add_offset(csv, offset, err));
+        REHA_TRY(add_number(&csv->offsets, &csv->field_count, offset, err));
         width++;
-        if (parser->in >= parser->end || *parser->in != ',') {
+        if (parser->in >= parser->end || *parser->in != parser->separator) {
             break;
         }
         parser->in++;
@@ -102,6 +111,23 @@ static reha_status parse_row(reha_csv *csv, csv_parser *parser, reha_error *err)
     return REHA_OK;
 }
 
+/* What parts the header parts the table: spreadsheets write semicolons where the comma is the decimal mark.
+ */
+static char separator_of(const char *text, const char *end)
+{
+    static const char known[] = ",;\t";
+    bool found[sizeof known - 1] = {false};
+    bool is_quoted = false;
+    for (; text < end && (is_quoted || (*text != '\n' && *text != '\r')); text++) {
+        const char *at = strchr(known, *text);
+        is_quoted = is_quoted != (*text == '"');
+        if (!is_quoted && at != NULL && *at != '\0') {
+            found[at - known] = true;
+        }
+    }
+    return found[0] || (!found[1] && !found[2]) ? ',' : found[1] ? ';' : '\t';
+}
+
 reha_status reha_csv_parse(const char *text, size_t length, reha_csv **out, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -116,10 +142,15 @@ reha_status reha_csv_parse(const char *text, size_t length, reha_csv **out, reha
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a table of %zu bytes", length);
         goto done;
     }
-    csv_parser parser = {text, text + length, csv->text, 1};
+    csv_parser parser = {text, text + length, csv->text, 1, ','};
     if (length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         parser.in += 3;
     }
+    if (length >= 2 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0)) {
+        status = reha_fail(err, REHA_E_FORMAT, "the text is UTF-16: save it as CSV in UTF-8");
+        goto done;
+    }
+    parser.separator = separator_of(parser.in, parser.end);
     while (parser.in < parser.end) {
         if (csv->column_count > 1 && (*parser.in == '\n' || *parser.in == '\r')) {
             parser.line_no += *parser.in == '\n';
@@ -158,6 +189,7 @@ void reha_csv_free(reha_csv *csv)
     if (csv != NULL) {
         reha_free(csv->text);
         reha_free(csv->offsets);
+        reha_free(csv->lines);
         reha_free(csv);
     }
 }
@@ -191,6 +223,11 @@ reha_status reha_csv_need(const reha_csv *csv, const char *column, int *out, reh
 const char *reha_csv_header(const reha_csv *csv, size_t column)
 {
     return column < csv->column_count ? csv->text + csv->offsets[column] : "";
+}
+
+size_t reha_csv_line(const reha_csv *csv, size_t row)
+{
+    return row + 1 < csv->line_count ? csv->lines[row + 1] : 0;
 }
 
 const char *reha_csv_get(const reha_csv *csv, size_t row, int column)

@@ -1,4 +1,5 @@
-/* RFC 4180 comma separated tables with a header row, held in memory. */
+/* RFC 4180 tables with a header row, held in memory. The header also tells the separator: a comma; where it
+ * has none, a semicolon or a tab. */
 #ifndef REHA_BASE_CSV_H
 #define REHA_BASE_CSV_H
 
@@ -23,6 +24,7 @@ int reha_csv_find(const reha_csv *csv, const char *column);
 /* As find, but an absent column is REHA_E_FORMAT and the text names it. */
 REHA_MUST_USE reha_status reha_csv_need(const reha_csv *csv, const char *column, int *out, reha_error *err);
 const char *reha_csv_header(const reha_csv *csv, size_t column);       /* borrowed */
+size_t reha_csv_line(const reha_csv *csv, size_t row);                 /* of the file, from 1 */
 const char *reha_csv_get(const reha_csv *csv, size_t row, int column); /* borrowed, never NULL */
 
 /* Appends one field to `text`, quoted where RFC 4180 asks for it. */

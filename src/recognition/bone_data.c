@@ -57,7 +57,7 @@ static reha_status number_at(const reha_csv *csv, size_t row, int column, const 
     }
     return reha_parse_double(text, true, out)
                ? REHA_OK
-               : reha_fail(err, REHA_E_FORMAT, "line %zu: %s is not a number", row + 2, what);
+               : reha_fail(err, REHA_E_FORMAT, "line %zu: %s is not a number", reha_csv_line(csv, row), what);
 }
 
 static void trimmed(const char *text, char *out, size_t out_bytes)
@@ -119,13 +119,14 @@ static reha_status read_label(const reha_csv *csv, size_t row, const label_colum
     *out = (reha_bone_item){
         .age = (double)NAN, .female = (double)NAN, .bmi = (double)NAN, .t_score = (double)NAN};
     if (path[0] == '\0' || !reha_path_stays_inside(path)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder", row + 2);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder",
+                         reha_csv_line(csv, row));
     }
     out->class_idx = class_of(reha_csv_get(csv, row, at->label));
     if (out->class_idx == NONE) {
         return reha_fail(err, REHA_E_FORMAT,
                          "line %zu: 'bone_density_class' is '%.20s', not normal, osteopenia or osteoporosis",
-                         row + 2, reha_csv_get(csv, row, at->label));
+                         reha_csv_line(csv, row), reha_csv_get(csv, row, at->label));
     }
     trimmed(reha_csv_get(csv, row, at->patient), out->patient_id, sizeof out->patient_id);
     REHA_TRY(number_at(csv, row, at->width, "'original_width_px'", &out->original_width_px, err));
@@ -235,7 +236,8 @@ static reha_status join_patients(const reha_csv *csv, reha_bone_data *data, reha
                 continue;
             }
             if (data->items[i].has_patient) {
-                return reha_fail(err, REHA_E_FORMAT, "line %zu: a second row for one patient id", row + 2);
+                return reha_fail(err, REHA_E_FORMAT, "line %zu: a second row for one patient id",
+                                 reha_csv_line(csv, row));
             }
             REHA_TRY(read_patient(csv, row, &at, &data->items[i], err));
         }

@@ -39,7 +39,7 @@ static reha_side parse_side(const char *text)
 static reha_status read_row(const reha_csv *csv, size_t row, const columns *at, const char *folder,
                             reha_labelled *out, reha_error *err)
 {
-    const size_t line_no = row + 2;
+    const size_t line_no = reha_csv_line(csv, row);
     const char *path = reha_csv_get(csv, row, at->path);
     int64_t grade = -1;
     if (path[0] == '\0' || !reha_path_stays_inside(path)) {

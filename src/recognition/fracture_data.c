@@ -215,8 +215,9 @@ static reha_status group_by_table(reha_fracture_data *data, const char *folder, 
         reha_fracture_image *image = reha_fracture_find_(data, reha_csv_get(csv, row, key_column));
         const char *group = reha_csv_get(csv, row, group_column);
         if (group[0] == '\0' || strlen(group) >= REHA_FRACTURE_GROUP_BYTES) {
-            status = reha_fail(err, REHA_E_FORMAT, "line %zu: '%s' is empty or longer than %d bytes", row + 2,
-                               reha_csv_header(csv, (size_t)group_column), REHA_FRACTURE_GROUP_BYTES - 1);
+            status = reha_fail(err, REHA_E_FORMAT, "line %zu: '%s' is empty or longer than %d bytes",
+                               reha_csv_line(csv, row), reha_csv_header(csv, (size_t)group_column),
+                               REHA_FRACTURE_GROUP_BYTES - 1);
             goto done;
         }
         if (image != NULL) {

@@ -98,7 +98,7 @@ static reha_status expert_points(const run *of, const char *knee_id, reha_point_
             !parse_points(reha_csv_get(of->experts, row, of->femur_column), out + REHA_KNEE_TIBIA_POINTS,
                           FEMUR_POINTS)) {
             return reha_fail(err, REHA_E_FORMAT, "landmarks.csv, line %zu: not 9 and 7 points as x,y,x,y,...",
-                             row + 2);
+                             reha_csv_line(of->experts, row));
         }
         *has = true;
         return REHA_OK;

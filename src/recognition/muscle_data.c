@@ -40,13 +40,13 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
     const char *mask = reha_csv_get(table, row, at->mask);
     if (strcmp(structure, "aponeurosis") != 0 && strcmp(structure, "fascicle") != 0) {
         return reha_fail(err, REHA_E_FORMAT,
-                         "line %zu: structure '%.30s' is neither aponeurosis nor fascicle", row + 2,
-                         structure);
+                         "line %zu: structure '%.30s' is neither aponeurosis nor fascicle",
+                         reha_csv_line(table, row), structure);
     }
     if (image[0] == '\0' || mask[0] == '\0' || !reha_path_stays_inside(image) ||
         !reha_path_stays_inside(mask)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
-                         row + 2);
+                         reha_csv_line(table, row));
     }
     out->structure = structure[0] == 'a' ? REHA_MUSCLE_APONEUROSIS : REHA_MUSCLE_FASCICLE;
     out->image = reha_strdup(image);

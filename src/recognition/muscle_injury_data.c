@@ -65,7 +65,7 @@ static const char *split_of(const reha_csv *table, const columns *at, size_t row
 static reha_status check_row(const reha_csv *table, const columns *at, size_t row, int64_t *grade,
                              reha_error *err)
 {
-    const size_t line = row + 2;
+    const size_t line = reha_csv_line(table, row);
     const char *image = cell(table, row, at->image);
     const char *mask = cell(table, row, at->mask);
     const char *word = cell(table, row, at->grade);
@@ -95,7 +95,7 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
     int64_t grade = 0;
     const char *mask = cell(table, row, at->mask);
     REHA_TRY(check_row(table, at, row, &grade, err));
-    out->line = row + 2;
+    out->line = reha_csv_line(table, row);
     (void)snprintf(out->split, sizeof out->split, "%s", split_of(table, at, row));
     out->is_labelled = is_labelled(table, at, row);
     out->grade = (int)grade;

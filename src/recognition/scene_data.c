@@ -92,14 +92,14 @@ static reha_status add_row(const table *from, size_t row, reha_scene_data *out, 
     const reha_scene_kind kind = reha_scene_find(scene);
     if (kind == REHA_SCENE_KINDS) {
         return reha_fail(err, REHA_E_FORMAT,
-                         "scenes.csv row %zu: no scene '%.40s'; known: knee, limb, muscle, ultrasound, "
+                         "scenes.csv, line %zu: no scene '%.40s'; known: knee, limb, muscle, ultrasound, "
                          "slice, photograph, page, blank",
-                         row + 2, scene);
+                         reha_csv_line(from->csv, row), scene);
     }
     const long repeat = from->repeat >= 0 ? strtol(reha_csv_get(from->csv, row, from->repeat), NULL, 10) : 1;
     if (repeat < 1 || repeat > REPEAT_MAX) {
-        return reha_fail(err, REHA_E_FORMAT, "scenes.csv row %zu: repeat must be 1 to %d", row + 2,
-                         REPEAT_MAX);
+        return reha_fail(err, REHA_E_FORMAT, "scenes.csv, line %zu: repeat must be 1 to %d",
+                         reha_csv_line(from->csv, row), REPEAT_MAX);
     }
     const bool is_optional =
         from->optional >= 0 && strcmp(reha_csv_get(from->csv, row, from->optional), "1") == 0;

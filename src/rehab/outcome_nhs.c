@@ -304,8 +304,8 @@ static bool read_features(const reha_csv *csv, size_t row, const places *at, con
         if (!read_cell(j < GENERAL ? &general[j] : NULL, &table->features[j], cell, &x[j])) {
             if (counts->unreadable++ == 0) {
                 (void)snprintf(counts->fault, sizeof counts->fault,
-                               "line %zu: '%.60s' is '%.20s', which is no code of it", row + 2,
-                               reha_csv_header(csv, (size_t)at->feature[j]), cell);
+                               "line %zu: '%.60s' is '%.20s', which is no code of it",
+                               reha_csv_line(csv, row), reha_csv_header(csv, (size_t)at->feature[j]), cell);
             }
             return false;
         }
@@ -346,7 +346,7 @@ static reha_status read_row(const reha_csv *csv, size_t row, const places *at, r
     REHA_TRY(reha_table_add_row(table, &made, err));
     memcpy(table->x + made * table->feature_count, x, sizeof x);
     table->y[made] = after;
-    table->line_no[made] = (uint32_t)(row + 2);
+    table->line_no[made] = (uint32_t)(reha_csv_line(csv, row));
     const char *year = reha_csv_get(csv, row, at->year);
     table->period[made] = strlen(year) >= 4 ? (uint32_t)strtoul(year, NULL, 10) : 0;
     if (at->predicted >= 0 && reha_parse_double(reha_csv_get(csv, row, at->predicted), true, &predicted)) {

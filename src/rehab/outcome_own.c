@@ -274,11 +274,12 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
         return REHA_OK;
     }
     if (!reha_parse_double(cell, true, &outcome)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number", row + 2, cell);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number",
+                         reha_csv_line(csv, row), cell);
     }
     REHA_TRY(reha_table_add_row(table, &made, err));
     table->y[made] = outcome;
-    table->line_no[made] = (uint32_t)(row + 2);
+    table->line_no[made] = (uint32_t)(reha_csv_line(csv, row));
     for (size_t j = 0; j < table->feature_count; j++) {
         read_value(&table->features[j], reha_csv_get(csv, row, columns[j]),
                    &table->x[made * table->feature_count + j]);

@@ -210,7 +210,7 @@ static reha_status load_csv(const char *path, reha_score_table *table, reha_erro
     for (size_t row = 0; status == REHA_OK && row < reha_csv_rows(csv); row++) {
         status = is_long ? add_long_row(table, csv, row, err) : add_wide_row(table, csv, row, err);
         if (status != REHA_OK) {
-            reha_error_prefix(err, "%s, line %zu", path, row + 2);
+            reha_error_prefix(err, "%s, line %zu", path, reha_csv_line(csv, row));
         }
     }
     reha_csv_free(csv);

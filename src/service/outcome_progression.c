@@ -256,8 +256,8 @@ static reha_status join_row(const reha_csv *csv, size_t row, const int *columns,
     reha_knee_row *made = &join->rows[join->count];
     for (size_t k = 0; k < 3; k++) {
         if (!reha_parse_int64(reha_csv_get(csv, row, columns[k + 1]), &numbers[k]) || numbers[k] < 0) {
-            return reha_fail(err, REHA_E_FORMAT, "line %zu: '%s' must be a whole number", row + 2,
-                             reha_csv_header(csv, (size_t)columns[k + 1]));
+            return reha_fail(err, REHA_E_FORMAT, "line %zu: '%s' must be a whole number",
+                             reha_csv_line(csv, row), reha_csv_header(csv, (size_t)columns[k + 1]));
         }
     }
     join->listed++;

@@ -32,6 +32,48 @@ static void test_table(void **state)
     reha_csv_free(csv);
 }
 
+/* Spreadsheets of countries with a decimal comma write semicolons, databases tabs. */
+static void test_the_header_tells_the_separator(void **state)
+{
+    static const char *const tables[] = {"a;b;c\r\n1;2,5;\"x;y\"\r\n",
+                                         "\xEF\xBB\xBF"
+                                         "a\tb\tc\n1\t2,5\tx;y\n",
+                                         "a,b,c\n1,\"2,5\",x;y\n", "\"a\";b;c\n1;2,5;\"x;y\"\n"};
+    (void)state;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_csv *csv = NULL;
+        assert_ok(reha_csv_parse(tables[i], strlen(tables[i]), &csv, &err), &err);
+        assert_int_equal(reha_csv_columns(csv), 3);
+        assert_int_equal(reha_csv_find(csv, "a"), 0);
+        assert_string_equal(reha_csv_get(csv, 0, 1), "2,5");
+        assert_string_equal(reha_csv_get(csv, 0, 2), "x;y");
+        reha_csv_free(csv);
+    }
+    reha_error err = REHA_ERROR_INIT;
+    reha_csv *csv = NULL;
+    assert_int_equal(reha_csv_parse("\xFF\xFE"
+                                    "a\0",
+                                    4, &csv, &err),
+                     REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "UTF-16: save it as CSV in UTF-8"));
+}
+
+/* Empty lines and line ends inside of quotes: a row knows where it stands in the file. */
+static void test_rows_know_their_line(void **state)
+{
+    static const char text[] = "a,b\n\n1,\"two\nlines\"\n\r\n\n3,4\n";
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_csv *csv = NULL;
+    assert_ok(reha_csv_parse(text, strlen(text), &csv, &err), &err);
+    assert_int_equal(reha_csv_rows(csv), 2);
+    assert_int_equal(reha_csv_line(csv, 0), 3);
+    assert_int_equal(reha_csv_line(csv, 1), 7);
+    assert_int_equal(reha_csv_line(csv, 2), 0); /* no such row */
+    reha_csv_free(csv);
+}
+
 static void test_bad_tables_name_their_line(void **state)
 {
     (void)state;
@@ -136,6 +178,8 @@ static void test_json_faults_name_their_place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+                                       cmocka_unit_test(test_the_header_tells_the_separator),
+                                       cmocka_unit_test(test_rows_know_their_line),
                                        cmocka_unit_test(test_bad_tables_name_their_line),
                                        cmocka_unit_test(test_table_memory_failures),
                                        cmocka_unit_test(test_field_writing),

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES_MIN = 10, NEWTON_ROUNDS_MAX = 60, BISECTION_ROUNDS = 60 };
+enum { NEWTON_ROUNDS_MAX = 60, BISECTION_ROUNDS = 60 };
 static const double MISS_SQUARE_COST = 0.3; /* of a squared grade, beside 1 for any miss */
 
 reha_ordinal_calibration reha_ordinal_calibration_none(int grade_count)
@@ -291,9 +291,9 @@ static reha_status check_fit(const fit_data *data, const reha_ordinal_fit_option
         return reha_fail(err, REHA_E_ARG, "calibration needs 2 to %d grades, not %d", REHA_CLASSES_MAX,
                          data->grades);
     }
-    if (data->count < IMAGES_MIN) {
-        return reha_fail(err, REHA_E_ARG, "calibration needs at least %d images, got %zu", IMAGES_MIN,
-                         data->count);
+    if (data->count < REHA_CALIBRATION_IMAGES_MIN) {
+        return reha_fail(err, REHA_E_ARG, "calibration needs at least %d images, got %zu",
+                         REHA_CALIBRATION_IMAGES_MIN, data->count);
     }
     if (!(options->coverage > 0.0 && options->coverage < 1.0) ||
         !(options->grade_floor >= 0.0 && options->grade_floor < 1.0) || !(options->bias_penalty >= 0.0)) {

@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { REHA_CALIBRATION_IMAGES_MIN = 10 }; /* fewer labelled images are no calibration */
+
 typedef struct reha_ordinal_calibration {
     int grade_count;                    /* 2 to REHA_CLASSES_MAX */
     double temperature;                 /* > 0 */

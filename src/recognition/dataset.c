@@ -161,6 +161,76 @@ reha_status reha_dataset_load(const char *folder, const char *split, reha_datase
     return status;
 }
 
+static int compare_items_by_patient(const void *a, const void *b)
+{
+    const reha_labelled *left = *(const reha_labelled *const *)a;
+    const reha_labelled *right = *(const reha_labelled *const *)b;
+    return left->patient_idx != right->patient_idx ? (left->patient_idx < right->patient_idx ? -1 : 1)
+                                                   : (left > right) - (left < right);
+}
+
+static reha_status check_patients(const reha_dataset *all, const char *folder, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    const reha_labelled **sorted = reha_alloc(all->count * sizeof *sorted);
+    if (sorted == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", all->count);
+    }
+    for (size_t i = 0; i < all->count; i++) {
+        sorted[i] = &all->items[i];
+    }
+    qsort(sorted, all->count, sizeof *sorted, compare_items_by_patient);
+    for (size_t i = 1; status == REHA_OK && i < all->count; i++) {
+        const reha_labelled *one = sorted[i - 1];
+        const reha_labelled *other = sorted[i];
+        if (one->patient_idx == other->patient_idx && strcmp(one->split, other->split) != 0) {
+            status = reha_fail(
+                err, REHA_E_FORMAT,
+                "%s/labels.csv: %s (split '%s') and %s (split '%s') are of one patient: the figures "
+                "would flatter; move all images of a patient to one split",
+                folder, one->path, one->split, other->path, other->split);
+        }
+    }
+    reha_free(sorted);
+    return status;
+}
+
+static reha_status check_grades(const reha_dataset *all, const char *folder, const char *split,
+                                reha_error *err)
+{
+    int first = -1;
+    for (size_t i = 0; i < all->count; i++) {
+        const reha_labelled *one = &all->items[i];
+        if (strcmp(one->split, split) == 0 && first >= 0 && one->grade != first) {
+            return REHA_OK;
+        }
+        first = strcmp(one->split, split) == 0 ? one->grade : first;
+    }
+    return first < 0
+               ? REHA_OK /* that it is empty is said where it is loaded */
+               : reha_fail(err, REHA_E_FORMAT,
+                           "%s/labels.csv: every image of split '%s' has grade %d: there is nothing to tell "
+                           "apart; add other grades",
+                           folder, split, first);
+}
+
+reha_status reha_dataset_check_splits(const char *folder, reha_error *err)
+{
+    reha_dataset all;
+    reha_status status = reha_dataset_load(folder, NULL, &all, err);
+    if (status == REHA_OK) {
+        status = check_patients(&all, folder, err);
+    }
+    if (status == REHA_OK) {
+        status = check_grades(&all, folder, "train", err);
+    }
+    if (status == REHA_OK) {
+        status = check_grades(&all, folder, "val", err);
+    }
+    reha_dataset_clear(&all);
+    return status;
+}
+
 void reha_dataset_clear(reha_dataset *dataset)
 {
     for (size_t i = 0; i < dataset->count; i++) {

@@ -35,6 +35,10 @@ typedef struct reha_dataset {
  * leaves the folder is refused; a split with no rows is REHA_E_NOT_FOUND and names those there are. */
 REHA_MUST_USE reha_status reha_dataset_load(const char *folder, const char *split, reha_dataset *out,
                                             reha_error *err);
+/* Whether a network may learn from `train` and be judged by another split: REHA_E_FORMAT if one patient's
+ * images stand in two splits of the folder (both images are named), or if all images of a split have one
+ * grade. */
+REHA_MUST_USE reha_status reha_dataset_check_splits(const char *folder, reha_error *err);
 /* dataset_groups.c: which groupings the header of a table offers, and the groups of one row. Sexes are
  * "female" and "male"; ages become bands; a number that is no age is "implausible". */
 struct reha_csv;

@@ -405,12 +405,18 @@ done:
 static reha_status start(training *run, reha_error *err)
 {
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
+    REHA_TRY(reha_dataset_check_splits(run->options->data_folder, err));
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
     REHA_TRY(prepare(run, "train", &run->train, err));
     REHA_TRY(prepare(run, "val", &run->val, err));
     if (run->train.data.count < BATCH) {
         return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",
                          run->train.data.count, BATCH);
+    }
+    if (run->val.data.count < REHA_CALIBRATION_IMAGES_MIN) { /* not at the end of a night of training */
+        return reha_fail(err, REHA_E_ARG,
+                         "%zu images in split 'val': at least %d are needed to calibrate with",
+                         run->val.data.count, REHA_CALIBRATION_IMAGES_MIN);
     }
     run->inputs = reha_alloc_zero(BATCH * window, sizeof *run->inputs);
     run->targets = reha_alloc_zero(BATCH * GRADES, sizeof *run->targets);

@@ -23,6 +23,20 @@ run 1 "${train[@]}" --epochs 1 --out "$work/d" --network vgg
 says err "no network 'vgg'"
 run 1 "${train[@]}" --epochs 1 --out "$work/d" --backbone "$work/knees"
 
+# What cannot be learnt from is said before the first step, and leaves nothing; semicolons are no fault.
+spoil() { mkdir -p "$work/spoilt" && ln -sf "$work/knees/"*.png "$work/spoilt/" && sed "$1" "$work/knees/labels.csv" >"$work/spoilt/labels.csv"; }
+refused() { run 1 "${train[@]}" --data "$work/spoilt" --epochs 1 --out "$work/none"; says err "$1"; [ ! -e "$work/none/checkpoint.bin" ] || fail "half a training was left"; }
+spoil '3s/phantom-001,/phantom-000,/;4s/phantom-002,/phantom-000,/'
+refused "are of one patient"
+spoil 's/,\(train\|val\),[0-4],/,\1,2,/'
+refused "every image of split 'train' has grade 2"
+spoil '20,$s/,val,/,train,/'
+refused "images in split 'val': at least 10 are needed"
+spoil 's/,/;/g'
+run 0 audit-data knee-oa --data "$work/spoilt"
+says out '60 images of 60 patients'
+rm -r "$work/spoilt"
+
 run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 50 --predictions "$work/p.csv"
 says out 'quadratic kappa'
 [ "$(wc -l <"$work/p.csv")" -eq 21 ] || fail "not one prediction for each of 20 images"

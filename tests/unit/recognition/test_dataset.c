@@ -90,6 +90,45 @@ static void test_faults_name_line_and_column(void **state)
     assert_int_equal(reha_dataset_load("no/such", NULL, &data, &err), REHA_E_NOT_FOUND);
 }
 
+static void test_splits_that_cannot_be_learnt_from(void **state)
+{
+    static const char *const bad[][2] = {
+        {HEAD "a.png,a,p1,L,train,0\nb.png,b,p2,L,train,2\nc.png,c,p1,R,val,1\nd.png,d,p3,R,val,3\n",
+         "/labels.csv: a.png (split 'train') and c.png (split 'val') are of one patient"},
+        {HEAD "a.png,a,p1,L,train,0\nb.png,b,p2,L,train,2\nc.png,c,p2,R,test,1\nd.png,d,p3,R,val,3\n",
+         "b.png (split 'train') and c.png (split 'test') are of one patient"},
+        {HEAD "a.png,a,p1,L,train,2\nb.png,b,p2,L,train,2\nc.png,c,p3,R,val,1\nd.png,d,p4,R,val,3\n",
+         "every image of split 'train' has grade 2"},
+        {HEAD "a.png,a,p1,L,train,0\nb.png,b,p2,L,train,2\nc.png,c,p3,R,val,3\nd.png,d,p4,R,val,3\n",
+         "every image of split 'val' has grade 3"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_dataset data;
+        assert_ok(load(bad[i][0], NULL, &data, &err), &err);
+        reha_dataset_clear(&data);
+        assert_int_equal(reha_dataset_check_splits(folder, &err), REHA_E_FORMAT);
+        if (strstr(err.text, bad[i][1]) == NULL) {
+            fail_msg("case %zu: '%s' is not in '%s'", i, bad[i][1], err.text);
+        }
+    }
+    reha_error err = REHA_ERROR_INIT;
+    reha_dataset data;
+    assert_ok(load(HEAD "a.png,a,p1,L,train,0\nb.png,b,,L,train,2\nc.png,c,,R,val,1\nd.png,d,p2,R,val,3\n",
+                   NULL, &data, &err),
+              &err); /* two rows without a patient are two patients */
+    reha_dataset_clear(&data);
+    assert_ok(reha_dataset_check_splits(folder, &err), &err);
+    for (long round = 0, done = 0; !done; round++) {
+        reha_mem_fail_after(round);
+        const reha_status status = reha_dataset_check_splits(folder, NULL);
+        reha_mem_fail_after(-1);
+        assert_true(status == REHA_OK || status == REHA_E_NOMEM);
+        assert_int_equal(reha_mem_live_blocks(), 0);
+        done = status == REHA_OK;
+    }
+}
+
 static void test_memory_failures(void **state)
 {
     (void)state;
@@ -110,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows_and_patients),
                                        cmocka_unit_test(test_rows_without_patient_are_patients_of_their_own),
                                        cmocka_unit_test(test_faults_name_line_and_column),
+                                       cmocka_unit_test(test_splits_that_cannot_be_learnt_from),
                                        cmocka_unit_test(test_memory_failures)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -116,6 +116,17 @@ static void print_goal(const json_t *goal)
     (void)printf("    %s\n", reha_json_string(goal, "source", ""));
 }
 
+static void print_change(const json_t *result)
+{
+    const double before = reha_json_number(result, "before", (double)NAN);
+    const double change = number(result, "expected") - before;
+    if (change > 0.0) {
+        (void)printf("  %.1f more than the %.4g before\n", change, before);
+    } else if (change <= 0.0) {
+        (void)printf("  no improvement is expected: the score before is %.4g\n", before);
+    }
+}
+
 static void print_prediction(const json_t *result, bool with_why)
 {
     size_t i = 0;
@@ -124,6 +135,7 @@ static void print_prediction(const json_t *result, bool with_why)
     const json_t *most = json_array_get(json_object_get(result, "intervals"), 1);
     (void)printf("%s: %.1f %s expected\n", reha_json_string(result, "target", ""), number(result, "expected"),
                  reha_json_string(result, "unit", ""));
+    print_change(result);
     (void)printf("  5 in 10 such patients end between %.4g and %.4g, 9 in 10 between %.4g and %.4g\n",
                  number(half, "low"), number(half, "high"), number(most, "low"), number(most, "high"));
     json_array_foreach((json_t *)json_object_get(result, "goals"), i, one)

@@ -120,15 +120,48 @@ static json_t *goal_to_json(const reha_outcome_model *model, size_t g, const flo
                      "source", goal->source);
 }
 
-static json_t *stratum_to_json(const reha_outcome_model *model, const reha_outcome_stratum *stratum)
+/* The score before, above which a goal asks for an improvement; NaN: the model knows none. */
+static double score_before(const reha_outcome_model *model, const float *x)
+{
+    for (size_t g = 0; g < model->design.goal_count; g++) {
+        const int j = reha_feature_find(model->features, model->feature_count, model->design.goals[g].above);
+        if (j >= 0) {
+            return (double)x[j];
+        }
+    }
+    return (double)NAN;
+}
+
+/* Patients alike in age, sex and score are no example where hardly any of them had this operation. */
+static bool had_another_operation(const reha_outcome_model *model, const float *x)
+{
+    static const char key[] = "procedure";
+    static const double rare_share = 0.1;
+    const int j = reha_feature_find(model->features, model->feature_count, key);
+    if (j < 0 || model->features[j].kind != REHA_FEATURE_CATEGORY || isnan(x[j])) {
+        return false;
+    }
+    for (size_t a = 0; a < model->design.axis_count; a++) {
+        if (model->design.axes[a].feature == j) {
+            return false;
+        }
+    }
+    return (double)model->features[j].level_rows[(size_t)x[j]] < rare_share * (double)model->rows;
+}
+
+static json_t *stratum_to_json(const reha_outcome_model *model, const reha_outcome_stratum *stratum,
+                               const float *x)
 {
     char text[REHA_OUTCOME_TEXT_BYTES];
-    if (stratum == NULL) {
+    if (stratum == NULL || had_another_operation(model, x)) {
         return json_null();
     }
     reha_outcome_stratum_text(model, stratum, text, sizeof text);
     json_t *goals = json_array();
     for (size_t g = 0; g < model->design.goal_count; g++) {
+        if (goal_value(&model->design, model->features, model->feature_count, g, x) > model->spread.high) {
+            continue; /* they could reach what this patient cannot */
+        }
         (void)json_array_append_new(goals, json_pack("{s:s, s:o}", "goal", model->design.goals[g].name,
                                                      "share", reha_json_real(stratum->reached[g])));
     }
@@ -191,11 +224,11 @@ reha_status reha_outcome_prediction_to_json(const reha_outcome_model *model, con
     json_t *why =
         json_pack("{s:f, s:b, s:o}", "base", prediction->base, "clipped", prediction->is_clipped ? 1 : 0,
                   "contributions", contributions_to_json(model, x, prediction));
-    *out = json_pack("{s:i, s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "task",
-                     model->design.task, "target", model->design.target, "unit", model->design.unit,
-                     "expected", prediction->expected, "median", prediction->median, "intervals", intervals,
-                     "goals", goals, "naive", naive, "similar",
-                     stratum_to_json(model, reha_outcome_stratum_of(model, x, prediction->expected, all)),
+    *out = json_pack("{s:i, s:s, s:s, s:s, s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "task",
+                     model->design.task, "target", model->design.target, "unit", model->design.unit, "before",
+                     reha_json_real(score_before(model, x)), "expected", prediction->expected, "median",
+                     prediction->median, "intervals", intervals, "goals", goals, "naive", naive, "similar",
+                     stratum_to_json(model, reha_outcome_stratum_of(model, x, prediction->expected, all), x),
                      "distribution", distribution_to_json(model, prediction), "why", why);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a prediction");
 }

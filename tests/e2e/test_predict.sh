@@ -58,6 +58,17 @@ run 2 predict knee-replacement
 says err '--input is needed'
 
 # Progression of knee osteoarthritis: odds without a prior, a risk with one, the grade alone beside it.
+# Who has hardly any room is told so, and is shown no others who had it; a first operation is no example for a second.
+sed -E 's/"(oks_[a-z_]+)": [0-4]/"\1": 4/' "$REHA_SOURCE/docs/formats/examples/knee-replacement.json" >"$work/best.json"
+run 0 predict knee-replacement --input "$work/best.json"
+says out 'no improvement is expected: the score before is 48'
+says out 'improvement that matters cannot be reached'
+grep -q 'similar patients fared.*improvement that matters' "$work/out" && fail "others' chance of what this patient cannot reach"
+sed 's/"primary"/"revision"/' "$REHA_SOURCE/docs/formats/examples/knee-replacement.json" >"$work/revision.json"
+run 0 predict knee-replacement --input "$work/revision.json"
+says out 'more than the 20 before'
+grep -q 'similar patients' "$work/out" && fail "first operations shown as patients like one with a revision"
+
 echo '{"kl": 3, "expected_grade": 3.1, "prior_9y_risk": null}' >"$work/oa.json"
 run 0 predict knee-oa-progression --input "$work/oa.json" --why
 says out 'no risk without a prior'

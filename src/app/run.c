@@ -38,6 +38,16 @@ static void begin_in_large_pages(char **argv)
     }
 }
 
+/* What was printed must have arrived: a list on a full disk is no success. */
+static int after_output(int code)
+{
+    const bool is_lost = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (is_lost && code != EXIT_OURS) {
+        (void)fprintf(stderr, "rehascope: the result could not be written to standard output\n");
+    }
+    return is_lost ? EXIT_OURS : code;
+}
+
 int app_main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -46,7 +56,7 @@ int app_main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
-        return EXIT_DONE;
+        return after_output(EXIT_DONE);
     }
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     for (int i = 0; i < COMMAND_COUNT; i++) {
@@ -54,7 +64,7 @@ int app_main(int argc, char **argv)
             if (commands[i]->is_large) {
                 begin_in_large_pages(argv);
             }
-            return commands[i]->run(commands[i], argc - 2, argv + 2);
+            return after_output(commands[i]->run(commands[i], argc - 2, argv + 2));
         }
     }
     (void)fprintf(stderr, "rehascope: no such command: %s\nSee: rehascope --help\n", argv[1]);

@@ -352,13 +352,22 @@ static reha_status save_list(job *work, reha_error *err)
     reha_status status = REHA_OK;
     const int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
     if (path != NULL && fd < 0) {
-        status = errno == EEXIST ? reha_fail(err, REHA_E_CONFLICT, "%s: exists; name a new file", path)
-                                 : reha_fail(err, REHA_E_IO, "%s: could not be written", path);
+        status = errno == EEXIST
+                     ? reha_fail(err, REHA_E_CONFLICT, "%s: exists; name a new file", path)
+                     : reha_fail(err, REHA_E_IO, "%s: could not be written: %s", path, strerror(errno));
     } else if (path != NULL) {
         const size_t length = strlen(text);
-        const bool is_written = write(fd, text, length) == (ssize_t)length && fsync(fd) == 0;
+        size_t done = 0;
+        ssize_t now = 0;
+        while (done < length && (now = write(fd, text + done, length - done)) > 0) {
+            done += (size_t)now;
+        }
+        if (done < length || fsync(fd) != 0) {
+            status = reha_fail(err, REHA_E_IO, "%s: could not be written: %s; the copies are whole", path,
+                               strerror(errno));
+            (void)unlink(path); /* half a list of names is worse than none */
+        }
         (void)close(fd);
-        status = is_written ? REHA_OK : reha_fail(err, REHA_E_IO, "%s: could not be written", path);
     }
     reha_free(text);
     return status;

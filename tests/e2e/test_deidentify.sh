@@ -157,6 +157,23 @@ run 0 t2-map "$work/mr2" --threads 1 --roi 40,40,12,12@1
 grep region "$work/out" | diff - "$work/t2" || fail "T2 of the copies differs"
 
 # --- real files: every transfer syntax, planted to the full -------------------------------------------------------
+# A disk that is full when the list of names is written (here: a limit on the size of a file) leaves no half of it.
+deep=$work/deep
+for i in $(seq 14); do deep=$deep/$(printf 'x%.0s' $(seq 220)); done
+run 0 phantom "$work/one" --count 1 --dicom
+mkdir -p "$deep"
+for i in $(seq 60); do ln "$work"/one/*.dcm "$deep/$i.dcm" || cp "$work"/one/*.dcm "$deep/$i.dcm"; done
+limit=$(($(stat -c %s "$work"/one/*.dcm) / 1024 + 8))
+[ "$limit" -lt 180 ] || fail "the picture is larger than the list: nothing would be tried"
+(
+    trap '' XFSZ
+    ulimit -f "$limit"
+    "$REHASCOPE" deidentify "$work/deep" "$work/limited" --key "$work/limited.key" --list "$work/limited.csv" >"$work/out" 2>"$work/err"
+)
+[ $? -eq 3 ] || fail "a list that cannot be written was not our fault"
+says err 'limited.csv: could not be written: .*the copies are whole'
+[ ! -e "$work/limited.csv" ] || fail "half a list of names was left"
+
 if [ -d "$REHA_DATA/dicom" ]; then
     syntaxes=0
     for f in "$REHA_DATA"/dicom/transfer_syntaxes/*.dcm "$REHA_DATA"/dicom/examples/*.dcm; do

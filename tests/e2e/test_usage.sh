@@ -48,4 +48,14 @@ run 0 doctor
 says out '^ok +analysis'
 run 0 doctor --json
 says out '"ok": true'
+
+# What cannot be printed is no success.
+if [ -w /dev/full ]; then
+    for args in "scores --list" "model list" "version" "--help"; do
+        # shellcheck disable=SC2086
+        "$REHASCOPE" $args >/dev/full 2>"$work/err"
+        [ $? -eq 3 ] || fail "rehascope $args: a full disk was no fault"
+        says err 'could not be written to standard output'
+    done
+fi
 finish

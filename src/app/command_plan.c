@@ -240,7 +240,10 @@ static reha_status make_plan(const plan_arguments *given, const char *folder, js
     }
     const reha_plan_request request = {
         .guideline = guideline, .input = input, .previous = previous, .why = given->why};
-    REHA_CHECK(reha_plan_make(&request, out, err));
+    status = reha_plan_make(&request, out, err);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", given->input);
+    }
 done:
     json_decref(previous);
     reha_guideline_free(guideline);

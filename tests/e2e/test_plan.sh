@@ -91,7 +91,7 @@ says err 'symptoms.name: no such fact'
 grep -q ZZSECRET "$work/err" "$work/out" && fail "a value of the input was printed"
 input knee-oa-weeks-no-surgery "$work/bad.json"
 run 1 plan --input "$work/bad.json"
-says err 'time since an operation is given, but no operation'
+says err 'json: time since an operation is given, but no operation'
 run 1 plan --input "$work/knee.json" --previous "$work/knee.json"
 says err 'is this a plan'
 run 1 plan --input "$work/knee.json" --patient "$work/p.pdf" --language xx

@@ -66,15 +66,22 @@ static reha_truth advances(const plan_maker *m, int phase)
     return p->has_advance ? reha_condition_judge(&p->advance, &m->facts) : REHA_FALSE;
 }
 
+/* The dose that somebody starts with in a phase. */
+static void start_dose(plan_maker *m)
+{
+    m->level = REHA_LEVEL_START;
+    m->moved_by = find_shift(m, true);
+    if (m->moved_by >= 0) {
+        m->level += m->g->rules[m->moved_by].shift > 0 ? 1 : -1;
+    }
+}
+
 static void first_plan(plan_maker *m)
 {
     while (advances(m, m->phase) == REHA_TRUE) {
         m->phase++;
     }
-    m->moved_by = find_shift(m, true);
-    if (m->moved_by >= 0) {
-        m->level += m->g->rules[m->moved_by].shift > 0 ? 1 : -1;
-    }
+    start_dose(m);
 }
 
 static void step_back(plan_maker *m, bool a_whole_phase)
@@ -111,6 +118,20 @@ static void next_plan(plan_maker *m)
     }
 }
 
+/* The clinician chose the phase, not the dose: pain, swelling and the last weeks still decide that one. */
+static void dose_in_stated_phase(plan_maker *m)
+{
+    if (m->phase != m->phase_before) {
+        start_dose(m);
+        return;
+    }
+    m->moved_by = find_shift(m, false);
+    const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
+    m->level = m->level_before + (shift > 0) - (shift < 0);
+    m->level = m->level < 0 ? 0 : m->level > REHA_LEVEL_MAX ? REHA_LEVEL_MAX : m->level;
+    m->moved_by = m->level != m->level_before ? m->moved_by : -1;
+}
+
 /* The clinician's phase stands; where the criteria of an earlier one are not met, the plan says so. */
 static void note_stated_phase(plan_maker *m)
 {
@@ -139,7 +160,7 @@ reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
             return reha_fail(err, REHA_E_ARG, "phase '%s' is no phase of %s:%s", m->in->phase,
                              m->in->condition, known);
         }
-        m->level = m->phase == m->phase_before ? m->level_before : REHA_LEVEL_START;
+        dose_in_stated_phase(m);
         note_stated_phase(m);
         return REHA_OK;
     }

@@ -1,17 +1,18 @@
 /* Many people at once on a real socket: edits that meet, clients that are slow, a disk that is full. */
 #include "wire.h"
 
+#include "base/clock.h"
 #include "base/sync.h"
 
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-enum { CLINICIANS = 4, EDITS = 6, SLOW = 30 };
+enum { CLINICIANS = 4, EDITS = 6, SLOW = 30, TRIES = 50 };
 
 static int open_server(void **state)
 {
-    return open_wire(state, (reha_server_options){.head_s = 20.0, .idle_s = 20.0});
+    return open_wire(state, (reha_server_options){.head_s = PATIENCE_S, .idle_s = PATIENCE_S});
 }
 
 static void make_patient(const account *who, char path[64])
@@ -171,9 +172,9 @@ static void test_uploads_that_stand_still(void **state)
     }
     reha_paths left = {0};
     (void)snprintf(folder, sizeof folder, "%s/home/incoming", b->folder);
-    for (int i = 0; i < 100; i++) { /* the server learns of it by itself */
+    for (int i = 0; i < PAUSES; i++) { /* the server learns of it by itself */
         reha_error err = REHA_ERROR_INIT;
-        wait_ms(50);
+        wait_ms(PAUSE_MS);
         assert_ok(reha_folder_list(folder, 1000, &left, &err), &err);
         const size_t count_left = left.count;
         reha_paths_clear(&left);
@@ -193,27 +194,42 @@ static void tick_on(void *context)
     }
 }
 
+static int sign_in_timed(const bench *b, double *out_s)
+{
+    static const char body[] = "{\"name\": \"admin\", \"password\": \"" PASSWORD "\"}";
+    const double begin_ms = reha_clock_ms();
+    const int code = ask_wire(&b->accounts[REHA_ROLE_NONE], "POST", "/api/v1/session",
+                              "Content-Type: application/json\r\n", body, sizeof body - 1, NULL);
+    *out_s = (reha_clock_ms() - begin_ms) / 1000.0;
+    return code;
+}
+
 /* A password's hash takes longer than this server has patience with clients: the answer comes nevertheless.
- */
+ * How long one takes is measured here and now. On a busy machine the client may truly be slow and be cut,
+ * or quick once: then it is tried again. */
 static void test_our_own_time_counts_for_nothing(void **state)
 {
     const bench *b = *state;
-    static const char body[] = "{\"name\": \"admin\", \"password\": \"" PASSWORD "\"}";
     reha_error err = REHA_ERROR_INIT;
     reha_server *usual = server;
     reha_thread *ticker = NULL;
     atomic_bool is_over = false;
-    const reha_server_options hasty = {.grace_s = 0.03, .head_s = 5.0, .idle_s = 5.0};
+    double took_s = 0.0;
+    bool was_waited_for = false;
+    assert_int_equal(sign_in_timed(b, &took_s), 201);
+    const reha_server_options hasty = {.grace_s = took_s / 4.0, .head_s = PATIENCE_S, .idle_s = PATIENCE_S};
     assert_ok(reha_server_open(b->web, &hasty, &server, &err), &err);
     assert_ok(reha_thread_start(tick_on, &is_over, &ticker, &err), &err);
-    const int code = ask_wire(&b->accounts[REHA_ROLE_NONE], "POST", "/api/v1/session",
-                              "Content-Type: application/json\r\n", body, sizeof body - 1, NULL);
+    for (int i = 0; i < TRIES && !was_waited_for; i++) {
+        const int code = sign_in_timed(b, &took_s);
+        was_waited_for = code == 201 && took_s > 2.0 * hasty.grace_s;
+    }
     atomic_store(&is_over, true);
     reha_thread_join(ticker);
     reha_server *closed = server;
     server = usual;
     reha_server_close(closed);
-    assert_int_equal(code, 201);
+    assert_true(was_waited_for);
 }
 
 /* ---- a full disk ---- */

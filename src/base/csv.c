@@ -47,6 +47,10 @@ static reha_status parse_field(csv_parser *parser, reha_error *err)
                 }
                 parser->in++;
             }
+            if (c == '\0') {
+                return reha_fail(err, REHA_E_FORMAT, "line %zu: a zero byte: not a text file",
+                                 parser->line_no);
+            }
             parser->line_no += c == '\n';
             *parser->out++ = c;
         }

@@ -8,10 +8,42 @@
 #include <string.h>
 
 enum { JSON_BYTES_MAX = 64 << 20, SIGNIFICANT_DIGITS = 9 };
+static const size_t json_memory_bytes_max = (size_t)1 << 30;
+
+/* What jansson will take at least: "{}," are three bytes of text and about 240 of memory. Words inside of
+ * strings do not count. */
+static size_t count_memory(const char *text, size_t length)
+{
+    enum { OBJECT_BYTES = 240, ARRAY_BYTES = 128, MEMBER_BYTES = 96, VALUE_BYTES = 48 };
+    size_t total = length;
+    bool is_string = false;
+    for (size_t i = 0; i < length; i++) {
+        const char c = text[i];
+        if (is_string) {
+            i += c == '\\' ? 1 : 0;
+            is_string = c != '"';
+            continue;
+        }
+        is_string = c == '"';
+        total += c == '{'   ? OBJECT_BYTES
+                 : c == '[' ? ARRAY_BYTES
+                 : c == ':' ? MEMBER_BYTES
+                 : c == ',' ? VALUE_BYTES
+                            : 0;
+    }
+    return total;
+}
 
 reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err)
 {
     json_error_t fault;
+    *out = NULL;
+    const size_t memory_bytes = count_memory(text, length);
+    if (memory_bytes > json_memory_bytes_max) {
+        return reha_fail(err, REHA_E_LIMIT,
+                         "JSON whose values would take %zu MiB of memory, at most %zu are allowed",
+                         memory_bytes >> 20, json_memory_bytes_max >> 20);
+    }
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
     if (*out == NULL) {
         return reha_fail(err, REHA_E_FORMAT, "JSON line %d, column %d: %s", fault.line, fault.column,

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* New reference in *out (json_decref). Syntax errors name line and column; duplicate keys are
- * refused. reha_json_load refuses files over 64 MiB. */
+/* New reference in *out (json_decref). Syntax errors name their place; duplicate keys are refused, and values
+ * that would take more than 1 GiB of memory (before they take it). reha_json_load: no files over 64 MiB. */
 REHA_MUST_USE reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_json_load(const char *path, json_t **out, reha_error *err);
 /* Indented text, sorted keys off, numbers with up to 9 significant digits; reha_free it. */

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum { LABEL_BYTES_MAX = 1 << 20, BOXES_PER_IMAGE_MAX = 1000, YOLO_FIELDS = 5 };
-static const double OVERSHOOT = 2e-3; /* rounding at the edge of a picture; more is a fault */
+static const double ID_MAX = 9007199254740992.0; /* 2^53: larger ones are not all doubles */
+static const double OVERSHOOT = 2e-3;            /* rounding at the edge of a picture; more is a fault */
 
 static reha_status add_box(reha_fracture_data *data, size_t *capacity, const reha_fracture_box *box,
                            reha_error *err)
@@ -91,8 +92,8 @@ static bool parse_row(char *line, double values[YOLO_FIELDS])
     return count == YOLO_FIELDS;
 }
 
-static reha_status read_rows(reha_fracture_data *data, size_t *capacity, reha_fracture_image *image,
-                             char *text, int class_wanted, reha_error *err)
+reha_status reha_fracture_parse_yolo_(reha_fracture_data *data, size_t *capacity, reha_fracture_image *image,
+                                      char *text, int class_wanted, reha_error *err)
 {
     int line_no = 0;
     for (char *line = text; line != NULL;) {
@@ -143,7 +144,8 @@ static reha_status read_label_file(reha_fracture_data *data, size_t *capacity, r
         return REHA_OK; /* no box */
     }
     REHA_TRY(reha_file_load(path, LABEL_BYTES_MAX, &bytes, &count, err));
-    const reha_status status = read_rows(data, capacity, image, (char *)bytes, class_wanted, err);
+    const reha_status status =
+        reha_fracture_parse_yolo_(data, capacity, image, (char *)bytes, class_wanted, err);
     if (status != REHA_OK) {
         reha_error_prefix(err, "%s", path);
     }
@@ -197,14 +199,25 @@ static int compare_coco_boxes(const void *a, const void *b)
     return (left->image_idx > right->image_idx) - (left->image_idx < right->image_idx);
 }
 
+/* A number that names something: whole, and not so large that two of them look alike. */
+static reha_status need_id(const json_t *item, const char *key, json_int_t *out, reha_error *err)
+{
+    double id = 0.0;
+    REHA_TRY(reha_json_need_number(item, key, &id, err));
+    if (!(fabs(id) <= ID_MAX) || id != floor(id)) {
+        return reha_fail(err, REHA_E_FORMAT, "%s %g is no whole number below 2^53", key, id);
+    }
+    *out = (json_int_t)id;
+    return REHA_OK;
+}
+
 static reha_status read_coco_images(reha_fracture_data *data, const json_t *list, coco_image *out,
                                     reha_error *err)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
         const char *name = NULL;
-        double id = 0.0;
-        reha_status status = reha_json_need_number(item, "id", &id, err);
+        reha_status status = need_id(item, "id", &out[i].id, err);
         status = status == REHA_OK ? reha_json_need_string(item, "file_name", &name, err) : status;
         status = status == REHA_OK ? reha_json_need_number(item, "width", &out[i].width, err) : status;
         status = status == REHA_OK ? reha_json_need_number(item, "height", &out[i].height, err) : status;
@@ -216,10 +229,14 @@ static reha_status read_coco_images(reha_fracture_data *data, const json_t *list
             return status;
         }
         const reha_fracture_image *image = reha_fracture_find_(data, name);
-        out[i].id = (json_int_t)id;
         out[i].image_idx = image != NULL ? (size_t)(image - data->images) : SIZE_MAX;
     }
     qsort(out, json_array_size(list), sizeof *out, compare_ids);
+    for (size_t i = 1; i < json_array_size(list); i++) {
+        if (out[i].id == out[i - 1].id) {
+            return reha_fail(err, REHA_E_FORMAT, "images: two have the id %lld", (long long)out[i].id);
+        }
+    }
     return REHA_OK;
 }
 
@@ -227,13 +244,13 @@ static reha_status read_coco_box(const json_t *item, const coco_image *images, s
                                  coco_box *out, reha_error *err)
 {
     double box[4];
-    double id = 0.0;
-    REHA_TRY(reha_json_need_number(item, "image_id", &id, err));
+    coco_image key = {.id = 0};
+    REHA_TRY(need_id(item, "image_id", &key.id, err));
     REHA_TRY(reha_json_need_numbers(item, "bbox", 4, box, err));
-    const coco_image key = {.id = (json_int_t)id};
     const coco_image *image = bsearch(&key, images, image_count, sizeof *images, compare_ids);
     if (image == NULL) {
-        return reha_fail(err, REHA_E_FORMAT, "image_id %.0f stands for no image of the list", id);
+        return reha_fail(err, REHA_E_FORMAT, "image_id %lld stands for no image of the list",
+                         (long long)key.id);
     }
     out->image_idx = image->image_idx;
     out->box.class_idx = 0;
@@ -262,7 +279,7 @@ static reha_status keep_coco_boxes(reha_fracture_data *data, coco_box *boxes, si
     return REHA_OK;
 }
 
-static reha_status read_coco(reha_fracture_data *data, const json_t *document, reha_error *err)
+reha_status reha_fracture_parse_coco_(reha_fracture_data *data, const json_t *document, reha_error *err)
 {
     reha_status status = REHA_OK;
     const json_t *list = NULL;
@@ -302,7 +319,7 @@ reha_status reha_fracture_read_coco_(reha_fracture_data *data, const char *folde
     }
     reha_status status = reha_json_load(path, &document, err);
     if (status == REHA_OK) {
-        status = read_coco(data, document, err);
+        status = reha_fracture_parse_coco_(data, document, err);
         if (status != REHA_OK) {
             reha_error_prefix(err, "%s", path);
         }

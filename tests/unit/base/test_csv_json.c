@@ -92,6 +92,8 @@ static void test_bad_tables_name_their_line(void **state)
     reha_error err = REHA_ERROR_INIT;
     reha_csv *csv = NULL;
     assert_int_equal(reha_csv_parse("a,b\n1\0,2", 8, &csv, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_csv_parse("a,b\n\"1\0x\",2", 11, &csv, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "line 2: a zero byte"));
     assert_int_equal(reha_csv_load("no/such/file.csv", &csv, &err), REHA_E_NOT_FOUND);
     csv = parse("a\n1\n");
     int column = 0;
@@ -175,6 +177,42 @@ static void test_json_faults_name_their_place(void **state)
     json_decref(null);
 }
 
+/* Each of these is below the 64 MiB of a file; parsed, the first would take 5 GiB. */
+static void test_json_that_would_fill_the_memory(void **state)
+{
+    (void)state;
+    static const char *const small[] = {"{},", "[],", "0,", "[{\"a\":1}],"};
+    enum { BYTES = 60 << 20 };
+    char *text = reha_alloc(BYTES + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        json_t *value = NULL;
+        const size_t length = strlen(small[i]);
+        const size_t count = BYTES / length;
+        text[0] = '[';
+        for (size_t k = 0; k < count; k++) {
+            memcpy(text + 1 + k * length, small[i], length);
+        }
+        text[count * length] = ']'; /* in place of the last comma */
+        const size_t peak_bytes = reha_mem_peak_rss_bytes();
+        assert_int_equal(reha_json_parse(text, count * length + 1, &value, &err), REHA_E_LIMIT);
+        assert_null(value);
+        assert_non_null(strstr(err.text, "MiB of memory"));
+        assert_true(reha_mem_peak_rss_bytes() - peak_bytes < (size_t)16 << 20);
+    }
+    /* In a string they are letters. */
+    reha_error err = REHA_ERROR_INIT;
+    json_t *value = NULL;
+    memset(text, ',', BYTES);
+    memcpy(text, "[\"\\\"", 4);
+    memcpy(text + BYTES - 2, "\"]", 2);
+    assert_ok(reha_json_parse(text, BYTES, &value, &err), &err);
+    assert_int_equal(json_string_length(json_array_get(value, 0)), BYTES - 5);
+    json_decref(value);
+    reha_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
@@ -184,6 +222,7 @@ int main(void)
                                        cmocka_unit_test(test_table_memory_failures),
                                        cmocka_unit_test(test_field_writing),
                                        cmocka_unit_test(test_json_needs),
-                                       cmocka_unit_test(test_json_faults_name_their_place)};
+                                       cmocka_unit_test(test_json_faults_name_their_place),
+                                       cmocka_unit_test(test_json_that_would_fill_the_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,12 @@ static void test_fracatlas_yolo_and_faults(void **state)
     static const char *const bad[][2] = {
         {COCO_HEAD "{\"id\":0,\"image_id\":5,\"bbox\":[0,0,1,1]}]}", "annotations[0]: image_id 5"},
         {COCO_HEAD "{\"id\":0,\"image_id\":4,\"bbox\":[0,0,1]}]}", "annotations[0]: "},
+        {COCO_HEAD "{\"id\":0,\"image_id\":4.5,\"bbox\":[0,0,1,1]}]}", "image_id 4.5 is no whole number"},
+        {COCO_HEAD "{\"id\":0,\"image_id\":1e300,\"bbox\":[0,0,1,1]}]}",
+         "image_id 1e+300 is no whole number"},
+        {"{\"images\":[{\"id\":1,\"file_name\":\"IMG1.jpg\",\"width\":9,\"height\":9},{\"id\":1,"
+         "\"file_name\":\"IMG2.jpg\",\"width\":9,\"height\":9}],\"annotations\":[]}",
+         "images: two have the id 1"},
         {COCO_HEAD "{\"id\":0,\"image_id\":4,\"bbox\":[190,0,20,10]}]}",
          "annotations[0]: the box is empty or leaves"},
         {"{\"annotations\":[]}", "COCO_fracture_masks.json: "},

@@ -1,4 +1,4 @@
-#include "service/sandbox_child_priv.h"
+#include "service/sandbox_unpack_priv.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -9,10 +9,6 @@
 #include <zip.h>
 
 enum { HEAD_BYTES = 132 };
-
-typedef struct unpack_limits {
-    double entries_max, bytes_max, ratio_max;
-} unpack_limits;
 
 static bool may_be_image(const uint8_t *bytes, size_t count)
 {
@@ -41,8 +37,8 @@ static reha_status check_entry(const zip_stat_t *entry, const unpack_limits *lim
     return REHA_OK;
 }
 
-static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, sandbox_reply *reply, int *skipped,
-                                reha_error *err)
+static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, unpack_take take, void *context,
+                                int *skipped, reha_error *err)
 {
     reha_status status = REHA_OK;
     uint8_t *bytes = reha_alloc((size_t)entry->size + 1);
@@ -62,7 +58,7 @@ static reha_status unpack_entry(zip_t *archive, const zip_stat_t *entry, sandbox
         goto done;
     }
     if (may_be_image(bytes, (size_t)got)) {
-        status = sandbox_part(reply, entry->name, bytes, (size_t)got, err);
+        status = take(context, entry->name, bytes, (size_t)got, err);
     } else {
         (*skipped)++; /* viewers, index files, notes: archives of hospitals are full of them */
     }
@@ -74,10 +70,9 @@ done:
     return status;
 }
 
-static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, sandbox_reply *reply,
-                              reha_error *err)
+static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, unpack_take take, void *context,
+                              int *skipped, reha_error *err)
 {
-    int skipped = 0;
     double total_bytes = 0.0;
     const zip_int64_t entries = zip_get_num_entries(archive, 0);
     if ((double)entries > limits->entries_max) {
@@ -97,28 +92,43 @@ static reha_status unpack_all(zip_t *archive, const unpack_limits *limits, sandb
             const bool is_file = entry.size > 0 && reha_path_name(entry.name)[0] != '\0';
             if (is_file) {
                 REHA_TRY(pass == 0 ? check_entry(&entry, limits, &total_bytes, err)
-                                   : unpack_entry(archive, &entry, reply, &skipped, err));
+                                   : unpack_entry(archive, &entry, take, context, skipped, err));
             }
         }
     }
-    reply->done = json_pack("{s:i}", "skipped", skipped);
     return REHA_OK;
 }
 
-reha_status sandbox_unpack(const wire_message *request, sandbox_reply *reply, reha_error *err)
+reha_status unpack_archive(const void *bytes, size_t count, const unpack_limits *limits, unpack_take take,
+                           void *context, int *skipped, reha_error *err)
 {
     zip_error_t fault;
-    const unpack_limits limits = {.entries_max = reha_json_number(request->json, "entries_max", 1.0),
-                                  .bytes_max = reha_json_number(request->json, "bytes_max", 1.0),
-                                  .ratio_max = reha_json_number(request->json, "ratio_max", 1.0)};
+    *skipped = 0;
     zip_error_init(&fault);
-    zip_source_t *source = zip_source_buffer_create(request->bytes, request->count, 0, &fault);
+    zip_source_t *source = zip_source_buffer_create(bytes, count, 0, &fault);
     zip_t *archive = source != NULL ? zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &fault) : NULL;
     if (archive == NULL) {
         zip_source_free(source);
         return reha_fail(err, REHA_E_FORMAT, "the zip archive is damaged: %s", zip_error_strerror(&fault));
     }
-    const reha_status status = unpack_all(archive, &limits, reply, err);
+    const reha_status status = unpack_all(archive, limits, take, context, skipped, err);
     zip_discard(archive);
     return status;
+}
+
+static reha_status reply_with(void *context, const char *name, const void *bytes, size_t count,
+                              reha_error *err)
+{
+    return sandbox_part(context, name, bytes, count, err);
+}
+
+reha_status sandbox_unpack(const wire_message *request, sandbox_reply *reply, reha_error *err)
+{
+    const unpack_limits limits = {.entries_max = reha_json_number(request->json, "entries_max", 1.0),
+                                  .bytes_max = reha_json_number(request->json, "bytes_max", 1.0),
+                                  .ratio_max = reha_json_number(request->json, "ratio_max", 1.0)};
+    int skipped = 0;
+    REHA_TRY(unpack_archive(request->bytes, request->count, &limits, reply_with, reply, &skipped, err));
+    reply->done = json_pack("{s:i}", "skipped", skipped);
+    return REHA_OK;
 }

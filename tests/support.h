@@ -32,6 +32,10 @@ static inline const char *test_data_dir(void)
         }                                                                                                    \
     } while (0)
 
+/* For limits of time that stand in a test's way and are none of its matter: also a sanitized program on a
+ * busy machine is done by then. */
+enum { TEST_PATIENCE_S = 1200 };
+
 #define assert_ok(call, err)                                                                                 \
     do {                                                                                                     \
         const reha_status assert_ok_status_ = (call);                                                        \

@@ -51,13 +51,24 @@ typedef struct test_home {
     reha_clinic *clinic;
 } test_home;
 
+/* The usual ones; an image may take its time. */
+static inline reha_clinic_limits patient_limits(void)
+{
+    reha_clinic_limits limits = reha_clinic_limits_default();
+    limits.worker_cpu_s = TEST_PATIENCE_S;
+    limits.worker_wall_s = TEST_PATIENCE_S;
+    return limits;
+}
+
 static inline reha_clinic *open_clinic(const char *home, bool with_workers)
 {
     reha_error err = REHA_ERROR_INIT;
     reha_clinic *clinic = NULL;
     assert_int_equal(setenv("REHASCOPE_GUIDELINES", REHA_SOURCE_DIR "/guidelines", 1), 0);
-    const reha_clinic_options options = {
-        .home = home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = with_workers};
+    const reha_clinic_options options = {.home = home,
+                                         .models_folder = REHA_SOURCE_DIR "/models",
+                                         .limits = patient_limits(),
+                                         .with_workers = with_workers};
     assert_ok(reha_clinic_open(&options, &clinic, &err), &err);
     return clinic;
 }

@@ -222,8 +222,10 @@ static void a_bad_request_to_lay_over_is_refused(void **state)
                  {0, 0, REHA_E_FORMAT}};
     reha_error err = REHA_ERROR_INIT;
     reha_sandbox *sandbox = NULL;
-    const reha_sandbox_options how = {
-        .program = "/proc/self/exe", .memory_bytes = (size_t)1 << 30, .cpu_s = 20, .wall_s = 60};
+    const reha_sandbox_options how = {.program = "/proc/self/exe",
+                                      .memory_bytes = (size_t)1 << 30,
+                                      .cpu_s = TEST_PATIENCE_S,
+                                      .wall_s = TEST_PATIENCE_S};
     assert_ok(reha_sandbox_new(&how, &sandbox, &err), &err);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         reha_sandbox_answer answer = {.json = NULL};

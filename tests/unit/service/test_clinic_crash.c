@@ -163,8 +163,10 @@ typedef struct scene { /* what all children work on */
 static void work_until_killed(const scene *at, uint64_t seed, uint64_t images, int fd)
 {
     reha_clinic *clinic = NULL;
-    const reha_clinic_options options = {
-        .home = at->home, .models_folder = REHA_SOURCE_DIR "/models", .with_workers = true};
+    const reha_clinic_options options = {.home = at->home,
+                                         .models_folder = REHA_SOURCE_DIR "/models",
+                                         .limits = patient_limits(),
+                                         .with_workers = true};
     reha_error err = REHA_ERROR_INIT;
     if (reha_clinic_open(&options, &clinic, &err) != REHA_OK) {
         (void)fprintf(stderr, "the home does not open after a kill: %s\n", err.text);

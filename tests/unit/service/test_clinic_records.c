@@ -454,8 +454,10 @@ static void test_the_watched_folder(void **state)
           "'%s/inbox/fresh.dcm'",
           home.path, home.path, home.path);
     reha_clinic_close(home.clinic);
-    reha_clinic_options how = {
-        .home = home.path, .models_folder = REHA_SOURCE_DIR "/models", .inbox = "/no/such/folder"};
+    reha_clinic_options how = {.home = home.path,
+                               .models_folder = REHA_SOURCE_DIR "/models",
+                               .limits = patient_limits(),
+                               .inbox = "/no/such/folder"};
     assert_int_equal(reha_clinic_open(&how, &home.clinic, &err), REHA_E_ARG);
     /* Another folder than that of the home, as --inbox names it. */
     shell("mv '%s/inbox' '%s.scans'", home.path, home.path);

@@ -200,7 +200,7 @@ static reha_sandbox *new_sandbox(size_t memory_mib, double wall_s)
     assert_true(length > 0);
     program[length] = '\0';
     const reha_sandbox_options options = {
-        .program = program, .memory_bytes = memory_mib << 20, .cpu_s = 5.0, .wall_s = wall_s};
+        .program = program, .memory_bytes = memory_mib << 20, .cpu_s = TEST_PATIENCE_S, .wall_s = wall_s};
     assert_ok(reha_sandbox_new(&options, &sandbox, &err), &err);
     return sandbox;
 }
@@ -286,7 +286,7 @@ static reha_status unpack(const uint8_t *bytes, size_t count, double entries_max
                           size_t *parts, reha_error *err)
 {
     reha_sandbox_answer answer;
-    reha_sandbox *sandbox = new_sandbox(4096, 20.0);
+    reha_sandbox *sandbox = new_sandbox(4096, TEST_PATIENCE_S);
     json_t *request = json_pack("{s:s, s:f, s:f, s:f}", "op", "unpack", "entries_max", entries_max,
                                 "bytes_max", bytes_max, "ratio_max", 200.0);
     const reha_status status = reha_sandbox_run(sandbox, request, bytes, count, NULL, NULL, &answer, err);

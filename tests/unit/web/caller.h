@@ -158,8 +158,10 @@ static inline int open_bench_with(void **state, bool with_all)
     (void)snprintf(backups, sizeof backups, "%s/backups", b.folder);
     static char program[600];
     find_program(program, sizeof program);
+    reha_clinic_limits limits = reha_clinic_limits_default();
+    limits.worker_cpu_s = limits.worker_wall_s = TEST_PATIENCE_S;
     const reha_clinic_options options = {
-        .home = home, .models_folder = REHA_SOURCE_DIR "/models", .program = program};
+        .home = home, .models_folder = REHA_SOURCE_DIR "/models", .program = program, .limits = limits};
     assert_ok(reha_clinic_open(&options, &b.clinic, &err), &err);
     const reha_web_options web = {
         .clinic = b.clinic, .loopback_only = true, .backup_folder = backups, .json_bytes_max = 4096};

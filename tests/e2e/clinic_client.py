@@ -26,7 +26,7 @@ class Client:
 
     def raw(self, method, path, body=None, headers=None):
         """(code, headers, bytes) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=120)
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=600)
         sent = dict(headers or {})
         if self.cookie:
             sent["Cookie"] = self.cookie
@@ -47,7 +47,7 @@ class Client:
             sent["Authorization"] = "Bearer " + token
         if "/fhir/R4/" in path:
             path = path[path.index("/fhir/R4/") + 8:]
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=120)
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=600)
         connection.request("GET", "/fhir/R4" + path, headers=sent)
         answer = connection.getresponse()
         data = answer.read()
@@ -90,7 +90,7 @@ class Client:
         path = "/uploads" + ("?" + urllib.parse.urlencode(query) if query else "")
         return self.ask("POST", path, data, headers=headers, expect=expect)
 
-    def wait(self, study, seconds=120):
+    def wait(self, study, seconds=600):
         """The study once nothing of it waits."""
         end = time.time() + seconds
         while True:

@@ -1,5 +1,5 @@
-"""kill -9 of the process of an association, or of the server, while a modality sends: dicom_crash.py PROGRAM HOME ROUNDS FOLDER
-PORT. What storescu was told is stored must be in the records. Says how often something was cut in the middle."""
+"""kill -9 of the process of an association, or of the server, while a modality sends: dicom_crash.py PROGRAM HOME ROUNDS FOLDER.
+What storescu was told is stored must be in the records. Says how often something was cut in the middle."""
 import os
 import random
 import re
@@ -11,18 +11,21 @@ import time
 
 import dicom_wire as wire
 
-PROGRAM, HOME, ROUNDS, FOLDER, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+PROGRAM, HOME, ROUNDS, FOLDER = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 FILES = 12
 chance = random.Random(9)
 
 
 def start():
-    server = subprocess.Popen([PROGRAM, "serve", "--home", HOME, "--port", "0", "--dicom-port", str(PORT)],
+    """A server and the port of its DICOM node."""
+    server = subprocess.Popen([PROGRAM, "serve", "--home", HOME, "--port", "0", "--dicom-port", "0"],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    for line in server.stdout:
-        if line.startswith("Rehascope is at"):
-            return server
-    raise AssertionError("the server did not start")
+    said = ""
+    while "Rehascope is at" not in said or "DICOM node" not in said:
+        line = server.stdout.readline()
+        assert line, "the server did not start: " + said
+        said += line
+    return server, re.search(r"DICOM node REHASCOPE at port (\d+)", said)[1]
 
 
 def children(pid):
@@ -57,15 +60,27 @@ def make(number):
     return names
 
 
+def listen(sending, answers):
+    """What the sender says until it has had so many answers, or its end."""
+    said = ""
+    while said.count("Received Store Response") < answers:
+        line = sending.stdout.readline()
+        if not line:
+            break
+        said += line
+    return said
+
+
 acknowledged, cut, whole = set(), 0, 0
-server = start()
+server, port = start()
 for number in range(ROUNDS):
     files = make(number)
-    sending = subprocess.Popen(["storescu", "-v", "-aec", "REHASCOPE", "127.0.0.1", str(PORT), *files], stdout=subprocess.PIPE,
+    sending = subprocess.Popen(["storescu", "-v", "-aec", "REHASCOPE", "127.0.0.1", port, *files], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
-    wait_s = chance.uniform(0.0, 3.0)
     by_server = number % 4 == 3
-    time.sleep(wait_s)
+    # At any instant from the start of the sender to its last file, on fast and on slow machines.
+    output = listen(sending, chance.randrange(FILES))
+    time.sleep(chance.uniform(0.0, 0.03))
     if by_server:
         server.send_signal(signal.SIGKILL)
         server.wait()
@@ -75,7 +90,7 @@ for number in range(ROUNDS):
                 os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    output = sending.communicate(timeout=120)[0]
+    output += sending.communicate(timeout=600)[0]
     told = re.findall(r"Sending file: (\S+)|Received Store Response \((\w+)", output)
     path, before = None, len(acknowledged)
     for name, status in told:
@@ -86,7 +101,7 @@ for number in range(ROUNDS):
     cut += 1 if 0 < got < FILES else 0
     whole += 1 if got == FILES else 0
     if by_server:
-        server = start()
+        server, port = start()
     for path in files:
         os.unlink(path)
 server.send_signal(signal.SIGKILL)

@@ -2,6 +2,7 @@
 still serves well-behaved callers."""
 import os
 import random
+import select
 import socket
 import struct
 import sys
@@ -13,11 +14,12 @@ import dicom_wire as wire
 PORT, SERVER = int(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(20261130)
 STUDY = "2.25.77001"
+PATIENCE_S = 300 # for what must come; nothing is measured by it
 
 
-def is_cut(peer, seconds):
-    """The other side hangs up (perhaps after an abort or a rejection) within that time."""
-    peer.settimeout(seconds)
+def is_cut(peer):
+    """The other side hangs up (perhaps after an abort or a rejection)."""
+    peer.settimeout(PATIENCE_S)
     try:
         while peer.recv(4096):
             pass
@@ -31,12 +33,7 @@ def is_cut(peer, seconds):
 
 
 def echo_works():
-    for _ in range(50): # those that are served while we ask may take all places
-        peer, *why = wire.associate(PORT, contexts=((1, wire.VERIFICATION, (wire.IMPLICIT,)),))
-        if peer is not None:
-            break
-        assert why == [2, 3, 2], why
-        time.sleep(0.2)
+    peer = open_slot(contexts=((1, wire.VERIFICATION, (wire.IMPLICIT,)),))
     peer.sendall(wire.pdata(1, 3, wire.command({0x0002: wire.text(wire.VERIFICATION), 0x0100: struct.pack("<H", 0x30),
                                                 0x0110: struct.pack("<H", 1), 0x0800: struct.pack("<H", 0x0101)})))
     assert wire.answer(peer)[0] == 0
@@ -44,7 +41,9 @@ def echo_works():
 
 
 def open_slot(**how):
-    for _ in range(100):
+    """An association, once there is a place: those that are served while we ask may take all."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         try:
             peer, *why = wire.associate(PORT, **how)
         except (EOFError, ConnectionError): # all places are taken
@@ -56,7 +55,7 @@ def open_slot(**how):
     raise AssertionError("never a free place")
 
 
-def send_raw(data, seconds=40):
+def send_raw(data):
     """All of it, then the end; True if the other side hangs up."""
     peer = wire.connect(PORT)
     try:
@@ -64,7 +63,7 @@ def send_raw(data, seconds=40):
         peer.shutdown(socket.SHUT_WR)
     except OSError:
         return True
-    return is_cut(peer, seconds)
+    return is_cut(peer)
 
 
 def noise():
@@ -97,7 +96,7 @@ def inside():
         peer = open_slot()
         peer.sendall(head)
         peer.sendall(struct.pack(">BBI", 7, 0, 4) + bytes(4)) # whoever still listens is told the end
-        assert is_cut(peer, 60), head[:20]
+        assert is_cut(peer), head[:20]
     peer = open_slot()
     status, comment = wire.store(peer, "2.25.88002", data) # says one instance, sends another
     assert (status, "another instance" in comment) == (0xC000, True), (status, comment)
@@ -117,8 +116,18 @@ def inside():
     wire.release(peer)
 
 
+def is_over(peers):
+    """One of them has heard something, if only the end."""
+    return bool(select.select(peers, [], [], 0)[0])
+
+
 def patience():
-    """Silent and slow peers are cut, and do not keep others out meanwhile."""
+    """Silent and slow peers are cut, and do not keep others out meanwhile. A machine may be so busy that they are cut before
+    others had their turn: then once more."""
+    assert any(serves_others() for _ in range(5)), "others wait for slow peers"
+
+
+def serves_others():
     silent = [wire.connect(PORT) for _ in range(3)]
     slow = wire.connect(PORT)
     results = []
@@ -130,23 +139,24 @@ def patience():
                 time.sleep(0.5)
         except ConnectionError:
             pass
-        results.append(is_cut(slow, 30))
+        results.append(is_cut(slow))
 
     dripping = threading.Thread(target=drip)
-    begun = time.time()
     dripping.start()
     echo_works()
-    assert time.time() - begun < 15, "others wait for slow peers"
-    assert all(is_cut(peer, 60) for peer in silent), "a silent peer stays"
-    dripping.join(120)
+    is_meanwhile = not is_over(silent)
+    assert all(is_cut(peer) for peer in silent), "a silent peer stays"
+    dripping.join(2 * PATIENCE_S)
     assert results == [True], "a slow peer stays"
+    return is_meanwhile
 
 
 def crowd():
     """More than are served: some are told to come later, many are hung up on."""
     held = [wire.connect(PORT) for _ in range(8)]
     told = []
-    for _ in range(40):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         try:
             peer, *why = wire.associate(PORT)
         except (EOFError, ConnectionError):
@@ -160,10 +170,9 @@ def crowd():
         time.sleep(0.2)
     assert [2, 3, 2] in told, told
     many = [wire.connect(PORT) for _ in range(40)]
-    time.sleep(0.5)
+    assert select.select(many, [], [], PATIENCE_S)[0], "nobody is hung up on"
     for peer in held + many:
         peer.close()
-    time.sleep(1)
 
 
 def resident_mib():

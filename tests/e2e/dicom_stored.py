@@ -18,7 +18,7 @@ for name in sorted(os.listdir(folder)):
     with open(os.path.join(folder, name), "rb") as file:
         uid, data = wire.split(file.read())
     assert uid in held, f"{name}: was acknowledged and is not there"
-    data += bytes(len(data) % 2)  # a deflated data set of odd length travels with a zero byte behind it; storescp leaves that out
+    data += bytes(len(data) % 2) # a deflated data set of odd length gets a zero on the wire (PS3.5 A.5); storescp drops it
     assert held[uid] == data, f"{name}: {len(held[uid])} bytes are held, {len(data)} were sent"
     same += 1
 events = [event for event in admin.get("/audit?limit=200")["items"] if event["action"] == "image.store"]

@@ -73,7 +73,7 @@ def read_pdu(peer):
     return kind, read_exactly(peer, length)
 
 
-def connect(port, seconds=60):
+def connect(port, seconds=300):
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
 
 

@@ -1,4 +1,5 @@
-# Shared by the end-to-end tests: the program, a scratch folder, and checks that say what failed.
+# Shared by the end-to-end tests: the program, a scratch folder, and checks that say what failed. Whatever a test waits for, it
+# waits for generously: no check may depend on how fast or busy the machine is.
 set -uo pipefail
 : "${REHASCOPE:?path of the program}" "${REHA_SOURCE:?path of the source tree}"
 REHA_DATA=${REHA_DATA:-$REHA_SOURCE/../shared/data}
@@ -45,7 +46,7 @@ start_server() {
     : >"$work/served"
     "$REHASCOPE" serve --home "$work/home" --port 0 "$@" >"$work/served" 2>>"$work/serve-err" &
     server=$!
-    for _ in $(seq 300); do
+    for _ in $(seq 1200); do
         address=$(sed -n 's/^Rehascope is at \([^ ]*\).*/\1/p' "$work/served")
         [ -n "$address" ] && return 0
         kill -0 "$server" 2>/dev/null || break
@@ -57,15 +58,39 @@ start_server() {
     exit 1
 }
 
-# SIGTERM must end it cleanly and soon.
+# A port that is free now; whoever takes it must be ready to find it taken.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+# start_peer LOG COMMAND...: a program of others that listens at a port, with @ in its arguments for the number; the port lands
+# in $peer_port, the process in $peer. It is there as soon as somebody may connect.
+start_peer() {
+    local log=$1 try
+    shift
+    for try in 1 2 3 4 5; do
+        peer_port=$(free_port)
+        "${@//@/$peer_port}" >"$log" 2>&1 &
+        peer=$!
+        for _ in $(seq 1200); do
+            kill -0 "$peer" 2>/dev/null || break # the port was taken meanwhile: another one
+            (: <>"/dev/tcp/127.0.0.1/$peer_port") 2>/dev/null && return 0
+            sleep 0.1
+        done
+    done
+    fail "$1 did not start:"
+    tail -n 5 "$log"
+    finish
+    exit 1
+}
+
+# SIGTERM must end it cleanly.
 end_server() {
     checks=$((checks + 1))
     kill -TERM "$server"
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         kill -0 "$server" 2>/dev/null || break
         sleep 0.1
     done
-    kill -0 "$server" 2>/dev/null && { fail "the server did not stop within 10 s"; kill -KILL "$server"; }
+    kill -0 "$server" 2>/dev/null && { fail "the server did not stop within 120 s"; kill -KILL "$server"; }
     wait "$server" || fail "the server ended with exit code $?"
     server=
 }

@@ -9,7 +9,6 @@ syntaxes=$REHA_DATA/dicom/transfer_syntaxes
 for tool in echoscu storescu storescp dcmsend dcmodify; do
     command -v $tool >/dev/null || { echo "skipped: $tool is absent (package dcmtk)"; exit 77; }
 done
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # expect CODE COMMAND...: a foreign program's exit code; its words land in $work/said.
 expect() {
@@ -83,15 +82,13 @@ count=$(ls "$work/sent" | wc -l)
     done
     printf '[[Profiles]]\n[Keeper]\nPresentationContexts = All\n'
 } >"$work/storescp.cfg"
-keeper=$(free_port)
-storescp -B -xf "$work/storescp.cfg" Keeper -od "$work/kept" "$keeper" >"$work/keeper" 2>&1 &
-keeper_pid=$!
+start_peer "$work/keeper" storescp -B -xf "$work/storescp.cfg" Keeper -od "$work/kept" @
 for file in "$work"/sent/*.dcm; do
     expect 0 dcmsend --decompress-never -aet MODALITY1 -aec CLINIC "${node[@]}" "$file"
-    expect 0 dcmsend --decompress-never 127.0.0.1 "$keeper" "$file"
+    expect 0 dcmsend --decompress-never 127.0.0.1 "$peer_port" "$file"
 done
-kill "$keeper_pid"
-wait "$keeper_pid" 2>/dev/null
+kill "$peer"
+wait "$peer" 2>/dev/null
 checks=$((checks + 1))
 [ "$(ls "$work/kept" | wc -l)" -eq "$count" ] && [ "$count" -ge 25 ] || fail "of $count files storescp kept $(ls "$work/kept" | wc -l)"
 checks=$((checks + 1))
@@ -181,7 +178,7 @@ fi
 rm -rf "$home"
 mkdir "$work/modality"
 checks=$((checks + 1))
-python3 "$REHA_SOURCE/tests/e2e/dicom_crash.py" "$REHASCOPE" "$home" "${REHA_CRASH_ROUNDS:-20}" "$work/modality" "$(free_port)" ||
+python3 "$REHA_SOURCE/tests/e2e/dicom_crash.py" "$REHASCOPE" "$home" "${REHA_CRASH_ROUNDS:-20}" "$work/modality" ||
     fail "what was acknowledged is lost"
 run 0 audit verify --home "$home"
 finish

@@ -8,7 +8,6 @@ syntaxes=$REHA_DATA/dicom/transfer_syntaxes
 command -v storescp >/dev/null || { echo "skipped: storescp is absent (package dcmtk)"; exit 77; }
 others=()
 trap 'for one in "${others[@]}" $server; do kill -KILL "$one" 2>/dev/null; done; rm -rf "$work"' EXIT
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # --- usage and places that are not there
 run 2 send
@@ -33,13 +32,12 @@ run 1 send --to "PACS@127.0.0.1:$closed" "$work/none"
 says err 'no files to send'
 
 # --- storescp: our own objects and strangers' files in one sending
-port=$(free_port)
 mkdir "$work/kept" "$work/own"
-storescp -od "$work/kept" +xa "$port" >"$work/storescp" 2>&1 &
-others+=($!)
+start_peer "$work/storescp" storescp -od "$work/kept" +xa @
+port=$peer_port
+others+=("$peer")
 run 0 phantom "$work/own" --count 3 --dicom
 rm -f "$work"/own/*.png "$work"/own/*.csv
-for _ in $(seq 50); do "$REHASCOPE" send --echo --to "ANY@127.0.0.1:$port" >/dev/null 2>&1 && break; sleep 0.1; done
 run 0 send --echo --json --to "ANY@127.0.0.1:$port"
 says out '"alive": true'
 run 0 send --to "ANY@127.0.0.1:$port" "$work/own"
@@ -77,10 +75,10 @@ import socket, sys, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
 open(sys.argv[1], "w").write(str(s.getsockname()[1]))
 peer, _ = s.accept()
-time.sleep(60)
+time.sleep(3600)
 PY
 others+=($!)
-for _ in $(seq 50); do [ -s "$work/silent" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -s "$work/silent" ] && break; sleep 0.1; done
 run 3 send --echo --timeout 2 --to "PACS@127.0.0.1:$(cat "$work/silent")"
 says err 'took the call but gave no answer'
 
@@ -97,7 +95,7 @@ if command -v Orthanc >/dev/null; then
 JSON
     Orthanc "$work/orthanc.json" >"$work/orthanc.log" 2>&1 &
     others+=($!)
-    for _ in $(seq 150); do "$REHASCOPE" send --echo --to "ORTHANC@127.0.0.1:$port" >/dev/null 2>&1 && break; sleep 0.2; done
+    for _ in $(seq 600); do "$REHASCOPE" send --echo --to "ORTHANC@127.0.0.1:$port" >/dev/null 2>&1 && break; sleep 0.2; done
     run 0 send --echo --to "ORTHANC@127.0.0.1:$port"
     run 1 send --echo --to "OTHER@127.0.0.1:$port"
     says err 'rejects us \(for good\): it has another AE title'
@@ -114,7 +112,7 @@ import json, sqlite3, sys, urllib.request
 base = f"http://127.0.0.1:{sys.argv[1]}"
 def ask(path, body=None):
     request = urllib.request.Request(base + path, data=None if body is None else json.dumps(body).encode())
-    return json.load(urllib.request.urlopen(request, timeout=120))
+    return json.load(urllib.request.urlopen(request, timeout=600))
 assert ask("/modalities/clinic/echo", {}) == {}
 wanted = {}
 for one in ask("/instances"):

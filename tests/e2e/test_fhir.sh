@@ -29,7 +29,7 @@ code_of() {
 import sys, urllib.error, urllib.request
 request = urllib.request.Request(sys.argv[1] + "/fhir/R4/Patient", headers={"Authorization": "Bearer " + sys.argv[2]})
 try:
-    print(urllib.request.urlopen(request, timeout=60).status)
+    print(urllib.request.urlopen(request, timeout=600).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 PY

@@ -20,7 +20,7 @@ const check = (ok, what) => {
 async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1366, height: 820 }, bypassCSP: true, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(20000);
+  page.setDefaultTimeout(120000);
   page.on("request", (r) => check(r.url().startsWith(`${base}/`) || r.url().startsWith(`blob:${base}/`), `a request left the origin: ${r.url()}`));
   page.on("pageerror", (e) => check(false, `script error: ${e.message}`));
   page.on("console", (m) => check(m.type() !== "error" || /status of (400|401|403|409|412|422)/.test(m.text()), `console: ${m.text()}`));
@@ -84,7 +84,7 @@ async function uploadAndOpen(page, file) {
   await links.nth(before).waitFor();
   const href = await links.nth(before).getAttribute("href");
   await page.goto(`${base}/${href}`);
-  await page.locator(".finding").first().waitFor({ timeout: 60000 });
+  await page.locator(".finding").first().waitFor({ timeout: 300000 });
   await page.locator("canvas[data-loaded]").waitFor();
 }
 
@@ -108,7 +108,7 @@ async function askByName(page) {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Tab"); // past Cancel
   await page.keyboard.press("Enter");
-  await page.locator(".results [aria-pressed=true]").getByText("Fractures").waitFor({ timeout: 90000 });
+  await page.locator(".results [aria-pressed=true]").getByText("Fractures").waitFor({ timeout: 300000 });
   await page.locator(".results").getByText("asked for by name").waitFor();
   check((await page.locator(".results").getByText("research only").count()) === 1, "a research result is not marked");
   await judge(page, "study-fracture");
@@ -126,7 +126,7 @@ async function uploadForATask(page, file) {
   await page.locator(".uploads a").first().waitFor();
   const href = await page.locator(".uploads a").first().getAttribute("href");
   await page.goto(`${base}/${href}`);
-  await page.locator(".results").getByText("Muscle architecture").waitFor({ timeout: 90000 });
+  await page.locator(".results").getByText("Muscle architecture").waitFor({ timeout: 300000 });
   check(await page.locator(".side").innerText().then((t) => /an ultrasound image of a muscle .*is needed/.test(t)), "a film is measured as a muscle");
   check(await page.locator(".banner").innerText().then((t) => /found nothing that it could measure: there is nothing to decide on/.test(t)), "the banner over a result without findings");
   const answers = await page.evaluate(async () => {
@@ -221,7 +221,7 @@ async function lookAround(page) {
   await page.mouse.down();
   await page.mouse.move(box.x + 220, box.y + 160);
   await page.mouse.up();
-  await page.waitForTimeout(400);
+  await page.evaluate(async () => { for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); }); // until it is painted
   await judge(page, "study-overlays");
 }
 

@@ -64,7 +64,7 @@ async function fill() {
 async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, bypassCSP: true, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30000);
+  page.setDefaultTimeout(120000);
   page.on("request", (r) => check(r.url().startsWith(`${base}/`) || r.url().startsWith(`blob:${base}/`), `a request left the origin: ${r.url()}`));
   page.on("pageerror", (e) => check(false, `script error: ${e.message}`));
   page.on("console", (m) => check(m.type() !== "error" || /status of (401|409)/.test(m.text()), `console: ${m.text()}`));
@@ -89,6 +89,18 @@ async function openStudy(page, id) {
   await page.goto("about:blank");
   await page.goto(`${base}/#/studies/${id}`);
   await page.locator("canvas[data-loaded]").first().waitFor();
+}
+
+// What was done is on the screen: the viewer draws in the next animation frame.
+const drawn = (page) => page.evaluate(async () => { for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); });
+
+// True as soon as it holds; false after a long time, whatever the machine is busy with.
+async function becomes(page, holds) {
+  for (let i = 0; i < 600; i++) {
+    if (await holds()) return true;
+    await page.waitForTimeout(100);
+  }
+  return false;
 }
 
 const place = (page) => page.locator(".stack-place").innerText();
@@ -122,8 +134,8 @@ async function leafThroughASeries(page, data) {
   const grey = async (n) => {
     await page.locator("input.frames").fill(String(n));
     await page.locator(`.viewer[data-place="${n}"]`).waitFor();
-    return page.evaluate(async () => {
-      for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame); // until it is painted
+    await drawn(page);
+    return page.evaluate(() => {
       const canvas = document.querySelector("canvas.viewer-canvas");
       const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
       const c = copy.getContext("2d");
@@ -183,7 +195,7 @@ async function askAtOnce(browser, data) {
   const facts = `**/api/v1/studies/${study}`;
   let answered = "not yet";
   await page.route(facts, async (route) => {
-    for (let i = 0; i < 50 && asked.length === 0; i++) await new Promise((done) => setTimeout(done, 100));
+    for (let i = 0; i < 600 && asked.length === 0; i++) await new Promise((done) => setTimeout(done, 100));
     answered = asked.join(" ");
     await route.continue();
   });
@@ -220,7 +232,7 @@ async function beginWithACopy(browser, data) {
     await page.mouse.down();
     await page.mouse.move(box.x + to[0] * box.width, box.y + to[1] * box.height, { steps: 3 });
     await page.mouse.up();
-    await page.waitForTimeout(200);
+    await drawn(page);
   };
   const measured = () => page.locator(".viewer-measured").first().innerText();
   await page.keyboard.press("m");
@@ -232,8 +244,7 @@ async function beginWithACopy(browser, data) {
   // Enlarged beyond what it holds, the copy still says what it is.
   const view = await info(page);
   for (let i = 0; i < 6; i++) await page.keyboard.press("+");
-  await page.waitForTimeout(200);
-  check(Number.parseInt(await info(page), 10) > 100 && await note.isVisible(), "an enlarged copy is not told");
+  check(await becomes(page, async () => Number.parseInt(await info(page), 10) > 100) && await note.isVisible(), "an enlarged copy is not told");
   if (shots) await page.screenshot({ path: join(shots, "v-copy-enlarged.png") });
   await page.keyboard.press("r"); // fits again, and clears what was measured
   await drag([0.3, 0.3], [0.6, 0.7]);
@@ -242,8 +253,8 @@ async function beginWithACopy(browser, data) {
   const before = await greys(page);
   release();
   await page.locator("canvas[data-loaded=full]").waitFor();
-  await page.waitForTimeout(200);
-  check(await note.isHidden(), "the note stays over the full picture");
+  check(await becomes(page, () => note.isHidden()), "the note stays over the full picture");
+  await drawn(page);
   check((await measured()) === first, `${await measured()} in the full picture, ${first} on its copy`);
   check((await info(page)) === view, `the picture jumps from ${view} to ${await info(page)}`);
   const after = await greys(page);
@@ -283,15 +294,15 @@ async function compareCopies(page, data) {
     await page.keyboard.press("3");
     await page.locator(".difference canvas[data-loaded]").waitFor();
     check(await page.locator(".difference .viewer-note").isVisible(), "a difference of copies does not say what it is made from");
-    await page.waitForTimeout(300);
+    await drawn(page);
     if (shots) await page.screenshot({ path: join(shots, "v-difference-copies.png") });
   }
   const view = (await page.locator(".viewer-info").allInnerTexts()).at(-1);
   const rough = registered ? await greys(page, ".difference canvas") : [];
   release();
   for (const side of [".before", ".after"]) await page.locator(`${side} canvas[data-loaded=full]`).waitFor({ state: "attached" });
-  await page.waitForTimeout(500);
-  check((await page.locator(".viewer-note:visible").count()) === 0, "the note stays over full pictures that are compared");
+  check(await becomes(page, async () => (await page.locator(".viewer-note:visible").count()) === 0), "the note stays over full pictures that are compared");
+  await drawn(page);
   if (registered) {
     const fine = await greys(page, ".difference canvas");
     const apart = rough.map((v, i) => Math.abs(v - fine[i]));
@@ -317,10 +328,12 @@ async function compareVisits(page, data) {
     // What moves one moves the other.
     const box = await page.locator(".before canvas").boundingBox();
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    const zoomBefore = (await page.locator(".viewer-info").first().innerText()).split(" ")[0];
     await page.mouse.wheel(0, -300);
-    await page.waitForTimeout(200);
-    const zooms = (await page.locator(".viewer-info").allInnerTexts()).slice(0, 2).map((t) => t.split(" ")[0]);
-    check(zooms[0] === zooms[1], `the pictures are not linked: ${zooms}`);
+    const zoomsNow = async () => (await page.locator(".viewer-info").allInnerTexts()).slice(0, 2).map((t) => t.split(" ")[0]);
+    await becomes(page, async () => { const [a, b] = await zoomsNow(); return a === b && a !== zoomBefore; });
+    const zooms = await zoomsNow();
+    check(zooms[0] === zooms[1] && zooms[0] !== zoomBefore, `the pictures are not linked: ${zooms}, were ${zoomBefore}`);
     await page.keyboard.press("2");
     await page.locator(".mode-blink").waitFor();
     await page.keyboard.press(" ");
@@ -377,7 +390,7 @@ async function turnAPicture(page, data) {
   const apart = (a, b) => a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
   const stored = await greysAt(page, facts, places, false, (p) => p);
   const expectTurned = async (words, isAcross, to, wrong, share = 0.6) => {
-    await page.waitForTimeout(200);
+    await drawn(page);
     check((await said.innerText().catch(() => "")) === words, `the picture says '${await said.innerText().catch(() => "")}' instead of '${words}'`);
     const right = apart(stored, await greysAt(page, facts, places, isAcross, to)), other = apart(stored, await greysAt(page, facts, places, isAcross, wrong));
     check(right < 6 && right < share * other, `${words}: ${right.toFixed(1)} of 255 from the stored picture, ${other.toFixed(1)} the other way`);
@@ -389,14 +402,14 @@ async function turnAPicture(page, data) {
     await page.mouse.down();
     await page.mouse.move(box.x + box.width / 2 + to[0], box.y + box.height / 2 + to[1], { steps: 3 });
     await page.mouse.up();
-    await page.waitForTimeout(200);
+    await drawn(page);
   };
   const measured = () => page.locator(".viewer-measured").first().innerText();
   await stroke([-60, -40], [30, 80]);
   const length = await measured();
   await page.keyboard.press("t");
   check((await measured()) === length, `turned, the line measures ${await measured()}, not ${length}`);
-  if (shots) { await page.keyboard.press("o"); await page.keyboard.press("b"); await page.waitForTimeout(300); await page.screenshot({ path: join(shots, "v-turned.png") }); await page.keyboard.press("o"); await page.keyboard.press("b"); }
+  if (shots) { await page.keyboard.press("o"); await page.keyboard.press("b"); await drawn(page); await page.screenshot({ path: join(shots, "v-turned.png") }); await page.keyboard.press("o"); await page.keyboard.press("b"); }
   await page.keyboard.press("r");
   await page.keyboard.press("t");
   await expectTurned("Turned 90° clockwise", true, ([u, v]) => [1 - v, u], ([u, v]) => [v, 1 - u]);
@@ -416,8 +429,7 @@ async function turnAPicture(page, data) {
   await page.keyboard.press("v"); // mirrored, turned by 180°, mirrored again
   await expectTurned("Turned 180° clockwise", false, ([u, v]) => [1 - u, 1 - v], ([u, v]) => [u, v]);
   await page.keyboard.press("f"); // a joint stays a joint
-  await page.waitForTimeout(200);
-  check(Number.parseInt(await info(page), 10) > 30, `the joint of a turned picture is shown at ${await info(page)}`);
+  check(await becomes(page, async () => Number.parseInt(await info(page), 10) > 30), `the joint of a turned picture is shown at ${await info(page)}`);
   page.off("request", listen);
   check(sent.length === 0, `turning asked the server for something: ${sent}`);
   await openStudy(page, data.knees[1].study_id);
@@ -469,14 +481,12 @@ async function touch(browser, data) {
   await send("touchStart", [[300, 300], [400, 300]]);
   for (let i = 1; i <= 5; i++) await send("touchMove", [[300 - 12 * i, 300], [400 + 12 * i, 300]]);
   await send("touchEnd", []);
-  await page.waitForTimeout(200);
-  check((await zoom()) > 1.5 * small, "two fingers do not enlarge");
+  check(await becomes(page, async () => (await zoom()) > 1.5 * small), "two fingers do not enlarge");
   const level = await info(page);
   await send("touchStart", [[200, 200]]);
   for (let i = 1; i <= 5; i++) await send("touchMove", [[200 + 20 * i, 200 + 15 * i]]);
   await send("touchEnd", []);
-  await page.waitForTimeout(200);
-  check((await info(page)) !== level, "one finger does not change the window");
+  check(await becomes(page, async () => (await info(page)) !== level), "one finger does not change the window");
   if (shots) await page.screenshot({ path: join(shots, "v-tablet-dark.png"), fullPage: true });
 }
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,6 +61,9 @@ void reha_analysis_free(reha_analysis *analysis)
     }
     for (int i = 0; i < REHA_REGIONS_MAX; i++) {
         reha_gray_free(analysis->regions[i].explanation);
+        for (int k = 0; k < REHA_MASKS_MAX; k++) {
+            reha_mask_clear(&analysis->regions[i].masks[k]);
+        }
     }
     reha_free(analysis);
 }
@@ -124,6 +128,18 @@ reha_finding *reha_region_add(reha_region *region, const char *key, const char *
     (void)snprintf(finding->key, sizeof finding->key, "%s", key);
     (void)snprintf(finding->label, sizeof finding->label, "%s", label);
     return finding;
+}
+
+reha_status reha_region_add_mask(const reha_analysis *analysis, reha_region *region, const char *key,
+                                 reha_mask **out, reha_error *err)
+{
+    *out = NULL;
+    assert(region->mask_count < REHA_MASKS_MAX);
+    reha_mask *mask = &region->masks[region->mask_count];
+    REHA_TRY(reha_mask_new(key, analysis->width_px, analysis->height_px, mask, err));
+    region->mask_count++;
+    *out = mask;
+    return REHA_OK;
 }
 
 const reha_finding *reha_region_find(const reha_region *region, const char *key)

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "image/acquisition.h"
 #include "image/gray.h"
+#include "recognition/mask.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -93,6 +94,8 @@ typedef struct reha_region {
     reha_box_px
         explanation_box; /* in the whole image; rotated knees: `explanation_angle_deg` about its centre */
     double explanation_angle_deg;
+    int mask_count; /* what was marked, pixel by pixel; made where an explanation was asked for */
+    reha_mask masks[REHA_MASKS_MAX];
 } reha_region;
 
 typedef struct reha_analysis {
@@ -131,6 +134,9 @@ void reha_region_note(reha_region *region, reha_note_level level, const char *co
     REHA_PRINTF(4, 5);
 /* Appends a finding with every field harmless (NaN, -1, ""); NULL if the list is full. Borrowed. */
 reha_finding *reha_region_add(reha_region *region, const char *key, const char *label);
+/* Begins a mask with nothing inside, of an image of this analysis' size. Borrowed: the region's. */
+REHA_MUST_USE reha_status reha_region_add_mask(const reha_analysis *analysis, reha_region *region,
+                                               const char *key, reha_mask **out, reha_error *err);
 const reha_finding *reha_region_find(const reha_region *region, const char *key); /* NULL if absent */
 
 /* The analysis as JSON, schema in docs/formats/analysis.md. New reference. */

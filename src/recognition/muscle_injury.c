@@ -168,6 +168,53 @@ static reha_status set_map(const injury_case *work, reha_region *region, reha_er
     return REHA_OK;
 }
 
+/* The belly, and each region that is told by its number, as masks over the image. */
+static void mark_belly(const injury_case *work, const reha_region *region, reha_mask *mask)
+{
+    const reha_box_px *box = &region->box;
+    const uint32_t width_px = work->image->width_px;
+    for (uint32_t y = 0; y < work->image->height_px; y++) {
+        for (uint32_t x = 0; x < width_px; x++) {
+            const bool is_tissue = x >= box->x_px && x <= box->x_px + box->width_px && y >= box->y_px &&
+                                   y <= box->y_px + box->height_px;
+            mask->inside[(size_t)y * width_px + x] =
+                is_tissue && reha_injury_depth(&work->belly, (reha_point_px){x, y}) >= 0.0 ? 1 : 0;
+        }
+    }
+}
+
+static reha_status set_masks(const injury_case *work, reha_analysis *analysis, reha_error *err)
+{
+    reha_region *region = &analysis->regions[0];
+    reha_mask *mask = NULL;
+    int number = 0;
+    REHA_TRY(reha_region_add_mask(analysis, region, "belly", &mask, err));
+    mark_belly(work, region, mask);
+    float *cells = reha_alloc(REHA_INJURY_MAP_COUNT * sizeof *cells);
+    if (cells == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the masks of a picture");
+    }
+    reha_status status = REHA_OK;
+    for (int k = 0; k < work->reading.count && status == REHA_OK; k++) {
+        char key[REHA_MASK_KEY_BYTES];
+        const reha_injury_found *found = &work->reading.found[k];
+        if (found->score < work->model->rule.score_min) {
+            continue;
+        }
+        for (int i = 0; i < REHA_INJURY_MAP_COUNT; i++) {
+            cells[i] = work->labels[i] == found->label ? 1.0F : 0.0F;
+        }
+        (void)snprintf(key, sizeof key, "lesion-%d", ++number);
+        status = reha_region_add_mask(analysis, region, key, &mask, err);
+        if (status == REHA_OK) {
+            reha_mask_from_map(cells, REHA_MUSCLE_MAP_PX, region->explanation_box, analysis->width_px,
+                               analysis->height_px, mask);
+        }
+    }
+    reha_free(cells);
+    return status;
+}
+
 /* ---- notes ---- */
 
 static void note_limits(const reha_model *model, reha_analysis *analysis)
@@ -260,7 +307,7 @@ static void take_muscle(const reha_analysis *muscle, injury_case *work, reha_ana
     }
 }
 
-static reha_status detect(injury_case *work, reha_analysis *analysis, reha_error *err)
+static reha_status detect(injury_case *work, bool with_masks, reha_analysis *analysis, reha_error *err)
 {
     reha_region *region = &analysis->regions[0];
     REHA_TRY(reha_muscle_frame_find(work->image, &work->frame, err));
@@ -271,10 +318,11 @@ static reha_status detect(injury_case *work, reha_analysis *analysis, reha_error
     add_grade(work, region);
     note_findings(work, add_lesions(work, region), region);
     set_points(work, region);
-    return set_map(work, region, err);
+    REHA_TRY(set_map(work, region, err));
+    return with_masks ? set_masks(work, analysis, err) : REHA_OK;
 }
 
-static reha_status run_path(injury_case *work, reha_analysis *analysis, reha_error *err)
+static reha_status run_path(injury_case *work, bool with_masks, reha_analysis *analysis, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_analysis *muscle = NULL;
@@ -293,7 +341,7 @@ static reha_status run_path(injury_case *work, reha_analysis *analysis, reha_err
     }
     note_limits(work->model, analysis);
     take_muscle(muscle, work, analysis);
-    REHA_CHECK(detect(work, analysis, err));
+    REHA_CHECK(detect(work, with_masks, analysis, err));
 done:
     reha_free(work->maps);
     reha_free(work->labels);
@@ -318,7 +366,8 @@ static reha_status analyse(reha_model *model, const reha_gray *image, const reha
         analysis->acquisition.side = options->side_hint;
     }
     injury_case work = {.model = model, .image = image};
-    const reha_status status = run_path(&work, analysis, err);
+    const bool with_masks = options != NULL && options->with_explanation;
+    const reha_status status = run_path(&work, with_masks, analysis, err);
     return reha_analysis_end(status, start_ms, analysis, out);
 }
 

@@ -582,7 +582,11 @@ reha_status reha_muscle_case_analyse(reha_muscle_case *work, const reha_acquisit
     if (analysis->acquisition.side == REHA_SIDE_UNKNOWN && options != NULL) {
         analysis->acquisition.side = options->side_hint;
     }
-    return reha_analysis_end(run_path(work, analysis, err), start_ms, analysis, out);
+    reha_status status = run_path(work, analysis, err);
+    if (status == REHA_OK && analysis->is_accepted && options != NULL && options->with_explanation) {
+        status = reha_muscle_case_mask(work, analysis, err);
+    }
+    return reha_analysis_end(status, start_ms, analysis, out);
 }
 
 static reha_status analyse(reha_model *model, const reha_gray *image, const reha_acquisition *acquisition,

@@ -63,6 +63,10 @@ REHA_MUST_USE reha_status reha_muscle_case_analyse(reha_muscle_case *work,
                                                    const reha_acquisition *acquisition,
                                                    const reha_analyse_options *options, reha_analysis **out,
                                                    reha_error *err);
+/* Adds the masks of an accepted analysis: belly (where both lines were found), aponeurosis, fascicle
+ * (muscle_masks.c). */
+REHA_MUST_USE reha_status reha_muscle_case_mask(const reha_muscle_case *work, reha_analysis *analysis,
+                                                reha_error *err);
 void reha_muscle_case_clear(reha_muscle_case *work);
 /* The picture that was measured: the image or its copy with square pixels. Borrowed. */
 const reha_gray *reha_muscle_case_seen(const reha_muscle_case *work);

@@ -18,7 +18,7 @@ typedef struct reha_model_options {
 } reha_model_options;
 
 typedef struct reha_analyse_options {
-    bool with_explanation;
+    bool with_explanation;   /* maps of what spoke for a result, and masks of what was marked */
     reha_side side_hint;     /* from the file name or the user; UNKNOWN if none */
     const char *side_source; /* where the hint is from; NULL if none */
     bool allow_switched_off; /* run a recogniser whose card says that it is not worth it: research */

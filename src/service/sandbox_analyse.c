@@ -40,6 +40,28 @@ done:
     return status;
 }
 
+/* White inside, black outside. */
+static reha_status send_mask(const reha_analysis *analysis, int region, const reha_mask *mask,
+                             sandbox_reply *reply, reha_error *err)
+{
+    reha_gray *picture = NULL;
+    uint8_t *png = NULL;
+    size_t png_bytes = 0;
+    char name[NAME_BYTES + REHA_MASK_KEY_BYTES];
+    reha_status status = REHA_OK;
+    REHA_TRY(reha_gray_new(analysis->width_px, analysis->height_px, &picture, err));
+    for (size_t i = 0; i < (size_t)picture->width_px * picture->height_px; i++) {
+        picture->pixels[i] = mask->inside[i] != 0 ? 255.0F : 0.0F;
+    }
+    (void)snprintf(name, sizeof name, "mask-%d-%s", region, mask->key);
+    REHA_CHECK(reha_image_encode_png(picture, 8, &png, &png_bytes, err));
+    status = sandbox_part(reply, name, png, png_bytes, err);
+done:
+    reha_free(png);
+    reha_gray_free(picture);
+    return status;
+}
+
 static reha_status send_pictures(const reha_case *result, sandbox_reply *reply, reha_error *err)
 {
     uint8_t *png = NULL;
@@ -49,8 +71,12 @@ static reha_status send_pictures(const reha_case *result, sandbox_reply *reply, 
     reha_free(png);
     REHA_TRY(status);
     for (int i = 0; i < result->analysis->region_count; i++) {
-        if (result->analysis->regions[i].explanation != NULL) {
-            REHA_TRY(send_map(&result->analysis->regions[i], i, reply, err));
+        const reha_region *region = &result->analysis->regions[i];
+        if (region->explanation != NULL) {
+            REHA_TRY(send_map(region, i, reply, err));
+        }
+        for (int k = 0; k < region->mask_count; k++) {
+            REHA_TRY(send_mask(result->analysis, i, &region->masks[k], reply, err));
         }
     }
     return REHA_OK;

@@ -38,7 +38,8 @@ static const app_option analyse_options[] = {
     {"report", APP_TEXT, "FILE", "write a report: FILE.html, FILE.pdf, or FOLDER/ for both",
      offsetof(analyse_arguments, report), 0, 0},
     {"dicom", APP_TEXT, "DIR",
-     "write a structured report (DICOM SR, not reviewed) of each file into a new or empty folder",
+     "write a structured report, overlays and masks (DICOM SR, GSPS, SEG, not reviewed) of each file into a "
+     "new or empty folder",
      offsetof(analyse_arguments, dicom), 0, 0},
     {"overlay", APP_TEXT, "FILE.png", "write the picture of the result (one image only)",
      offsetof(analyse_arguments, overlay), 0, 0},
@@ -120,11 +121,10 @@ static reha_status write_dicom(const char *folder, const reha_case *cases, size_
 {
     reha_export files = {.files = NULL};
     reha_status status = REHA_OK;
+    size_t no = 0;
     for (size_t i = 0; i < count; i++) {
-        char name[REHA_EXPORT_NAME_BYTES];
-        (void)snprintf(name, sizeof name, "results-%zu.dcm", files.count + 1);
         if (cases[i].status == REHA_OK && cases[i].frame_idx == 0) { /* errors were told already */
-            REHA_CHECK(reha_export_case(&cases[i], name, &files, err));
+            REHA_CHECK(reha_export_case(&cases[i], ++no, &files, err));
         }
     }
     REHA_CHECK(reha_export_save(&files, folder, err));

@@ -1,6 +1,7 @@
 /* Objects that are made from an image and go back to the archive it came from: of the same patient and study,
  * in new series. Here what they share, and the two simple ones: a report as encapsulated PDF, and a picture
- * as secondary capture. The structured report is in dicom/report_sr.h.
+ * as secondary capture. The structured report is in dicom/report_sr.h, what lies over an image in
+ * dicom/presentation.h and dicom/segmentation.h.
  *
  * All are explicit VR little endian and UTF-8 (ISO_IR 192). Patient and study are copied from the source,
  * never made up: an archive files by them. Same inputs, same bytes. Any thread.
@@ -16,6 +17,25 @@
 #define REHA_DICOM_OWN_SCHEME "99REHA"
 
 enum { REHA_DICOM_NAME_BYTES = 800, REHA_DICOM_LONG_BYTES = 260, REHA_DICOM_SHORT_BYTES = 68 };
+
+/* How the first frame of an image is shown and where it lies: what an object that is laid over it repeats. */
+typedef struct reha_dicom_shown {
+    bool is_colour; /* palette and colour */
+    bool is_monochrome1;
+    bool has_modality_lut; /* a table in place of slope and intercept: not repeated */
+    double slope, intercept;
+    /* In modality values: as reha_dicom_read_display shows the frame. Where the file has a VOI LUT, the
+     * window through its tenth and nine tenths. Width 0: the frame could not be read. */
+    reha_window window;
+    double x_mm, y_mm; /* of a pixel, in the patient; 0: not known, or at the detector only */
+    double aspect;     /* height of a pixel over its width */
+    bool is_lossy;
+    char lossy_ratio[17], lossy_method[17]; /* "" where the file says none */
+    /* "" where the image has no place in the patient, else all three, as DICOM writes them. */
+    char frame_of_reference_uid[65];
+    char position_mm[52];
+    char orientation[104];
+} reha_dicom_shown;
 
 /* IDENTIFYING: whose image it is, of which study, and which one. UTF-8; "" where the file says nothing. */
 typedef struct reha_dicom_origin {
@@ -33,10 +53,12 @@ typedef struct reha_dicom_origin {
     char modality[17];
     reha_dicom_ids ids;
     uint32_t width_px, height_px, frame_count;
+    reha_dicom_shown shown;
 } reha_dicom_origin;
 
-/* REHA_E_UNSUPPORTED: the patient's number is in a character set that is not read. Other texts in such a set
- * are left out, never written wrongly. REHA_E_FORMAT: a UID is missing. */
+/* Decodes the first frame where its window must be found. REHA_E_UNSUPPORTED: the patient's number is in a
+ * character set that is not read. Other texts in such a set are left out, never written wrongly.
+ * REHA_E_FORMAT: a UID is missing. */
 REHA_MUST_USE reha_status reha_dicom_origin_of(const reha_dicom *dicom, reha_dicom_origin *out,
                                                reha_error *err);
 
@@ -53,6 +75,7 @@ typedef struct reha_dicom_object {
     char content_date[9]; /* "20260131", of the place where the archive is */
     char content_time[7]; /* "123456" */
     const char *software; /* version */
+    const char *serial;   /* of the device, where an object must state one; NULL: none is written */
     bool is_verified;     /* a person stands for it */
 } reha_dicom_object;
 

@@ -1,7 +1,9 @@
 /* Patient and study of an image, for what is made from it. */
 #include "dicom/derived.h"
 #include "dicom/dicom_priv.h"
+#include "dicom/voi_priv.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +24,65 @@ static void read_digits(const reha_dicom *dicom, uint32_t tag, size_t chars_min,
     if (strlen(out) < chars_min || strspn(out, "0123456789.") != strlen(out)) {
         out[0] = '\0';
     }
+}
+
+/* `count` decimal strings of an attribute of the first frame, as they are; "" unless they are all there. */
+static bool read_decimals(const reha_dicom *dicom, uint32_t tag, uint32_t count, char *out, size_t out_bytes)
+{
+    const reha_dcm_node *node = reha_dcm_frame_find(dicom, 0, tag);
+    char one[17];
+    double number;
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < count; i++) {
+        if (!reha_dcm_text(&dicom->set, node, i, one, sizeof(one)) ||
+            !reha_dcm_number(&dicom->set, node, i, &number) || used + strlen(one) + 2 > out_bytes) {
+            out[0] = '\0';
+            return false;
+        }
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s", i > 0 ? "\\" : "", one);
+    }
+    return true;
+}
+
+static void read_place(const reha_dicom *dicom, reha_dicom_shown *out)
+{
+    enum { POSITION_VALUES = 3, ORIENTATION_VALUES = 6 };
+    const reha_spacing spacing = reha_dicom_spacing(dicom, 0);
+    const bool is_in_patient = reha_spacing_is_known(spacing) && spacing.source != REHA_SPACING_AT_DETECTOR;
+    out->x_mm = is_in_patient ? spacing.x_mm : 0.0;
+    out->y_mm = is_in_patient ? spacing.y_mm : 0.0;
+    out->aspect = reha_dicom_pixel_aspect(dicom);
+    if (!reha_dcm_text(&dicom->set, root_find(dicom, TAG_FRAME_OF_REFERENCE_UID), 0,
+                       out->frame_of_reference_uid, sizeof(out->frame_of_reference_uid)) ||
+        strspn(out->frame_of_reference_uid, "0123456789.") != strlen(out->frame_of_reference_uid) ||
+        !read_decimals(dicom, TAG_IMAGE_POSITION_PATIENT, POSITION_VALUES, out->position_mm,
+                       sizeof(out->position_mm)) ||
+        !read_decimals(dicom, TAG_IMAGE_ORIENTATION_PATIENT, ORIENTATION_VALUES, out->orientation,
+                       sizeof(out->orientation)) ||
+        !is_in_patient) {
+        out->frame_of_reference_uid[0] = out->position_mm[0] = out->orientation[0] = '\0';
+    }
+}
+
+static void read_shown(const reha_dicom *dicom, reha_dicom_shown *out)
+{
+    const reha_dcm_modality modality = reha_dcm_find_modality(dicom, 0);
+    *out = (reha_dicom_shown){.is_colour = dicom->layout.colour != REHA_DCM_GREY,
+                              .is_monochrome1 = dicom->layout.is_monochrome1,
+                              .has_modality_lut = modality.has_lut,
+                              .slope = modality.slope,
+                              .intercept = modality.intercept,
+                              .is_lossy = reha_dicom_facts(dicom)->is_lossy};
+    if (!out->is_colour) {
+        out->window = reha_dcm_shown_window(dicom, 0);
+    }
+    if (!read_decimals(dicom, TAG_LOSSY_COMPRESSION_RATIO, 1, out->lossy_ratio, sizeof(out->lossy_ratio)) ||
+        !reha_dcm_text(&dicom->set, root_find(dicom, TAG_LOSSY_COMPRESSION_METHOD), 0, out->lossy_method,
+                       sizeof(out->lossy_method))) {
+        out->lossy_ratio[0] = out->lossy_method[0] = '\0';
+    }
+    read_place(dicom, out);
 }
 
 reha_status reha_dicom_origin_of(const reha_dicom *dicom, reha_dicom_origin *out, reha_error *err)
@@ -53,5 +114,6 @@ reha_status reha_dicom_origin_of(const reha_dicom *dicom, reha_dicom_origin *out
     out->width_px = reha_dicom_width_px(dicom);
     out->height_px = reha_dicom_height_px(dicom);
     out->frame_count = reha_dicom_frame_count(dicom);
+    read_shown(dicom, &out->shown);
     return REHA_OK;
 }

@@ -237,6 +237,25 @@ static void to_modality(const reha_dicom *dicom, uint32_t frame_idx, reha_gray *
     }
 }
 
+bool reha_dcm_frame_span(const reha_dicom *dicom, uint32_t frame_idx, double *low, double *high)
+{
+    reha_gray *image = NULL;
+    double chroma;
+    *low = INFINITY;
+    *high = -INFINITY;
+    if (decode(dicom, frame_idx, &image, &chroma, NULL) != REHA_OK) {
+        return false;
+    }
+    to_modality(dicom, frame_idx, image);
+    for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
+        const double value = image->pixels[i];
+        *low = value < *low ? value : *low; /* NaN compares false */
+        *high = value > *high ? value : *high;
+    }
+    reha_gray_free(image);
+    return *low <= *high;
+}
+
 static void turn_over(const reha_dicom *dicom, uint32_t frame_idx, reha_gray *image)
 {
     const size_t count = (size_t)image->width_px * image->height_px;

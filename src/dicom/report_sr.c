@@ -19,7 +19,6 @@ enum {
     TAG_CONTENT = 0x0040A730,
     DEPTH_MAX = 12,
     POINTS_MAX = 256,
-    PERSON_CHARS = 64,
     LINE_CHARS = 64
 };
 
@@ -111,15 +110,7 @@ void reha_sr_end(reha_sr *sr)
         reha_dcm_close(w, at->children);
     }
     if (at->point_count > 0) {
-        reha_dcm_put_header(w, 0x00700022u, "FL", (uint32_t)(at->point_count * 2 * sizeof(float)));
-        for (size_t i = 0; i < at->point_count; i++) {
-            const float pair[2] = {(float)(sr->points[i].x_px + 0.5), (float)(sr->points[i].y_px + 0.5)};
-            for (int k = 0; k < 2; k++) {
-                uint32_t bits;
-                memcpy(&bits, &pair[k], sizeof(bits));
-                reha_dcm_put_u32(w, bits);
-            }
-        }
+        reha_dcm_put_points(w, 0x00700022u, sr->points, at->point_count);
         reha_dcm_put_text(w, 0x00700023u, "CS", shapes[at->shape]);
     }
     reha_dcm_close(w, at->item);
@@ -175,21 +166,10 @@ void reha_sr_uid(reha_sr *sr, reha_sr_relation relation, reha_sr_concept name, c
 
 /* People write "Ann Clinician"; DICOM wants the family name first and its own separators. A name that cannot
  * be taken apart for certain stays one component. */
-static void put_person(reha_dcm_writer *w, uint32_t tag, const char *person)
-{
-    char name[256];
-    size_t used = 0;
-    for (; person[used] != '\0' && used + 1 < sizeof(name); used++) {
-        name[used] = person[used] == '^' || person[used] == '=' ? ' ' : person[used];
-    }
-    name[used] = '\0';
-    reha_dcm_put_words(w, tag, "PN", name[0] != '\0' ? name : "unknown", PERSON_CHARS);
-}
-
 void reha_sr_person(reha_sr *sr, reha_sr_relation relation, reha_sr_concept name, const char *person)
 {
     open_item(sr, relation, "PNAME", &name);
-    put_person(&sr->w, 0x0040A123u, person);
+    reha_dcm_put_person(&sr->w, 0x0040A123u, person, "unknown");
 }
 
 void reha_sr_datetime(reha_sr *sr, reha_sr_relation relation, reha_sr_concept name, const char *time)
@@ -246,7 +226,7 @@ static void put_verifier(reha_dcm_writer *w, const reha_sr_document *document)
     const size_t item = reha_dcm_open_item(w);
     reha_dcm_put_words(w, 0x0040A027u, "LO", document->verifier_organization, LINE_CHARS);
     reha_dcm_put_text(w, 0x0040A030u, "DT", document->verified_at);
-    put_person(w, 0x0040A075u, document->verifier_name);
+    reha_dcm_put_person(w, 0x0040A075u, document->verifier_name, "unknown");
     reha_dcm_close(w, reha_dcm_open_sequence(w, 0x0040A088u)); /* no code for people */
     reha_dcm_close(w, item);
     reha_dcm_close(w, sequence);

@@ -72,6 +72,7 @@
     X(PATIENT_ORIENTATION, 0x00200020, 'C', 'S')                                                             \
     X(IMAGE_POSITION_PATIENT, 0x00200032, 'D', 'S')                                                          \
     X(IMAGE_ORIENTATION_PATIENT, 0x00200037, 'D', 'S')                                                       \
+    X(FRAME_OF_REFERENCE_UID, 0x00200052, 'U', 'I')                                                          \
     X(LATERALITY, 0x00200060, 'C', 'S')                                                                      \
     X(IMAGE_LATERALITY, 0x00200062, 'C', 'S')                                                                \
     X(TEMPORAL_POSITION_IDENTIFIER, 0x00200100, 'I', 'S')                                                    \
@@ -110,6 +111,8 @@
     X(BLUE_PALETTE_DATA, 0x00281203, 'O', 'W')                                                               \
     X(RED_SEGMENTED_DATA, 0x00281221, 'O', 'W')                                                              \
     X(LOSSY_IMAGE_COMPRESSION, 0x00282110, 'C', 'S')                                                         \
+    X(LOSSY_COMPRESSION_RATIO, 0x00282112, 'D', 'S')                                                         \
+    X(LOSSY_COMPRESSION_METHOD, 0x00282114, 'C', 'S')                                                        \
     X(MODALITY_LUT_SEQUENCE, 0x00283000, 'S', 'Q')                                                           \
     X(LUT_DESCRIPTOR, 0x00283002, 'U', 'S')                                                                  \
     X(LUT_DATA, 0x00283006, 'O', 'W')                                                                        \

@@ -129,3 +129,50 @@ void reha_dcm_apply_voi(const reha_dicom *dicom, uint32_t frame_idx, const reha_
                                       : 0.0);
     }
 }
+
+/* Black at and below `low`, white from `high` on (the linear function of C.11.2.1.2.1). */
+static reha_window window_between(double low, double high)
+{
+    return (reha_window){0.5 * (low + high + 1.0), high - low + 1.0, REHA_WINDOW_LINEAR};
+}
+
+/* Through the inputs where a table of rising values passes a tenth and nine tenths of its range. */
+static bool window_of_lut(const reha_dcm_lut *lut, reha_window *out)
+{
+    const double full_scale = ldexp(1.0, (int)lut->bits) - 1.0;
+    const double marks[2] = {0.1, 0.9};
+    double at[2] = {(double)NAN, (double)NAN};
+    for (int k = 0; k < 2; k++) {
+        for (uint32_t i = 0; i < lut->count && isnan(at[k]); i++) {
+            if ((double)reha_dcm_lut_entry(lut, i) >= marks[k] * full_scale) {
+                at[k] = (double)lut->first + (double)i;
+            }
+        }
+    }
+    if (!(at[1] > at[0])) {
+        return false; /* falling, flat, or a step */
+    }
+    const double reach = 0.5 * (at[1] - at[0]) / (marks[1] - marks[0]);
+    const double middle = 0.5 * (at[0] + at[1]);
+    *out = window_between(middle - reach, middle + reach);
+    return true;
+}
+
+reha_window reha_dcm_shown_window(const reha_dicom *dicom, uint32_t frame_idx)
+{
+    reha_window window;
+    reha_dcm_lut lut;
+    double low;
+    double high;
+    const bool is_signed =
+        dicom->layout.is_signed || reha_dcm_find_modality(dicom, frame_idx).intercept < 0.0;
+    if ((sequence_lut(dicom, frame_idx, TAG_VOI_LUT_SEQUENCE, is_signed, &lut) &&
+         window_of_lut(&lut, &window)) ||
+        reha_dicom_window(dicom, frame_idx, &window)) {
+        return window;
+    }
+    if (!reha_dcm_frame_span(dicom, frame_idx, &low, &high)) {
+        return (reha_window){.width = 0.0};
+    }
+    return window_between(low, high);
+}

@@ -425,7 +425,8 @@ REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_act
                                              size_t *out_bytes, reha_error *err);
 
 /* The study's results as DICOM objects of the patient and study that the images name, for the archive they
- * came from (docs/formats/dicom-export.md): a structured report, the report as PDF, a picture of each result.
+ * came from (docs/formats/dicom-export.md): a structured report, the report as PDF, and of each
+ * result a picture, an overlay and masks where there are some.
  * Marked until it is signed; the same record gives the same objects again. REHA_MAY_EXPORT and
  * REHA_MAY_IDENTITY, audited with what was exported. REHA_E_CONFLICT: an image came as a picture, an analysis
  * has not ended, or the images name somebody else than the record. reha_export_clear. */

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "image/load.h"
+#include "recognition/finding.h"
 #include "service/export_objects.h"
 #include "service/origin.h"
 #include "store/secret.h"
@@ -148,6 +150,108 @@ static reha_status add_pictures(const reha_export_source *source, const char *as
     return REHA_OK;
 }
 
+/* ---- overlays and masks ---- */
+
+typedef struct mask_list {
+    reha_export_mask items[REHA_REGIONS_MAX * REHA_MASKS_MAX];
+    size_t count;
+} mask_list;
+
+static void clear_masks(mask_list *masks)
+{
+    for (size_t i = 0; i < masks->count; i++) {
+        reha_mask_clear(&masks->items[i].mask);
+    }
+    masks->count = 0;
+}
+
+static reha_status read_mask(const uint8_t *png, size_t png_bytes, const char *key,
+                             const reha_dicom_origin *image, reha_mask *out, reha_error *err)
+{
+    reha_gray *picture = NULL;
+    REHA_TRY(reha_image_decode(png, png_bytes, NULL, &picture, NULL, err));
+    const size_t count = (size_t)picture->width_px * picture->height_px;
+    reha_status status = REHA_OK;
+    if (picture->width_px != image->width_px || picture->height_px != image->height_px) {
+        status = reha_fail(err, REHA_E_FORMAT, "a mask of %u x %u px belongs to an image of %u x %u px",
+                           picture->width_px, picture->height_px, image->width_px, image->height_px);
+    } else {
+        status = reha_mask_new(key, image->width_px, image->height_px, out, err);
+    }
+    for (size_t i = 0; i < count && status == REHA_OK; i++) {
+        out->inside[i] = picture->pixels[i] > 0.0F ? 1 : 0;
+    }
+    reha_gray_free(picture);
+    return status;
+}
+
+/* Those among a result's pictures that are called "mask-<region>-<key>". */
+static reha_status load_masks(reha_clinic *clinic, const json_t *result, const reha_dicom_origin *image,
+                              mask_list *out, reha_error *err)
+{
+    enum { PICTURE_BYTES_MAX = 64 << 20 };
+    const json_t *names = json_object_get(result, "pictures");
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        json_t *row = NULL;
+        uint8_t *png = NULL;
+        size_t png_bytes = 0;
+        unsigned region_idx = 0;
+        int key_at = 0;
+        if (name == NULL || sscanf(name, "mask-%1u-%n", &region_idx, &key_at) != 1 || key_at == 0 ||
+            region_idx >= REHA_REGIONS_MAX || out->count == sizeof out->items / sizeof out->items[0]) {
+            continue;
+        }
+        REHA_TRY(clinic_row(clinic, REHA_SQL_PICTURE,
+                            REHA_BIND(reha_of_text(reha_json_string(result, "id", "")), reha_of_text(name)),
+                            "mask", &row, err));
+        reha_status status = reha_blobs_get(clinic->blobs, reha_json_string(row, "digest", ""),
+                                            PICTURE_BYTES_MAX, &png, &png_bytes, err);
+        json_decref(row);
+        if (status == REHA_OK) {
+            reha_export_mask *mask = &out->items[out->count];
+            status = read_mask(png, png_bytes, name + key_at, image, &mask->mask, err);
+            mask->region_idx = region_idx;
+            out->count += status == REHA_OK ? 1 : 0;
+        }
+        reha_free(png);
+        REHA_TRY(status);
+    }
+    return REHA_OK;
+}
+
+static reha_status add_layers_of(reha_clinic *clinic, const reha_export_source *source, const char *as_of,
+                                 size_t image_idx, size_t result_idx, reha_export *out, reha_error *err)
+{
+    char name[REHA_EXPORT_NAME_BYTES];
+    const json_t *image = json_array_get(json_object_get(source->study, "images"), image_idx);
+    const json_t *result = json_array_get(json_object_get(image, "results"), result_idx);
+    (void)snprintf(name, sizeof name, "overlay-%zu-%zu.dcm", image_idx + 1, result_idx + 1);
+    REHA_TRY(reha_export_overlay(source, as_of, image_idx, result_idx, name, out, err));
+    mask_list masks = {.count = 0};
+    reha_status status = load_masks(clinic, result, &source->origins[image_idx], &masks, err);
+    if (status == REHA_OK) {
+        (void)snprintf(name, sizeof name, "masks-%zu-%zu.dcm", image_idx + 1, result_idx + 1);
+        status =
+            reha_export_masks(source, as_of, image_idx, result_idx, masks.items, masks.count, name, out, err);
+    }
+    clear_masks(&masks);
+    return status;
+}
+
+static reha_status add_layers(reha_clinic *clinic, const reha_export_source *source, const char *as_of,
+                              reha_export *out, reha_error *err)
+{
+    const json_t *images = json_object_get(source->study, "images");
+    for (size_t i = 0; i < json_array_size(images); i++) {
+        const json_t *results = json_object_get(json_array_get(images, i), "results");
+        for (size_t k = 0; k < json_array_size(results); k++) {
+            REHA_TRY(add_layers_of(clinic, source, as_of, i, k, out, err));
+        }
+    }
+    return REHA_OK;
+}
+
 static reha_status check_ready(const json_t *study, reha_error *err)
 {
     const char *state = reha_json_string(study, "status", "");
@@ -201,6 +305,7 @@ reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor, con
     REHA_CHECK(reha_export_results(&source, as_of, "results.dcm", out, err));
     REHA_CHECK(add_report(&source, as_of, pictures, out, err));
     REHA_CHECK(add_pictures(&source, as_of, pictures, out, err));
+    REHA_CHECK(add_layers(clinic, &source, as_of, out, err));
     REHA_CHECK(note_export(clinic, actor, study_id, study, out, err));
 done:
     if (status != REHA_OK) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "service/export_objects.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The record of a clinic that holds this one result, which nobody has looked at. */
@@ -36,7 +37,33 @@ static reha_status origin_of(const reha_case *one, reha_dicom_origin *out, reha_
     return status;
 }
 
-reha_status reha_export_case(const reha_case *one, const char *name, reha_export *out, reha_error *err)
+/* Borrows the masks. */
+static reha_status add_masks(const reha_case *one, const reha_export_source *source, const char *now,
+                             const char *name, reha_export *out, reha_error *err)
+{
+    reha_export_mask masks[REHA_REGIONS_MAX * REHA_MASKS_MAX];
+    size_t count = 0;
+    for (int i = 0; i < one->analysis->region_count; i++) {
+        for (int k = 0; k < one->analysis->regions[i].mask_count; k++) {
+            masks[count++] = (reha_export_mask){(size_t)i, one->analysis->regions[i].masks[k]};
+        }
+    }
+    return reha_export_masks(source, now, 0, 0, masks, count, name, out, err);
+}
+
+static reha_status add_objects(const reha_case *one, const reha_export_source *source, const char *now,
+                               size_t no, reha_export *out, reha_error *err)
+{
+    char name[REHA_EXPORT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "results-%zu.dcm", no);
+    REHA_TRY(reha_export_results(source, now, name, out, err));
+    (void)snprintf(name, sizeof name, "overlay-%zu.dcm", no);
+    REHA_TRY(reha_export_overlay(source, now, 0, 0, name, out, err));
+    (void)snprintf(name, sizeof name, "masks-%zu.dcm", no);
+    return add_masks(one, source, now, name, out, err);
+}
+
+reha_status reha_export_case(const reha_case *one, size_t no, reha_export *out, reha_error *err)
 {
     char now[REHA_TIMESTAMP_BYTES];
     reha_dicom_origin origin;
@@ -49,7 +76,7 @@ reha_status reha_export_case(const reha_case *one, const char *name, reha_export
         return reha_fail(err, REHA_E_NOMEM, "out of memory for an export");
     }
     const reha_export_source source = {.study = study, .origins = &origin};
-    const reha_status status = reha_export_results(&source, now, name, out, err);
+    const reha_status status = add_objects(one, &source, now, no, out, err);
     json_decref(study);
     return status;
 }

@@ -1,4 +1,4 @@
-#include "service/export_objects.h"
+#include "service/export_objects_priv.h"
 
 #include "base/memory.h"
 #include "dicom/write.h"
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SERIES_SR = 7001, SERIES_PDF = 7002, SERIES_PICTURE = 7003, IMAGES_MAX = 4096 };
+enum { IMAGES_MAX = 4096 };
 static const char SOFTWARE[] = "rehascope " REHA_VERSION;
 
 void reha_export_as_of(const json_t *record, char out[REHA_AS_OF_BYTES])
@@ -75,7 +75,7 @@ static void put_series(const reha_export_source *source, const char *kind, reha_
                    "2.25.0"); /* until its content is known */
 }
 
-static reha_dicom_object begin(const reha_export_source *source, const char *as_of, const char *kind,
+reha_dicom_object export_begin(const reha_export_source *source, const char *as_of, const char *kind,
                                int series_number, const char *description)
 {
     reha_dicom_object object = {.origin = &source->origins[0],
@@ -111,13 +111,40 @@ static reha_status put_images(const reha_export_source *source, const reha_dicom
     return REHA_OK;
 }
 
+int export_number(size_t image_idx, size_t result_idx)
+{
+    return (int)(100 * image_idx + result_idx + 1);
+}
+
+void export_uid_of(const char *what, const char *id, char out[EXPORT_UID_BYTES])
+{
+    char text[400];
+    char digest[REHA_DIGEST_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "rehascope/%s/%s", what, id);
+    reha_digest_bytes(text, strlen(text), digest);
+    reha_dicom_uid_of(digest, out);
+}
+
+void export_label_of(const char *task, char out[EXPORT_LABEL_BYTES])
+{
+    size_t used = 0;
+    for (; task[used] != '\0' && used + 1 < EXPORT_LABEL_BYTES; used++) {
+        const char c = task[used];
+        out[used] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c >= '0' && c <= '9' ? c : ' ';
+    }
+    out[used] = '\0';
+}
+
+const char *export_creator(const reha_export_source *source)
+{
+    return report_is_signed(source->study)
+               ? reha_json_string(json_object_get(source->study, "signature"), "user_name", "")
+               : "Rehascope";
+}
+
 /* ---- the objects ---- */
 
-typedef reha_status (*write_object)(const void *what, const reha_dicom_object *object, uint8_t **out,
-                                    size_t *out_bytes, reha_error *err);
-
-/* Written twice: once to know the content, from which its UID follows, and once with it. */
-static reha_status add_object(const char *name, reha_dicom_object *object, write_object write,
+reha_status export_add_object(const char *name, reha_dicom_object *object, export_write write,
                               const void *what, reha_export *out, reha_error *err)
 {
     char digest[REHA_DIGEST_TEXT_BYTES];
@@ -142,10 +169,11 @@ reha_status reha_export_results(const reha_export_source *source, const char *as
 {
     const reha_dicom_origin **images = NULL;
     const bool is_signed = report_is_signed(source->study);
-    reha_dicom_object object = begin(source, as_of, "results", SERIES_SR,
-                                     is_signed ? "Rehascope results" : "Rehascope results (not reviewed)");
+    reha_dicom_object object =
+        export_begin(source, as_of, "results", EXPORT_SERIES_SR,
+                     is_signed ? "Rehascope results" : "Rehascope results (not reviewed)");
     REHA_TRY(put_images(source, &images, &object, err));
-    const reha_status status = add_object(name, &object, write_results, source, out, err);
+    const reha_status status = export_add_object(name, &object, write_results, source, out, err);
     reha_free(images);
     return status;
 }
@@ -170,9 +198,9 @@ reha_status reha_export_report(const reha_export_source *source, const char *as_
     const bool is_signed = report_is_signed(source->study);
     const pdf_page page = {pdf, pdf_bytes,
                            is_signed ? "Rehascope report" : "Rehascope report (not reviewed)"};
-    reha_dicom_object object = begin(source, as_of, "report", SERIES_PDF, page.title);
+    reha_dicom_object object = export_begin(source, as_of, "report", EXPORT_SERIES_PDF, page.title);
     REHA_TRY(put_images(source, &images, &object, err));
-    const reha_status status = add_object("report.dcm", &object, write_report, &page, out, err);
+    const reha_status status = export_add_object("report.dcm", &object, write_report, &page, out, err);
     reha_free(images);
     return status;
 }
@@ -279,17 +307,17 @@ reha_status reha_export_picture(const reha_export_source *source, const char *as
     const reha_dicom_origin *const images[] = {&source->origins[image_idx]};
     rgb_picture picture = {.pixels = NULL};
     REHA_TRY(draw_picture(source, result, png, png_bytes, &picture, err));
-    reha_dicom_object object =
-        begin(source, as_of, "pictures", SERIES_PICTURE,
-              report_is_signed(source->study) ? "Rehascope pictures" : "Rehascope pictures (not reviewed)");
+    reha_dicom_object object = export_begin(
+        source, as_of, "pictures", EXPORT_SERIES_PICTURE,
+        report_is_signed(source->study) ? "Rehascope pictures" : "Rehascope pictures (not reviewed)");
     object.images = images;
     object.image_count = 1;
-    object.instance_number = (int)(100 * image_idx + result_idx + 1);
+    object.instance_number = export_number(image_idx, result_idx);
     (void)snprintf(picture.description, sizeof picture.description,
                    "Findings of %.60s %.30s drawn over the image", reha_json_string(result, "model", ""),
                    reha_json_string(result, "model_version", ""));
     (void)snprintf(name, sizeof name, "picture-%zu-%zu.dcm", image_idx + 1, result_idx + 1);
-    const reha_status status = add_object(name, &object, write_picture, &picture, out, err);
+    const reha_status status = export_add_object(name, &object, write_picture, &picture, out, err);
     reha_free(picture.pixels);
     return status;
 }

@@ -1,28 +1,17 @@
 #include "service/export_sr_priv.h"
 
 #include "base/memory.h"
-#include "dicom/write.h"
 #include "service/clinic_report_priv.h"
-#include "store/digest.h"
+#include "service/export_objects_priv.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-enum { UID_BYTES = 65, LINE_BYTES = 600, POINTS_MAX = 200, RUN_MIN = 2 };
+enum { LINE_BYTES = 600, POINTS_MAX = 200, RUN_MIN = 2 };
 
 static const reha_sr_concept COMMENT = {"121106", "DCM", "Comment"};
-
-/* A UID that follows from what it stands for. */
-static void uid_of(const char *what, const char *id, char out[UID_BYTES])
-{
-    char text[400];
-    char digest[REHA_DIGEST_TEXT_BYTES];
-    (void)snprintf(text, sizeof text, "rehascope/%s/%s", what, id);
-    reha_digest_bytes(text, strlen(text), digest);
-    reha_dicom_uid_of(digest, out);
-}
 
 void reha_export_local(const char *time, char out[REHA_LOCAL_BYTES])
 {
@@ -59,7 +48,7 @@ static void put_code(reha_sr *sr, reha_sr_relation relation, reha_sr_concept nam
 
 static void put_observers(reha_sr *sr, const reha_export_source *source, const reha_dicom_object *object)
 {
-    char uid[UID_BYTES];
+    char uid[EXPORT_UID_BYTES];
     const reha_sr_concept type = export_dcm("121005", "Observer Type");
     const json_t *signature = json_object_get(source->study, "signature");
     if (report_is_signed(source->study)) {
@@ -70,7 +59,7 @@ static void put_observers(reha_sr *sr, const reha_export_source *source, const r
         put_text(sr, REHA_SR_HAS_OBS_CONTEXT, export_dcm("121009", "Person Observer's Organization Name"),
                  source->clinic_name);
     }
-    uid_of("device", object->software, uid);
+    export_uid_of("device", object->software, uid);
     put_code(sr, REHA_SR_HAS_OBS_CONTEXT, type, export_dcm("121007", "Device"));
     reha_sr_uid(sr, REHA_SR_HAS_OBS_CONTEXT, export_dcm("121012", "Device Observer UID"), uid);
     reha_sr_end(sr);
@@ -229,8 +218,8 @@ static void put_places(reha_sr *sr, const json_t *region, const reha_dicom_origi
 
 static void put_tracking(reha_sr *sr, const char *title, const char *id)
 {
-    char uid[UID_BYTES];
-    uid_of("tracking", id, uid);
+    char uid[EXPORT_UID_BYTES];
+    export_uid_of("tracking", id, uid);
     put_text(sr, REHA_SR_HAS_OBS_CONTEXT, export_dcm("112039", "Tracking Identifier"), title);
     reha_sr_uid(sr, REHA_SR_HAS_OBS_CONTEXT, export_dcm("112040", "Tracking Unique Identifier"), uid);
     reha_sr_end(sr);

@@ -62,7 +62,7 @@ static const reha_route routes[] = {
     {REHA_HTTP_GET, V "/studies/{id}/export", REHA_MAY_EXPORT, reha_web_study_export, REHA_BODY_NONE,
      REHA_ROUTE_IDENTITY,
      "The results as DICOM objects for the archive that the images came from, zipped: structured report, report "
-     "as PDF, pictures (docs/formats/dicom-export.md)",
+     "as PDF, pictures, overlays, masks (docs/formats/dicom-export.md)",
      NULL, NULL, "application/zip", 0},
 
     {REHA_HTTP_GET, V "/images/{id}/picture.png", REHA_MAY_READ, reha_web_image, REHA_BODY_NONE, 0,

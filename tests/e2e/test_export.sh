@@ -33,6 +33,9 @@ for one in "$film" "$other"; do
         -ma '(0010,0040)=M' -ma '(0008,0020)=20260131' -ma '(0008,0030)=093000' -ma '(0020,0010)=S1' -ma '(0008,0050)=A-17' "$one" || fail "dcmodify"
 done
 dcmodify -nb -q -ma '(0010,0020)=H-4712' "$other"
+run 0 phantom "$work/muscles" --muscle --count 1 --seed 3
+muscle=$(ls "$work"/muscles/muscle-*.png | head -n 1)
+python3 "$REHA_SOURCE/tests/e2e/ultrasound_dicom.py" "$muscle" "$work/grey.dcm"
 run 0 user add admin --role administrator --home "$home" <<<"correct horse battery"
 run 0 user add petra --role physiotherapist --display-name "Pétra Physio" --home "$home" <<<"correct horse battery"
 run 0 user add rita --role researcher --home "$home" <<<"correct horse battery"
@@ -82,8 +85,19 @@ study = petra.ask("POST", f"/studies/{study['id']}/signature", {"comment": "Seen
 assert export(petra, "signed") != before
 event = admin.get("/audit?action=study.export")["items"][0]
 assert event["user_name"] == "Pétra Physio" and event["entity_id"] == study["id"], event
-assert event["detail"] == {"format": "dicom", "signed": True, "objects": ["results.dcm", "report.dcm", "picture-1-1.dcm"]}, event
+assert event["detail"] == {"format": "dicom", "signed": True, "objects": ["results.dcm", "report.dcm", "picture-1-1.dcm", "overlay-1-1.dcm"]}, event
 print(study["id"])
+
+# A muscle has masks, too: those that the result keeps.
+muscle = petra.wait(petra.upload(open(os.path.join(work, "grey.dcm"), "rb").read(), "muscle.dcm")["items"][0]["study_id"])
+result = muscle["images"][0]["results"][0]
+assert [n for n in result["pictures"] if n.startswith("mask-")] == ["mask-0-aponeurosis", "mask-0-belly", "mask-0-fascicle"], result["pictures"]
+for key in ("belly", "aponeurosis", "fascicle"):
+    open(os.path.join(work, key + ".png"), "wb").write(petra.raw("GET", f"/results/{result['id']}/pictures/mask-0-{key}")[2])
+json.dump(result["analysis"], open(os.path.join(work, "muscle.json"), "w"))
+code, _, data = petra.raw("GET", f"/studies/{muscle['id']}/export")
+assert code == 200, data[:300]
+zipfile.ZipFile(io.BytesIO(data)).extractall(os.path.join(work, "muscle"))
 
 # A picture came from no archive; a study under another patient than its images name goes nowhere.
 drawn = petra.wait(petra.upload(open(picture, "rb").read(), "knee.png")["items"][0]["study_id"])
@@ -104,7 +118,7 @@ PY
 study=$(head -n 1 "$work/day")
 end_server
 
-for folder in before signed; do
+for folder in before signed muscle; do
     judged "$work/$folder"
 done
 reads "$work/before/results.dcm"
@@ -128,7 +142,7 @@ checks=$((checks + 1))
 if grep -q 'not-reviewed' "$work/tree"; then fail "a signed study holds something that nobody decided on"; fi
 
 # One study of one person, as the film says; each object is a new instance.
-for name in results report picture-1-1; do
+for name in results report picture-1-1 overlay-1-1; do
     checks=$((checks + 1))
     for tag in 0020,000d 0010,0020 0008,0050 0008,0020; do
         [ "$(dcmdump +P $tag "$film" | head -n 1)" = "$(dcmdump -s +P $tag "$work/signed/$name.dcm" | head -n 1)" ] || fail "$name.dcm: $tag is not the film's"
@@ -152,9 +166,35 @@ diff -r "$work/cli" "$work/signed" >/dev/null || fail "the command line gives ot
 run 1 export "$study" --home "$home" --out "$work/cli"
 says err "new or an empty folder"
 
+# What lies over the picture: every bit and every point, as DCMTK reads them.
+layers() {
+    checks=$((checks + 1))
+    python3 "$REHA_SOURCE/tests/e2e/layers.py" "$@" >"$work/layers" 2>&1 || fail "layers $1 $2: $(tail -n 1 "$work/layers")"
+}
+layers masks "$work/muscle/masks-1-1.dcm" belly="$work/belly.png" aponeurosis="$work/aponeurosis.png" fascicle="$work/fascicle.png"
+layers overlay "$work/muscle.json" "$work/muscle/overlay-1-1.dcm"
+says layers 'APONEUROSES, THICKNESS, FASCICLES, MEASURES, NOT REVIEWED'
+for folder in before signed; do
+    dcmdump +L "$work/$folder/overlay-1-1.dcm" >"$work/overlay-$folder" 2>/dev/null
+done
+says overlay-before '\[NOT REVIEWED\]'
+says overlay-signed '\[REJECTED\]'
+says overlay-signed 'tibial plateau: rejected'
+says overlay-signed 'amended to 4'
+checks=$((checks + 1))
+if grep -q 'NOT REVIEWED' "$work/overlay-signed"; then fail "a signed overlay says that nobody reviewed it"; fi
+if command -v dcmpschk >/dev/null && command -v dcmp2pgm >/dev/null; then
+    checks=$((checks + 1))
+    dcmpschk "$work/signed/overlay-1-1.dcm" >"$work/checked" 2>&1 || fail "dcmpschk: $(tail -n 2 "$work/checked")"
+    dcmp2pgm -p "$work/signed/overlay-1-1.dcm" "$film" "$work/shown.pgm" >"$work/checked" 2>&1 || fail "dcmp2pgm: $(tail -n 2 "$work/checked")"
+fi
+
 # Without a clinic: of a file that is DICOM.
-run 0 analyse "$film" --dicom "$work/alone"
+run 0 analyse "$film" --dicom "$work/alone" --json
+cp "$work/out" "$work/alone.json"
 judged "$work/alone"
+layers overlay "$work/alone.json" "$work/alone/overlay-1.dcm"
+says layers 'TIBIA, FEMUR, JOINT SPACE, WIDTHS, MEASURES, NOT REVIEWED'
 reads "$work/alone/results-1.dcm"
 says tree 'Verification Flag   : UNVERIFIED'
 says tree 'Minimum joint space width.*\(mm,UCUM'

@@ -209,7 +209,7 @@ async function review(page) {
   check(readFileSync(await pdf.path()).subarray(0, 5).toString() === "%PDF-", "the report is no PDF");
   const [zip] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download for the archive" }).click()]);
   const objects = readFileSync(await zip.path());
-  check(zip.suggestedFilename().startsWith("archive-") && objects.subarray(0, 2).toString() === "PK" && objects.includes("results.dcm") && objects.includes("report.dcm") && objects.includes("picture-1-1.dcm"), "what is downloaded for the archive");
+  check(zip.suggestedFilename().startsWith("archive-") && objects.subarray(0, 2).toString() === "PK" && objects.includes("results.dcm") && objects.includes("report.dcm") && objects.includes("picture-1-1.dcm") && objects.includes("overlay-1-1.dcm"), "what is downloaded for the archive");
   if (shots) await zip.saveAs(join(shots, "archive.zip"));
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "dicom/dicom.h"
+#include "dicom/voi_priv.h"
 
 #include <math.h>
 #include <zlib.h>
@@ -355,6 +356,40 @@ static void test_voi_lut(void **state)
     }
 }
 
+/* A window in place of a table: the same for a straight one; a falling one has none, so that the span of the
+ * values (without padding) counts. */
+static void test_window_near_to_a_lut(void **state)
+{
+    enum { ENTRIES = 256, FIRST = 1000 };
+    static const uint16_t cells[] = {FIRST, FIRST + 100, FIRST + 200, FIRST + 255};
+    uint16_t entries[ENTRIES];
+    (void)state;
+    for (int is_falling = 0; is_falling < 2; is_falling++) {
+        for (int i = 0; i < ENTRIES; i++) {
+            entries[i] = (uint16_t)(257 * (is_falling ? ENTRIES - 1 - i : i));
+        }
+        builder b = b_start(TS_EXPLICIT);
+        b_pixel_module(&b, (pixel_module){.columns = 2, .rows = 2, .bits_allocated = 16});
+        b_u16(&b, 0x00280120, FIRST + 255); /* padding */
+        b_sequence(&b, 0x00283010);
+        b_item(&b);
+        b_u16x3(&b, 0x00283002, ENTRIES, FIRST, 16);
+        b_words(&b, 0x00283006, entries, ENTRIES);
+        b_item_end(&b);
+        b_sequence_end(&b);
+        b_words(&b, 0x7FE00010, cells, 4);
+        reha_dicom *dicom = open_built(&b);
+        const reha_window window = reha_dcm_shown_window(dicom, 0);
+        const double low =
+            window.center - 0.5 - 0.5 * (window.width - 1.0); /* black below, white from high */
+        const double high = low + window.width - 1.0;
+        assert_float_equal(low, FIRST, is_falling ? 0.0 : 1.0);
+        assert_float_equal(high, is_falling ? FIRST + 200 : FIRST + 255, is_falling ? 0.0 : 1.0);
+        reha_dicom_close(dicom);
+        b_end(&b);
+    }
+}
+
 static void put_palette(builder *b, uint16_t bits, const uint16_t red[4], const uint16_t green[4],
                         const uint16_t blue[4])
 {
@@ -688,6 +723,7 @@ int main(void)
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_own_window_and_inversion),
         cmocka_unit_test(test_voi_lut),
+        cmocka_unit_test(test_window_near_to_a_lut),
         cmocka_unit_test(test_palette),
         cmocka_unit_test(test_bad_palettes),
         cmocka_unit_test(test_colour),

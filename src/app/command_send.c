@@ -115,8 +115,14 @@ static reha_status send_files(const reha_call *call, const reha_paths *files, bo
                               reha_error *err)
 {
     sending all = {.files = files, .items = as_json ? json_array() : NULL};
-    const reha_status status =
-        reha_remote_store(call, (const char *const *)files->items, files->count, show_file, &all, err);
+    reha_outgoing *outgoing = reha_alloc_zero(files->count, sizeof *outgoing);
+    for (size_t i = 0; outgoing != NULL && i < files->count; i++) {
+        outgoing[i].path = files->items[i];
+    }
+    const reha_status status = outgoing != NULL
+                                   ? reha_remote_store(call, outgoing, files->count, show_file, &all, err)
+                                   : reha_fail(err, REHA_E_NOMEM, "out of memory for a list of files");
+    reha_free(outgoing);
     *code = all.sent == files->count ? EXIT_DONE : EXIT_INPUT;
     if (as_json) {
         json_t *answer = json_pack("{s:O, s:I, s:I}", "items", all.items, "sent", (json_int_t)all.sent,

@@ -2,6 +2,7 @@
 
 #include "dcmtk/config/osconfig.h"
 
+#include "dcmtk/dcmdata/dcistrmb.h"
 #include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmnet/assoc.h"
 #include "dcmtk/dcmnet/dimse.h"
@@ -21,8 +22,33 @@
 #include <unistd.h>
 #include <vector>
 
+// Who calls hears of the connection that DCMTK made before anything is read from it.
+struct connection_hook {
+    const reha_call *call = nullptr;
+    reha_status status = REHA_OK;
+    reha_error fault = REHA_ERROR_INIT;
+
+    bool goes_on()
+    {
+        if (call != nullptr && call->connected != nullptr) {
+            status = call->connected(call->context, &fault);
+        }
+        return status == REHA_OK;
+    }
+};
+
+template <typename Base> struct hooked_layer : Base {
+    connection_hook *hook = nullptr;
+
+    using Base::Base;
+    DcmTransportConnection *createConnection(DcmNativeSocketType socket, OFBool is_secure) override
+    {
+        return hook == nullptr || hook->goes_on() ? Base::createConnection(socket, is_secure) : nullptr;
+    }
+};
+
 struct reha_tls {
-    DcmTLSTransportLayer layer;
+    hooked_layer<DcmTLSTransportLayer> layer;
 
     explicit reha_tls(bool is_called) : layer(is_called ? NET_ACCEPTOR : NET_REQUESTOR, nullptr, OFTrue)
     {
@@ -32,6 +58,8 @@ struct reha_tls {
 struct reha_bridge_caller {
     T_ASC_Network *network = nullptr;
     T_ASC_Association *association = nullptr; // its parameters are its own
+    connection_hook hook;
+    hooked_layer<DcmTransportLayer> layer; // in clear
     bool is_open = false;
     int answer_s = 0;
 };
@@ -425,10 +453,10 @@ reha_status explain_call(const OFCondition &what, T_ASC_Parameters *params, cons
     if (what == DUL_ASSOCIATIONREJECTED) {
         T_ASC_RejectParameters why;
         ASC_getRejectParameters(params, &why);
-        return reha_fail(err, REHA_E_DENIED, "%s at %s port %d rejects us (%s): %s", remote.ae_title,
-                         remote.host, remote.port,
-                         why.result == ASC_RESULT_REJECTEDTRANSIENT ? "for now" : "for good",
-                         reason_text(why));
+        const bool is_passing = why.result == ASC_RESULT_REJECTEDTRANSIENT;
+        return reha_fail(err, is_passing ? REHA_E_BUSY : REHA_E_DENIED,
+                         "%s at %s port %d rejects us (%s): %s", remote.ae_title, remote.host, remote.port,
+                         is_passing ? "for now" : "for good", reason_text(why));
     }
     if (what == DUL_REQUESTASSOCIATIONFAILED || what.code() == DULC_TCPINITERROR) {
         return reha_fail(err, REHA_E_IO,
@@ -494,8 +522,13 @@ reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, si
         return reha_fail(err, REHA_E_INTERNAL, "no call can be made: %.120s", done.text());
     }
     ASC_setAPTitles(params, call.own_title, call.remote->ae_title, nullptr);
+    caller.hook.call = &call;
     if (call.tls != nullptr) {
+        call.tls->layer.hook = &caller.hook;
         ASC_setTransportLayer(caller.network, &call.tls->layer, 0);
+    } else {
+        caller.layer.hook = &caller.hook;
+        ASC_setTransportLayer(caller.network, &caller.layer, 0);
     }
     ASC_setTransportLayerType(params, call.tls != nullptr ? OFTrue : OFFalse);
     ASC_setPresentationAddresses(params, "localhost", address); // ours is not sent
@@ -504,7 +537,9 @@ reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, si
         done = ASC_requestAssociation(caller.network, params, &caller.association);
     }
     if (done.bad()) {
-        const reha_status status = explain_call(done, params, *call.remote, err);
+        const reha_status status = caller.hook.status != REHA_OK
+                                       ? reha_fail(err, caller.hook.status, "%s", caller.hook.fault.text)
+                                       : explain_call(done, params, *call.remote, err);
         if (caller.association == nullptr) {
             ASC_destroyAssociationParameters(&params);
         }
@@ -552,7 +587,21 @@ reha_status explain_store(DIC_US code, DcmDataset *detail, reha_error *err)
                      static_cast<unsigned>(code), what, comment.empty() ? "" : ": ", comment.c_str());
 }
 
-reha_status store_file(reha_bridge_caller &caller, const char *path, const reha_bridge_kind &kind,
+OFCondition read_file(const reha_outgoing &from, DcmFileFormat &out)
+{
+    if (from.path != nullptr) {
+        return out.loadFile(from.path);
+    }
+    DcmInputBufferStream stream;
+    stream.setBuffer(from.bytes, static_cast<offile_off_t>(from.count));
+    stream.setEos();
+    out.transferInit();
+    const OFCondition done = out.read(stream);
+    out.transferEnd();
+    return done;
+}
+
+reha_status store_file(reha_bridge_caller &caller, const reha_outgoing &from, const reha_bridge_kind &kind,
                        const char *sop_instance_uid, bool *is_lost, reha_error *err)
 {
     T_DIMSE_C_StoreRQ request;
@@ -566,7 +615,7 @@ reha_status store_file(reha_bridge_caller &caller, const char *path, const reha_
                          dcmFindNameOfUID(kind.sop_class_uid, kind.sop_class_uid),
                          dcmFindNameOfUID(kind.syntax_uid, kind.syntax_uid));
     }
-    if (file.loadFile(path).bad()) {
+    if (read_file(from, file).bad()) {
         return reha_fail(err, REHA_E_FORMAT, "the file cannot be read as DICOM");
     }
     memset(&request, 0, sizeof request);
@@ -686,13 +735,13 @@ extern "C" reha_status reha_bridge_echo(reha_bridge_caller *caller, reha_error *
     }
 }
 
-extern "C" reha_status reha_bridge_store(reha_bridge_caller *caller, const char *path,
+extern "C" reha_status reha_bridge_store(reha_bridge_caller *caller, const reha_outgoing *file,
                                          const reha_bridge_kind *kind, const char *sop_instance_uid,
                                          bool *is_lost, reha_error *err)
 {
     *is_lost = false;
     try {
-        return store_file(*caller, path, *kind, sop_instance_uid, is_lost, err);
+        return store_file(*caller, *file, *kind, sop_instance_uid, is_lost, err);
     } catch (const std::bad_alloc &) {
         *is_lost = true;
         return reha_fail(err, REHA_E_NOMEM, "out of memory for an object");

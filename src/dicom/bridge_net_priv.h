@@ -38,8 +38,9 @@ reha_status reha_bridge_call(const reha_call *call, const reha_bridge_kind *kind
                              reha_bridge_caller **out, reha_error *err);
 reha_status reha_bridge_echo(reha_bridge_caller *caller, reha_error *err);
 /* *is_lost: the association is gone, not only this file. */
-reha_status reha_bridge_store(reha_bridge_caller *caller, const char *path, const reha_bridge_kind *kind,
-                              const char *sop_instance_uid, bool *is_lost, reha_error *err);
+reha_status reha_bridge_store(reha_bridge_caller *caller, const reha_outgoing *file,
+                              const reha_bridge_kind *kind, const char *sop_instance_uid, bool *is_lost,
+                              reha_error *err);
 void reha_bridge_hang_up(reha_bridge_caller *caller); /* releases; NULL is fine */
 
 #ifdef __cplusplus

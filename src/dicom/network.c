@@ -257,21 +257,26 @@ reha_status reha_remote_echo(const reha_call *call, reha_error *err)
 }
 
 /* What a file is, by our own bounded parser. */
-typedef struct outgoing {
+typedef struct sending {
     reha_status status;
     reha_error fault;
     size_t kind_idx;
     char sop_instance_uid[REHA_UID_BYTES];
-} outgoing;
+} sending;
 
-static reha_status look_at(const char *path, reha_bridge_kind *kind, char instance[REHA_UID_BYTES],
+static reha_status look_at(const reha_outgoing *file, reha_bridge_kind *kind, char instance[REHA_UID_BYTES],
                            reha_error *err)
 {
-    uint8_t *bytes = NULL;
-    size_t count = 0;
+    uint8_t *loaded = NULL;
+    const uint8_t *bytes = file->bytes;
+    size_t count = file->count;
     reha_dcm_dataset set = {0};
     reha_status status = REHA_OK;
-    REHA_CHECK(reha_file_load(path, reha_image_limits_default().file_bytes_max, &bytes, &count, err));
+    if (file->path != NULL) {
+        REHA_CHECK(
+            reha_file_load(file->path, reha_image_limits_default().file_bytes_max, &loaded, &count, err));
+        bytes = loaded;
+    }
     if (!reha_dcm_detect(bytes, count)) {
         status = reha_fail(err, REHA_E_FORMAT, "it is no DICOM file");
         goto done;
@@ -290,7 +295,7 @@ static reha_status look_at(const char *path, reha_bridge_kind *kind, char instan
     kind->is_plain = syntax != NULL && syntax->decode == NULL;
 done:
     reha_dcm_clear(&set);
-    reha_free(bytes);
+    reha_free(loaded);
     return status;
 }
 
@@ -300,26 +305,26 @@ static bool is_same_kind(const reha_bridge_kind *a, const reha_bridge_kind *b)
 }
 
 /* Looks at files from `first` on, until their kinds fill an association; how many. */
-static size_t gather(const char *const *paths, size_t first, size_t count, outgoing *files,
+static size_t gather(const reha_outgoing *files, size_t first, size_t count, sending *sendings,
                      reha_bridge_kind *kinds, size_t *kind_count)
 {
     *kind_count = 0;
     for (size_t i = first; i < count; i++) {
         reha_bridge_kind kind = {.is_plain = false};
-        outgoing *file = &files[i];
-        file->fault = (reha_error)REHA_ERROR_INIT;
-        file->status = look_at(paths[i], &kind, file->sop_instance_uid, &file->fault);
-        if (file->status != REHA_OK) {
+        sending *one = &sendings[i];
+        one->fault = (reha_error)REHA_ERROR_INIT;
+        one->status = look_at(&files[i], &kind, one->sop_instance_uid, &one->fault);
+        if (one->status != REHA_OK) {
             continue;
         }
-        file->kind_idx = 0;
-        while (file->kind_idx < *kind_count && !is_same_kind(&kinds[file->kind_idx], &kind)) {
-            file->kind_idx++;
+        one->kind_idx = 0;
+        while (one->kind_idx < *kind_count && !is_same_kind(&kinds[one->kind_idx], &kind)) {
+            one->kind_idx++;
         }
-        if (file->kind_idx == KINDS_MAX) {
+        if (one->kind_idx == KINDS_MAX) {
             return i - first;
         }
-        if (file->kind_idx == *kind_count) {
+        if (one->kind_idx == *kind_count) {
             kinds[(*kind_count)++] = kind;
         }
     }
@@ -327,52 +332,52 @@ static size_t gather(const char *const *paths, size_t first, size_t count, outgo
 }
 
 /* One association; `status`: of those before. A failed call is the fate of every file that is left. */
-static reha_status store_some(const reha_call *call, const char *const *paths, outgoing *files, size_t count,
-                              const reha_bridge_kind *kinds, size_t kind_count, reha_status status,
-                              reha_error *err)
+static reha_status store_some(const reha_call *call, const reha_outgoing *files, sending *sendings,
+                              size_t count, const reha_bridge_kind *kinds, size_t kind_count,
+                              reha_status status, reha_error *err)
 {
     reha_bridge_caller *caller = NULL;
     if (status == REHA_OK && kind_count > 0) {
         status = reha_bridge_call(call, kinds, kind_count, &caller, err);
     }
     for (size_t i = 0; i < count; i++) {
-        outgoing *file = &files[i];
+        sending *one = &sendings[i];
         bool is_lost = false;
-        if (file->status != REHA_OK) {
+        if (one->status != REHA_OK) {
             continue;
         }
         if (status != REHA_OK) {
-            file->status = reha_fail(&file->fault, status, "not sent");
+            one->status = reha_fail(&one->fault, REHA_E_CANCELLED, "not sent");
             continue;
         }
-        file->status = reha_bridge_store(caller, paths[i], &kinds[file->kind_idx], file->sop_instance_uid,
-                                         &is_lost, &file->fault);
+        one->status = reha_bridge_store(caller, &files[i], &kinds[one->kind_idx], one->sop_instance_uid,
+                                        &is_lost, &one->fault);
         if (is_lost) {
-            status = reha_fail(err, file->status, "%s", file->fault.text);
+            status = reha_fail(err, one->status, "%s", one->fault.text);
         }
     }
     reha_bridge_hang_up(caller);
     return status;
 }
 
-reha_status reha_remote_store(const reha_call *call, const char *const *paths, size_t count, reha_sent sent,
+reha_status reha_remote_store(const reha_call *call, const reha_outgoing *files, size_t count, reha_sent sent,
                               void *context, reha_error *err)
 {
     reha_bridge_kind kinds[KINDS_MAX];
     reha_status status = REHA_OK;
-    outgoing *files = reha_alloc_zero(count, sizeof *files);
-    if (files == NULL) {
+    sending *sendings = reha_alloc_zero(count, sizeof *sendings);
+    if (sendings == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a list of files");
     }
     for (size_t first = 0; first < count;) {
         size_t kind_count = 0;
-        const size_t some = gather(paths, first, count, files, kinds, &kind_count);
-        status = store_some(call, paths + first, files + first, some, kinds, kind_count, status, err);
+        const size_t some = gather(files, first, count, sendings, kinds, &kind_count);
+        status = store_some(call, files + first, sendings + first, some, kinds, kind_count, status, err);
         for (size_t i = first; i < first + some; i++) {
-            sent(context, i, files[i].status, files[i].fault.text);
+            sent(context, i, sendings[i].status, sendings[i].fault.text);
         }
         first += some;
     }
-    reha_free(files);
+    reha_free(sendings);
     return status;
 }

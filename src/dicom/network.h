@@ -117,20 +117,31 @@ typedef struct reha_call {
     reha_tls *tls;         /* borrowed; NULL: in clear */
     double connect_s;      /* 0: 10 */
     double answer_s;       /* for each message; 0: 60 */
+    /* May be NULL. The connection stands, and no byte of it was read yet: where a process locks itself in.
+     * What it fails with is what the call fails with. */
+    reha_status (*connected)(void *context, reha_error *err);
+    void *context;
 } reha_call;
 
 /* Asks the remote whether it is there and understands us (C-ECHO). REHA_E_IO: it cannot be reached;
- * REHA_E_DENIED: it rejects us (the text says why); REHA_E_UNSUPPORTED: it does not offer that. */
+ * REHA_E_DENIED: it rejects us for good (the text says why); REHA_E_BUSY: ... for now; REHA_E_UNSUPPORTED: it
+ * does not offer that. */
 REHA_MUST_USE reha_status reha_remote_echo(const reha_call *call, reha_error *err);
 
-/* A file's own fate; `text` says why it was not taken, "" if it was without a remark. */
+typedef struct reha_outgoing { /* a DICOM file, as a path or as its bytes; borrowed */
+    const char *path;          /* NULL: bytes */
+    const uint8_t *bytes;
+    size_t count;
+} reha_outgoing;
+/* A file's own fate; `text` says why it was not taken, "" if it was without a remark. REHA_E_CANCELLED: the
+ * call had failed before its turn came, and nothing of it was sent. */
 typedef void (*reha_sent)(void *context, size_t file_idx, reha_status status, const char *text);
 /* Sends DICOM files (C-STORE) in as few associations as their kinds allow; `sent` is called once for each, in
  * order. Each file's structure is checked by our own parser before DCMTK opens it, and goes out in its own
  * transfer syntax (uncompressed ones in whichever the remote takes). Nothing is tried twice. Returns REHA_OK
  * if the remote was spoken to, whatever became of the files; else as reha_remote_echo, after `sent` was
  * called for all files that were not sent. */
-REHA_MUST_USE reha_status reha_remote_store(const reha_call *call, const char *const *paths, size_t count,
+REHA_MUST_USE reha_status reha_remote_store(const reha_call *call, const reha_outgoing *files, size_t count,
                                             reha_sent sent, void *context, reha_error *err);
 
 #ifdef __cplusplus

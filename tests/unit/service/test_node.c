@@ -120,13 +120,14 @@ static reha_remote remote_of(const reha_node *node)
     return (reha_remote){.ae_title = "REHASCOPE", .host = "127.0.0.1", .port = reha_node_port(node)};
 }
 
-static fate send_file(const reha_node *node, const char *path)
+/* From the disk, or as bytes. */
+static fate send_file(const reha_node *node, const reha_outgoing *file)
 {
     const reha_remote remote = remote_of(node);
     const reha_call call = {.remote = &remote, .own_title = "TEST", .connect_s = 10.0, .answer_s = 60.0};
     reha_error err = REHA_ERROR_INIT;
     fate out = {.count = 0};
-    assert_ok(reha_remote_store(&call, &path, 1, keep_fate, &out, &err), &err);
+    assert_ok(reha_remote_store(&call, file, 1, keep_fate, &out, &err), &err);
     assert_int_equal(out.count, 1);
     return out;
 }
@@ -155,15 +156,22 @@ static void test_from_our_caller_to_our_node(void **state)
     const reha_remote remote = remote_of(node);
     const reha_call call = {.remote = &remote, .own_title = "TEST"};
     assert_ok(reha_remote_echo(&call, &err), &err);
-    fate got = send_file(node, path);
+    const reha_outgoing file = {.path = path};
+    fate got = send_file(node, &file);
     assert_int_equal(got.status, REHA_OK);
-    got = send_file(node, path); /* known: acknowledged, too */
+    got = send_file(node, &file); /* known: acknowledged, too */
     assert_int_equal(got.status, REHA_OK);
+    assert_ok(reha_file_load(path, 1 << 20, &bytes, &count, &err), &err);
+    const reha_outgoing same = {.bytes = bytes, .count = count};
+    got = send_file(node, &same);
+    assert_int_equal(got.status, REHA_OK);
+    const reha_outgoing cut = {.bytes = bytes, .count = count / 2};
+    got = send_file(node, &cut);
+    assert_int_equal(got.status, REHA_E_FORMAT);
     reha_node_close(node);
     /* What was acknowledged is there, once. */
     const reha_actor local = reha_actor_local();
     const reha_upload_options options = {.file_name = "one.dcm"};
-    assert_ok(reha_file_load(path, 1 << 20, &bytes, &count, &err), &err);
     assert_ok(upload_bytes(home.clinic, &local, &options, bytes, count, &out, &err), &err);
     assert_string_equal(item_text(out, 0, "outcome"), "duplicate");
     json_decref(out);
@@ -173,7 +181,7 @@ static void test_from_our_caller_to_our_node(void **state)
     limits.association.object_bytes_max = 1000;
     node = open_node(home.clinic, &limits);
     assert_ok(reha_dicom_save_image(&image, path, &err), &err); /* another instance */
-    got = send_file(node, path);
+    got = send_file(node, &file);
     assert_int_equal(got.status, REHA_E_REFUSED);
     assert_non_null(strstr(got.text, "A700H"));
     assert_non_null(strstr(got.text, "larger than"));
@@ -212,7 +220,7 @@ static void echo_soon(const reha_call *call)
     const double from_ms = reha_clock_ms();
     reha_error err = REHA_ERROR_INIT;
     reha_status status = reha_remote_echo(call, &err);
-    while (status == REHA_E_DENIED && reha_clock_ms() - from_ms < 1000.0 * PATIENCE_S) {
+    while (status == REHA_E_BUSY && reha_clock_ms() - from_ms < 1000.0 * PATIENCE_S) {
         status = reha_remote_echo(call, &err);
     }
     assert_ok(status, &err);
@@ -232,7 +240,7 @@ static void test_limits(void **state)
     const reha_call call = {.remote = &remote, .own_title = "TEST"};
     const int first = connect_to(node);
     /* One is served: the second is told to come later, and does. */
-    assert_int_equal(reha_remote_echo(&call, &err), REHA_E_DENIED);
+    assert_int_equal(reha_remote_echo(&call, &err), REHA_E_BUSY);
     assert_non_null(strstr(err.text, "busy"));
     (void)close(first);
     echo_soon(&call);
@@ -265,7 +273,7 @@ static void test_those_turned_away_take_no_place(void **state)
     const reha_call call = {.remote = &remote, .own_title = "TEST"};
     const int served = connect_to(node);
     const int turned_away[] = {connect_to(node), connect_to(node)};
-    assert_int_equal(reha_remote_echo(&call, &err), REHA_E_DENIED);
+    assert_int_equal(reha_remote_echo(&call, &err), REHA_E_BUSY);
     (void)close(served);
     echo_soon(&call); /* though the two are still connected */
     reha_node_close(node);

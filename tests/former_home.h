@@ -1,7 +1,8 @@
 /* A home folder as a former version of the program made it (tests/golden/home-vN: its tables as SQL, key,
  * head of the audit chain; without the stored files). Every text that somebody typed there holds the word
  * ZZSECRET. Its newest image was analysed twice (v2), by the program's choice; or by it, for
- * fractures and as a knee by name (v4); or of that the fracture was set aside, and the study signed (v5). */
+ * fractures and as a knee by name (v4); or of that the fracture was set aside, and the study signed, reopened
+ * and signed (v5, and v6 with an access token). */
 #ifndef REHA_TESTS_FORMER_HOME_H
 #define REHA_TESTS_FORMER_HOME_H
 

@@ -58,6 +58,10 @@ static void print_report(const json_t *report)
                  (long long)json_integer_value(json_object_get(report, "images")));
     (void)printf("Backups made before now still hold the patient: destroy them, or erase again in whatever "
                  "is restored from them.\n");
+    if (json_integer_value(json_object_get(report, "sent")) > 0) {
+        (void)printf("%lld signed reports of the patient went to the archive: ask there for their removal.\n",
+                     (long long)json_integer_value(json_object_get(report, "sent")));
+    }
     if (!json_is_true(json_object_get(report, "wiped"))) {
         (void)fprintf(stderr, "Somebody reads the records now: the last traces in the files are wiped when "
                               "they are opened next.\n");

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sync.h"
+#include "service/archive.h"
 #include "service/demo.h"
 #include "service/node.h"
 #include "web/assets.h"
@@ -36,6 +37,8 @@ typedef struct serve_arguments {
     const char *dicom_title;
     const char *dicom_peers;
     reha_tls_files dicom_tls;
+    const char *archive; /* NULL: none */
+    reha_tls_files archive_tls;
     const char *log;
     bool demo;
 } serve_arguments;
@@ -64,7 +67,7 @@ static const app_option serve_options[] = {
     {"dicom-address", APP_TEXT, "IP",
      "where the DICOM node listens (default 127.0.0.1; others need --dicom-peers)",
      offsetof(serve_arguments, dicom_address), 0, 0},
-    {"dicom-ae", APP_TEXT, "TITLE", "its AE title (default REHASCOPE)",
+    {"dicom-ae", APP_TEXT, "TITLE", "our AE title, of the node and as a sender (default REHASCOPE)",
      offsetof(serve_arguments, dicom_title), 0, 0},
     {"dicom-peers", APP_TEXT, "F.json", "who may send to it: AE titles and addresses",
      offsetof(serve_arguments, dicom_peers), 0, 0},
@@ -73,6 +76,14 @@ static const app_option serve_options[] = {
     {"dicom-tls-key", APP_TEXT, "F.pem", "... its key ...", offsetof(serve_arguments, dicom_tls.key), 0, 0},
     {"dicom-tls-ca", APP_TEXT, "F.pem", "... and the authority that signed those of the callers",
      offsetof(serve_arguments, dicom_tls.authority), 0, 0},
+    {"dicom-send-to", APP_TEXT, "AE@HOST:PORT", "signed reports go to this archive (PACS) by themselves",
+     offsetof(serve_arguments, archive), 0, 0},
+    {"dicom-send-tls-cert", APP_TEXT, "F.pem", "... over TLS: our certificate ...",
+     offsetof(serve_arguments, archive_tls.certificate), 0, 0},
+    {"dicom-send-tls-key", APP_TEXT, "F.pem", "... its key ...", offsetof(serve_arguments, archive_tls.key),
+     0, 0},
+    {"dicom-send-tls-ca", APP_TEXT, "F.pem", "... and the authority that signed the archive's",
+     offsetof(serve_arguments, archive_tls.authority), 0, 0},
     {"log", APP_TEXT, "FILE", "log of requests and faults, '-' for standard error (default: HOME/server.log)",
      offsetof(serve_arguments, log), 0, 0},
     {"demo", APP_FLAG, NULL, "fill a new home with generated patients first, to look around",
@@ -239,6 +250,21 @@ static reha_status open_node(const serve_arguments *given, reha_clinic *clinic, 
     return REHA_OK;
 }
 
+static reha_status open_archive(const serve_arguments *given, reha_clinic *clinic, reha_archive **out,
+                                reha_error *err)
+{
+    reha_archive_options how = {.own_title = given->dicom_title,
+                                .tls = given->archive_tls.key != NULL ? &given->archive_tls : NULL};
+    if (given->archive == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_remote_parse(given->archive, &how.remote, err));
+    REHA_TRY(reha_archive_open(clinic, &how, out, err));
+    (void)printf("Signed reports go to %s at %s port %d%s\n", how.remote.ae_title, how.remote.host,
+                 how.remote.port, how.tls != NULL ? " with TLS" : "");
+    return REHA_OK;
+}
+
 static reha_status serve(const serve_arguments *given, const char *home, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -246,6 +272,7 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     reha_web *web = NULL;
     reha_server *server = NULL;
     reha_node *node = NULL;
+    reha_archive *archive = NULL;
     char *backups = NULL;
     bool must_fill = false;
     const reha_server_options where = {
@@ -264,6 +291,7 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
     const reha_web_options web_options = {
         .clinic = clinic, .loopback_only = given->certificate == NULL, .backup_folder = backups};
     catch_signals(); /* until here a signal just ends us: nothing is lost by that */
+    REHA_CHECK(open_archive(given, clinic, &archive, err)); /* before anybody can sign */
     REHA_CHECK(reha_web_new(&web_options, &web, err));
     REHA_CHECK(reha_server_open(web, &where, &server, err));
     REHA_CHECK(open_node(given, clinic, &node, err));
@@ -286,9 +314,15 @@ done:
     reha_node_close(node);
     reha_server_close(server);
     reha_web_free(web);
+    reha_archive_close(archive);
     reha_clinic_close(clinic);
     reha_free(backups);
     return status;
+}
+
+static bool is_half(const reha_tls_files *tls)
+{
+    return (tls->certificate == NULL) != (tls->key == NULL) || (tls->key == NULL) != (tls->authority == NULL);
 }
 
 static int run_serve(const app_command *command, int argc, char **argv)
@@ -309,17 +343,25 @@ static int run_serve(const app_command *command, int argc, char **argv)
             "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
-    if (given.dicom_port == NO_PORT && (given.dicom_address != NULL || given.dicom_title != NULL ||
+    const bool has_title = given.dicom_title != NULL && given.archive == NULL; /* both bear it */
+    if (given.dicom_port == NO_PORT && (given.dicom_address != NULL || has_title ||
                                         given.dicom_peers != NULL || given.dicom_tls.key != NULL)) {
         (void)fprintf(stderr,
                       "rehascope serve: a DICOM node needs its --dicom-port\nSee: rehascope serve --help\n");
         return EXIT_USAGE;
     }
-    const reha_tls_files *tls = &given.dicom_tls;
-    if ((tls->certificate == NULL) != (tls->key == NULL) || (tls->key == NULL) != (tls->authority == NULL)) {
+    if (is_half(&given.dicom_tls) || is_half(&given.archive_tls)) {
+        (void)fprintf(
+            stderr,
+            "rehascope serve: certificate, key and authority of DICOM over TLS (--%s-cert, -key, -ca) "
+            "are needed together\nSee: rehascope serve --help\n",
+            is_half(&given.dicom_tls) ? "dicom-tls" : "dicom-send-tls");
+        return EXIT_USAGE;
+    }
+    if (given.archive == NULL && given.archive_tls.key != NULL) {
         (void)fprintf(stderr,
-                      "rehascope serve: --dicom-tls-cert, --dicom-tls-key and --dicom-tls-ca are needed "
-                      "together\nSee: rehascope serve --help\n");
+                      "rehascope serve: TLS to which archive? Give --dicom-send-to AE@HOST:PORT\nSee: "
+                      "rehascope serve --help\n");
         return EXIT_USAGE;
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */

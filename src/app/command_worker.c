@@ -3,6 +3,7 @@
 #include "app/commands.h"
 #include "app/home.h"
 #include "app/terminal.h"
+#include "service/archive.h"
 #include "service/node.h"
 #include "service/sandbox.h"
 
@@ -20,6 +21,7 @@ typedef struct worker_arguments {
     bool once;
     bool sandbox;
     bool association;
+    bool call;
     int memory_mib;
     int cpu_s;
 } worker_arguments;
@@ -35,6 +37,8 @@ static const app_option worker_options[] = {
      offsetof(worker_arguments, sandbox), 0, 0},
     {"association", APP_FLAG, NULL, "internal: serve one DICOM association, locked in",
      offsetof(worker_arguments, association), 0, 0},
+    {"call", APP_FLAG, NULL, "internal: call a DICOM archive, locked in", offsetof(worker_arguments, call), 0,
+     0},
     {"memory-mib", APP_INTEGER, "N", "internal: memory of a locked-in process",
      offsetof(worker_arguments, memory_mib), 256, 1048576},
     {"cpu-s", APP_INTEGER, "N", "internal: processor time for one image", offsetof(worker_arguments, cpu_s),
@@ -86,6 +90,9 @@ static int run_worker(const app_command *command, int argc, char **argv)
     }
     if (given.association) {
         return reha_node_main();
+    }
+    if (given.call) {
+        return reha_archive_main();
     }
     const reha_status status = work(&given, &err);
     return status == REHA_OK ? EXIT_DONE : app_fail(status, &err);

@@ -25,6 +25,7 @@ extern const app_command app_serve;
 extern const app_command app_worker;
 extern const app_command app_import;
 extern const app_command app_send;
+extern const app_command app_outbox;
 extern const app_command app_user;
 extern const app_command app_token;
 extern const app_command app_audit;

@@ -226,9 +226,10 @@ REHA_MUST_USE reha_status reha_clinic_episode_change(reha_clinic *clinic, const 
 /* Erases a patient with everything that belongs to one, also what is otherwise never deleted (docs/adr/0022):
  * for the right to erasure and the end of the time of keeping. in {"pseudonym","reason"}: the pseudonym,
  * typed again, and "request" (of the patient), "keeping-over", "no-basis" or "mistake". `patient` is an id or
- * a pseudonym. Out {"patient_id","reason","studies", "images","wiped"}; "wiped" false: it is erased, and the
- * last traces in the files go later (somebody read at that moment). REHA_MAY_ADMINISTER; audited with counts
- * and the reason, without a name. REHA_E_CONFLICT: an image is being analysed; jobs that wait go with the
+ * a pseudonym. Out {"patient_id","reason","studies", "images","sent" (signed reports that went to the
+ * archive: it still has them),"wiped"}; "wiped" false: it is erased, and the last traces in the files go
+ * later (somebody read at that moment). REHA_MAY_ADMINISTER; audited with counts and the reason, without a
+ * name. REHA_E_CONFLICT: an image is being analysed, or a report being sent; what waits goes with the
  * patient. Killed at any instant, the patient is whole or erased. Backups are not touched. */
 REHA_MUST_USE reha_status reha_clinic_erase(reha_clinic *clinic, const reha_actor *actor, const char *patient,
                                             int64_t if_version, const json_t *in, json_t **out,
@@ -432,6 +433,17 @@ REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_act
  * has not ended, or the images name somebody else than the record. reha_export_clear. */
 REHA_MUST_USE reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor,
                                              const char *study_id, reha_export *out, reha_error *err);
+
+/* What went to the archive by itself, and what did not (service/archive.h; the newest 1,000): {"items":
+ * [{"id" (of the signature), "study_id", "patient", "state", "tries", "due_at", "reason", "destination",
+ * "objects" (UIDs), "created_at", "ended_at", "withdrawn_at"}], "counts": {"waiting", "sent", "failed",
+ * "dropped"}}. `state` NULL: all. REHA_MAY_ADMINISTER. */
+REHA_MUST_USE reha_status reha_clinic_outbox(reha_clinic *clinic, const reha_actor *actor, const char *state,
+                                             json_t **out, reha_error *err);
+/* Tries again now what failed or waits, as if for the first time; `id` NULL: all of it. REHA_MAY_ADMINISTER;
+ * audited. */
+REHA_MUST_USE reha_status reha_clinic_outbox_again(reha_clinic *clinic, const reha_actor *actor,
+                                                   const char *id, int64_t *count, reha_error *err);
 
 /* ---- over time: series, scores, plans, predictions ---- */
 

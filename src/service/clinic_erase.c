@@ -77,16 +77,16 @@ static reha_status check_patient(reha_store *store, const reha_actor *actor, con
     return status;
 }
 
-/* A job that stands as running while nobody works was left by a stopped process; those that wait go with the
- * patient. */
+/* A job that stands as running while nobody works (and a report as being sent) was left by a stopped process;
+ * those that wait go with the patient. */
 static reha_status erase_records(clinic_write *write, const char *id, reha_erasure *found, reha_error *err)
 {
     const int held = hold_work(write->clinic);
     reha_status status = reha_erase_records(write->store, id, found, err);
-    if (status == REHA_OK && found->running > 0 && held < 0) {
-        status = reha_fail(
-            err, REHA_E_CONFLICT,
-            "an image of the patient is being analysed: nothing was erased; try again when it is done");
+    if (status == REHA_OK && (found->running > 0 || found->sending > 0) && held < 0) {
+        status = reha_fail(err, REHA_E_CONFLICT, "%s: nothing was erased; try again when it is done",
+                           found->running > 0 ? "an image of the patient is being analysed"
+                                              : "a report on the patient is being sent to the archive");
     }
     if (held >= 0) {
         (void)close(held);
@@ -117,10 +117,11 @@ reha_status reha_clinic_erase(reha_clinic *clinic, const reha_actor *actor, cons
     (void)snprintf(id, sizeof id, "%s", reha_json_string(row, "id", ""));
     REHA_CHECK(check_patient(write.store, actor, id, if_version, pseudonym, err));
     REHA_CHECK(erase_records(&write, id, &found, err));
-    REHA_CHECK(clinic_note(&write, actor, "patient.erase", "patient", id,
-                           json_pack("{s:s, s:I, s:I}", "reason", reason, "studies",
-                                     (json_int_t)found.studies, "images", (json_int_t)found.images),
-                           err));
+    REHA_CHECK(
+        clinic_note(&write, actor, "patient.erase", "patient", id,
+                    json_pack("{s:s, s:I, s:I, s:I}", "reason", reason, "studies", (json_int_t)found.studies,
+                              "images", (json_int_t)found.images, "sent", (json_int_t)found.sent),
+                    err));
 done:
     json_decref(row);
     REHA_TRY(clinic_end(&write, status, err));
@@ -129,9 +130,9 @@ done:
     /* From here on it is erased whatever happens: what cannot be wiped now is wiped later. */
     const bool is_wiped = wipe(clinic);
     clinic_event_add(clinic, "patient", NULL, NULL, NULL, "erased");
-    *out =
-        json_pack("{s:s, s:s, s:I, s:I, s:b}", "patient_id", id, "reason", reason, "studies",
-                  (json_int_t)found.studies, "images", (json_int_t)found.images, "wiped", is_wiped ? 1 : 0);
+    *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "patient_id", id, "reason", reason, "studies",
+                     (json_int_t)found.studies, "images", (json_int_t)found.images, "sent",
+                     (json_int_t)found.sent, "wiped", is_wiped ? 1 : 0);
     return *out != NULL ? REHA_OK
                         : reha_fail(err, REHA_E_NOMEM, "the patient is erased; out of memory for the report");
 }

@@ -278,8 +278,19 @@ static reha_status note_export(reha_clinic *clinic, const reha_actor *actor, con
                       err);
 }
 
-reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
-                               reha_export *out, reha_error *err)
+/* Whether this signature is the one in force. */
+static reha_status check_signature(const json_t *study, const char *signature_id, reha_error *err)
+{
+    const json_t *signature = json_object_get(study, "signature");
+    return strcmp(reha_json_string(signature, "id", ""), signature_id) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_STALE, "the signature was withdrawn");
+}
+
+/* `signature_id` NULL: whatever state it is in. The study as it was exported stays in *study. */
+static reha_status make_export(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                               const char *signature_id, reha_export *out, json_t **study_out,
+                               reha_error *err)
 {
     json_t *study = NULL;
     json_t *state = NULL;
@@ -289,12 +300,14 @@ reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor, con
     char as_of[REHA_AS_OF_BYTES];
     reha_status status = REHA_OK;
     *out = (reha_export){.files = NULL};
-    REHA_TRY(clinic_may(actor, REHA_MAY_EXPORT, err));
-    REHA_TRY(clinic_may(actor, REHA_MAY_IDENTITY, err)); /* the objects name the patient */
+    *study_out = NULL;
     reha_store *store = clinic_read(clinic);
     status = clinic_study_read(store, actor, study_id, &study, err);
     clinic_read_end(clinic, store);
     REHA_CHECK(status);
+    if (signature_id != NULL) {
+        REHA_CHECK(check_signature(study, signature_id, err));
+    }
     REHA_CHECK(check_ready(study, err));
     REHA_CHECK(reha_clinic_state(clinic, &state, err));
     REHA_CHECK(read_origins(clinic, study, &origins, err));
@@ -306,7 +319,7 @@ reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor, con
     REHA_CHECK(add_report(&source, as_of, pictures, out, err));
     REHA_CHECK(add_pictures(&source, as_of, pictures, out, err));
     REHA_CHECK(add_layers(clinic, &source, as_of, out, err));
-    REHA_CHECK(note_export(clinic, actor, study_id, study, out, err));
+    *study_out = json_incref(study);
 done:
     if (status != REHA_OK) {
         reha_export_clear(out);
@@ -315,5 +328,31 @@ done:
     reha_free(origins);
     json_decref(study);
     json_decref(state);
+    return status;
+}
+
+reha_status clinic_export_signed(reha_clinic *clinic, const char *study_id, const char *signature_id,
+                                 reha_export *out, reha_error *err)
+{
+    json_t *study = NULL;
+    const reha_actor system = clinic_system_actor();
+    const reha_status status = make_export(clinic, &system, study_id, signature_id, out, &study, err);
+    json_decref(study);
+    return status;
+}
+
+reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                               reha_export *out, reha_error *err)
+{
+    json_t *study = NULL;
+    *out = (reha_export){.files = NULL};
+    REHA_TRY(clinic_may(actor, REHA_MAY_EXPORT, err));
+    REHA_TRY(clinic_may(actor, REHA_MAY_IDENTITY, err)); /* the objects name the patient */
+    REHA_TRY(make_export(clinic, actor, study_id, NULL, out, &study, err));
+    const reha_status status = note_export(clinic, actor, study_id, study, out, err);
+    if (status != REHA_OK) {
+        reha_export_clear(out);
+    }
+    json_decref(study);
     return status;
 }

@@ -37,6 +37,7 @@ struct reha_clinic {
     reha_blobs *blobs;
     reha_mutex *write_lock; /* guards writer */
     reha_store *writer;
+    bool has_outbox; /* with write_lock: signatures put their reports into it */
     bool has_traces; /* with write_lock: of an erased patient, which could not be wiped when they should */
     reha_mutex *read_lock; /* guards reader_is_busy */
     reha_condition *reader_free;
@@ -177,5 +178,54 @@ REHA_MUST_USE reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *a
 /* Adds up the items of an answer: REHA_OK if one was stored or known, else the first item's error. */
 REHA_MUST_USE reha_status clinic_answer(json_t *items, json_t **out, reha_error *err);
 reha_actor clinic_system_actor(void);
+
+/* ---- what goes to the archive (clinic_outbox.c, archive.h) ---- */
+
+void clinic_outbox_open(reha_clinic *clinic); /* from here on signatures fill it */
+/* In the transaction of a signature: its report, if the outbox is open. */
+REHA_MUST_USE reha_status clinic_outbox_add(clinic_write *write, const json_t *study,
+                                            const char *signature_id, reha_error *err);
+/* In the transaction of a withdrawal: what was not sent yet is not sent any more. */
+REHA_MUST_USE reha_status clinic_outbox_drop(clinic_write *write, const char *study_id, reha_error *err);
+
+typedef struct clinic_address { /* of the archive; borrowed */
+    const char *ae_title, *host;
+    int port;
+} clinic_address;
+enum { CLINIC_PLACE_BYTES = 300 };
+typedef struct clinic_patience {
+    int refusals_max, tries_max, pause_first_s, pause_max_s;
+} clinic_patience;
+typedef struct clinic_letter { /* a signed report that was taken to be sent */
+    char signature_id[REHA_ID_BYTES], study_id[REHA_ID_BYTES];
+    int64_t tries; /* before this one */
+} clinic_letter;
+typedef struct clinic_setback { /* it was not sent, or not all of it */
+    bool is_for_all;            /* so is everything that is due: the archive could not be spoken to */
+    bool is_refusal;
+    reha_error fault;
+    const reha_export *objects; /* with arrived; borrowed */
+    const bool *arrived;        /* which of them the archive has */
+    size_t arrived_count;
+} clinic_setback;
+/* Gives back what a stopped process had taken. */
+REHA_MUST_USE reha_status clinic_outbox_resume(reha_clinic *clinic, const clinic_address *to,
+                                               const clinic_patience *patience, reha_error *err);
+/* REHA_E_NOT_FOUND: nothing is due. One of the four below gives it back; so does clinic_outbox_resume. */
+REHA_MUST_USE reha_status clinic_outbox_take(reha_clinic *clinic, clinic_letter *out, reha_error *err);
+/* Its objects. REHA_E_STALE: the signature is not in force any more; others as reha_clinic_export. No audit
+ * event: that is for what leaves. */
+REHA_MUST_USE reha_status clinic_export_signed(reha_clinic *clinic, const char *study_id,
+                                               const char *signature_id, reha_export *out, reha_error *err);
+REHA_MUST_USE reha_status clinic_outbox_sent(reha_clinic *clinic, const clinic_letter *letter,
+                                             const clinic_address *to, const reha_export *objects,
+                                             reha_error *err);
+REHA_MUST_USE reha_status clinic_outbox_later(reha_clinic *clinic, const clinic_letter *letter,
+                                              const clinic_address *to, const clinic_setback *setback,
+                                              const clinic_patience *patience, reha_error *err);
+/* For good: failed, or (no fault) there is nothing to send. */
+REHA_MUST_USE reha_status clinic_outbox_end(reha_clinic *clinic, const clinic_letter *letter,
+                                            const clinic_address *to, bool is_fault, const reha_error *why,
+                                            reha_error *err);
 
 #endif

@@ -217,6 +217,7 @@ static reha_status store_signature(clinic_write *write, const reha_actor *actor,
                       NULL, err));
     REHA_CHECK(
         reha_store_do(write->store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_CHECK(clinic_outbox_add(write, study, id, err));
     REHA_CHECK(clinic_note(write, actor, "study.sign", "study", study_id,
                            json_pack("{s:s, s:s}", "signature_id", id, "content_hash", hash), err));
 done:
@@ -281,6 +282,7 @@ reha_status reha_clinic_reopen(reha_clinic *clinic, const reha_actor *actor, con
                              err));
     REHA_CHECK(
         reha_store_do(write.store, REHA_SQL_STUDY_REFRESH, REHA_BIND(reha_of_text(study_id)), NULL, err));
+    REHA_CHECK(clinic_outbox_drop(&write, study_id, err));
     REHA_CHECK(clinic_note(&write, actor, "study.reopen", "study", study_id, NULL, err));
     REHA_CHECK(clinic_study_read(write.store, actor, study_id, out, err));
 done:

@@ -11,6 +11,7 @@ enum { REHA_EXPORT_NAME_BYTES = 48 };
 
 typedef struct reha_export_file {
     char name[REHA_EXPORT_NAME_BYTES]; /* "results.dcm" */
+    char instance_uid[65];             /* SOP Instance UID; "" if it is no DICOM object */
     uint8_t *bytes;                    /* owned */
     size_t count;
 } reha_export_file;

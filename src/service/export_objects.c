@@ -155,7 +155,10 @@ reha_status export_add_object(const char *name, reha_dicom_object *object, expor
     reha_free(bytes);
     reha_dicom_uid_of(digest, object->instance_uid);
     REHA_TRY(write(what, object, &bytes, &count, err));
-    return reha_export_add(out, name, bytes, count, err);
+    REHA_TRY(reha_export_add(out, name, bytes, count, err));
+    (void)snprintf(out->files[out->count - 1].instance_uid, sizeof out->files[0].instance_uid, "%s",
+                   object->instance_uid);
+    return REHA_OK;
 }
 
 static reha_status write_results(const void *what, const reha_dicom_object *object, uint8_t **out,

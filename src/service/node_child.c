@@ -4,32 +4,11 @@
 #include "base/json.h"
 #include "service/sandbox_child_priv.h"
 #include "service/sandbox_spawn_priv.h"
+#include "service/sandbox_talk_priv.h"
 
-#include <math.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-static const double FOREVER = (double)INFINITY;
-
-static reha_status tell(json_t *message, const void *bytes, size_t count, reha_error *err)
-{
-    const reha_status status = message != NULL ? wire_send(STDIN_FILENO, message, bytes, count, FOREVER, err)
-                                               : reha_fail(err, REHA_E_NOMEM, "out of memory for a message");
-    json_decref(message);
-    return status;
-}
-
-static reha_status receive(json_t **out, reha_error *err)
-{
-    wire_message message;
-    *out = NULL;
-    REHA_TRY(wire_receive(STDIN_FILENO, 0, FOREVER, &message, err));
-    *out = json_incref(message.json);
-    wire_clear(&message);
-    return REHA_OK;
-}
 
 /* Without the server there is nobody to store for. */
 static void leave_if(reha_status status)
@@ -44,9 +23,9 @@ static reha_association_verdict ask(void *context, const char *calling, const ch
     json_t *answer = NULL;
     reha_error err;
     (void)context;
-    leave_if(
-        tell(json_pack("{s:s, s:s, s:s}", "op", "ask", "calling", calling, "called", called), NULL, 0, &err));
-    leave_if(receive(&answer, &err));
+    leave_if(talk_tell(json_pack("{s:s, s:s, s:s}", "op", "ask", "calling", calling, "called", called), NULL,
+                       0, &err));
+    leave_if(talk_receive(&answer, &err));
     const int verdict = (int)reha_json_number(answer, "verdict", (double)REHA_ASSOCIATION_BUSY);
     json_decref(answer);
     return (reha_association_verdict)verdict;
@@ -55,7 +34,8 @@ static reha_association_verdict ask(void *context, const char *calling, const ch
 static reha_status begin(void *context, const reha_incoming *object, reha_error *err)
 {
     (void)context;
-    leave_if(tell(json_pack("{s:s, s:s, s:s, s:s}", "op", "begin", "sop_class_uid", object->sop_class_uid,
+    leave_if(
+        talk_tell(json_pack("{s:s, s:s, s:s, s:s}", "op", "begin", "sop_class_uid", object->sop_class_uid,
                             "sop_instance_uid", object->sop_instance_uid, "syntax_uid", object->syntax_uid),
                   NULL, 0, err));
     return REHA_OK;
@@ -64,7 +44,7 @@ static reha_status begin(void *context, const reha_incoming *object, reha_error 
 static reha_status add(void *context, const void *bytes, size_t count, reha_error *err)
 {
     (void)context;
-    leave_if(tell(json_pack("{s:s}", "op", "add"), bytes, count, err));
+    leave_if(talk_tell(json_pack("{s:s}", "op", "add"), bytes, count, err));
     return REHA_OK;
 }
 
@@ -73,13 +53,9 @@ static reha_status end_object(void *context, reha_error *err)
     json_t *answer = NULL;
     reha_status status = REHA_E_INTERNAL;
     (void)context;
-    leave_if(tell(json_pack("{s:s}", "op", "end"), NULL, 0, err));
-    leave_if(receive(&answer, err));
-    for (int i = REHA_OK; i < REHA_STATUS_COUNT; i++) {
-        status = strcmp(reha_status_name((reha_status)i), reha_json_string(answer, "status", "")) == 0
-                     ? (reha_status)i
-                     : status;
-    }
+    leave_if(talk_tell(json_pack("{s:s}", "op", "end"), NULL, 0, err));
+    leave_if(talk_receive(&answer, err));
+    status = wire_status(reha_json_string(answer, "status", ""));
     if (status != REHA_OK) {
         (void)reha_fail(err, status, "%.200s", reha_json_string(answer, "text", ""));
     }
@@ -91,7 +67,7 @@ static void drop(void *context)
 {
     reha_error err;
     (void)context;
-    leave_if(tell(json_pack("{s:s}", "op", "drop"), NULL, 0, &err));
+    leave_if(talk_tell(json_pack("{s:s}", "op", "drop"), NULL, 0, &err));
 }
 
 static void read_limits(const json_t *from, reha_node_limits *out)
@@ -110,16 +86,6 @@ static void read_limits(const json_t *from, reha_node_limits *out)
     out->cpu_s = reha_json_number(from, "cpu_s", out->cpu_s);
 }
 
-/* *out NULL: in clear. */
-static reha_status open_tls(const json_t *settings, reha_tls **out, reha_error *err)
-{
-    const reha_tls_files files = {.certificate = reha_json_string(settings, "certificate", NULL),
-                                  .key = reha_json_string(settings, "key", NULL),
-                                  .authority = reha_json_string(settings, "authority", NULL)};
-    *out = NULL;
-    return files.key != NULL ? reha_tls_open(&files, true, out, err) : REHA_OK;
-}
-
 int reha_node_main(void)
 {
     reha_node_limits limits;
@@ -129,13 +95,13 @@ int reha_node_main(void)
     reha_association_end end = REHA_ASSOCIATION_LOST;
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || receive(&settings, &err) != REHA_OK) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || talk_receive(&settings, &err) != REHA_OK) {
         return 1;
     }
     read_limits(settings, &limits);
     reha_status status = reha_network_prepare(&err);
     if (status == REHA_OK) {
-        status = open_tls(settings, &tls, &err);
+        status = talk_tls(settings, true, &tls, &err);
     }
     json_decref(settings);
     if (status == REHA_OK) {
@@ -145,7 +111,8 @@ int reha_node_main(void)
     if (status == REHA_OK) {
         status = reha_association_provide(SANDBOX_SECOND_FD, tls, &limits.association, &provider, &end, &err);
     }
-    leave_if(tell(json_pack("{s:s, s:s}", "op", "over", "end",
+    leave_if(
+        talk_tell(json_pack("{s:s, s:s}", "op", "over", "end",
                             status == REHA_OK ? reha_association_end_name(end) : reha_status_name(status)),
                   NULL, 0, &err));
     _exit(0); /* what a program does at its end (and a finder of leaks more so) is not allowed here */

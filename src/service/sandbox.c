@@ -163,12 +163,9 @@ static reha_status keep_part(reha_sandbox_answer *answer, const char *name, wire
 
 static reha_status child_error(const json_t *error, reha_error *err)
 {
-    const char *name = reha_json_string(error, "code", "");
-    reha_status status = REHA_E_INTERNAL;
-    for (int i = REHA_OK + 1; i < REHA_STATUS_COUNT; i++) {
-        status = strcmp(reha_status_name((reha_status)i), name) == 0 ? (reha_status)i : status;
-    }
-    return reha_fail(err, status, "%.230s", reha_json_string(error, "text", "no reason"));
+    const reha_status status = wire_status(reha_json_string(error, "code", ""));
+    return reha_fail(err, status != REHA_OK ? status : REHA_E_INTERNAL, "%.230s",
+                     reha_json_string(error, "text", "no reason"));
 }
 
 /* `is_whole`: the answer came to its end and the sandbox is ready for the next request. */

@@ -128,3 +128,13 @@ void wire_clear(wire_message *message)
     reha_free(message->bytes);
     *message = (wire_message){.json = NULL};
 }
+
+reha_status wire_status(const char *name)
+{
+    for (int i = REHA_OK; i < REHA_STATUS_COUNT; i++) {
+        if (strcmp(reha_status_name((reha_status)i), name) == 0) {
+            return (reha_status)i;
+        }
+    }
+    return REHA_E_INTERNAL;
+}

@@ -30,5 +30,7 @@ REHA_MUST_USE reha_status wire_send(int fd, const json_t *json, const void *byte
 REHA_MUST_USE reha_status wire_receive(int fd, size_t blob_max, double until_ms, wire_message *out,
                                        reha_error *err);
 void wire_clear(wire_message *message);
+/* The status of that name; REHA_E_INTERNAL if there is none. */
+reha_status wire_status(const char *name);
 
 #endif

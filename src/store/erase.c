@@ -9,12 +9,13 @@ static const char PAGES[] = "sweep";
 /* What refers to something before what it refers to: the database checks it, and so finds a table that is
  * missing here. */
 static const reha_sql order[] = {
-    REHA_SQL_ERASE_WITHDRAWALS,   REHA_SQL_ERASE_SIGNATURES,   REHA_SQL_ERASE_REVIEWS,
-    REHA_SQL_ERASE_SET_ASIDES,    REHA_SQL_ERASE_MEASUREMENTS, REHA_SQL_ERASE_PICTURES,
-    REHA_SQL_ERASE_UPLOADS,       REHA_SQL_ERASE_RESULTS,      REHA_SQL_ERASE_JOBS,
-    REHA_SQL_ERASE_IMAGES,        REHA_SQL_ERASE_STUDIES,      REHA_SQL_ERASE_PREDICTIONS,
-    REHA_SQL_ERASE_PLAN_VERSIONS, REHA_SQL_ERASE_PLANS,        REHA_SQL_ERASE_SCORES,
-    REHA_SQL_ERASE_LINKS,         REHA_SQL_ERASE_EPISODES,     REHA_SQL_ERASE_UNMARK};
+    REHA_SQL_ERASE_OUTBOX,      REHA_SQL_ERASE_WITHDRAWALS,   REHA_SQL_ERASE_SIGNATURES,
+    REHA_SQL_ERASE_REVIEWS,     REHA_SQL_ERASE_SET_ASIDES,    REHA_SQL_ERASE_MEASUREMENTS,
+    REHA_SQL_ERASE_PICTURES,    REHA_SQL_ERASE_UPLOADS,       REHA_SQL_ERASE_RESULTS,
+    REHA_SQL_ERASE_JOBS,        REHA_SQL_ERASE_IMAGES,        REHA_SQL_ERASE_STUDIES,
+    REHA_SQL_ERASE_PREDICTIONS, REHA_SQL_ERASE_PLAN_VERSIONS, REHA_SQL_ERASE_PLANS,
+    REHA_SQL_ERASE_SCORES,      REHA_SQL_ERASE_LINKS,         REHA_SQL_ERASE_EPISODES,
+    REHA_SQL_ERASE_UNMARK};
 
 reha_status reha_erase_records(reha_store *store, const char *patient_id, reha_erasure *out, reha_error *err)
 {
@@ -25,7 +26,9 @@ reha_status reha_erase_records(reha_store *store, const char *patient_id, reha_e
     REHA_TRY(reha_store_row(store, REHA_SQL_ERASE_COUNTS, REHA_BIND_NONE, &row, err));
     *out = (reha_erasure){.studies = json_integer_value(json_object_get(row, "studies")),
                           .images = json_integer_value(json_object_get(row, "images")),
-                          .running = json_integer_value(json_object_get(row, "running"))};
+                          .running = json_integer_value(json_object_get(row, "running")),
+                          .sending = json_integer_value(json_object_get(row, "sending")),
+                          .sent = json_integer_value(json_object_get(row, "sent"))};
     json_decref(row);
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         REHA_TRY(reha_store_do(store, order[i], REHA_BIND_NONE, NULL, err));

@@ -13,6 +13,8 @@
 typedef struct reha_erasure { /* what belonged to the patient */
     int64_t studies, images;
     int64_t running; /* jobs that somebody has taken, and may be working on */
+    int64_t sending; /* signed reports that somebody has taken, and may be sending to the archive */
+    int64_t sent;    /* signed reports that the archive has */
 } reha_erasure;
 
 /* Inside a transaction. Everything that belongs to the patient: episodes, studies (those without a patient in

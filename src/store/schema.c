@@ -178,9 +178,19 @@ static const char version_6[] =
     " failed_tries INTEGER NOT NULL DEFAULT 0, locked_until_s INTEGER NOT NULL DEFAULT 0, used_s INTEGER) STRICT;"
     CHANGED_AT("patient") CHANGED_AT("study");
 
+/* Version 7: what is to go to the archive, one row for each signature (docs/adr/0032). "taken": a process is at it now; "due_s": not
+ * before; what the archive said is sealed: it may name somebody. */
+static const char version_7[] =
+    "CREATE TABLE outbox (signature_id TEXT NOT NULL PRIMARY KEY REFERENCES signature(id), study_id TEXT NOT NULL REFERENCES study(id),"
+    " state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sent', 'failed', 'dropped')), created_at TEXT NOT NULL,"
+    " taken INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0,"
+    " due_s INTEGER NOT NULL DEFAULT 0, reason TEXT, destination TEXT, objects TEXT NOT NULL DEFAULT '[]', ended_at TEXT) STRICT;"
+    "CREATE INDEX outbox_state ON outbox(state, due_s); CREATE INDEX outbox_study ON outbox(study_id);";
+
 /* clang-format on */
 
-static const char *const steps[] = {version_1, version_2, version_3, version_4, version_5, version_6};
+static const char *const steps[] = {version_1, version_2, version_3, version_4,
+                                    version_5, version_6, version_7};
 
 int reha_schema_count(void)
 {

@@ -45,6 +45,12 @@
     "SELECT a.result_id, r.task, r.created_at AS analysed_at, a.user_id, u.display_name AS user_name, " \
     OPEN("a.reason", "a.result_id", "set_aside.reason") " AS reason, a.created_at FROM set_aside a JOIN result r ON r.id = " \
     "a.result_id JOIN user u ON u.id = a.user_id "
+#define OUTBOX \
+    "SELECT o.signature_id AS id, o.study_id, CASE WHEN p.id IS NULL THEN NULL ELSE json_object('id', p.id, 'pseudonym', p.pseudonym) " \
+    "END AS \"patient:json\", o.state, o.tries, CASE WHEN o.state = 'waiting' AND o.due_s > 0 THEN strftime('%Y-%m-%dT%H:%M:%fZ', o.due_s, " \
+    "'unixepoch') END AS due_at, " OPEN("o.reason", "o.signature_id", "outbox.reason") " AS reason, o.destination, " \
+    "o.objects AS \"objects:json\", o.created_at, o.ended_at, w.created_at AS withdrawn_at FROM outbox o JOIN study s ON s.id = o.study_id " \
+    "LEFT JOIN patient p ON p.id = s.patient_id LEFT JOIN withdrawal w ON w.signature_id = o.signature_id "
 #define REVIEW \
     "SELECT v.id, v.result_id, v.region, v.finding, v.decision, v.value, v.software_value, " \
     OPEN("v.reason", "v.id", "review.reason") " AS reason, v.user_id, u.display_name AS user_name, v.created_at FROM review v JOIN user u ON u.id = v.user_id "
@@ -288,6 +294,39 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_SIGNATURE_WITHDRAW] =
         "INSERT INTO withdrawal (signature_id, user_id, reason, created_at) VALUES (?1, ?2, "
         SEAL("?3", "?1", "withdrawal.reason") ", ?4)",
+    [REHA_SQL_OUTBOX] =
+        OUTBOX "WHERE (?1 IS NULL OR o.signature_id = ?1) AND (?2 IS NULL OR o.state = ?2) ORDER BY o.signature_id DESC LIMIT ?3",
+    [REHA_SQL_OUTBOX_COUNTS] =
+        "SELECT state, COUNT(*) AS n FROM outbox GROUP BY state",
+    [REHA_SQL_OUTBOX_ADD] =
+        "INSERT INTO outbox (signature_id, study_id, created_at) VALUES (?1, ?2, ?3)",
+    [REHA_SQL_OUTBOX_DROP] =
+        "UPDATE outbox SET state = 'dropped', reason = " SEAL("?2", "signature_id", "outbox.reason") ", ended_at = ?3 "
+        "WHERE study_id = ?1 AND state IN ('waiting', 'failed')",
+    [REHA_SQL_OUTBOX_NEXT] =
+        "SELECT o.signature_id, o.study_id, o.tries FROM outbox o WHERE o.state = 'waiting' AND o.due_s <= ?1 ORDER BY o.signature_id LIMIT 1",
+    [REHA_SQL_OUTBOX_TAKE] =
+        "UPDATE outbox SET taken = 1 WHERE signature_id = ?1 AND state = 'waiting'",
+    [REHA_SQL_OUTBOX_TAKEN] =
+        "SELECT signature_id, study_id FROM outbox WHERE taken = 1",
+    [REHA_SQL_OUTBOX_GIVE_BACK] = /* also what was withdrawn meanwhile */
+        "UPDATE outbox SET taken = 0 WHERE taken = 1 AND (?1 IS NULL OR signature_id = ?1)",
+    [REHA_SQL_OUTBOX_SENT] =
+        "UPDATE outbox SET state = 'sent', taken = 0, tries = tries + 1, reason = NULL, destination = ?2, objects = ?3, ended_at = ?4 "
+        "WHERE signature_id = ?1",
+    [REHA_SQL_OUTBOX_END] =
+        "UPDATE outbox SET state = ?2, reason = " SEAL("?3", "?1", "outbox.reason") ", ended_at = ?4 "
+        "WHERE signature_id = ?1 AND state = 'waiting'",
+    [REHA_SQL_OUTBOX_LATER] = /* the pause doubles with each try */
+        "UPDATE outbox SET tries = tries + 1, refusals = refusals + ?5, reason = "
+        SEAL("?4", "signature_id", "outbox.reason") ", due_s = ?2 + MIN(?8 << MIN(tries, 20), ?9), state = CASE WHEN "
+        "refusals + ?5 >= ?6 OR tries + 1 >= ?7 THEN 'failed' ELSE state END, ended_at = CASE WHEN refusals + ?5 >= ?6 OR "
+        "tries + 1 >= ?7 THEN ?3 END WHERE state = 'waiting' AND (signature_id = ?1 OR (?1 IS NULL AND due_s <= ?2))",
+    [REHA_SQL_OUTBOX_ENDED_AT] =
+        "SELECT signature_id, study_id FROM outbox WHERE state = 'failed' AND ended_at = ?1",
+    [REHA_SQL_OUTBOX_AGAIN] =
+        "UPDATE outbox SET state = 'waiting', tries = 0, refusals = 0, due_s = 0, ended_at = NULL WHERE state IN ('failed', 'waiting') AND "
+        "(?1 IS NULL OR signature_id = ?1)",
     [REHA_SQL_SERIES_MEASUREMENTS] =
         "SELECT m.key, m.label, m.side, CASE WHEN v.decision = 'amend' THEN v.value ELSE m.value END AS value, "
         "m.unit, CASE WHEN v.decision = 'amend' THEN NULL ELSE m.error_95 END AS error_95, "
@@ -337,7 +376,11 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "INSERT INTO erasing (patient_id) VALUES (?1)",
     [REHA_SQL_ERASE_COUNTS] =
         "SELECT (SELECT COUNT(*) FROM erasing_study) AS studies, (SELECT COUNT(*) FROM erasing_image) AS images, "
-        "(SELECT COUNT(*) FROM job j JOIN erasing_image i ON i.id = j.image_id WHERE j.state = 'running') AS running",
+        "(SELECT COUNT(*) FROM job j JOIN erasing_image i ON i.id = j.image_id WHERE j.state = 'running') AS running, "
+        "(SELECT COUNT(*) FROM outbox o JOIN erasing_study s ON s.id = o.study_id WHERE o.taken = 1) AS sending, "
+        "(SELECT COUNT(*) FROM outbox o JOIN erasing_study s ON s.id = o.study_id WHERE o.state = 'sent') AS sent",
+    [REHA_SQL_ERASE_OUTBOX] =
+        "DELETE FROM outbox WHERE study_id IN (SELECT id FROM erasing_study)",
     [REHA_SQL_ERASE_WITHDRAWALS] =
         "DELETE FROM withdrawal WHERE signature_id IN (SELECT g.id FROM signature g JOIN erasing_study s ON s.id = g.study_id)",
     [REHA_SQL_ERASE_SIGNATURES] =

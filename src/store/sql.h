@@ -89,6 +89,20 @@ typedef enum reha_sql {
     REHA_SQL_SIGNATURES,          /* study */
     REHA_SQL_SIGNATURE_ADD,       /* id, study, user, role, time, comment, content, hash */
     REHA_SQL_SIGNATURE_WITHDRAW,  /* signature, user, reason, time */
+    REHA_SQL_OUTBOX,              /* signature or null, state or null, limit: newest first */
+    REHA_SQL_OUTBOX_COUNTS,       /* of each state */
+    REHA_SQL_OUTBOX_ADD,          /* signature, study, time */
+    REHA_SQL_OUTBOX_DROP,         /* study, reason, time: what was not sent yet */
+    REHA_SQL_OUTBOX_NEXT,         /* now: what is due and waits longest */
+    REHA_SQL_OUTBOX_TAKE,         /* signature */
+    REHA_SQL_OUTBOX_TAKEN,        /* those that somebody has taken */
+    REHA_SQL_OUTBOX_GIVE_BACK,    /* signature, or null for all that are taken */
+    REHA_SQL_OUTBOX_SENT,         /* signature, destination, objects (JSON), time */
+    REHA_SQL_OUTBOX_END,          /* signature, state, reason, time */
+    REHA_SQL_OUTBOX_LATER,        /* signature, or null for all that are due; now, time, reason, is a refusal,
+                                     refusals at most, tries at most, first and longest pause */
+    REHA_SQL_OUTBOX_ENDED_AT,     /* time: those that failed then */
+    REHA_SQL_OUTBOX_AGAIN,        /* signature, or null for all: of those that failed or wait */
     REHA_SQL_SERIES_MEASUREMENTS, /* patient */
     REHA_SQL_SCORES,              /* patient */
     REHA_SQL_SCORE,               /* id */
@@ -107,6 +121,7 @@ typedef enum reha_sql {
     REHA_SQL_FILE_IS_NAMED,    /* digest: whether a record names this stored file */
     REHA_SQL_ERASE_MARK, /* patient: from here to ERASE_PATIENT in one transaction, in this order (erase.h) */
     REHA_SQL_ERASE_COUNTS,
+    REHA_SQL_ERASE_OUTBOX,
     REHA_SQL_ERASE_WITHDRAWALS,
     REHA_SQL_ERASE_SIGNATURES,
     REHA_SQL_ERASE_REVIEWS,

@@ -53,7 +53,7 @@ for path in (here, here + "/series", "/studies/" + films[0]["id"], f"/images/{fi
 assert admin.get("/patients?text=zzsecret")["total"] == 0
 event = admin.get("/audit?action=patient.erase")["items"][0]
 assert event["entity_id"] == patient and event["user_name"] == "Admin", event
-assert event["detail"] == {"reason": "request", "studies": len(films), "images": len(films)}, event
+assert event["detail"] == {"reason": "request", "studies": len(films), "images": len(films), "sent": 0}, event
 assert admin.get("/studies/" + study)["patient"]["name"] == "Bert ZZOTHER"
 description = admin.get("/openapi.json")["paths"]["/api/v1/patients/{id}"]["delete"]
 assert description["requestBody"] and {"404", "409", "412", "428"} <= set(description["responses"]), description

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "image/save.h"
 #include "recognition/knee_phantom.h"
+#include "service/archive.h"
 #include "service/clinic.h"
 #include "service/node.h"
 #include "service/sandbox.h"
@@ -19,7 +20,7 @@
 
 static const char password[] = "correct horse battery";
 
-/* Exit code of the sandbox, or of an association, if this process was started as one, else -1. */
+/* Exit code of the sandbox, or of an association or a call, if this process was started as one, else -1. */
 static inline int clinic_worker(int argc, char **argv)
 {
     const char *models = NULL;
@@ -28,6 +29,9 @@ static inline int clinic_worker(int argc, char **argv)
     long cpu_s = 60;
     if (argc == 3 && strcmp(argv[1], "worker") == 0 && strcmp(argv[2], "--association") == 0) {
         return reha_node_main();
+    }
+    if (argc == 3 && strcmp(argv[1], "worker") == 0 && strcmp(argv[2], "--call") == 0) {
+        return reha_archive_main();
     }
     if (argc < 3 || strcmp(argv[1], "worker") != 0 || strcmp(argv[2], "--sandbox") != 0) {
         return -1;

@@ -165,7 +165,8 @@ static void test_only_an_administrator_who_means_it(void **state)
     assert_string_equal(reha_json_string(event, "entity", ""), "patient");
     assert_string_equal(reha_json_string(detail, "reason", ""), "request");
     assert_int_equal(json_integer_value(json_object_get(detail, "studies")), IMAGES);
-    assert_int_equal(json_object_size(detail), 3);
+    assert_int_equal(json_integer_value(json_object_get(detail, "sent")), 0); /* to an archive */
+    assert_int_equal(json_object_size(detail), 4);
     json_decref(out);
     reha_free(a);
     reha_free(b);

@@ -14,6 +14,8 @@ static const char PATIENT[] =
     "01m8n4h5j7zf6mtff6n338ez6v"; /* of golden/home-v1: with records of every kind */
 static const char RESULT[] = "01m8n4hjjkvy5x84cravvhnaat";
 static const char USER[] = "01m8n4h4xdgen28frgpvfp0qa8";
+static const char STUDY[] = "01m8n4hgdbdb4b3nq055xfpdt7";
+static const char SIGNATURE[] = "01m8n4hjsr11643xwpncwfw9pz";
 static char folder[64];
 
 typedef struct home { /* golden/home-v1 with a second patient (PATIENT and "0"), brought forward */
@@ -56,6 +58,16 @@ static void make_home(home *h)
                                 reha_of_text("2026-12-01T00:00:00.000Z")),
                       NULL, &err),
         &err);
+    assert_ok(reha_store_do(h->store, REHA_SQL_OUTBOX_ADD,
+                            REHA_BIND(reha_of_text(SIGNATURE), reha_of_text(STUDY),
+                                      reha_of_text("2026-12-01T00:00:00.000Z")),
+                            NULL, &err),
+              &err);
+    assert_ok(reha_store_do(h->store, REHA_SQL_OUTBOX_SENT,
+                            REHA_BIND(reha_of_text(SIGNATURE), reha_of_text("PACS@10.0.0.5:104"),
+                                      reha_of_text("[\"2.25.1\"]"), reha_of_text("2026-12-01T00:00:00.000Z")),
+                            NULL, &err),
+              &err);
     assert_ok(reha_store_sweep(h->store, &err),
               &err); /* of the migration: what is found afterwards is ours */
 }
@@ -124,6 +136,8 @@ static void test_everything_of_a_patient_goes(void **state)
     erase(&h, PATIENT, &found);
     assert_true(found.studies > 0 && found.images >= found.studies);
     assert_int_equal(found.running, 0);
+    assert_int_equal(found.sending, 0);
+    assert_int_equal(found.sent, 1);
     assert_ok(reha_erase_traces(h.store, h.blobs, &err), &err);
     expect_no_traces(PATIENT);
     /* Nobody else had anything, so every table that refers to a patient, directly or not, is empty. */
@@ -134,7 +148,7 @@ static void test_everything_of_a_patient_goes(void **state)
             " tables |= {n for n in names if any(f[2] in tables for f in d.execute('PRAGMA "
             "foreign_key_list(%s)' % n))}\n"
             "assert {'result_picture', 'withdrawal', 'plan_version', 'measurement', 'job', 'set_aside', "
-            "'erasing'} < "
+            "'outbox', 'erasing'} < "
             "tables, tables\n"
             "left = {n: d.execute('SELECT COUNT(*) FROM ' + n).fetchone()[0] for n in tables}\n"
             "assert left.pop('patient') == 1 and not any(left.values()), left\n"

@@ -535,6 +535,104 @@ static void test_changes_tell_when(void **state)
     reha_store_close(store);
 }
 
+#define FORMER_STUDY_6     "01m8pnfr4e03ch11s21zxg8pjd" /* of golden/home-v6 */
+#define FORMER_SIGNATURE_6 "01m8png4j9yy3dc935fdzq0sc2"
+
+static const json_t *outbox_row(reha_store *store, json_t **rows)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_decref(*rows);
+    assert_ok(reha_store_rows(store, REHA_SQL_OUTBOX,
+                              REHA_BIND(reha_of_text(NULL), reha_of_text(NULL), reha_of_int(9)), rows, &err),
+              &err);
+    assert_int_equal(json_array_size(*rows), 1);
+    return json_array_get(*rows, 0);
+}
+
+static void put_off(reha_store *store, int64_t now_s, bool is_refusal)
+{
+    reha_error err = REHA_ERROR_INIT;
+    assert_ok(reha_store_do(
+                  store, REHA_SQL_OUTBOX_LATER,
+                  REHA_BIND(reha_of_text(NULL), reha_of_int(now_s), reha_of_text("2026-12-01T00:00:00.000Z"),
+                            reha_of_text("no room for Erna ZZSECRET"), reha_of_int(is_refusal ? 1 : 0),
+                            reha_of_int(2), reha_of_int(4), reha_of_int(30), reha_of_int(100)),
+                  NULL, &err),
+              &err);
+}
+
+static int64_t next_due(reha_store *store, int64_t now_s)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *rows = NULL;
+    assert_ok(reha_store_rows(store, REHA_SQL_OUTBOX_NEXT, REHA_BIND(reha_of_int(now_s)), &rows, &err), &err);
+    const int64_t count = (int64_t)json_array_size(rows);
+    json_decref(rows);
+    return count;
+}
+
+/* A home of before has an empty outbox: what was signed then is not sent. What is put into it waits longer
+ * from try to try, fails by refusals or by tries, and keeps what the archive said sealed. */
+static void test_the_outbox(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    reha_keys former;
+    json_t *rows = NULL;
+    char home[64];
+    char head[80];
+    (void)snprintf(home, sizeof home, "%s/outbox", folder);
+    assert_int_equal(mkdir(home, 0700), 0);
+    make_former_home(home, 6, 0);
+    load_former_keys(home, &former);
+    (void)snprintf(path, sizeof path, "%s/records.db", home);
+    assert_int_equal(reha_store_open(path, &former, false, &store, &err), REHA_E_STALE);
+    assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+    assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+    assert_ok(reha_store_rows(store, REHA_SQL_OUTBOX,
+                              REHA_BIND(reha_of_text(NULL), reha_of_text(NULL), reha_of_int(9)), &rows, &err),
+              &err);
+    assert_int_equal(json_array_size(rows), 0);
+    const reha_value letter[] = {reha_of_text(FORMER_SIGNATURE_6), reha_of_text(FORMER_STUDY_6),
+                                 reha_of_text("2026-12-01T00:00:00.000Z")};
+    assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_ADD, letter, 3, NULL, &err), &err);
+    assert_int_equal(reha_store_do(store, REHA_SQL_OUTBOX_ADD, letter, 3, NULL, &err), REHA_E_CONFLICT);
+    const json_t *row = outbox_row(store, &rows);
+    assert_string_equal(reha_json_string(row, "state", ""), "waiting");
+    assert_null(json_string_value(json_object_get(row, "due_at")));
+    assert_int_equal(next_due(store, 1000), 1);
+    put_off(store, 1000, false);
+    assert_int_equal(next_due(store, 1029), 0);
+    assert_int_equal(next_due(store, 1030), 1);
+    put_off(store, 1029, false); /* it is not due: that call was not its own */
+    put_off(store, 1030, true);
+    assert_int_equal(next_due(store, 1089), 0);
+    assert_int_equal(next_due(store, 1090), 1);
+    row = outbox_row(store, &rows);
+    assert_int_equal(json_integer_value(json_object_get(row, "tries")), 2);
+    assert_string_equal(reha_json_string(row, "due_at", ""), "1970-01-01T00:18:10.000Z");
+    assert_string_equal(reha_json_string(row, "reason", ""), "no room for Erna ZZSECRET");
+    expect_no_clear_text("ZZSECRET");
+    put_off(store, 1090, false);
+    assert_int_equal(next_due(store, 1189), 0); /* 100 s at most */
+    assert_int_equal(next_due(store, 1190), 1);
+    put_off(store, 1190, true); /* the second refusal */
+    assert_string_equal(reha_json_string(outbox_row(store, &rows), "state", ""), "failed");
+    assert_int_equal(next_due(store, 9000), 0);
+    assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_AGAIN, REHA_BIND(reha_of_text(NULL)), NULL, &err), &err);
+    for (int64_t now_s = 2000; now_s < 6000; now_s += 1000) {
+        assert_int_equal(next_due(store, now_s), 1);
+        put_off(store, now_s, false);
+    }
+    assert_string_equal(reha_json_string(outbox_row(store, &rows), "state", ""), "failed"); /* four tries */
+    json_decref(rows);
+    assert_ok(reha_store_check(store, &err), &err);
+    (void)snprintf(head, sizeof head, "%s/audit.head", home);
+    assert_ok(reha_audit_verify(store, former.audit, head, NULL, &err), &err);
+    reha_store_close(store);
+}
+
 /* A token is of a role that only reads, whoever asks for another. */
 static void test_tokens_only_read(void **state)
 {
@@ -785,6 +883,7 @@ int main(void)
                                        cmocka_unit_test(test_results_of_former_versions_stand),
                                        cmocka_unit_test(test_what_is_set_aside_stands_no_more),
                                        cmocka_unit_test(test_changes_tell_when),
+                                       cmocka_unit_test(test_the_outbox),
                                        cmocka_unit_test(test_tokens_only_read),
                                        cmocka_unit_test(test_sealed_records_are_immutable),
                                        cmocka_unit_test(test_sealed_values_stay_where_they_are),

@@ -26,6 +26,7 @@ extern const app_command app_worker;
 extern const app_command app_import;
 extern const app_command app_send;
 extern const app_command app_outbox;
+extern const app_command app_fetch;
 extern const app_command app_user;
 extern const app_command app_token;
 extern const app_command app_audit;

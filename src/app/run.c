@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 static const app_command *const commands[] = {
-    &app_serve,     &app_analyse,  &app_compare,    &app_scores,  &app_train,  &app_evaluate,
-    &app_calibrate, &app_quantise, &app_audit_data, &app_predict, &app_drift,  &app_model,
-    &app_plan,      &app_t2_map,   &app_volume,     &app_phantom, &app_doctor, &app_version,
-    &app_worker,    &app_import,   &app_export,     &app_send,    &app_outbox, &app_user,
-    &app_token,     &app_audit,    &app_backup,     &app_restore, &app_erase,  &app_deidentify,
+    &app_serve,    &app_analyse,    &app_compare,    &app_scores,  &app_train,  &app_evaluate, &app_calibrate,
+    &app_quantise, &app_audit_data, &app_predict,    &app_drift,   &app_model,  &app_plan,     &app_t2_map,
+    &app_volume,   &app_phantom,    &app_doctor,     &app_version, &app_worker, &app_import,   &app_export,
+    &app_send,     &app_outbox,     &app_fetch,      &app_user,    &app_token,  &app_audit,    &app_backup,
+    &app_restore,  &app_erase,      &app_deidentify,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

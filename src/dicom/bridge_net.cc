@@ -127,160 +127,19 @@ reha_status load_tls(DcmTLSTransportLayer &layer, const reha_tls_files &files, r
     return REHA_OK;
 }
 
-// --- the one who is called
+// --- objects that come, to one who is called and to one who asks for them
 
-class Acceptor
+class Taker
 {
-  public:
-    Acceptor(reha_tls *tls, const reha_bridge_offer &offer, const reha_association_limits &limits,
-             const reha_provider &provider)
-        : tls_(tls), offer_(offer), limits_(limits), provider_(provider)
+  protected:
+    Taker(const reha_association_limits &limits, const reha_provider &provider)
+        : limits_(limits), provider_(provider)
     {
-    }
-    Acceptor(const Acceptor &) = delete;
-    Acceptor &operator=(const Acceptor &) = delete;
-    ~Acceptor()
-    {
-        set_alarm(0.0);
-        if (association_ != nullptr) {
-            ASC_dropSCPAssociation(association_, 0);
-            ASC_destroyAssociation(&association_);
-        }
-        if (network_ != nullptr) {
-            ASC_dropNetwork(&network_);
-        }
     }
 
-    reha_association_end serve(int socket)
-    {
-        dcmExternalSocketHandle.set(socket);
-        dcmAssociatePDUSizeLimit.set(limits_.request_bytes_max);
-        if (ASC_initializeNetwork(NET_ACCEPTOR, 0, seconds(limits_.idle_s), &network_).bad()) {
-            return REHA_ASSOCIATION_LOST;
-        }
-        if (tls_ != nullptr && ASC_setTransportLayer(network_, &tls_->layer, 0).bad()) {
-            return REHA_ASSOCIATION_LOST;
-        }
-        set_alarm(limits_.request_s);
-        const OFCondition got = ASC_receiveAssociation(
-            network_, &association_, static_cast<long>(limits_.pdu_bytes), nullptr, nullptr,
-            tls_ != nullptr ? OFTrue : OFFalse, DUL_NOBLOCK, seconds(limits_.request_s));
-        if (got.bad()) {
-            return end_of(got);
-        }
-        if (!negotiate()) {
-            return REHA_ASSOCIATION_REJECTED;
-        }
-        for (;;) {
-            const OFCondition next = serve_message();
-            if (next == DUL_PEERREQUESTEDRELEASE) {
-                set_alarm(limits_.request_s);
-                ASC_acknowledgeRelease(association_);
-                return REHA_ASSOCIATION_RELEASED;
-            }
-            if (next.bad()) {
-                const reha_association_end how = end_of(next);
-                if (how == REHA_ASSOCIATION_BROKEN || next == DIMSE_NODATAAVAILABLE) {
-                    set_alarm(limits_.request_s);
-                    ASC_abortAssociation(association_);
-                }
-                return how;
-            }
-        }
-    }
-
-  private:
     static int seconds(double s)
     {
         return static_cast<int>(std::ceil(s));
-    }
-
-    static reha_association_end end_of(const OFCondition &what)
-    {
-        if (what == DUL_PEERABORTEDASSOCIATION) {
-            return REHA_ASSOCIATION_ABORTED;
-        }
-        const bool is_gone = what == DUL_NETWORKCLOSED || what == DUL_READTIMEOUT ||
-                             what == DIMSE_NODATAAVAILABLE || what == DUL_NOASSOCIATIONREQUEST ||
-                             what == DUL_PEERREQUESTEDRELEASE;
-        return is_gone ? REHA_ASSOCIATION_LOST : REHA_ASSOCIATION_BROKEN;
-    }
-
-    void reject(T_ASC_RejectParametersResult result, T_ASC_RejectParametersSource source,
-                T_ASC_RejectParametersReason reason)
-    {
-        const T_ASC_RejectParameters why = {result, source, reason};
-        ASC_rejectAssociation(association_, &why);
-    }
-
-    bool negotiate()
-    {
-        char calling[REHA_AE_BYTES + 1] = "";
-        char called[REHA_AE_BYTES + 1] = "";
-        char name[DUL_LEN_NAME + 1] = "";
-        T_ASC_Parameters *asked = association_->params;
-        if (ASC_getAPTitles(asked, calling, sizeof calling, called, sizeof called, nullptr, 0).bad() ||
-            ASC_getApplicationContextName(asked, name, sizeof name).bad() ||
-            strcmp(name, UID_StandardApplicationContext) != 0) {
-            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
-                   ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED);
-            return false;
-        }
-        switch (provider_.ask(provider_.context, calling, called)) {
-        case REHA_ASSOCIATION_UNKNOWN_CALLER:
-            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
-                   ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED);
-            return false;
-        case REHA_ASSOCIATION_WRONG_NAME:
-            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
-                   ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED);
-            return false;
-        case REHA_ASSOCIATION_BUSY:
-            reject(ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
-                   ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED);
-            return false;
-        case REHA_ASSOCIATION_ACCEPT:
-            break;
-        }
-        return accept_contexts(asked) && ASC_acknowledgeAssociation(association_).good();
-    }
-
-    // DCMTK takes arrays of mutable pointers to constant texts.
-    bool accept_contexts(T_ASC_Parameters *asked)
-    {
-        std::vector<const char *> classes(offer_.classes, offer_.classes + offer_.class_count);
-        std::vector<const char *> syntaxes(offer_.syntaxes, offer_.syntaxes + offer_.syntax_count);
-        const char *verification[] = {UID_VerificationSOPClass};
-        const char *plain[] = {UID_LittleEndianExplicitTransferSyntax,
-                               UID_LittleEndianImplicitTransferSyntax};
-        return ASC_acceptContextsWithPreferredTransferSyntaxes(asked, verification, 1, plain, 2).good() &&
-               ASC_acceptContextsWithPreferredTransferSyntaxes(
-                   asked, classes.data(), static_cast<int>(classes.size()), syntaxes.data(),
-                   static_cast<int>(syntaxes.size()))
-                   .good();
-    }
-
-    OFCondition serve_message()
-    {
-        T_ASC_PresentationContextID context = 0;
-        T_DIMSE_Message message;
-        DcmDataset *detail = nullptr;
-        // DCMTK would wait for each fragment anew: the alarm is for the whole command.
-        set_alarm(limits_.idle_s + limits_.grace_s);
-        const OFCondition got = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, seconds(limits_.idle_s),
-                                                     &context, &message, &detail);
-        delete detail;
-        if (got.bad()) {
-            return got;
-        }
-        if (message.CommandField == DIMSE_C_ECHO_RQ) {
-            return DIMSE_sendEchoResponse(association_, context, &message.msg.CEchoRQ, STATUS_Success,
-                                          nullptr);
-        }
-        if (message.CommandField == DIMSE_C_STORE_RQ) {
-            return serve_store(context, message.msg.CStoreRQ);
-        }
-        return DIMSE_BADCOMMANDTYPE;
     }
 
     bool read_names(T_ASC_PresentationContextID context, const T_DIMSE_C_StoreRQ &request, reha_incoming *out)
@@ -418,12 +277,165 @@ class Acceptor
                                        status != REHA_OK ? &detail : nullptr);
     }
 
-    reha_tls *tls_;
-    const reha_bridge_offer &offer_;
     const reha_association_limits &limits_;
     const reha_provider &provider_;
-    T_ASC_Network *network_ = nullptr;
     T_ASC_Association *association_ = nullptr;
+};
+
+// --- the one who is called
+
+class Acceptor : private Taker
+{
+  public:
+    Acceptor(reha_tls *tls, const reha_bridge_offer &offer, const reha_association_limits &limits,
+             const reha_provider &provider)
+        : Taker(limits, provider), tls_(tls), offer_(offer)
+    {
+    }
+    Acceptor(const Acceptor &) = delete;
+    Acceptor &operator=(const Acceptor &) = delete;
+    ~Acceptor()
+    {
+        set_alarm(0.0);
+        if (association_ != nullptr) {
+            ASC_dropSCPAssociation(association_, 0);
+            ASC_destroyAssociation(&association_);
+        }
+        if (network_ != nullptr) {
+            ASC_dropNetwork(&network_);
+        }
+    }
+
+    reha_association_end serve(int socket)
+    {
+        dcmExternalSocketHandle.set(socket);
+        dcmAssociatePDUSizeLimit.set(limits_.request_bytes_max);
+        if (ASC_initializeNetwork(NET_ACCEPTOR, 0, seconds(limits_.idle_s), &network_).bad()) {
+            return REHA_ASSOCIATION_LOST;
+        }
+        if (tls_ != nullptr && ASC_setTransportLayer(network_, &tls_->layer, 0).bad()) {
+            return REHA_ASSOCIATION_LOST;
+        }
+        set_alarm(limits_.request_s);
+        const OFCondition got = ASC_receiveAssociation(
+            network_, &association_, static_cast<long>(limits_.pdu_bytes), nullptr, nullptr,
+            tls_ != nullptr ? OFTrue : OFFalse, DUL_NOBLOCK, seconds(limits_.request_s));
+        if (got.bad()) {
+            return end_of(got);
+        }
+        if (!negotiate()) {
+            return REHA_ASSOCIATION_REJECTED;
+        }
+        for (;;) {
+            const OFCondition next = serve_message();
+            if (next == DUL_PEERREQUESTEDRELEASE) {
+                set_alarm(limits_.request_s);
+                ASC_acknowledgeRelease(association_);
+                return REHA_ASSOCIATION_RELEASED;
+            }
+            if (next.bad()) {
+                const reha_association_end how = end_of(next);
+                if (how == REHA_ASSOCIATION_BROKEN || next == DIMSE_NODATAAVAILABLE) {
+                    set_alarm(limits_.request_s);
+                    ASC_abortAssociation(association_);
+                }
+                return how;
+            }
+        }
+    }
+
+  private:
+    static reha_association_end end_of(const OFCondition &what)
+    {
+        if (what == DUL_PEERABORTEDASSOCIATION) {
+            return REHA_ASSOCIATION_ABORTED;
+        }
+        const bool is_gone = what == DUL_NETWORKCLOSED || what == DUL_READTIMEOUT ||
+                             what == DIMSE_NODATAAVAILABLE || what == DUL_NOASSOCIATIONREQUEST ||
+                             what == DUL_PEERREQUESTEDRELEASE;
+        return is_gone ? REHA_ASSOCIATION_LOST : REHA_ASSOCIATION_BROKEN;
+    }
+
+    void reject(T_ASC_RejectParametersResult result, T_ASC_RejectParametersSource source,
+                T_ASC_RejectParametersReason reason)
+    {
+        const T_ASC_RejectParameters why = {result, source, reason};
+        ASC_rejectAssociation(association_, &why);
+    }
+
+    bool negotiate()
+    {
+        char calling[REHA_AE_BYTES + 1] = "";
+        char called[REHA_AE_BYTES + 1] = "";
+        char name[DUL_LEN_NAME + 1] = "";
+        T_ASC_Parameters *asked = association_->params;
+        if (ASC_getAPTitles(asked, calling, sizeof calling, called, sizeof called, nullptr, 0).bad() ||
+            ASC_getApplicationContextName(asked, name, sizeof name).bad() ||
+            strcmp(name, UID_StandardApplicationContext) != 0) {
+            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                   ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED);
+            return false;
+        }
+        switch (provider_.ask(provider_.context, calling, called)) {
+        case REHA_ASSOCIATION_UNKNOWN_CALLER:
+            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                   ASC_REASON_SU_CALLINGAETITLENOTRECOGNIZED);
+            return false;
+        case REHA_ASSOCIATION_WRONG_NAME:
+            reject(ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
+                   ASC_REASON_SU_CALLEDAETITLENOTRECOGNIZED);
+            return false;
+        case REHA_ASSOCIATION_BUSY:
+            reject(ASC_RESULT_REJECTEDTRANSIENT, ASC_SOURCE_SERVICEPROVIDER_PRESENTATION_RELATED,
+                   ASC_REASON_SP_PRES_LOCALLIMITEXCEEDED);
+            return false;
+        case REHA_ASSOCIATION_ACCEPT:
+            break;
+        }
+        return accept_contexts(asked) && ASC_acknowledgeAssociation(association_).good();
+    }
+
+    // DCMTK takes arrays of mutable pointers to constant texts.
+    bool accept_contexts(T_ASC_Parameters *asked)
+    {
+        std::vector<const char *> classes(offer_.classes, offer_.classes + offer_.class_count);
+        std::vector<const char *> syntaxes(offer_.syntaxes, offer_.syntaxes + offer_.syntax_count);
+        const char *verification[] = {UID_VerificationSOPClass};
+        const char *plain[] = {UID_LittleEndianExplicitTransferSyntax,
+                               UID_LittleEndianImplicitTransferSyntax};
+        return ASC_acceptContextsWithPreferredTransferSyntaxes(asked, verification, 1, plain, 2).good() &&
+               ASC_acceptContextsWithPreferredTransferSyntaxes(
+                   asked, classes.data(), static_cast<int>(classes.size()), syntaxes.data(),
+                   static_cast<int>(syntaxes.size()))
+                   .good();
+    }
+
+    OFCondition serve_message()
+    {
+        T_ASC_PresentationContextID context = 0;
+        T_DIMSE_Message message;
+        DcmDataset *detail = nullptr;
+        // DCMTK would wait for each fragment anew: the alarm is for the whole command.
+        set_alarm(limits_.idle_s + limits_.grace_s);
+        const OFCondition got = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, seconds(limits_.idle_s),
+                                                     &context, &message, &detail);
+        delete detail;
+        if (got.bad()) {
+            return got;
+        }
+        if (message.CommandField == DIMSE_C_ECHO_RQ) {
+            return DIMSE_sendEchoResponse(association_, context, &message.msg.CEchoRQ, STATUS_Success,
+                                          nullptr);
+        }
+        if (message.CommandField == DIMSE_C_STORE_RQ) {
+            return serve_store(context, message.msg.CStoreRQ);
+        }
+        return DIMSE_BADCOMMANDTYPE;
+    }
+
+    reha_tls *tls_;
+    const reha_bridge_offer &offer_;
+    T_ASC_Network *network_ = nullptr;
 };
 
 // --- the one who calls
@@ -482,31 +494,55 @@ int whole_seconds(double given_s, double default_s)
     return static_cast<int>(std::ceil(given_s > 0.0 ? given_s : default_s));
 }
 
-OFCondition propose(T_ASC_Parameters *params, const reha_bridge_kind *kinds, size_t kind_count)
+OFCondition propose_question(T_ASC_Parameters *params, const reha_bridge_proposal &proposal)
+{
+    const char *implicit[] = {UID_LittleEndianImplicitTransferSyntax};
+    int id = 1;
+    OFCondition done = ASC_addPresentationContext(params, static_cast<T_ASC_PresentationContextID>(id),
+                                                  proposal.question_class, implicit, 1);
+    if (proposal.offer == nullptr) {
+        return done;
+    }
+    std::vector<const char *> syntaxes(proposal.offer->syntaxes,
+                                       proposal.offer->syntaxes + proposal.offer->syntax_count);
+    for (size_t i = 0; i < proposal.offer->class_count && done.good(); i++) {
+        id += 2;
+        done = ASC_addPresentationContext(params, static_cast<T_ASC_PresentationContextID>(id),
+                                          proposal.offer->classes[i], syntaxes.data(),
+                                          static_cast<int>(syntaxes.size()), ASC_SC_ROLE_SCP);
+    }
+    return done;
+}
+
+OFCondition propose(T_ASC_Parameters *params, const reha_bridge_proposal &proposal)
 {
     const char *plain[] = {UID_LittleEndianExplicitTransferSyntax, UID_LittleEndianImplicitTransferSyntax};
     const char *implicit[] = {UID_LittleEndianImplicitTransferSyntax};
     int id = 1;
-    if (kind_count == 0) {
+    if (proposal.question_class != nullptr) {
+        return propose_question(params, proposal);
+    }
+    if (proposal.kind_count == 0) {
         return ASC_addPresentationContext(params, static_cast<T_ASC_PresentationContextID>(id),
                                           UID_VerificationSOPClass, plain, 2);
     }
     OFCondition done = EC_Normal;
-    for (size_t i = 0; i < kind_count && done.good(); i++) {
-        const char *own[] = {kinds[i].syntax_uid};
+    for (size_t i = 0; i < proposal.kind_count && done.good(); i++) {
+        const reha_bridge_kind &kind = proposal.kinds[i];
+        const char *own[] = {kind.syntax_uid};
         done = ASC_addPresentationContext(params, static_cast<T_ASC_PresentationContextID>(id),
-                                          kinds[i].sop_class_uid, own, 1);
+                                          kind.sop_class_uid, own, 1);
         id += 2;
-        if (done.good() && kinds[i].is_plain) {
+        if (done.good() && kind.is_plain) {
             done = ASC_addPresentationContext(params, static_cast<T_ASC_PresentationContextID>(id),
-                                              kinds[i].sop_class_uid, implicit, 1);
+                                              kind.sop_class_uid, implicit, 1);
             id += 2;
         }
     }
     return done;
 }
 
-reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, size_t kind_count,
+reha_status call_remote(const reha_call &call, const reha_bridge_proposal &proposal,
                         reha_bridge_caller &caller, reha_error *err)
 {
     char address[REHA_HOST_BYTES + 16];
@@ -532,7 +568,7 @@ reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, si
     }
     ASC_setTransportLayerType(params, call.tls != nullptr ? OFTrue : OFFalse);
     ASC_setPresentationAddresses(params, "localhost", address); // ours is not sent
-    done = propose(params, kinds, kind_count);
+    done = propose(params, proposal);
     if (done.good()) {
         done = ASC_requestAssociation(caller.network, params, &caller.association);
     }
@@ -546,7 +582,12 @@ reha_status call_remote(const reha_call &call, const reha_bridge_kind *kinds, si
         return status;
     }
     caller.is_open = true;
-    if (ASC_countAcceptedPresentationContexts(params) == 0 && kind_count == 0) {
+    if (proposal.question_class != nullptr &&
+        ASC_findAcceptedPresentationContextID(caller.association, proposal.question_class) == 0) {
+        return reha_fail(err, REHA_E_UNSUPPORTED, "%s does not offer that: %.60s", call.remote->ae_title,
+                         dcmFindNameOfUID(proposal.question_class, proposal.question_class));
+    }
+    if (ASC_countAcceptedPresentationContexts(params) == 0 && proposal.kind_count == 0) {
         return reha_fail(err, REHA_E_UNSUPPORTED, "%s does not offer verification (C-ECHO)",
                          call.remote->ae_title);
     }
@@ -640,6 +681,180 @@ reha_status store_file(reha_bridge_caller &caller, const reha_outgoing &from, co
     return is_stored ? REHA_OK : explain_store(response.DimseStatus, detail, err);
 }
 
+// --- the one who asks
+
+class Asker : private Taker
+{
+  public:
+    Asker(reha_bridge_caller &caller, const reha_bridge_question &question,
+          const reha_association_limits &limits, const reha_provider &provider)
+        : Taker(limits, provider), caller_(caller), question_(question)
+    {
+        association_ = caller.association;
+    }
+    Asker(const Asker &) = delete;
+    Asker &operator=(const Asker &) = delete;
+    ~Asker()
+    {
+        set_alarm(0.0);
+    }
+
+    reha_status ask(reha_bridge_outcome *out, reha_error *err)
+    {
+        OFCondition done = send_question();
+        while (done.good() && !is_over_) {
+            done = hear(out);
+        }
+        if (done.good() && fault_.status == REHA_OK) {
+            return REHA_OK;
+        }
+        caller_.is_open = false;
+        ASC_abortAssociation(association_);
+        return done.good() ? reha_fail(err, fault_.status, "%s", fault_.text) : explain(done, err);
+    }
+
+  private:
+    OFCondition send_question()
+    {
+        T_DIMSE_Message message;
+        DcmDataset keys;
+        const T_ASC_PresentationContextID context =
+            ASC_findAcceptedPresentationContextID(association_, question_.class_uid);
+        OFCondition done = EC_Normal;
+        for (size_t i = 0; i < question_.key_count && done.good(); i++) {
+            const reha_bridge_key &key = question_.keys[i];
+            const DcmTag tag(static_cast<Uint16>(key.tag >> 16), static_cast<Uint16>(key.tag & 0xffff));
+            done = keys.putAndInsertString(tag, key.value);
+        }
+        memset(&message, 0, sizeof message);
+        id_ = association_->nextMsgID++;
+        if (question_.is_get) {
+            message.CommandField = DIMSE_C_GET_RQ;
+            T_DIMSE_C_GetRQ &request = message.msg.CGetRQ;
+            request.MessageID = id_;
+            request.DataSetType = DIMSE_DATASET_PRESENT;
+            request.Priority = DIMSE_PRIORITY_MEDIUM;
+            snprintf(request.AffectedSOPClassUID, sizeof request.AffectedSOPClassUID, "%s",
+                     question_.class_uid);
+        } else {
+            message.CommandField = DIMSE_C_FIND_RQ;
+            T_DIMSE_C_FindRQ &request = message.msg.CFindRQ;
+            request.MessageID = id_;
+            request.DataSetType = DIMSE_DATASET_PRESENT;
+            request.Priority = DIMSE_PRIORITY_MEDIUM;
+            snprintf(request.AffectedSOPClassUID, sizeof request.AffectedSOPClassUID, "%s",
+                     question_.class_uid);
+        }
+        set_alarm(limits_.idle_s + limits_.grace_s);
+        return done.good() ? DIMSE_sendMessageUsingMemoryData(association_, context, &message, nullptr, &keys,
+                                                              nullptr, nullptr)
+                           : done;
+    }
+
+    OFCondition hear(reha_bridge_outcome *out)
+    {
+        T_ASC_PresentationContextID context = 0;
+        T_DIMSE_Message message;
+        DcmDataset *detail = nullptr;
+        set_alarm(limits_.idle_s + limits_.grace_s);
+        const OFCondition got = DIMSE_receiveCommand(association_, DIMSE_NONBLOCKING, seconds(limits_.idle_s),
+                                                     &context, &message, &detail);
+        std::unique_ptr<DcmDataset> owner(detail);
+        if (got.bad()) {
+            return got;
+        }
+        if (question_.is_get && message.CommandField == DIMSE_C_STORE_RQ) {
+            return serve_store(context, message.msg.CStoreRQ);
+        }
+        if (question_.is_get && message.CommandField == DIMSE_C_GET_RSP) {
+            return hear_progress(context, message.msg.CGetRSP, detail, out);
+        }
+        if (!question_.is_get && message.CommandField == DIMSE_C_FIND_RSP) {
+            return hear_match(context, message.msg.CFindRSP, detail, out);
+        }
+        return DIMSE_BADCOMMANDTYPE;
+    }
+
+    static void keep(DIC_US code, DcmDataset *detail, reha_bridge_outcome *out)
+    {
+        OFString comment;
+        if (detail != nullptr) {
+            detail->findAndGetOFStringArray(DCM_ErrorComment, comment);
+        }
+        out->code = code;
+        snprintf(out->comment, sizeof out->comment, "%s", comment.c_str());
+    }
+
+    OFCondition hear_progress(T_ASC_PresentationContextID context, const T_DIMSE_C_GetRSP &answer,
+                              DcmDataset *detail, reha_bridge_outcome *out)
+    {
+        if (answer.MessageIDBeingRespondedTo != id_) {
+            return DIMSE_BADDATA;
+        }
+        out->completed = answer.NumberOfCompletedSubOperations;
+        out->failed = answer.NumberOfFailedSubOperations;
+        out->warned = answer.NumberOfWarningSubOperations;
+        keep(answer.DimseStatus, detail, out);
+        is_over_ = !DICOM_PENDING_STATUS(answer.DimseStatus);
+        if (answer.DataSetType == DIMSE_DATASET_NULL) {
+            return EC_Normal;
+        }
+        bool is_begun = false; // the list of what failed: passed over
+        reha_status ignored = REHA_E_CANCELLED;
+        return take_data(context, &is_begun, &ignored, &fault_ignored_);
+    }
+
+    OFCondition hear_match(T_ASC_PresentationContextID context, const T_DIMSE_C_FindRSP &answer,
+                           DcmDataset *detail, reha_bridge_outcome *out)
+    {
+        T_ASC_PresentationContext agreed;
+        reha_incoming object;
+        if (answer.MessageIDBeingRespondedTo != id_) {
+            return DIMSE_BADDATA;
+        }
+        keep(answer.DimseStatus, detail, out);
+        if (!DICOM_PENDING_STATUS(answer.DimseStatus)) {
+            is_over_ = true;
+            return answer.DataSetType == DIMSE_DATASET_NULL ? EC_Normal : DIMSE_BADDATA;
+        }
+        if (answer.DataSetType == DIMSE_DATASET_NULL ||
+            ASC_findAcceptedPresentationContext(association_->params, context, &agreed).bad()) {
+            return DIMSE_BADDATA;
+        }
+        memset(&object, 0, sizeof object);
+        snprintf(object.sop_class_uid, sizeof object.sop_class_uid, "%s", question_.class_uid);
+        snprintf(object.sop_instance_uid, sizeof object.sop_instance_uid, "%s", question_.instance_uid);
+        snprintf(object.syntax_uid, sizeof object.syntax_uid, "%s", agreed.acceptedTransferSyntax);
+        reha_status status = provider_.begin(provider_.context, &object, &fault_);
+        bool is_begun = status == REHA_OK;
+        const OFCondition got = take_data(context, &is_begun, &status, &fault_);
+        if (got.good() && status == REHA_OK) {
+            status = provider_.end(provider_.context, &fault_);
+        }
+        is_over_ = status != REHA_OK;
+        return got;
+    }
+
+    reha_status explain(const OFCondition &what, reha_error *err)
+    {
+        if (what == DUL_PEERABORTEDASSOCIATION || what == DUL_NETWORKCLOSED ||
+            what == DUL_PEERREQUESTEDRELEASE) {
+            return reha_fail(err, REHA_E_IO, "the archive broke off before its answer was whole");
+        }
+        if (what == DUL_READTIMEOUT || what == DIMSE_NODATAAVAILABLE) {
+            return reha_fail(err, REHA_E_IO, "the archive gave no answer for %d s", seconds(limits_.idle_s));
+        }
+        return reha_fail(err, REHA_E_FORMAT, "what the archive answers makes no sense: %.120s", what.text());
+    }
+
+    reha_bridge_caller &caller_;
+    const reha_bridge_question &question_;
+    DIC_US id_ = 0;
+    bool is_over_ = false;
+    reha_error fault_ = REHA_ERROR_INIT; // of ours, which ends the conversation
+    reha_error fault_ignored_ = REHA_ERROR_INIT;
+};
+
 } // namespace
 
 extern "C" reha_status reha_bridge_prepare(reha_error *err)
@@ -691,8 +906,8 @@ extern "C" reha_status reha_bridge_provide(int socket, reha_tls *tls, const reha
     }
 }
 
-extern "C" reha_status reha_bridge_call(const reha_call *call, const reha_bridge_kind *kinds,
-                                        size_t kind_count, reha_bridge_caller **out, reha_error *err)
+extern "C" reha_status reha_bridge_call(const reha_call *call, const reha_bridge_proposal *proposal,
+                                        reha_bridge_caller **out, reha_error *err)
 {
     reha_status status = REHA_E_INTERNAL;
     reha_bridge_caller *caller = nullptr;
@@ -700,7 +915,7 @@ extern "C" reha_status reha_bridge_call(const reha_call *call, const reha_bridge
     try {
         REHA_TRY(prepare(err));
         caller = new reha_bridge_caller;
-        status = call_remote(*call, kinds, kind_count, *caller, err);
+        status = call_remote(*call, *proposal, *caller, err);
     } catch (const std::bad_alloc &) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for a call");
     } catch (...) {
@@ -748,6 +963,21 @@ extern "C" reha_status reha_bridge_store(reha_bridge_caller *caller, const reha_
     } catch (...) {
         *is_lost = true;
         return reha_fail(err, REHA_E_INTERNAL, "sending ended in an exception");
+    }
+}
+
+extern "C" reha_status reha_bridge_ask(reha_bridge_caller *caller, const reha_bridge_question *question,
+                                       const reha_association_limits *limits, const reha_provider *provider,
+                                       reha_bridge_outcome *out, reha_error *err)
+{
+    memset(out, 0, sizeof *out);
+    try {
+        Asker asker(*caller, *question, *limits, *provider);
+        return asker.ask(out, err);
+    } catch (const std::bad_alloc &) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the answer of an archive");
+    } catch (...) {
+        return reha_fail(err, REHA_E_INTERNAL, "a question to an archive ended in an exception");
     }
 }
 

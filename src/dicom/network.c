@@ -3,14 +3,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "dicom/bridge_net_priv.h"
 #include "dicom/dicom_priv.h"
 #include "dicom/network_priv.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { SYNTAXES_MAX = 32, KINDS_MAX = 60, PORT_MAX = 65535, REMOTE_TEXT_BYTES = 300, PREAMBLE_BYTES = 128 };
+enum { KINDS_MAX = 60, PORT_MAX = 65535, REMOTE_TEXT_BYTES = 300, PREAMBLE_BYTES = 128 };
 
 /* Images that dicom.h reads. Reports, presentation states and waveforms are no pictures. */
 static const char *const storage_classes[] = {
@@ -145,15 +144,9 @@ size_t network_file_head(const reha_incoming *object, const char *calling, uint8
     return at + count;
 }
 
-/* Between the bridge and whoever provides: checks names, puts the file's head before its data. */
-typedef struct provision {
-    const reha_provider *to;
-    char calling[REHA_AE_BYTES];
-} provision;
-
 static reha_association_verdict ask(void *context, const char *calling, const char *called)
 {
-    provision *self = context;
+    network_provision *self = context;
     if (!reha_ae_title_is_valid(calling)) {
         return REHA_ASSOCIATION_UNKNOWN_CALLER;
     }
@@ -166,7 +159,7 @@ static reha_association_verdict ask(void *context, const char *calling, const ch
 
 static reha_status begin(void *context, const reha_incoming *object, reha_error *err)
 {
-    provision *self = context;
+    network_provision *self = context;
     uint8_t head[NETWORK_HEAD_BYTES];
     if (!network_uid_is_valid(object->sop_class_uid) || !network_uid_is_valid(object->sop_instance_uid) ||
         !network_uid_is_valid(object->syntax_uid)) {
@@ -183,37 +176,48 @@ static reha_status begin(void *context, const reha_incoming *object, reha_error 
 
 static reha_status add(void *context, const void *bytes, size_t count, reha_error *err)
 {
-    const provision *self = context;
+    const network_provision *self = context;
     return self->to->add(self->to->context, bytes, count, err);
 }
 
 static reha_status end_object(void *context, reha_error *err)
 {
-    const provision *self = context;
+    const network_provision *self = context;
     return self->to->end(self->to->context, err);
 }
 
 static void drop(void *context)
 {
-    const provision *self = context;
+    const network_provision *self = context;
     self->to->drop(self->to->context);
+}
+
+reha_provider network_provider(network_provision *self, const char *calling)
+{
+    (void)snprintf(self->calling, sizeof self->calling, "%s", calling);
+    return (reha_provider){
+        .context = self, .ask = ask, .begin = begin, .add = add, .end = end_object, .drop = drop};
+}
+
+reha_bridge_offer network_offer(const char *syntaxes[NETWORK_SYNTAXES_MAX])
+{
+    size_t count = 0;
+    for (const reha_dcm_syntax *syntax = reha_dcm_syntax_at(0);
+         syntax != NULL && count < NETWORK_SYNTAXES_MAX; syntax = reha_dcm_syntax_at(count)) {
+        syntaxes[count++] = syntax->uid;
+    }
+    return (reha_bridge_offer){storage_classes, sizeof storage_classes / sizeof storage_classes[0], syntaxes,
+                               count};
 }
 
 reha_status reha_association_provide(int socket, reha_tls *tls, const reha_association_limits *limits,
                                      const reha_provider *provider, reha_association_end *end,
                                      reha_error *err)
 {
-    const char *syntaxes[SYNTAXES_MAX];
-    size_t syntax_count = 0;
-    provision self = {.to = provider};
-    for (const reha_dcm_syntax *syntax = reha_dcm_syntax_at(0); syntax != NULL && syntax_count < SYNTAXES_MAX;
-         syntax = reha_dcm_syntax_at(syntax_count)) {
-        syntaxes[syntax_count++] = syntax->uid;
-    }
-    const reha_bridge_offer offer = {storage_classes, sizeof storage_classes / sizeof storage_classes[0],
-                                     syntaxes, syntax_count};
-    const reha_provider checked = {
-        .context = &self, .ask = ask, .begin = begin, .add = add, .end = end_object, .drop = drop};
+    const char *syntaxes[NETWORK_SYNTAXES_MAX];
+    network_provision self = {.to = provider};
+    const reha_bridge_offer offer = network_offer(syntaxes);
+    const reha_provider checked = network_provider(&self, "");
     return reha_bridge_provide(socket, tls, &offer, limits, &checked, end, err);
 }
 
@@ -250,7 +254,8 @@ reha_status reha_remote_parse(const char *text, reha_remote *out, reha_error *er
 reha_status reha_remote_echo(const reha_call *call, reha_error *err)
 {
     reha_bridge_caller *caller = NULL;
-    REHA_TRY(reha_bridge_call(call, NULL, 0, &caller, err));
+    const reha_bridge_proposal verification = {.kinds = NULL};
+    REHA_TRY(reha_bridge_call(call, &verification, &caller, err));
     const reha_status status = reha_bridge_echo(caller, err);
     reha_bridge_hang_up(caller);
     return status;
@@ -338,7 +343,8 @@ static reha_status store_some(const reha_call *call, const reha_outgoing *files,
 {
     reha_bridge_caller *caller = NULL;
     if (status == REHA_OK && kind_count > 0) {
-        status = reha_bridge_call(call, kinds, kind_count, &caller, err);
+        const reha_bridge_proposal storage = {.kinds = kinds, .kind_count = kind_count};
+        status = reha_bridge_call(call, &storage, &caller, err);
     }
     for (size_t i = 0; i < count; i++) {
         sending *one = &sendings[i];

@@ -20,7 +20,9 @@
     X(ACQUISITION_DATE_TIME, 0x0008002A, 'D', 'T')                                                           \
     X(STUDY_TIME, 0x00080030, 'T', 'M')                                                                      \
     X(ACCESSION_NUMBER, 0x00080050, 'S', 'H')                                                                \
+    X(QUERY_RETRIEVE_LEVEL, 0x00080052, 'C', 'S')                                                            \
     X(MODALITY, 0x00080060, 'C', 'S')                                                                        \
+    X(MODALITIES_IN_STUDY, 0x00080061, 'C', 'S')                                                             \
     X(CONVERSION_TYPE, 0x00080064, 'C', 'S')                                                                 \
     X(MANUFACTURER, 0x00080070, 'L', 'O')                                                                    \
     X(REFERRING_PHYSICIAN_NAME, 0x00080090, 'P', 'N')                                                        \
@@ -76,6 +78,7 @@
     X(LATERALITY, 0x00200060, 'C', 'S')                                                                      \
     X(IMAGE_LATERALITY, 0x00200062, 'C', 'S')                                                                \
     X(TEMPORAL_POSITION_IDENTIFIER, 0x00200100, 'I', 'S')                                                    \
+    X(NUMBER_OF_STUDY_RELATED_INSTANCES, 0x00201208, 'I', 'S')                                               \
     X(FRAME_ANATOMY_SEQUENCE, 0x00209071, 'S', 'Q')                                                          \
     X(FRAME_LATERALITY, 0x00209072, 'C', 'S')                                                                \
     X(FRAME_CONTENT_SEQUENCE, 0x00209111, 'S', 'Q')                                                          \

@@ -2,7 +2,6 @@
 #include "service/archive_priv.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sync.h"
@@ -193,42 +192,6 @@ static void send_all(void *context)
 
 /* ---- open and close ---- */
 
-static reha_status own_text(const char *text, char **out, reha_error *err)
-{
-    *out = reha_strdup(text);
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-}
-
-/* Tried once now, so that a wrong file is told at the start. */
-static reha_status keep_tls(archive_settings *settings, const reha_tls_files *files, reha_error *err)
-{
-    reha_tls *tls = NULL;
-    if (files == NULL) {
-        return REHA_OK;
-    }
-    REHA_TRY(reha_tls_open(files, false, &tls, err));
-    reha_tls_close(tls);
-    REHA_TRY(own_text(files->certificate, &settings->certificate, err));
-    REHA_TRY(own_text(files->key, &settings->key, err));
-    return own_text(files->authority, &settings->authority, err);
-}
-
-static reha_status keep_options(archive_settings *settings, const reha_archive_options *options,
-                                reha_error *err)
-{
-    const char *title = options->own_title != NULL ? options->own_title : "REHASCOPE";
-    if (!reha_ae_title_is_valid(title)) {
-        return reha_fail(err, REHA_E_ARG, "'%.40s' is no AE title: 1 to 16 characters, no backslash", title);
-    }
-    (void)snprintf(settings->own_title, sizeof settings->own_title, "%s", title);
-    settings->remote = options->remote;
-    settings->limits = options->limits.tries_max > 0 ? options->limits : reha_archive_limits_default();
-    REHA_TRY(options->program != NULL ? own_text(options->program, &settings->program, err)
-                                      : reha_program_path(&settings->program, err));
-    REHA_TRY(keep_tls(settings, options->tls, err));
-    return reha_network_prepare(err); /* what the processes will need is missing: say it now */
-}
-
 reha_status reha_archive_open(reha_clinic *clinic, const reha_archive_options *options, reha_archive **out,
                               reha_error *err)
 {
@@ -239,7 +202,7 @@ reha_status reha_archive_open(reha_clinic *clinic, const reha_archive_options *o
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the archive");
     }
     archive->clinic = clinic;
-    REHA_CHECK(keep_options(&archive->settings, options, err));
+    REHA_CHECK(archive_settings_make(&archive->settings, options, err));
     REHA_CHECK(reha_mutex_new(&archive->lock, err));
     REHA_CHECK(reha_condition_new(&archive->stopped, err));
     clinic_outbox_open(clinic);
@@ -270,9 +233,6 @@ void reha_archive_close(reha_archive *archive)
     }
     reha_condition_free(archive->stopped);
     reha_mutex_free(archive->lock);
-    reha_free(archive->settings.program);
-    reha_free(archive->settings.certificate);
-    reha_free(archive->settings.key);
-    reha_free(archive->settings.authority);
+    archive_settings_clear(&archive->settings);
     reha_free(archive);
 }

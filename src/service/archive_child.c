@@ -2,12 +2,15 @@
 #include "service/archive_priv.h"
 
 #include "base/memory.h"
+#include "dicom/dicom.h"
+#include "dicom/query.h"
 #include "service/sandbox_child_priv.h"
 #include "service/sandbox_talk_priv.h"
 
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -67,16 +70,83 @@ static void set_alarm(double seconds)
     (void)setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static reha_status call_archive(const json_t *settings, reha_error *err)
+static reha_status store(const reha_call *call, const reha_outgoing *objects, size_t count, reha_error *err)
+{
+    return reha_remote_store(call, objects, count, tell_fate, NULL, err);
+}
+
+/* ---- questions ---- */
+
+static reha_query_limits limits_of(const json_t *settings)
+{
+    reha_query_limits limits = reha_query_limits_default();
+    reha_association_limits *one = &limits.association;
+    limits.found_max = (size_t)reha_json_number(settings, "found_max", (double)limits.found_max);
+    limits.match_bytes = (size_t)reha_json_number(settings, "match_bytes", (double)limits.match_bytes);
+    one->object_bytes_max =
+        (size_t)reha_json_number(settings, "object_bytes_max", (double)one->object_bytes_max);
+    one->idle_s = reha_json_number(settings, "idle_s", one->idle_s);
+    one->grace_s = reha_json_number(settings, "grace_s", one->grace_s);
+    one->rate_bytes_per_s = reha_json_number(settings, "rate_bytes_per_s", one->rate_bytes_per_s);
+    return limits;
+}
+
+static void tell_match(void *context, const reha_found_study *study)
+{
+    (void)context;
+    tell_or_leave(json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "op", "match", "study_uid",
+        reha_json_text(study->study_uid), "patient_id", reha_json_text(study->patient_id), "patient_name",
+        reha_json_text(study->patient_name), "patient_birth_date", reha_json_text(study->patient_birth_date),
+        "date", reha_json_text(study->study_date), "time", reha_json_text(study->study_time), "modalities",
+        reha_json_text(study->modalities), "description", reha_json_text(study->description),
+        "accession_number", reha_json_text(study->accession_number), "instances", study->instances));
+}
+
+static reha_status find(const json_t *settings, const reha_call *call, bool *is_cut, reha_error *err)
+{
+    const reha_query_limits limits = limits_of(settings);
+    const reha_study_query query = {.patient_id = reha_json_string(settings, "patient_id", NULL),
+                                    .patient_name = reha_json_string(settings, "patient_name", NULL),
+                                    .study_date = reha_json_string(settings, "study_date", NULL),
+                                    .modality = reha_json_string(settings, "modality", NULL),
+                                    .accession_number = reha_json_string(settings, "accession_number", NULL),
+                                    .study_uid = reha_json_string(settings, "study_uid", NULL)};
+    return reha_remote_find(call, &query, &limits, tell_match, NULL, is_cut, err);
+}
+
+static reha_status get(const json_t *settings, const reha_call *call, int *failed, reha_error *err)
+{
+    const reha_query_limits limits = limits_of(settings);
+    const reha_provider provider = talk_objects();
+    reha_got got;
+    const reha_status status =
+        reha_remote_get(call, reha_json_string(settings, "study_uid", ""), &limits, &provider, &got, err);
+    *failed = got.failed;
+    return status;
+}
+
+/* ---- the process ---- */
+
+typedef struct answer { /* what the last word says beside the status */
+    bool is_cut;
+    int failed;
+} answer;
+
+static reha_status call_archive(const json_t *settings, answer *out, reha_error *err)
 {
     const caller self = {.memory_bytes = (size_t)reha_json_number(settings, "memory_bytes", 0.0),
                          .cpu_s = reha_json_number(settings, "cpu_s", 0.0)};
+    const char *op = reha_json_string(settings, "op", "");
     reha_remote remote = {.port = (int)reha_json_number(settings, "port", 0.0)};
     reha_outgoing *objects = NULL;
     reha_tls *tls = NULL;
     const size_t count = (size_t)reha_json_number(settings, "objects", 0.0);
-    REHA_TRY(receive_objects(count, &objects, err));
+    if (strcmp(op, "store") == 0) {
+        REHA_TRY(receive_objects(count, &objects, err));
+    }
     REHA_TRY(reha_network_prepare(err));
+    reha_dicom_warm();
     REHA_TRY(talk_tls(settings, false, &tls, err));
     (void)snprintf(remote.ae_title, sizeof remote.ae_title, "%s", reha_json_string(settings, "ae_title", ""));
     (void)snprintf(remote.host, sizeof remote.host, "%s", reha_json_string(settings, "host", ""));
@@ -87,21 +157,30 @@ static reha_status call_archive(const json_t *settings, reha_error *err)
                             .answer_s = reha_json_number(settings, "answer_s", 0.0),
                             .connected = lock_in,
                             .context = (void *)(uintptr_t)&self};
-    return reha_remote_store(&call, objects, count, tell_fate, NULL, err);
+    if (strcmp(op, "find") == 0) {
+        return find(settings, &call, &out->is_cut, err);
+    }
+    if (strcmp(op, "get") == 0) {
+        return get(settings, &call, &out->failed, err);
+    }
+    return store(&call, objects, count, err);
 }
 
 int reha_archive_main(void)
 {
     reha_error err = REHA_ERROR_INIT;
     json_t *settings = NULL;
+    answer more = {.is_cut = false};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || talk_receive(&settings, &err) != REHA_OK) {
         return 1;
     }
-    set_alarm(reha_json_number(settings, "call_s", 1.0)); /* DCMTK's own times begin anew with every byte */
-    const reha_status status = call_archive(settings, &err);
-    tell_or_leave(json_pack("{s:s, s:s, s:o}", "op", "over", "status", reha_status_name(status), "text",
-                            reha_json_text(err.text)));
+    /* DCMTK's own times begin anew with every byte. Questions have alarms of their own (0: none here). */
+    set_alarm(reha_json_number(settings, "call_s", 1.0));
+    const reha_status status = call_archive(settings, &more, &err);
+    tell_or_leave(json_pack("{s:s, s:s, s:o, s:b, s:i}", "op", "over", "status", reha_status_name(status),
+                            "text", reha_json_text(err.text), "cut", more.is_cut ? 1 : 0, "failed",
+                            more.failed));
     _exit(0); /* what a program does at its end is not allowed here */
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "service/clinic_priv.h"
+#include "service/intake_priv.h"
 #include "service/sandbox_spawn_priv.h"
 #include "service/sandbox_wire_priv.h"
 
@@ -30,29 +31,22 @@ typedef struct association {
     bool is_busy;
     int link;
     char calling[REHA_AE_BYTES]; /* "": nobody that is served */
-    reha_upload *upload;         /* the object on its way; NULL: none */
-    reha_status status;          /* of that object */
-    reha_error fault;
-    int stored, known, refused;
+    intake objects;
     char end[16]; /* what the process says of it */
 } association;
 
-/* For a log line: titles may have blanks. */
-static void word_of(const char *title, char out[REHA_AE_BYTES])
-{
-    (void)snprintf(out, REHA_AE_BYTES, "%s", reha_ae_title_is_valid(title) ? title : "?");
-    for (char *at = out; *at != '\0'; at++) {
-        *at = *at == ' ' || *at == '=' || *at == '"' ? '_' : *at;
-    }
-}
-
 /* The process has alarms of its own; these times are for one that ignores them. */
-static double patience_ms(const association *at)
+static double wait_ms(const association *at)
 {
     const reha_association_limits *limits = &at->settings->limits.association;
-    return reha_clock_ms() + 2.0 * MS_PER_S *
-                                 (limits->request_s + limits->idle_s + limits->grace_s +
-                                  NODE_PIECE_BYTES / limits->rate_bytes_per_s);
+    return 2.0 * MS_PER_S *
+           (limits->request_s + limits->idle_s + limits->grace_s +
+            INTAKE_PIECE_BYTES / limits->rate_bytes_per_s);
+}
+
+static double patience_ms(const association *at)
+{
+    return reha_clock_ms() + wait_ms(at);
 }
 
 static reha_status reply(const association *at, json_t *answer, reha_error *err)
@@ -70,65 +64,15 @@ static reha_status on_ask(association *at, const json_t *asked, reha_error *err)
     const char *calling = reha_json_string(asked, "calling", "");
     const reha_association_verdict verdict =
         node_judge(at->settings, at->address, at->is_busy, calling, reha_json_string(asked, "called", ""));
-    word_of(calling, from);
+    intake_word(calling, from);
     if (verdict == REHA_ASSOCIATION_ACCEPT && reha_ae_title_is_valid(calling)) {
         (void)snprintf(at->calling, sizeof at->calling, "%s", calling);
+        (void)snprintf(at->objects.from, sizeof at->objects.from, "%s", calling);
     } else {
         reha_log(REHA_LOG_WARN, "dicom.rejected", "from=%s peer=%s reason=%s", from, at->address,
                  reasons[verdict]);
     }
     return reply(at, json_pack("{s:i}", "verdict", (int)verdict), err);
-}
-
-static void drop_object(association *at)
-{
-    reha_upload_close(at->upload);
-    at->upload = NULL;
-}
-
-static void on_begin(association *at, const json_t *object)
-{
-    const reha_actor system = clinic_system_actor();
-    const reha_upload_options how = {.from_ae_title = at->calling,
-                                     .sop_instance_uid = reha_json_string(object, "sop_instance_uid", "")};
-    drop_object(at);
-    at->fault = (reha_error)REHA_ERROR_INIT;
-    at->status = reha_upload_begin(at->settings->clinic, &system, &how, &at->upload, &at->fault);
-}
-
-static void on_add(association *at, const wire_message *message)
-{
-    if (at->status == REHA_OK && at->upload != NULL) {
-        at->status = reha_upload_write(at->upload, message->bytes, message->count, &at->fault);
-    }
-}
-
-static reha_status on_end(association *at, reha_error *err)
-{
-    char from[REHA_AE_BYTES];
-    json_t *answer = NULL;
-    if (at->upload == NULL && at->status == REHA_OK) {
-        return reha_fail(err, REHA_E_FORMAT, "an object ends that did not begin");
-    }
-    if (at->status == REHA_OK) {
-        at->status = reha_upload_finish(at->upload, &answer, &at->fault);
-    }
-    drop_object(at);
-    if (at->status == REHA_OK) {
-        const json_t *item = json_array_get(json_object_get(answer, "items"), 0);
-        const bool is_known = strcmp(reha_json_string(item, "outcome", ""), "duplicate") == 0;
-        at->known += is_known ? 1 : 0;
-        at->stored += is_known ? 0 : 1;
-    } else {
-        at->refused++;
-        word_of(at->calling, from);
-        reha_log(REHA_LOG_WARN, "dicom.refused", "from=%s status=%s", from, reha_status_name(at->status));
-    }
-    json_decref(answer);
-    return reply(at,
-                 json_pack("{s:s, s:o}", "status", reha_status_name(at->status), "text",
-                           reha_json_text(at->fault.text)),
-                 err);
 }
 
 static reha_status handle(association *at, const wire_message *message, bool *is_over, reha_error *err)
@@ -143,20 +87,10 @@ static reha_status handle(association *at, const wire_message *message, bool *is
         return on_ask(at, message->json, err);
     }
     if (at->calling[0] != '\0') { /* the rest is for those who were let in */
-        if (strcmp(op, "begin") == 0) {
-            on_begin(at, message->json);
+        bool is_mine = false;
+        REHA_TRY(intake_handle(&at->objects, at->link, wait_ms(at), message, &is_mine, err));
+        if (is_mine) {
             return REHA_OK;
-        }
-        if (strcmp(op, "add") == 0) {
-            on_add(at, message);
-            return REHA_OK;
-        }
-        if (strcmp(op, "drop") == 0) {
-            drop_object(at);
-            return REHA_OK;
-        }
-        if (strcmp(op, "end") == 0) {
-            return on_end(at, err);
         }
     }
     return reha_fail(err, REHA_E_FORMAT, "the process of an association makes no sense");
@@ -180,7 +114,7 @@ static reha_status converse(association *at, reha_error *err)
     reha_status status = reply(at, settings_json(at->settings), err);
     while (status == REHA_OK && !is_over) {
         wire_message message;
-        status = wire_receive(at->link, NODE_PIECE_BYTES, patience_ms(at), &message, err);
+        status = wire_receive(at->link, INTAKE_PIECE_BYTES, patience_ms(at), &message, err);
         if (status == REHA_OK) {
             status = handle(at, &message, &is_over, err);
             wire_clear(&message);
@@ -209,10 +143,10 @@ static void log_end(const association *at, reha_status status, int how)
     char from[REHA_AE_BYTES];
     const char *end = end_of(at, status, how);
     const bool is_fine = strcmp(end, "released") == 0 || strcmp(end, "rejected") == 0;
-    word_of(at->calling, from);
+    intake_word(at->calling, from);
     reha_log(is_fine ? REHA_LOG_INFO : REHA_LOG_WARN, "dicom.association",
-             "from=%s peer=%s end=%s stored=%d known=%d refused=%d", from, at->address, end, at->stored,
-             at->known, at->refused);
+             "from=%s peer=%s end=%s stored=%d known=%d refused=%d", from, at->address, end,
+             at->objects.stored, at->objects.known, at->objects.refused);
 }
 
 void node_serve(const node_settings *settings, int socket, const char *address, bool is_busy,
@@ -222,7 +156,11 @@ void node_serve(const node_settings *settings, int socket, const char *address, 
     int how = 0;
     pid_t pid = 0;
     reha_error err = REHA_ERROR_INIT;
-    association at = {.settings = settings, .address = address, .is_busy = is_busy, .link = -1};
+    association at = {.settings = settings,
+                      .address = address,
+                      .is_busy = is_busy,
+                      .link = -1,
+                      .objects = {.clinic = settings->clinic, .actor = clinic_system_actor()}};
     char *const arguments[] = {settings->program, "worker", "--association", NULL};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         (void)close(socket);
@@ -237,7 +175,7 @@ void node_serve(const node_settings *settings, int socket, const char *address, 
         started(context, pid);
         status = converse(&at, &err);
     }
-    drop_object(&at);
+    intake_drop(&at.objects);
     (void)close(at.link);
     if (pid > 0) {
         /* It has hung up before it says its last word, so nothing is cut off; one that says it and stays is

@@ -31,45 +31,6 @@ static reha_association_verdict ask(void *context, const char *calling, const ch
     return (reha_association_verdict)verdict;
 }
 
-static reha_status begin(void *context, const reha_incoming *object, reha_error *err)
-{
-    (void)context;
-    leave_if(
-        talk_tell(json_pack("{s:s, s:s, s:s, s:s}", "op", "begin", "sop_class_uid", object->sop_class_uid,
-                            "sop_instance_uid", object->sop_instance_uid, "syntax_uid", object->syntax_uid),
-                  NULL, 0, err));
-    return REHA_OK;
-}
-
-static reha_status add(void *context, const void *bytes, size_t count, reha_error *err)
-{
-    (void)context;
-    leave_if(talk_tell(json_pack("{s:s}", "op", "add"), bytes, count, err));
-    return REHA_OK;
-}
-
-static reha_status end_object(void *context, reha_error *err)
-{
-    json_t *answer = NULL;
-    reha_status status = REHA_E_INTERNAL;
-    (void)context;
-    leave_if(talk_tell(json_pack("{s:s}", "op", "end"), NULL, 0, err));
-    leave_if(talk_receive(&answer, err));
-    status = wire_status(reha_json_string(answer, "status", ""));
-    if (status != REHA_OK) {
-        (void)reha_fail(err, status, "%.200s", reha_json_string(answer, "text", ""));
-    }
-    json_decref(answer);
-    return status;
-}
-
-static void drop(void *context)
-{
-    reha_error err;
-    (void)context;
-    leave_if(talk_tell(json_pack("{s:s}", "op", "drop"), NULL, 0, &err));
-}
-
 static void read_limits(const json_t *from, reha_node_limits *out)
 {
     reha_association_limits *one = &out->association;
@@ -107,7 +68,8 @@ int reha_node_main(void)
     if (status == REHA_OK) {
         status = sandbox_lock_down(limits.memory_bytes, limits.cpu_s, SANDBOX_CONNECTED, &err);
     }
-    const reha_provider provider = {.ask = ask, .begin = begin, .add = add, .end = end_object, .drop = drop};
+    reha_provider provider = talk_objects();
+    provider.ask = ask;
     if (status == REHA_OK) {
         status = reha_association_provide(SANDBOX_SECOND_FD, tls, &limits.association, &provider, &end, &err);
     }

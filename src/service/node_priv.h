@@ -5,10 +5,7 @@
  *
  * "ask" with "calling" and "called" is answered with a "verdict".
  *
- * "begin" (with "sop_class_uid", "sop_instance_uid", "syntax_uid"), "add" (with bytes) and "drop" are not
- * answered.
- *
- * "end" is answered with "status" and "text".
+ * Objects are handed over as intake_priv.h says.
  *
  * "over" with "end" is the last one. */
 #ifndef REHA_SERVICE_NODE_PRIV_H
@@ -18,7 +15,7 @@
 
 #include <sys/types.h>
 
-enum { NODE_ADDRESS_BYTES = 46, NODE_PEERS_MAX = 1024, NODE_PIECE_BYTES = 1 << 20 };
+enum { NODE_ADDRESS_BYTES = 46, NODE_PEERS_MAX = 1024 };
 
 typedef struct node_peer {
     char ae_title[REHA_AE_BYTES];

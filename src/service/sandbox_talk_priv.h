@@ -11,5 +11,7 @@ REHA_MUST_USE reha_status talk_tell(json_t *message, const void *bytes, size_t c
 REHA_MUST_USE reha_status talk_receive(json_t **out, reha_error *err);
 /* Of the members "certificate", "key" and "authority"; *out NULL: there are none, in clear. */
 REHA_MUST_USE reha_status talk_tls(const json_t *settings, bool is_called, reha_tls **out, reha_error *err);
+/* Hands objects over (intake_priv.h); its `ask` is NULL. A process whose server is gone ends. */
+reha_provider talk_objects(void);
 
 #endif

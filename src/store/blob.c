@@ -303,36 +303,72 @@ static reha_status read_exactly(int fd, uint8_t *out, size_t count, const char *
     return REHA_OK;
 }
 
-static reha_status open_pieces(int fd, size_t left, const uint8_t *key, uint8_t *out, const char *path,
+/* The pieces of a sealed file, one after the other. */
+typedef struct pieces {
+    int fd;
+    size_t left; /* bytes of the file */
+    unsigned char tag;
+    crypto_secretstream_xchacha20poly1305_state state;
+    uint8_t sealed[SEALED_BYTES];
+} pieces;
+
+static reha_status fail_seal(const char *path, reha_error *err)
+{
+    return reha_fail(err, REHA_E_TAMPERED, "%s: does not match its seal: altered, cut, or of another key",
+                     path);
+}
+
+static reha_status begin_pieces(pieces *all, int fd, size_t file_bytes, const uint8_t *key, const char *path,
+                                reha_error *err)
+{
+    uint8_t head[HEAD_BYTES];
+    all->fd = fd;
+    all->left = file_bytes - sizeof head;
+    all->tag = 0;
+    REHA_TRY(read_exactly(fd, head, sizeof head, path, err));
+    return memcmp(head, MAGIC, MAGIC_BYTES) == 0 &&
+                   crypto_secretstream_xchacha20poly1305_init_pull(&all->state, head + MAGIC_BYTES, key) == 0
+               ? REHA_OK
+               : fail_seal(path, err);
+}
+
+/* At most PIECE_BYTES into out; *count is 0 behind the last one. */
+static reha_status next_piece(pieces *all, uint8_t *out, size_t *count, const char *path, reha_error *err)
+{
+    unsigned long long opened_bytes = 0;
+    *count = 0;
+    if (all->left > 0) {
+        const size_t part = all->left < SEALED_BYTES ? all->left : SEALED_BYTES;
+        REHA_TRY(read_exactly(all->fd, all->sealed, part, path, err));
+        if (part < TAG_BYTES || all->tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL ||
+            crypto_secretstream_xchacha20poly1305_pull(&all->state, out, &opened_bytes, &all->tag,
+                                                       all->sealed, part, NULL, 0) != 0) {
+            return fail_seal(path, err);
+        }
+        all->left -= part;
+        *count = (size_t)opened_bytes;
+    }
+    return *count > 0 || (all->left == 0 && all->tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL)
+               ? REHA_OK
+               : fail_seal(path, err);
+}
+
+static reha_status open_pieces(int fd, size_t file_bytes, const uint8_t *key, uint8_t *out, const char *path,
                                reha_error *err)
 {
-    crypto_secretstream_xchacha20poly1305_state state;
-    uint8_t head[HEAD_BYTES];
+    size_t count = 1;
     reha_status status = REHA_OK;
-    unsigned char tag = 0;
-    uint8_t *sealed = reha_alloc(SEALED_BYTES);
-    if (sealed == NULL) {
+    pieces *all = reha_alloc(sizeof *all);
+    if (all == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "%s: out of memory", path);
     }
-    REHA_CHECK(read_exactly(fd, head, sizeof head, path, err));
-    bool fits = memcmp(head, MAGIC, MAGIC_BYTES) == 0 &&
-                crypto_secretstream_xchacha20poly1305_init_pull(&state, head + MAGIC_BYTES, key) == 0;
-    for (left -= sizeof head; left > 0 && fits;) {
-        const size_t part = left < SEALED_BYTES ? left : SEALED_BYTES;
-        unsigned long long opened_bytes = 0;
-        REHA_CHECK(read_exactly(fd, sealed, part, path, err));
-        fits = part >= TAG_BYTES && tag != crypto_secretstream_xchacha20poly1305_TAG_FINAL &&
-               crypto_secretstream_xchacha20poly1305_pull(&state, out, &opened_bytes, &tag, sealed, part,
-                                                          NULL, 0) == 0;
-        out += opened_bytes;
-        left -= part;
-    }
-    if (!fits || tag != crypto_secretstream_xchacha20poly1305_TAG_FINAL) {
-        status = reha_fail(err, REHA_E_TAMPERED,
-                           "%s: does not match its seal: altered, cut, or of another key", path);
+    REHA_CHECK(begin_pieces(all, fd, file_bytes, key, path, err));
+    while (count > 0) {
+        REHA_CHECK(next_piece(all, out, &count, path, err));
+        out += count;
     }
 done:
-    reha_free(sealed);
+    reha_free(all);
     return status;
 }
 
@@ -344,31 +380,37 @@ static bool opened_size(size_t file_bytes, size_t *out)
         return false;
     }
     const size_t body = file_bytes - HEAD_BYTES;
-    const size_t pieces = (body + SEALED_BYTES - 1) / SEALED_BYTES;
-    if (body - (pieces - 1) * SEALED_BYTES < TAG_BYTES) {
+    const size_t piece_count = (body + SEALED_BYTES - 1) / SEALED_BYTES;
+    if (body - (piece_count - 1) * SEALED_BYTES < TAG_BYTES) {
         return false; /* cut inside of a tag: the sum below would be too small for the pieces before */
     }
-    *out = body - pieces * TAG_BYTES;
+    *out = body - piece_count * TAG_BYTES;
     return true;
+}
+
+/* *fd is the caller's to close even after a fault; -1: none. */
+static reha_status open_sealed(const char *path, int *fd, size_t *file_bytes, size_t *count, reha_error *err)
+{
+    struct stat info;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0 || fstat(*fd, &info) != 0) {
+        return reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be opened: %s",
+                         path, strerror(errno));
+    }
+    *file_bytes = (size_t)info.st_size;
+    return opened_size(*file_bytes, count) ? REHA_OK
+                                           : reha_fail(err, REHA_E_TAMPERED, "%s: is cut off", path);
 }
 
 static reha_status load(const reha_blobs *blobs, const char *path, size_t limit_bytes, uint8_t **out,
                         size_t *out_bytes, reha_error *err)
 {
-    struct stat info;
+    size_t file_bytes = 0;
     size_t count = 0;
     reha_status status = REHA_OK;
     uint8_t *bytes = NULL;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        status = reha_fail(err, errno == ENOENT ? REHA_E_NOT_FOUND : REHA_E_IO, "%s: cannot be opened: %s",
-                           path, strerror(errno));
-        goto done;
-    }
-    if (!opened_size((size_t)info.st_size, &count)) {
-        status = reha_fail(err, REHA_E_TAMPERED, "%s: is cut off", path);
-        goto done;
-    }
+    int fd = -1;
+    REHA_CHECK(open_sealed(path, &fd, &file_bytes, &count, err));
     if (count > limit_bytes) {
         status = reha_fail(err, REHA_E_LIMIT, "%s: %zu bytes, more than %zu", path, count, limit_bytes);
         goto done;
@@ -378,7 +420,7 @@ static reha_status load(const reha_blobs *blobs, const char *path, size_t limit_
         status = reha_fail(err, REHA_E_NOMEM, "%s: out of memory for %zu bytes", path, count);
         goto done;
     }
-    REHA_CHECK(open_pieces(fd, (size_t)info.st_size, blobs->key, bytes, path, err));
+    REHA_CHECK(open_pieces(fd, file_bytes, blobs->key, bytes, path, err));
     bytes[count] = 0;
     *out = bytes;
     *out_bytes = count;
@@ -485,4 +527,81 @@ reha_status reha_blobs_get(const reha_blobs *blobs, const char *digest, size_t l
         return reha_fail(err, REHA_E_TAMPERED, "%s: holds other content than its name says", path);
     }
     return REHA_OK;
+}
+
+/* ---- piece by piece ---- */
+
+struct reha_blob_reader {
+    char path[PATH_MAX];
+    char digest[REHA_DIGEST_TEXT_BYTES];
+    size_t total_bytes;
+    bool is_over;
+    crypto_hash_sha256_state hash;
+    pieces pieces;
+    uint8_t piece[PIECE_BYTES];
+};
+
+reha_status reha_blob_reader_new(const reha_blobs *blobs, const char *digest, reha_blob_reader **out,
+                                 reha_error *err)
+{
+    size_t file_bytes = 0;
+    int fd = -1;
+    reha_status status = REHA_OK;
+    *out = NULL;
+    reha_blob_reader *reader = reha_alloc_zero(1, sizeof *reader);
+    if (reader == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a blob");
+    }
+    reader->pieces.fd = -1;
+    REHA_CHECK(blob_path(blobs, digest, reader->path, err));
+    (void)snprintf(reader->digest, sizeof reader->digest, "%s", digest);
+    (void)crypto_hash_sha256_init(&reader->hash);
+    status = open_sealed(reader->path, &fd, &file_bytes, &reader->total_bytes, err);
+    reader->pieces.fd = fd;
+    REHA_CHECK(status);
+    REHA_CHECK(begin_pieces(&reader->pieces, fd, file_bytes, blobs->key, reader->path, err));
+    *out = reader;
+    reader = NULL;
+done:
+    reha_blob_reader_free(reader);
+    return status;
+}
+
+size_t reha_blob_reader_bytes(const reha_blob_reader *reader)
+{
+    return reader->total_bytes;
+}
+
+reha_status reha_blob_reader_next(reha_blob_reader *reader, const uint8_t **out, size_t *count,
+                                  reha_error *err)
+{
+    uint8_t hash[crypto_hash_sha256_BYTES];
+    char found[REHA_DIGEST_TEXT_BYTES];
+    *out = reader->piece;
+    *count = 0;
+    if (reader->is_over) {
+        return REHA_OK;
+    }
+    REHA_TRY(next_piece(&reader->pieces, reader->piece, count, reader->path, err));
+    (void)crypto_hash_sha256_update(&reader->hash, reader->piece, *count);
+    if (*count > 0) {
+        return REHA_OK;
+    }
+    reader->is_over = true;
+    (void)crypto_hash_sha256_final(&reader->hash, hash);
+    (void)sodium_bin2hex(found, sizeof found, hash, sizeof hash);
+    return strcmp(found, reader->digest) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_TAMPERED, "%s: holds other content than its name says", reader->path);
+}
+
+void reha_blob_reader_free(reha_blob_reader *reader)
+{
+    if (reader != NULL) {
+        if (reader->pieces.fd >= 0) {
+            (void)close(reader->pieces.fd);
+        }
+        sodium_memzero(reader->piece, sizeof reader->piece);
+        reha_free(reader);
+    }
 }

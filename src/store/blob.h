@@ -53,4 +53,15 @@ REHA_MUST_USE reha_status reha_blob_writer_end(reha_blob_writer *writer, char di
 REHA_MUST_USE reha_status reha_blob_writer_keep(reha_blob_writer *writer, reha_error *err);
 void reha_blob_writer_free(reha_blob_writer *writer); /* what was not kept is gone; NULL is fine */
 
+/* A blob that is given out in pieces: no more of it is in memory than one. One thread at a time. */
+typedef struct reha_blob_reader reha_blob_reader;
+REHA_MUST_USE reha_status reha_blob_reader_new(const reha_blobs *blobs, const char *digest,
+                                               reha_blob_reader **out, reha_error *err);
+size_t reha_blob_reader_bytes(const reha_blob_reader *reader); /* of the whole content */
+/* The next piece, borrowed until the next call: each was checked against its own tag. *count 0: that was all,
+ * and it is what the name says; REHA_E_TAMPERED otherwise, when the pieces before are gone out already. */
+REHA_MUST_USE reha_status reha_blob_reader_next(reha_blob_reader *reader, const uint8_t **out, size_t *count,
+                                                reha_error *err);
+void reha_blob_reader_free(reha_blob_reader *reader); /* NULL is fine */
+
 #endif

@@ -236,10 +236,79 @@ static void test_what_nobody_names_is_swept(void **state)
     reha_free(bytes);
 }
 
+/* All pieces of a blob together; the status of the last call. */
+static reha_status read_pieces(const char *digest, uint8_t *out, size_t *count, reha_error *err)
+{
+    reha_blob_reader *reader = NULL;
+    const uint8_t *piece = NULL;
+    size_t part = 1;
+    *count = 0;
+    reha_status status = reha_blob_reader_new(blobs, digest, &reader, err);
+    while (status == REHA_OK && part > 0) {
+        status = reha_blob_reader_next(reader, &piece, &part, err);
+        if (status == REHA_OK) {
+            assert_true(part <= 65536);
+            memcpy(out + *count, piece, part);
+            *count += part;
+        }
+    }
+    if (status == REHA_OK) {
+        assert_int_equal(reha_blob_reader_bytes(reader), *count);
+        assert_ok(reha_blob_reader_next(reader, &piece, &part, err), err); /* behind the end is the end */
+        assert_int_equal(part, 0);
+    }
+    reha_blob_reader_free(reader);
+    return status;
+}
+
+static void test_is_read_in_pieces(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 300001};
+    uint8_t *back = reha_alloc(400000);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        char digest[REHA_DIGEST_TEXT_BYTES];
+        uint8_t *bytes = pattern(sizes[i]);
+        assert_ok(reha_blobs_put(blobs, bytes, sizes[i], digest, &err), &err);
+        assert_ok(read_pieces(digest, back, &count, &err), &err);
+        assert_int_equal(count, sizes[i]);
+        assert_memory_equal(back, bytes, count);
+        /* Any byte altered, cut off, or another file's content under this name. */
+        char *file = reha_blobs_path(blobs, digest);
+        uint8_t *sealed = NULL;
+        size_t sealed_bytes = 0;
+        assert_ok(reha_file_load(file, 1 << 20, &sealed, &sealed_bytes, &err), &err);
+        for (size_t at = 0; at < sealed_bytes; at += 1 + sealed_bytes / 9) {
+            sealed[at] ^= 4;
+            assert_ok(reha_file_save(file, sealed, sealed_bytes, &err), &err);
+            assert_int_equal(read_pieces(digest, back, &count, &err), REHA_E_TAMPERED);
+            sealed[at] ^= 4;
+        }
+        assert_ok(reha_file_save(file, sealed, sealed_bytes - 1, &err), &err);
+        assert_int_equal(read_pieces(digest, back, &count, &err), REHA_E_TAMPERED);
+        char other[REHA_DIGEST_TEXT_BYTES];
+        assert_ok(reha_blobs_put(blobs, "other", 5, other, &err), &err);
+        char *others = reha_blobs_path(blobs, other);
+        assert_int_equal(rename(others, file), 0);
+        assert_int_equal(read_pieces(digest, back, &count, &err), REHA_E_TAMPERED);
+        assert_ok(reha_file_save(file, sealed, sealed_bytes, &err), &err);
+        assert_ok(read_pieces(digest, back, &count, &err), &err);
+        reha_free(sealed);
+        reha_free(others);
+        reha_free(file);
+        reha_free(bytes);
+        assert_int_equal(read_pieces(other, back, &count, &err), REHA_E_NOT_FOUND);
+    }
+    reha_free(back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_comes_back_whole),
                                        cmocka_unit_test(test_pieces_equal_the_whole),
+                                       cmocka_unit_test(test_is_read_in_pieces),
                                        cmocka_unit_test(test_nothing_readable_on_disk),
                                        cmocka_unit_test(test_any_alteration_is_found),
                                        cmocka_unit_test(test_names_are_checked),

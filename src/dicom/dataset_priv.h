@@ -84,8 +84,11 @@ bool reha_dcm_text(const reha_dcm_dataset *set, const reha_dcm_node *node, uint3
 /* As above, any value that fits: made UTF-8 by the file's character set, control characters
  * removed, cut at a whole character. */
 bool reha_dcm_text_utf8(const reha_dcm_dataset *set, const reha_dcm_node *node, char *out, size_t out_bytes);
-/* As above, but all of it: false (and "") if a byte cannot be made UTF-8 or it does not fit. Nothing is
- * whole. */
+/* As above, the value at value_idx. */
+bool reha_dcm_text_utf8_at(const reha_dcm_dataset *set, const reha_dcm_node *node, uint32_t value_idx,
+                           char *out, size_t out_bytes);
+/* As reha_dcm_text_utf8, but all of it: false (and "") if a byte cannot be made UTF-8 or it does not fit.
+ * Nothing is whole. */
 bool reha_dcm_text_whole(const reha_dcm_dataset *set, const reha_dcm_node *node, char *out, size_t out_bytes);
 /* Any numeric VR and decimal strings; not finite is false. */
 bool reha_dcm_number(const reha_dcm_dataset *set, const reha_dcm_node *node, uint32_t value_idx, double *out);

@@ -148,12 +148,18 @@ static bool convert(const char *from, const uint8_t *text, size_t length, bool w
 
 bool reha_dcm_text_utf8(const reha_dcm_dataset *set, const reha_dcm_node *node, char *out, size_t out_bytes)
 {
+    return reha_dcm_text_utf8_at(set, node, 0, out, out_bytes);
+}
+
+bool reha_dcm_text_utf8_at(const reha_dcm_dataset *set, const reha_dcm_node *node, uint32_t value_idx,
+                           char *out, size_t out_bytes)
+{
     const uint8_t *text;
     size_t length;
     char charset[17];
     bool has_high = false;
     out[0] = '\0';
-    if (!find_text(set, node, 0, &text, &length)) {
+    if (!find_text(set, node, value_idx, &text, &length)) {
         return false;
     }
     for (size_t i = 0; i < length; i++) {

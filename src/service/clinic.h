@@ -252,9 +252,16 @@ typedef struct reha_upload_options {
         *task; /* the recogniser that is asked for; NULL or "": chosen by what the image is. One that is not
                 * offered (reha_clinic_models) is REHA_E_ARG, one that its own card switches off, or of
                 * which no model is installed, REHA_E_REFUSED. A duplicate is not analysed anew */
-    const char *from_ae_title;    /* who sent it over the DICOM network, for the audit log; NULL: nobody */
-    const char *sop_instance_uid; /* what the file must be, as its sender said; NULL: whatever it is */
+    const char *from_ae_title;      /* who sent it over the DICOM network, for the audit log; NULL: nobody */
+    const char *sop_instance_uid;   /* what the file must be, as its sender said; NULL: whatever it is */
+    const char *study_instance_uid; /* the study that it must be of: REHA_E_ARG otherwise; NULL: any */
+    bool is_dicom;                  /* it must be a DICOM file: no picture and no archive is unpacked */
+    struct reha_upload_seen *seen;  /* what it says it is, filled by finish, also for a refused one as far as
+                                     * it could be read; must outlive the upload. NULL: not asked */
 } reha_upload_options;
+typedef struct reha_upload_seen { /* "": unknown */
+    char study_uid[65], sop_uid[65], class_uid[65];
+} reha_upload_seen;
 /* Bytes go to disk sealed as they come; nothing is visible before `finish`. */
 REHA_MUST_USE reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
                                             const reha_upload_options *options, reha_upload **out,
@@ -300,6 +307,53 @@ REHA_MUST_USE reha_status reha_clinic_study_find(reha_clinic *clinic, const reha
 REHA_MUST_USE reha_status reha_clinic_study_assign(reha_clinic *clinic, const reha_actor *actor,
                                                    const char *id, int64_t if_version, const json_t *in,
                                                    json_t **out, reha_error *err);
+
+/* ---- images as DICOM knows them: for DICOMweb (docs/formats/dicomweb.md) ----
+ * UIDs lead to the patient in the archive: REHA_MAY_READ and REHA_MAY_IDENTITY. "head" and "model" are
+ * attributes in the DICOM JSON Model (dicom/model.h). */
+
+typedef struct reha_dicom_query {  /* NULL: no filter. Patterns: '*' and '?', ASCII letters of either case */
+    const json_t *study_uids;      /* array of texts; borrowed */
+    const char *patient_id;        /* pattern of the pseudonym, or the whole number in the files that came */
+    const char *patient_name;      /* pattern of the name in the record */
+    const char *from, *to;         /* dates of the image, "2026-01-31", inclusive */
+    const json_t *modalities;      /* array of texts; borrowed */
+    const char *accession_number;  /* pattern */
+    const char *study_description; /* pattern */
+    int64_t limit, offset;         /* limit > 0 */
+} reha_dicom_query;
+/* Studies with images, the newest first: {"items":[{"id","uid","image_date","image_count","pseudonym","name",
+ * "sex","modalities":[...],"series_count","head": of the first image}],"total"}; the last two are null while
+ * a head was not read. Audited as a search. */
+REHA_MUST_USE reha_status reha_clinic_dicom_studies(reha_clinic *clinic, const reha_actor *actor,
+                                                    const reha_dicom_query *query, json_t **out,
+                                                    reha_error *err);
+/* One study with all its images: {"study": an item of the above,"items":[{"id","sop_uid","digest",
+ * "size_bytes","head"}]}. Heads of images that a former version stored are read here. Audited as seen. */
+REHA_MUST_USE reha_status reha_clinic_dicom_images(reha_clinic *clinic, const reha_actor *actor,
+                                                   const char *study_uid, json_t **out, reha_error *err);
+/* All attributes of an image but bulk data, read from its file in a sandbox; whoever asks has asked for the
+ * images of its study before, which is audited. */
+REHA_MUST_USE reha_status reha_clinic_dicom_model(reha_clinic *clinic, const reha_actor *actor,
+                                                  const char *image_id, json_t **out, reha_error *err);
+/* Which instance a stored image is: for who may upload. {"study_uid","series_uid","sop_uid",
+ * "class_uid"}. */
+REHA_MUST_USE reha_status reha_clinic_dicom_reference(reha_clinic *clinic, const reha_actor *actor,
+                                                      const char *image_id, json_t **out, reha_error *err);
+
+/* The stored files of a study, as they came, one after the other and in pieces. One thread at a time. */
+typedef struct reha_retrieval reha_retrieval;
+/* `images`: items of reha_clinic_dicom_images, in the order in which they are wanted. REHA_MAY_EXPORT beside
+ * the others, as for reha_clinic_image_dicom; audited once, before the first byte. */
+REHA_MUST_USE reha_status reha_clinic_retrieve(reha_clinic *clinic, const reha_actor *actor,
+                                               const char *study_id, const json_t *images,
+                                               reha_retrieval **out, reha_error *err);
+/* To the next file; *has_one false: that was the last. REHA_E_NOT_FOUND: it was erased meanwhile. */
+REHA_MUST_USE reha_status reha_retrieval_next(reha_retrieval *retrieval, bool *has_one, reha_error *err);
+/* Some bytes of it, borrowed until the next call; *count 0: all of it was given. */
+REHA_MUST_USE reha_status reha_retrieval_read(reha_retrieval *retrieval, const uint8_t **out, size_t *count,
+                                              reha_error *err);
+void reha_retrieval_close(reha_retrieval *retrieval); /* NULL is fine */
 
 typedef struct reha_view {
     uint32_t frame_idx;

@@ -56,6 +56,24 @@ static reha_status find_known(reha_store *store, arrival *at, const char *sop_ui
     return status == REHA_E_NOT_FOUND ? REHA_OK : status;
 }
 
+/* Who sends to a study by its name must not find the image in another one. */
+static reha_status check_study(const arrival *at, const char *study_uid, reha_error *err)
+{
+    const char *wanted = at->options->study_instance_uid;
+    return wanted == NULL || strcmp(wanted, study_uid) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_ARG, "the image is of another study than the one that it was sent to");
+}
+
+static reha_status check_known_study(reha_store *store, const arrival *at, reha_error *err)
+{
+    json_t *row = NULL;
+    REHA_TRY(reha_store_row(store, REHA_SQL_STUDY_UID, REHA_BIND(reha_of_text(at->study_id)), &row, err));
+    const reha_status status = check_study(at, reha_json_string(row, "uid", ""), err);
+    json_decref(row);
+    return status;
+}
+
 /* The patient whom the upload names; else whom the file names, by a keyed hash of the number: the number
  * itself stays in the sealed file. Pictures name nobody: "" then. */
 static reha_status choose_patient(clinic_write *write, arrival *at, char out[REHA_ID_BYTES], reha_error *err)
@@ -136,7 +154,10 @@ static reha_status store_image(clinic_write *write, arrival *at, size_t size_byt
     char now[REHA_TIMESTAMP_BYTES];
     const reha_side side = reha_side_from_name(at->name);
     char *facts = json_dumps(json_object_get(at->seen.json, "facts"), JSON_COMPACT);
-    if (facts == NULL) {
+    char *head = json_dumps(json_object_get(at->seen.json, "head"), JSON_COMPACT);
+    if (facts == NULL || head == NULL) {
+        free(facts); /* allowed: jansson's */
+        free(head);  /* allowed: jansson's */
         return reha_fail(err, REHA_E_INTERNAL, "the facts of an image are missing");
     }
     reha_identifier_new(at->image_id);
@@ -147,9 +168,11 @@ static reha_status store_image(clinic_write *write, arrival *at, size_t size_byt
                   reha_of_text(reha_json_string(at->seen.json, "sop_uid", "")), reha_of_text(at->digest),
                   reha_of_text(at->source_digest), reha_of_int((int64_t)size_bytes), reha_of_text(facts),
                   reha_of_text(reha_json_string(at->seen.json, "image_date", NULL)),
-                  reha_of_text(side != REHA_SIDE_UNKNOWN ? reha_side_text(side) : NULL), reha_of_text(now)),
+                  reha_of_text(side != REHA_SIDE_UNKNOWN ? reha_side_text(side) : NULL), reha_of_text(now),
+                  reha_of_text(head)),
         NULL, err);
     free(facts); /* allowed: jansson's */
+    free(head);  /* allowed: jansson's */
     return status;
 }
 
@@ -172,6 +195,7 @@ static reha_status file_arrival(arrival *at, const uint8_t *bytes, size_t size_b
     /* Again, now that nobody else writes: the same file may have come twice at once. */
     REHA_CHECK(find_known(write.store, at, reha_json_string(at->seen.json, "sop_uid", ""), err));
     if (at->is_duplicate) {
+        REHA_CHECK(check_known_study(write.store, at, err));
         goto done;
     }
     REHA_CHECK(choose_study(&write, at, err));
@@ -229,7 +253,10 @@ static reha_status look_at(arrival *at, const uint8_t *bytes, size_t count, reha
 static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha_error *err)
 {
     reha_store *store = clinic_read(at->clinic);
-    const reha_status known = find_known(store, at, "", err);
+    reha_status known = find_known(store, at, "", err);
+    if (known == REHA_OK && at->is_duplicate) {
+        known = check_known_study(store, at, err);
+    }
     clinic_read_end(at->clinic, store);
     REHA_TRY(known);
     if (at->is_duplicate) {
@@ -249,11 +276,27 @@ static reha_status take_in(arrival *at, const uint8_t *bytes, size_t count, reha
         strcmp(at->options->sop_instance_uid, reha_json_string(seen, "sop_uid", "")) != 0) {
         return reha_fail(err, REHA_E_FORMAT, "the object is another instance than its sender says");
     }
+    REHA_TRY(check_study(at, reha_json_string(seen, "study_uid", ""), err));
     const bool is_wrapped = at->seen.part_count == 1;
     const uint8_t *stored = is_wrapped ? at->seen.parts[0].bytes : bytes;
     const size_t stored_bytes = is_wrapped ? at->seen.parts[0].count : count;
     REHA_TRY(reha_blobs_put(at->clinic->blobs, stored, stored_bytes, at->digest, err));
     return file_arrival(at, stored, stored_bytes, err);
+}
+
+static void tell_seen(const arrival *at)
+{
+    reha_upload_seen *seen = at->options->seen;
+    const json_t *head = json_object_get(at->seen.json, "head");
+    const json_t *class_uid = json_array_get(json_object_get(json_object_get(head, "00080016"), "Value"), 0);
+    const char *text = json_string_value(class_uid);
+    if (seen != NULL) {
+        (void)snprintf(seen->study_uid, sizeof seen->study_uid, "%s",
+                       reha_json_string(at->seen.json, "study_uid", ""));
+        (void)snprintf(seen->sop_uid, sizeof seen->sop_uid, "%s",
+                       reha_json_string(at->seen.json, "sop_uid", ""));
+        (void)snprintf(seen->class_uid, sizeof seen->class_uid, "%s", text != NULL ? text : "");
+    }
 }
 
 reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const reha_upload_options *options,
@@ -264,6 +307,7 @@ reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const re
     arrival at = {.clinic = clinic, .actor = actor, .options = options, .name = name};
     reha_digest_bytes(bytes, count, at.source_digest);
     const reha_status status = take_in(&at, bytes, count, &fault);
+    tell_seen(&at);
     reha_sandbox_answer_clear(&at.seen);
     put_id(study_id, at.study_id);
     if (status == REHA_OK) {
@@ -275,6 +319,7 @@ reha_status clinic_ingest(reha_clinic *clinic, const reha_actor *actor, const re
             clinic_job_wake(clinic);
         }
     } else {
+        at.study_id[0] = at.image_id[0] = '\0'; /* of one that is known, but not there */
         *item = make_item(&at, "refused", &fault);
         reha_log(REHA_LOG_WARN, "image.refused", "digest=%.12s status=%s", at.source_digest,
                  reha_status_name(status));

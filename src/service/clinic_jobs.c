@@ -441,6 +441,7 @@ static void supervise(void *context)
     crew all = {.task = ""};
     double watched_ms = 0.0;
     bool is_noted = true;
+    bool may_be_headless = true; /* no image comes so any more: until there is none left */
     while (wait_for_work(clinic, is_noted ? 0 : FULL_MS)) {
         work job;
         if (!is_noted && queue_again(clinic, NULL) != REHA_OK) {
@@ -454,6 +455,8 @@ static void supervise(void *context)
         }
         if (claim(clinic, &job)) {
             is_noted = do_job(clinic, &all, &job);
+        } else if (may_be_headless) {
+            may_be_headless = clinic_read_one_head(clinic);
         } else {
             if (reha_clock_ms() - all.asked_ms > ASKED_MS) {
                 send_away(&all.asked); /* seldom needed: its networks need not stay in memory */

@@ -166,7 +166,9 @@ void clinic_job_wake(reha_clinic *clinic);
 void clinic_wipe_traces(
     reha_clinic *clinic); /* of erased patients, and of columns that were sealed: at the start */
 void clinic_wipe_again(reha_clinic *clinic); /* if there are some that this process could not wipe */
-void clinic_watch(reha_clinic *clinic);      /* one look into the watched folder */
+/* Of an image that a former version stored; false: there is none left, or it cannot be read now. */
+bool clinic_read_one_head(reha_clinic *clinic);
+void clinic_watch(reha_clinic *clinic); /* one look into the watched folder */
 REHA_MUST_USE reha_status clinic_workers_start(reha_clinic *clinic, reha_error *err);
 void clinic_workers_stop(reha_clinic *clinic);
 /* One file of known content: stored, duplicate or refused; *item is always made (an upload answer's item),

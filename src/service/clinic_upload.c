@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "dicom/dicom.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,7 +19,9 @@ struct reha_upload {
     reha_clinic *clinic;
     reha_actor actor;
     char *key, *name, *patient_id, *episode_id, *study_id, *image_date, *task; /* owned; NULL: none */
-    char *from_ae_title, *sop_instance_uid;
+    char *from_ae_title, *sop_instance_uid, *study_instance_uid;
+    bool is_dicom;
+    reha_upload_seen *seen; /* borrowed; may be NULL */
     double mm_per_px;
     reha_blob_writer *writer;
 };
@@ -67,6 +70,8 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
     upload->clinic = clinic;
     upload->actor = *actor;
     upload->mm_per_px = options->mm_per_px;
+    upload->is_dicom = options->is_dicom;
+    upload->seen = options->seen;
     REHA_CHECK(
         copy_text(options->idempotency_key, CLINIC_KEY_BYTES, "the idempotency key", &upload->key, err));
     REHA_CHECK(copy_text(options->file_name, NAME_BYTES, "the file's name", &upload->name, err));
@@ -77,6 +82,8 @@ reha_status reha_upload_begin(reha_clinic *clinic, const reha_actor *actor,
     REHA_CHECK(copy_text(options->task, CLINIC_TASK_BYTES, "'task'", &upload->task, err));
     REHA_CHECK(copy_text(options->from_ae_title, AE_BYTES, "the AE title", &upload->from_ae_title, err));
     REHA_CHECK(copy_text(options->sop_instance_uid, UID_BYTES, "the UID", &upload->sop_instance_uid, err));
+    REHA_CHECK(
+        copy_text(options->study_instance_uid, UID_BYTES, "the UID", &upload->study_instance_uid, err));
     REHA_CHECK(reha_blob_writer_new(clinic->blobs, &upload->writer, err));
     *out = upload;
     upload = NULL;
@@ -107,6 +114,7 @@ void reha_upload_close(reha_upload *upload)
         reha_free(upload->task);
         reha_free(upload->from_ae_title);
         reha_free(upload->sop_instance_uid);
+        reha_free(upload->study_instance_uid);
         reha_free(upload);
     }
 }
@@ -239,7 +247,11 @@ static reha_status ingest_any(reha_clinic *clinic, const reha_actor *actor,
 {
     char study_id[REHA_ID_BYTES];
     json_t *item = NULL;
-    if (count >= sizeof ZIP_MAGIC - 1 && memcmp(bytes, ZIP_MAGIC, sizeof ZIP_MAGIC - 1) == 0) {
+    if (options->is_dicom && !reha_dicom_detect(bytes, count)) {
+        return reha_fail(err, REHA_E_FORMAT, "it is no DICOM file");
+    }
+    if (!options->is_dicom && count >= sizeof ZIP_MAGIC - 1 &&
+        memcmp(bytes, ZIP_MAGIC, sizeof ZIP_MAGIC - 1) == 0) {
         return ingest_archive(clinic, actor, options, bytes, count, items, err);
     }
     const reha_status status =
@@ -297,7 +309,10 @@ reha_status reha_upload_finish(reha_upload *upload, json_t **out, reha_error *er
                                          .mm_per_px = upload->mm_per_px,
                                          .task = upload->task,
                                          .from_ae_title = upload->from_ae_title,
-                                         .sop_instance_uid = upload->sop_instance_uid};
+                                         .sop_instance_uid = upload->sop_instance_uid,
+                                         .study_instance_uid = upload->study_instance_uid,
+                                         .is_dicom = upload->is_dicom,
+                                         .seen = upload->seen};
     REHA_CHECK(ingest_any(upload->clinic, &upload->actor, &options, upload->name != NULL ? upload->name : "",
                           bytes, count, items, err));
     REHA_CHECK(clinic_answer(items, out, err));

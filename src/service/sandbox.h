@@ -51,9 +51,10 @@ void reha_sandbox_answer_clear(reha_sandbox_answer *answer);
 typedef reha_status (*reha_sandbox_take)(void *context, const char *name, const uint8_t *bytes, size_t count,
                                          reha_error *err);
 
-/* Requests ("op"): "inspect", "origin", "render", "register", "unpack", "analyse": sandbox_child.c. `take`
- * NULL: parts go to *out. A fault that the child found comes back as its own status and text. REHA_E_REFUSED:
- * the file stopped the process (the text says by what); REHA_E_INTERNAL: the process cannot be started. */
+/* Requests ("op"): "inspect", "origin", "model", "render", "register", "unpack", "analyse": sandbox_child.c.
+ * `take` NULL: parts go to *out. A fault that the child found comes back as its own status and text.
+ * REHA_E_REFUSED: the file stopped the process (the text says by what); REHA_E_INTERNAL: the process cannot
+ * be started. */
 REHA_MUST_USE reha_status reha_sandbox_run(reha_sandbox *sandbox, const json_t *request, const void *bytes,
                                            size_t count, reha_sandbox_take take, void *context,
                                            reha_sandbox_answer *out, reha_error *err);

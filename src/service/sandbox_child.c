@@ -142,6 +142,9 @@ static reha_status dispatch(reha_analyser *analyser, const wire_message *request
     if (strcmp(op, "origin") == 0) {
         return sandbox_origin(request, reply, err);
     }
+    if (strcmp(op, "model") == 0) {
+        return sandbox_model(request, reply, err);
+    }
     if (strcmp(op, "render") == 0) {
         return sandbox_render(request, reply, err);
     }

@@ -25,11 +25,15 @@ REHA_MUST_USE reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, s
 REHA_MUST_USE reha_status sandbox_warm_up(reha_analyser *analyser, reha_canvas **letters, reha_error *err);
 
 /* {"name","study_uid"?,"image_date"?,"mm_per_px"?} and a file:
- * {"kind":"dicom"|"wrapped"|"archive","facts","study_uid", "sop_uid","patient_id"?,"image_date"}; part
+ * {"kind":"dicom"|"wrapped"|"archive","head" (reha_dicom_model_head),"facts","study_uid",
+ * "sop_uid","patient_id"?,"image_date"}; part
  * "dicom" where a picture was wrapped. */
 REHA_MUST_USE reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, reha_error *err);
 /* A DICOM file: done is whose it is and of which study, the members of reha_dicom_origin (IDENTIFYING). */
 REHA_MUST_USE reha_status sandbox_origin(const wire_message *request, sandbox_reply *reply, reha_error *err);
+/* {"head"?} and a DICOM file: {"model"}, all of reha_dicom_model, or its head where "head" is true
+ * (IDENTIFYING). */
+REHA_MUST_USE reha_status sandbox_model(const wire_message *request, sandbox_reply *reply, reha_error *err);
 /* {"frame","frames","center","width","modality_values","slope","intercept","side_max_px","values_side_max_px"?}
  * and a DICOM file: part "values" (docs/formats/values.md) where modality_values is true, else "png";
  * values_side_max_px: a part "values" of the (first) frame, so reduced, beside the "png". */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "dicom/dicom.h"
+#include "dicom/model.h"
 #include "dicom/series.h"
 #include "image/load.h"
 #include "service/input.h"
@@ -91,15 +92,22 @@ static reha_status describe(const reha_dicom *dicom, const char *kind, const cha
 {
     char patient[PATIENT_BYTES] = "";
     reha_gray *values = NULL;
+    json_t *head = NULL;
     const reha_dicom_ids *ids = reha_dicom_get_ids(dicom);
     const bool is_wrapped = strcmp(kind, "wrapped") == 0;
-    REHA_TRY(reha_dicom_read_frame(dicom, 0, &values, NULL, err));
+    REHA_TRY(reha_dicom_model_head(dicom, &head, err));
+    const reha_status status = reha_dicom_read_frame(dicom, 0, &values, NULL, err);
+    if (status != REHA_OK) {
+        json_decref(head);
+        return status;
+    }
     (void)reha_dicom_identifying_patient_id(dicom, patient, sizeof patient);
     const char *date = ids->acquisition_date[0] != '\0' ? ids->acquisition_date : image_date;
-    reply->done = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "facts", facts_of(dicom, values, is_wrapped),
-        "study_uid", text_or_null(ids->study_instance_uid), "sop_uid", text_or_null(ids->sop_instance_uid),
-        "patient_id", text_or_null(patient), "image_date", text_or_null(date));
+    reply->done =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "head", head, "facts",
+                  facts_of(dicom, values, is_wrapped), "study_uid", text_or_null(ids->study_instance_uid),
+                  "sop_uid", text_or_null(ids->sop_instance_uid), "patient_id", text_or_null(patient),
+                  "image_date", text_or_null(date));
     reha_gray_free(values);
     return reply->done != NULL ? REHA_OK
                                : reha_fail(err, REHA_E_NOMEM, "out of memory for the facts of an image");
@@ -127,6 +135,21 @@ done:
     reha_free(bytes);
     reha_input_clear(&input);
     return status;
+}
+
+reha_status sandbox_model(const wire_message *request, sandbox_reply *reply, reha_error *err)
+{
+    reha_dicom *dicom = NULL;
+    json_t *made = NULL;
+    REHA_TRY(reha_dicom_open(request->bytes, request->count, NULL, &dicom, err));
+    const reha_status status = json_is_true(json_object_get(request->json, "head"))
+                                   ? reha_dicom_model_head(dicom, &made, err)
+                                   : reha_dicom_model(dicom, NULL, 0, NULL, &made, err);
+    reha_dicom_close(dicom);
+    REHA_TRY(status);
+    reply->done = json_pack("{s:o}", "model", made);
+    return reply->done != NULL ? REHA_OK
+                               : reha_fail(err, REHA_E_NOMEM, "out of memory for the attributes of an image");
 }
 
 reha_status sandbox_inspect(const wire_message *request, sandbox_reply *reply, reha_error *err)

@@ -187,10 +187,15 @@ static const char version_7[] =
     " due_s INTEGER NOT NULL DEFAULT 0, reason TEXT, destination TEXT, objects TEXT NOT NULL DEFAULT '[]', ended_at TEXT) STRICT;"
     "CREATE INDEX outbox_state ON outbox(state, due_s); CREATE INDEX outbox_study ON outbox(study_id);";
 
+/* Version 8: what the DICOM file of an image says of its study, series and instance, for searches by DICOMweb. Sealed, for it holds
+ * numbers and names that lead to the patient. Null: of a former version, and not read yet. */
+static const char version_8[] =
+    "ALTER TABLE image ADD COLUMN head TEXT; CREATE INDEX image_headless ON image(id) WHERE head IS NULL;";
+
 /* clang-format on */
 
 static const char *const steps[] = {version_1, version_2, version_3, version_4,
-                                    version_5, version_6, version_7};
+                                    version_5, version_6, version_7, version_8};
 
 int reha_schema_count(void)
 {

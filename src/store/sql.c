@@ -33,6 +33,17 @@
     "s.reviewed, MAX(s.finding_count - s.reviewed, 0) AS to_review, s.signed_by, s.signed_at, s.changed_at "
 #define IMAGE \
     "SELECT id, study_id, digest, facts AS \"facts:json\", image_date, side_hint "
+#define HEAD OPEN("i.head", "i.id", "image.head")
+/* A pattern is lower case, as GLOB has it: sealed values are opened one by one, other filters first. */
+#define IN_HEAD(tag, pattern) \
+    "(" pattern " IS NULL OR EXISTS (SELECT 1 FROM image i WHERE i.study_id = s.id AND lower(json_extract(" HEAD \
+    ", '$.\"" tag "\".Value[0]')) GLOB " pattern "))"
+#define DICOM_STUDIES \
+    "FROM study s LEFT JOIN patient p ON p.id = s.patient_id WHERE s.image_count > 0 AND (?1 IS NULL OR s.uid IN (SELECT value FROM " \
+    "json_each(?1))) AND (?2 IS NULL OR lower(p.pseudonym) GLOB ?2 OR p.external_mac = ?3) AND (?5 IS NULL OR s.image_date >= ?5) AND " \
+    "(?6 IS NULL OR s.image_date <= ?6) AND (?7 IS NULL OR EXISTS (SELECT 1 FROM image i WHERE i.study_id = s.id AND " \
+    "json_extract(i.facts, '$.modality') IN (SELECT value FROM json_each(?7)))) AND (?4 IS NULL OR lower(" NAME ") GLOB ?4) AND " \
+    IN_HEAD("00080050", "?8") " AND " IN_HEAD("00081030", "?9")
 #define JOB \
     "SELECT j.id, j.image_id, i.study_id, j.task, j.state, j.text, j.tries, j.created_at, j.started_at, j.ended_at " \
     "FROM job j JOIN image i ON i.id = j.image_id "
@@ -228,7 +239,24 @@ static const char *const texts[REHA_SQL_COUNT] = {
         "SELECT id, study_id FROM image WHERE source_digest = ?1 OR digest = ?1 OR sop_uid = ?2",
     [REHA_SQL_IMAGE_ADD] =
         "INSERT INTO image (id, study_id, sop_uid, digest, source_digest, size_bytes, facts, image_date, "
-        "side_hint, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "side_hint, created_at, head) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, " SEAL("?11", "?1", "image.head") ")",
+    [REHA_SQL_IMAGE_HEADLESS] =
+        "SELECT id, digest FROM image WHERE head IS NULL ORDER BY id LIMIT 1",
+    [REHA_SQL_IMAGE_HEAD_PUT] =
+        "UPDATE image SET head = " SEAL("?2", "?1", "image.head") " WHERE id = ?1 AND head IS NULL",
+    [REHA_SQL_DICOM_STUDIES] =
+        "SELECT s.id, s.uid, s.image_date, s.image_count, p.pseudonym, " NAME " AS name, p.sex, (SELECT json_group_array(m) FROM (SELECT "
+        "DISTINCT json_extract(i.facts, '$.modality') AS m FROM image i WHERE i.study_id = s.id) WHERE m IS NOT NULL) AS \"modalities:json\", "
+        "CASE WHEN NOT EXISTS (SELECT 1 FROM image i WHERE i.study_id = s.id AND i.head IS NULL) THEN (SELECT COUNT(DISTINCT "
+        "json_extract(" HEAD ", '$.\"0020000E\".Value[0]')) FROM image i WHERE i.study_id = s.id) END AS series_count, "
+        "(SELECT " HEAD " FROM image i WHERE i.study_id = s.id ORDER BY i.id LIMIT 1) AS \"head:json\" "
+        DICOM_STUDIES " ORDER BY s.id DESC LIMIT ?10 OFFSET ?11",
+    [REHA_SQL_DICOM_STUDIES_COUNT] =
+        "SELECT COUNT(*) " DICOM_STUDIES,
+    [REHA_SQL_DICOM_IMAGES] =
+        "SELECT i.id, i.sop_uid, i.digest, i.size_bytes, " HEAD " AS \"head:json\" FROM image i WHERE i.study_id = ?1 ORDER BY i.id",
+    [REHA_SQL_DICOM_REFERENCE] =
+        "SELECT s.uid AS study_uid, i.sop_uid, i.digest, " HEAD " AS \"head:json\" FROM image i JOIN study s ON s.id = i.study_id WHERE i.id = ?1",
     [REHA_SQL_IMAGE_DIGESTS] =
         "SELECT digest FROM image UNION SELECT digest FROM result_picture",
     [REHA_SQL_JOB] =

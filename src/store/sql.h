@@ -60,12 +60,21 @@ typedef enum reha_sql {
     REHA_SQL_IMAGES,        /* study */
     REHA_SQL_IMAGE,         /* id */
     REHA_SQL_IMAGE_KNOWN,   /* source digest, SOP instance UID */
-    REHA_SQL_IMAGE_ADD, /* id, study, SOP UID, digest, source digest, bytes, facts, date, side hint, time */
-    REHA_SQL_IMAGE_DIGESTS, /* every stored file */
-    REHA_SQL_JOB,           /* id */
-    REHA_SQL_JOB_NEWEST,    /* image */
-    REHA_SQL_JOB_ADD,       /* id, image, task (NULL: the program chooses), time */
-    REHA_SQL_JOB_OPEN,      /* image, task */
+    REHA_SQL_IMAGE_ADD,     /* id, study, SOP UID, digest, source digest, bytes, facts, date, side hint, time,
+                               head */
+    REHA_SQL_IMAGE_HEADLESS, /* the first whose head was not read */
+    REHA_SQL_IMAGE_HEAD_PUT, /* id, head */
+    REHA_SQL_DICOM_STUDIES,  /* UIDs (JSON), patterns of pseudonym, mac of the number, patterns of name, from,
+                                to, modalities (JSON), patterns of accession number, description; limit,
+                                offset */
+    REHA_SQL_DICOM_STUDIES_COUNT, /* the same without limit and offset */
+    REHA_SQL_DICOM_IMAGES,        /* study */
+    REHA_SQL_DICOM_REFERENCE,     /* image */
+    REHA_SQL_IMAGE_DIGESTS,       /* every stored file */
+    REHA_SQL_JOB,                 /* id */
+    REHA_SQL_JOB_NEWEST,          /* image */
+    REHA_SQL_JOB_ADD,             /* id, image, task (NULL: the program chooses), time */
+    REHA_SQL_JOB_OPEN,            /* image, task */
     REHA_SQL_JOBS_OPEN,
     REHA_SQL_JOBS_WAITING,
     REHA_SQL_JOB_CLAIM,    /* time: the oldest that waits */

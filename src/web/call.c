@@ -57,6 +57,21 @@ const char *reha_call_query(const reha_call *call, const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+/* Only what belongs into a host: it is written into addresses. */
+static bool is_host(const char *host)
+{
+    const size_t length = strlen(host);
+    return length > 0 && length < REHA_BASE_BYTES - 40 &&
+           strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == length;
+}
+
+void reha_call_base(const reha_call *call, const char *root, char out[REHA_BASE_BYTES])
+{
+    const char *host = reha_call_header(call, "Host");
+    (void)snprintf(out, REHA_BASE_BYTES, "%s://%s%s", call->request->is_secure ? "https" : "http",
+                   host != NULL && is_host(host) ? host : "localhost", root);
+}
+
 static void refuse(reha_call *call, int code, const char *name, const char *message, const char *hint)
 {
     call->is_refused = true;
@@ -235,9 +250,9 @@ static bool check_body_head(reha_call *call)
     const reha_route_body kind = call->match.route->body;
     const char *length_text = reha_call_header(call, "Content-Length");
     int64_t length = 0;
-    const int64_t most = kind == REHA_BODY_UPLOAD ? (int64_t)call->web->options.upload_bytes_max
-                         : kind == REHA_BODY_JSON ? (int64_t)call->web->options.json_bytes_max
-                                                  : (int64_t)call->web->options.json_bytes_max;
+    const int64_t most = kind == REHA_BODY_UPLOAD || kind == REHA_BODY_RELATED
+                             ? (int64_t)call->web->options.upload_bytes_max
+                             : (int64_t)call->web->options.json_bytes_max;
     if (length_text != NULL && (!reha_parse_int64(length_text, &length) || length > most)) {
         refuse(call, 413, "limit", "the body is larger than this address takes", "Send less at once.");
         return false;
@@ -261,9 +276,12 @@ reha_call *reha_call_open(reha_web *web, const reha_http_request *request)
     call->request = request;
     call->actor = reha_actor_nobody();
     if (check_place(call) && find_route(call) && check_actor(call) && check_csrf(call) &&
-        check_if_match(call) && check_body_head(call) && call->match.route->body == REHA_BODY_UPLOAD) {
+        check_if_match(call) && check_body_head(call)) {
         reha_error err = REHA_ERROR_INIT;
-        const reha_status status = reha_call_upload_begin(call, &err);
+        const reha_route_body kind = call->match.route->body;
+        const reha_status status = kind == REHA_BODY_UPLOAD    ? reha_call_upload_begin(call, &err)
+                                   : kind == REHA_BODY_RELATED ? reha_dicomweb_store_begin(call, &err)
+                                                               : REHA_OK;
         if (status != REHA_OK) {
             refuse_status(call, status, &err);
         }
@@ -282,8 +300,10 @@ bool reha_call_feed(reha_call *call, const void *bytes, size_t count)
     if (call->is_refused) {
         return false;
     }
-    if (call->upload != NULL) {
-        const reha_status status = reha_upload_write(call->upload, bytes, count, &err);
+    if (call->upload != NULL || call->store != NULL) {
+        const reha_status status = call->upload != NULL
+                                       ? reha_upload_write(call->upload, bytes, count, &err)
+                                       : reha_dicomweb_store_feed(call->store, bytes, count, &err);
         if (status != REHA_OK) {
             refuse_status(call, status, &err);
         }
@@ -350,6 +370,7 @@ void reha_call_close(reha_call *call)
         return;
     }
     reha_upload_close(call->upload);
+    reha_dicomweb_store_close(call->store);
     json_decref(call->session);
     json_decref(call->in);
     reha_text_clear(&call->body);

@@ -21,6 +21,8 @@ struct reha_web {
     atomic_int sign_in_count;
 };
 
+typedef struct reha_dicomweb_store reha_dicomweb_store; /* dicomweb_store.c */
+
 struct reha_call {
     reha_web *web;
     reha_clinic *clinic;
@@ -31,8 +33,9 @@ struct reha_call {
     json_t *session;              /* owned; NULL: nobody */
     json_t *in;                   /* the JSON body; owned; NULL without one */
     reha_text body;
-    reha_upload *upload; /* of upload routes */
-    int64_t if_version;  /* of If-Match */
+    reha_upload *upload;        /* of upload routes */
+    reha_dicomweb_store *store; /* of routes that take several at once */
+    int64_t if_version;         /* of If-Match */
     bool is_refused;
     reha_http_response response;
 };
@@ -47,6 +50,16 @@ void reha_call_bytes(reha_call *call, const char *type, uint8_t *bytes, size_t c
 REHA_MUST_USE reha_status reha_call_list_query(const reha_call *call, reha_query *out, reha_error *err);
 /* Opens the upload of an upload route. */
 REHA_MUST_USE reha_status reha_call_upload_begin(reha_call *call, reha_error *err);
+/* "https://clinic.example" and `root`, as whoever asks knows us: for addresses in answers. */
+enum { REHA_BASE_BYTES = 200 };
+void reha_call_base(const reha_call *call, const char *root, char out[REHA_BASE_BYTES]);
+
+/* The body of a storing request (dicomweb_store.c). begin: REHA_E_UNSUPPORTED if it is of another type; sets
+ * call->store. */
+REHA_MUST_USE reha_status reha_dicomweb_store_begin(reha_call *call, reha_error *err);
+REHA_MUST_USE reha_status reha_dicomweb_store_feed(reha_dicomweb_store *store, const void *bytes,
+                                                   size_t count, reha_error *err);
+void reha_dicomweb_store_close(reha_dicomweb_store *store); /* NULL is fine */
 
 /* Handlers, by file. */
 #define REHA_HANDLER(name) reha_status name(reha_call *call, reha_error *err)
@@ -125,5 +138,9 @@ REHA_HANDLER(reha_fhir_metadata); /* fhir.c */
 REHA_HANDLER(reha_fhir_read);
 REHA_HANDLER(reha_fhir_search); /* fhir_search.c */
 REHA_HANDLER(reha_fhir_everything);
+REHA_HANDLER(reha_dicomweb_search);   /* dicomweb_search.c */
+REHA_HANDLER(reha_dicomweb_retrieve); /* dicomweb_retrieve.c */
+REHA_HANDLER(reha_dicomweb_metadata);
+REHA_HANDLER(reha_dicomweb_store_end); /* dicomweb_store.c */
 
 #endif

@@ -65,14 +65,6 @@ void fhir_refuse(reha_call *call, int code, const char *message, const char *hin
 
 /* ---- beginning and end of an answer ---- */
 
-/* Only what belongs into a host: it is written into addresses. */
-static bool is_host(const char *host)
-{
-    const size_t length = strlen(host);
-    return length > 0 && length < FHIR_BASE_BYTES - 40 &&
-           strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == length;
-}
-
 /* _format wins over Accept, as the standard says. */
 static bool is_our_format(const reha_call *call)
 {
@@ -90,10 +82,8 @@ static bool is_our_format(const reha_call *call)
 
 void fhir_begin(reha_call *call, fhir *f, bool *is_done)
 {
-    const char *host = reha_call_header(call, "Host");
     *f = (fhir){.call = call, .may_identity = reha_role_may(call->actor.role, REHA_MAY_IDENTITY)};
-    (void)snprintf(f->base, sizeof f->base, "%s://%s/fhir/R4", call->request->is_secure ? "https" : "http",
-                   host != NULL && is_host(host) ? host : "localhost");
+    reha_call_base(call, "/fhir/R4", f->base);
     *is_done = !is_our_format(call);
     if (*is_done) {
         fhir_refuse(call, 406, "this server speaks JSON only",

@@ -22,10 +22,9 @@
 typedef enum fhir_kind { FHIR_PATIENT = 0, FHIR_STUDY, FHIR_REPORT, FHIR_OBSERVATION, FHIR_KINDS } fhir_kind;
 const char *fhir_kind_name(fhir_kind kind); /* "Patient", ... */
 
-enum { FHIR_BASE_BYTES = 200 };
 typedef struct fhir {
     reha_call *call;
-    char base[FHIR_BASE_BYTES]; /* "https://clinic.example/fhir/R4" */
+    char base[REHA_BASE_BYTES]; /* "https://clinic.example/fhir/R4" */
     bool may_identity;
     bool failed; /* out of memory somewhere: what was made is not complete */
 } fhir;

@@ -205,7 +205,7 @@ static void name_of(const json_t *resource, char out[FHIR_ID_BYTES + 24])
 static void add_entry(search *s, json_t *entries, json_t *resource, const char *mode)
 {
     char name[FHIR_ID_BYTES + 24];
-    char url[FHIR_BASE_BYTES + sizeof name];
+    char url[REHA_BASE_BYTES + sizeof name];
     json_t *entry = json_pack("{s:O, s:{s:s}}", "resource", resource, "search", "mode", mode);
     if (strcmp(mode, "match") == 0) {
         name_of(resource, name);

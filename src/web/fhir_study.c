@@ -168,7 +168,7 @@ static void put_signature(fhir *f, json_t *to, const json_t *study)
 
 json_t *fhir_report(fhir *f, const json_t *study)
 {
-    char url[FHIR_BASE_BYTES + 80];
+    char url[REHA_BASE_BYTES + 80];
     const char *id = reha_json_string(study, "id", "");
     const bool is_ultrasound = strcmp(reha_json_string(study, "modality", ""), "US") == 0;
     json_t *to = json_pack("{s:s, s:s, s:s}", "resourceType", "DiagnosticReport", "id", id, "status",

@@ -41,8 +41,9 @@ typedef struct reha_http_request { /* all borrowed for the time of the call */
     bool is_secure;               /* came by TLS */
 } reha_http_request;
 
-/* A body that is made while it is sent (server-sent events). `next` may block; it writes up to `room` bytes
- * and returns their number, 0 for the end. `release` is called once, sent or not. */
+/* A body that is made while it is sent: server-sent events, or one that is too large for memory, whose length
+ * is then known as body_bytes. `next` may block; it writes up to `room` bytes and returns their number, 0 for
+ * the end; an end before body_bytes cuts the connection. `release` is called once, sent or not. */
 typedef struct reha_http_stream {
     size_t (*next)(void *context, char *out, size_t room);
     void (*release)(void *context);
@@ -50,9 +51,10 @@ typedef struct reha_http_stream {
 } reha_http_stream;
 
 typedef struct reha_http_response {
-    int code;         /* 200, ... */
-    const char *type; /* "application/json"; static */
-    uint8_t *body;    /* owned; NULL: none */
+    int code;           /* 200, ... */
+    const char *type;   /* "application/json"; static */
+    char own_type[140]; /* in its place where it is made for this answer; "" for none */
+    uint8_t *body;      /* owned; NULL: none */
     size_t body_bytes;
     const uint8_t *fixed;    /* a body that lives as long as the program, in place of `body` */
     reha_http_stream stream; /* in place of `body` where `next` is set */
@@ -60,6 +62,7 @@ typedef struct reha_http_response {
     char last_modified[32];  /* as HTTP writes dates; "" for none */
     char cookie[240];        /* Set-Cookie; "" for none */
     char file_name[80];      /* Content-Disposition; "" for none */
+    char warning[640];       /* Warning; "" for none */
     const char *cache;       /* Cache-Control; NULL: "no-store"; static */
     int retry_after_s;       /* 0: none */
 } reha_http_response;

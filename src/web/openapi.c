@@ -70,6 +70,10 @@ static json_t *request_body(const reha_route *route)
         return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content", "application/octet-stream",
                          "schema", "type", "string", "format", "binary");
     }
+    if (route->body == REHA_BODY_RELATED) {
+        return json_pack("{s:b, s:{s:{s:{s:s}}}}", "required", 1, "content", "multipart/related", "schema",
+                         "type", "object");
+    }
     json_t *properties = json_object();
     json_t *required = json_array();
     char word[64];

@@ -13,8 +13,9 @@ enum { REHA_ROUTE_PUBLIC = -1, REHA_ROUTE_SIGNED_IN = -2 };
 
 typedef enum reha_route_body {
     REHA_BODY_NONE,
-    REHA_BODY_JSON,  /* application/json of at most body_bytes_max */
-    REHA_BODY_UPLOAD /* any bytes: streamed into the clinic */
+    REHA_BODY_JSON,   /* application/json of at most body_bytes_max */
+    REHA_BODY_UPLOAD, /* any bytes: streamed into the clinic */
+    REHA_BODY_RELATED /* multipart/related, each part of which is an upload (DICOMweb) */
 } reha_route_body;
 
 typedef enum reha_route_flag {
@@ -43,7 +44,7 @@ const reha_route *reha_routes(size_t *count);
 /* The whole answer to "may this role ask": permission and flags. NONE stands for nobody. */
 bool reha_route_may(const reha_route *route, reha_role role);
 
-enum { REHA_PARAMS_MAX = 2, REHA_PARAM_BYTES = 80 };
+enum { REHA_PARAMS_MAX = 3, REHA_PARAM_BYTES = 80 };
 typedef struct reha_route_match {
     const reha_route *route;                        /* NULL: see is_known_path */
     bool is_known_path;                             /* another method would be answered */

@@ -1,4 +1,5 @@
 #include "web/call_priv.h"
+#include "web/dicomweb_priv.h"
 #include "web/fhir_priv.h"
 
 #define V          "/api/v1"
@@ -6,6 +7,12 @@
 #define F          "/fhir/R4"
 #define FHIR       FHIR_TYPE
 #define FHIR_QUERY ", _count, _summary, _cursor, _format"
+#define D          DICOMWEB_ROOT
+#define D_JSON     DICOMWEB_JSON
+#define D_PAGE     ", limit, offset, includefield, fuzzymatching"
+#define D_SERIES   "Modality, SeriesInstanceUID, SeriesNumber, SeriesDescription, BodyPartExamined"
+#define D_INSTANCE D_SERIES ", SOPInstanceUID, SOPClassUID, InstanceNumber"
+#define D_FILES    "multipart/related"
 
 /* Fixed names stand before {id}: the first fitting pattern wins. */
 static const reha_route routes[] = {
@@ -232,7 +239,42 @@ static const reha_route routes[] = {
      "Findings and scores of a patient, or findings of a study", NULL,
      "_id, patient, subject, derived-from, code, category, status, date" FHIR_QUERY, FHIR, FHIR_OBSERVATION},
     {REHA_HTTP_GET, F "/Observation/{id}", REHA_MAY_READ, reha_fhir_read, REHA_BODY_NONE, 0,
-     "A finding or a score as FHIR resource", NULL, "_format", FHIR, FHIR_OBSERVATION}};
+     "A finding or a score as FHIR resource", NULL, "_format", FHIR, FHIR_OBSERVATION},
+
+    /* DICOMweb (docs/formats/dicomweb.md); variant of a search: the level */
+    {REHA_HTTP_GET, D "/studies", REHA_MAY_READ, reha_dicomweb_search, REHA_BODY_NONE, REHA_ROUTE_IDENTITY,
+     "Search for studies (QIDO-RS)", NULL,
+     "StudyInstanceUID, PatientID, PatientName, StudyDate, ModalitiesInStudy, AccessionNumber, "
+     "StudyDescription" D_PAGE,
+     D_JSON, 0},
+    {REHA_HTTP_POST, D "/studies", REHA_MAY_UPLOAD, reha_dicomweb_store_end, REHA_BODY_RELATED, 0,
+     "Store DICOM files (STOW-RS): multipart/related; type=\"application/dicom\"; answered once they are on "
+     "disk. 202 and 409 tell of each that was not stored",
+     NULL, NULL, D_JSON, 0},
+    {REHA_HTTP_POST, D "/studies/{study}", REHA_MAY_UPLOAD, reha_dicomweb_store_end, REHA_BODY_RELATED, 0,
+     "The same, of this study only", NULL, NULL, D_JSON, 0},
+    {REHA_HTTP_GET, D "/studies/{study}", REHA_MAY_EXPORT, reha_dicomweb_retrieve, REHA_BODY_NONE,
+     REHA_ROUTE_IDENTITY, "The files of a study as they are stored (WADO-RS)", NULL, NULL, D_FILES, 0},
+    {REHA_HTTP_GET, D "/studies/{study}/metadata", REHA_MAY_READ, reha_dicomweb_metadata, REHA_BODY_NONE,
+     REHA_ROUTE_IDENTITY, "Their attributes without bulk data (WADO-RS)", NULL, NULL, D_JSON, 0},
+    {REHA_HTTP_GET, D "/studies/{study}/series", REHA_MAY_READ, reha_dicomweb_search, REHA_BODY_NONE,
+     REHA_ROUTE_IDENTITY, "Search for series of a study (QIDO-RS)", NULL, D_SERIES D_PAGE, D_JSON, 1},
+    {REHA_HTTP_GET, D "/studies/{study}/instances", REHA_MAY_READ, reha_dicomweb_search, REHA_BODY_NONE,
+     REHA_ROUTE_IDENTITY, "Search for instances of a study (QIDO-RS)", NULL, D_INSTANCE D_PAGE, D_JSON, 2},
+    {REHA_HTTP_GET, D "/studies/{study}/series/{series}", REHA_MAY_EXPORT, reha_dicomweb_retrieve,
+     REHA_BODY_NONE, REHA_ROUTE_IDENTITY, "The files of a series (WADO-RS)", NULL, NULL, D_FILES, 0},
+    {REHA_HTTP_GET, D "/studies/{study}/series/{series}/metadata", REHA_MAY_READ, reha_dicomweb_metadata,
+     REHA_BODY_NONE, REHA_ROUTE_IDENTITY, "Their attributes without bulk data (WADO-RS)", NULL, NULL, D_JSON,
+     0},
+    {REHA_HTTP_GET, D "/studies/{study}/series/{series}/instances", REHA_MAY_READ, reha_dicomweb_search,
+     REHA_BODY_NONE, REHA_ROUTE_IDENTITY, "Search for instances of a series (QIDO-RS)", NULL,
+     D_INSTANCE D_PAGE, D_JSON, 2},
+    {REHA_HTTP_GET, D "/studies/{study}/series/{series}/instances/{instance}", REHA_MAY_EXPORT,
+     reha_dicomweb_retrieve, REHA_BODY_NONE, REHA_ROUTE_IDENTITY, "The file of an instance (WADO-RS)", NULL,
+     NULL, D_FILES, 0},
+    {REHA_HTTP_GET, D "/studies/{study}/series/{series}/instances/{instance}/metadata", REHA_MAY_READ,
+     reha_dicomweb_metadata, REHA_BODY_NONE, REHA_ROUTE_IDENTITY,
+     "Its attributes without bulk data (WADO-RS)", NULL, NULL, D_JSON, 0}};
 
 const reha_route *reha_routes(size_t *count)
 {

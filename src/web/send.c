@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { EVENT_BLOCK_BYTES = 4096, COUNTED_BLOCK_BYTES = 1 << 18 };
+
 typedef struct header {
     const char *name, *value;
 } header;
@@ -54,7 +56,10 @@ static struct MHD_Response *make(reha_http_response *response)
             return NULL;
         }
         *stream = response->stream;
-        made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, stream, release_stream);
+        const bool is_counted = response->body_bytes > 0;
+        made = MHD_create_response_from_callback(is_counted ? response->body_bytes : MHD_SIZE_UNKNOWN,
+                                                 is_counted ? COUNTED_BLOCK_BYTES : EVENT_BLOCK_BYTES,
+                                                 read_stream, stream, release_stream);
         if (made == NULL) {
             reha_free(stream); /* the response still holds the stream itself */
             return NULL;
@@ -85,11 +90,12 @@ bool reha_send(struct MHD_Connection *connection, reha_http_response *response, 
     add(made, "Strict-Transport-Security", is_secure ? "max-age=31536000" : NULL);
     add(made, "X-Request-Id", request_id);
     add(made, "Cache-Control", response->cache != NULL ? response->cache : "no-store");
-    add(made, "Content-Type", response->type);
+    add(made, "Content-Type", response->own_type[0] != '\0' ? response->own_type : response->type);
     add(made, "ETag", response->etag);
     add(made, "Last-Modified", response->last_modified);
     add(made, "WWW-Authenticate", response->code == 401 ? "Bearer realm=\"rehascope\"" : NULL);
     add(made, "Set-Cookie", response->cookie);
+    add(made, "Warning", response->warning);
     if (response->file_name[0] != '\0') {
         (void)snprintf(text, sizeof text, "attachment; filename=\"%s\"", response->file_name);
         add(made, "Content-Disposition", text);

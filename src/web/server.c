@@ -40,7 +40,7 @@ typedef struct exchange {
     reha_http_request request;
     reha_call *call; /* NULL for pages */
     reha_link *link;
-    double start_ms;
+    double start_ms, deadline_ms;
     int code;
     size_t answer_bytes;
     bool is_queued;
@@ -83,16 +83,17 @@ static reha_link *link_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static void allow(const exchange *e, double bytes, double extra_ms)
+static void allow(exchange *e, double bytes, double extra_ms)
 {
     const double ms =
         1000.0 * e->server->options.grace_s + extra_ms + 1000.0 * bytes / e->server->options.rate_bytes_per_s;
-    reha_watch_set(&e->server->watch, e->link, reha_clock_ms() + ms);
+    e->deadline_ms = reha_clock_ms() + ms;
+    reha_watch_set(&e->server->watch, e->link, e->deadline_ms);
 }
 
 static enum MHD_Result queue(exchange *e, reha_http_response *response)
 {
-    const bool is_stream = response->stream.next != NULL;
+    const bool is_stream = response->stream.next != NULL && response->body_bytes == 0;
     e->is_queued = true;
     e->code = response->code;
     e->answer_bytes = response->body_bytes;
@@ -147,17 +148,31 @@ static exchange *begin(reha_server *server, struct MHD_Connection *connection, c
     return e;
 }
 
-/* A proof of all files or a backup takes minutes: meanwhile the client is not slow, it waits for us. */
+/* While we work the client is not slow, it waits for us. */
+static double begin_work(const exchange *e)
+{
+    reha_watch_set(&e->server->watch, e->link, (double)INFINITY);
+    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    return reha_clock_ms();
+}
+
+static void end_work(exchange *e, double since_ms)
+{
+    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                    (unsigned)e->server->options.idle_s);
+    e->deadline_ms += reha_clock_ms() - since_ms;
+    reha_watch_set(&e->server->watch, e->link, e->deadline_ms);
+}
+
+/* A proof of all files or a backup takes minutes. */
 static enum MHD_Result answer(exchange *e)
 {
     if (e->call == NULL) {
         return send_page(e);
     }
-    reha_watch_set(&e->server->watch, e->link, (double)INFINITY);
-    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    const double since_ms = begin_work(e);
     reha_http_response *response = reha_call_finish(e->call);
-    (void)MHD_set_connection_option(e->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-                                    (unsigned)e->server->options.idle_s);
+    end_work(e, since_ms);
     return queue(e, response);
 }
 
@@ -168,7 +183,8 @@ static enum MHD_Result on_head(exchange *e)
     int64_t length = 0;
     const char *text = look_up_header(e, "Content-Length");
     const bool has_body = text != NULL || look_up_header(e, "Transfer-Encoding") != NULL;
-    if (strncmp(e->request.path, "/api/", 5) == 0 || strncmp(e->request.path, "/fhir/", 6) == 0) {
+    if (strncmp(e->request.path, "/api/", 5) == 0 || strncmp(e->request.path, "/fhir/", 6) == 0 ||
+        strncmp(e->request.path, "/dicom-web/", 11) == 0) {
         e->call = reha_call_open(e->server->web, &e->request);
         if (e->call == NULL) {
             return MHD_NO;
@@ -197,7 +213,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (*data_count > 0) {
         /* After a refusal the rest of the body is read and forgotten, so that the client sees the answer. */
         if (e->call != NULL && !e->is_queued) {
+            const double since_ms = begin_work(e); /* a part that is over may have to be looked at */
             (void)reha_call_feed(e->call, data, *data_count);
+            end_work(e, since_ms);
         }
         *data_count = 0;
         return MHD_YES;

@@ -10,7 +10,6 @@ done
 home=$work/home
 archive= # process of storescp
 trap 'for one in $archive $server; do kill -KILL "$one" 2>/dev/null; done; rm -rf "$work"' EXIT
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 port=$(free_port)
 # start_archive OPTIONS...: storescp at $port, which keeps what comes in $work/kept.
 start_archive() {

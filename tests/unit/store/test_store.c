@@ -633,6 +633,54 @@ static void test_the_outbox(void **state)
     reha_store_close(store);
 }
 
+/* Images of before have no head until somebody reads it; then it is sealed, and stays the first one. */
+static void test_heads_come_later(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"00080050\": {\"vr\": \"SH\", \"Value\": [\"A-ZZSECRET\"]}}";
+    reha_error err = REHA_ERROR_INIT;
+    reha_store *store = NULL;
+    reha_keys former;
+    char home[64];
+    char id[REHA_IDENTIFIER_BYTES] = "";
+    json_t *rows = NULL;
+    int64_t count = 0;
+    (void)snprintf(home, sizeof home, "%s/heads", folder);
+    assert_int_equal(mkdir(home, 0700), 0);
+    make_former_home(home, 6, 0);
+    load_former_keys(home, &former);
+    (void)snprintf(path, sizeof path, "%s/records.db", home);
+    assert_ok(reha_store_open(path, &former, true, &store, &err), &err);
+    assert_int_equal(reha_store_schema(store), reha_store_schema_newest());
+    for (; reha_store_row(store, REHA_SQL_IMAGE_HEADLESS, REHA_BIND_NONE, &rows, &err) == REHA_OK; count++) {
+        (void)snprintf(id, sizeof id, "%s", reha_json_string(rows, "id", ""));
+        json_decref(rows);
+        for (int i = 0; i < 2; i++) {
+            assert_ok(reha_store_do(store, REHA_SQL_IMAGE_HEAD_PUT,
+                                    REHA_BIND(reha_of_text(id), reha_of_text(i == 0 ? head : "{}")), NULL,
+                                    &err),
+                      &err);
+        }
+    }
+    assert_true(count > 0);
+    assert_ok(reha_store_row(store, REHA_SQL_DICOM_REFERENCE, REHA_BIND(reha_of_text(id)), &rows, &err),
+              &err);
+    assert_non_null(json_object_get(json_object_get(rows, "head"), "00080050"));
+    json_decref(rows);
+    for (int i = 0; i < 2; i++) {
+        const reha_value values[] = {reha_of_text(NULL), reha_of_text(NULL),
+                                     reha_of_text(NULL), reha_of_text(NULL),
+                                     reha_of_text(NULL), reha_of_text(NULL),
+                                     reha_of_text(NULL), reha_of_text(i == 0 ? "a-*secre?" : "zz*"),
+                                     reha_of_text(NULL)};
+        assert_ok(reha_store_number(store, REHA_SQL_DICOM_STUDIES_COUNT, values, 9, &count, &err), &err);
+        assert_int_equal(count > 0, i == 0);
+    }
+    expect_no_clear_text("ZZSECRET");
+    assert_ok(reha_store_check(store, &err), &err);
+    reha_store_close(store);
+}
+
 /* A token is of a role that only reads, whoever asks for another. */
 static void test_tokens_only_read(void **state)
 {
@@ -884,6 +932,7 @@ int main(void)
                                        cmocka_unit_test(test_what_is_set_aside_stands_no_more),
                                        cmocka_unit_test(test_changes_tell_when),
                                        cmocka_unit_test(test_the_outbox),
+                                       cmocka_unit_test(test_heads_come_later),
                                        cmocka_unit_test(test_tokens_only_read),
                                        cmocka_unit_test(test_sealed_records_are_immutable),
                                        cmocka_unit_test(test_sealed_values_stay_where_they_are),

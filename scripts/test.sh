@@ -30,4 +30,4 @@ ninja -C build-san -j "$jobs" --quiet
 echo "== unit tests under the sanitizers"
 ctest --test-dir build-san --no-tests=error --output-on-failure -j "$jobs" -E '^(e2e_|rooms$|symbols$)' -LE release
 echo "== end-to-end tests, Release"
-ctest --test-dir build --no-tests=error --output-on-failure -R '^(e2e_|rooms$|symbols$|nn_)'
+ctest --test-dir build --no-tests=error --output-on-failure -j "$jobs" -R '^(e2e_|rooms$|symbols$|nn_)'

@@ -162,11 +162,10 @@ static reha_status fetch(const reha_fetch_options *how, const fetch_arguments *g
 static const char *wrong_use(const fetch_arguments *given, int word_count)
 {
     const reha_study_query *query = &given->query;
-    const reha_tls_files *tls = &given->tls;
     const bool is_asking = query->patient_id != NULL || query->patient_name != NULL ||
                            query->accession_number != NULL || query->modality != NULL ||
                            given->since != NULL || given->until != NULL;
-    if ((tls->certificate == NULL) != (tls->key == NULL) || (tls->key == NULL) != (tls->authority == NULL)) {
+    if (reha_tls_files_are_partial(&given->tls)) {
         return "--tls-cert, --tls-key and --tls-ca are needed together";
     }
     if (given->archive == NULL) {
@@ -191,8 +190,7 @@ static int run_fetch(const app_command *command, int argc, char **argv)
     }
     const char *wrong = wrong_use(&given, count);
     if (wrong != NULL) {
-        (void)fprintf(stderr, "rehascope fetch: %s\nSee: rehascope fetch --help\n", wrong);
-        return EXIT_USAGE;
+        return app_wrong_use(command, "%s", wrong);
     }
     reha_fetch_options how = {.own_title = given.from,
                               .tls = given.tls.key != NULL ? &given.tls : NULL,

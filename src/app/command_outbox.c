@@ -84,9 +84,7 @@ static int run_outbox(const app_command *command, int argc, char **argv)
     }
     const bool is_list = strcmp(words[0], "list") == 0;
     if (!(is_list || strcmp(words[0], "again") == 0) || is_list != (word_count == 1)) {
-        (void)fprintf(stderr,
-                      "rehascope outbox: say list, again ID or again all\nSee: rehascope outbox --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "say list, again ID or again all");
     }
     const reha_actor actor = reha_actor_local();
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);

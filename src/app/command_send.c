@@ -149,17 +149,15 @@ static int run_send(const app_command *command, int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    const bool has_half_tls = (given.tls.certificate == NULL) != (given.tls.key == NULL) ||
-                              (given.tls.key == NULL) != (given.tls.authority == NULL);
+    const bool has_half_tls = reha_tls_files_are_partial(&given.tls);
     if (has_half_tls || given.to == NULL || given.echo != (word_count == 0) ||
         !reha_ae_title_is_valid(given.from)) {
-        (void)fprintf(stderr, "rehascope send: %s\nSee: rehascope send --help\n",
-                      has_half_tls       ? "--tls-cert, --tls-key and --tls-ca are needed together"
-                      : given.to == NULL ? "who shall have the files? Give --to AE@HOST:PORT"
-                      : word_count == 0  ? "which files? Give some, or --echo to test the connection"
-                      : given.echo       ? "--echo sends no files"
-                                         : "the title of --from must have 1 to 16 characters");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "%s",
+                             has_half_tls       ? "--tls-cert, --tls-key and --tls-ca are needed together"
+                             : given.to == NULL ? "who shall have the files? Give --to AE@HOST:PORT"
+                             : word_count == 0  ? "which files? Give some, or --echo to test the connection"
+                             : given.echo       ? "--echo sends no files"
+                                                : "the title of --from must have 1 to 16 characters");
     }
     reha_tls *tls = NULL;
     reha_call call = {

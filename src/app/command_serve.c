@@ -320,11 +320,6 @@ done:
     return status;
 }
 
-static bool is_half(const reha_tls_files *tls)
-{
-    return (tls->certificate == NULL) != (tls->key == NULL) || (tls->key == NULL) != (tls->authority == NULL);
-}
-
 static int run_serve(const app_command *command, int argc, char **argv)
 {
     serve_arguments given = {.port = DEFAULT_PORT, .dicom_port = NO_PORT};
@@ -338,31 +333,22 @@ static int run_serve(const app_command *command, int argc, char **argv)
         return code;
     }
     if ((given.certificate == NULL) != (given.key == NULL)) {
-        (void)fprintf(
-            stderr,
-            "rehascope serve: --tls-cert and --tls-key are needed together\nSee: rehascope serve --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "--tls-cert and --tls-key are needed together");
     }
     const bool has_title = given.dicom_title != NULL && given.archive == NULL; /* both bear it */
     if (given.dicom_port == NO_PORT && (given.dicom_address != NULL || has_title ||
                                         given.dicom_peers != NULL || given.dicom_tls.key != NULL)) {
-        (void)fprintf(stderr,
-                      "rehascope serve: a DICOM node needs its --dicom-port\nSee: rehascope serve --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "a DICOM node needs its --dicom-port");
     }
-    if (is_half(&given.dicom_tls) || is_half(&given.archive_tls)) {
-        (void)fprintf(
-            stderr,
-            "rehascope serve: certificate, key and authority of DICOM over TLS (--%s-cert, -key, -ca) "
-            "are needed together\nSee: rehascope serve --help\n",
-            is_half(&given.dicom_tls) ? "dicom-tls" : "dicom-send-tls");
-        return EXIT_USAGE;
+    const bool is_node_partial = reha_tls_files_are_partial(&given.dicom_tls);
+    if (is_node_partial || reha_tls_files_are_partial(&given.archive_tls)) {
+        return app_wrong_use(command,
+                             "certificate, key and authority of DICOM over TLS (--%s-cert, -key, -ca) are "
+                             "needed together",
+                             is_node_partial ? "dicom-tls" : "dicom-send-tls");
     }
     if (given.archive == NULL && given.archive_tls.key != NULL) {
-        (void)fprintf(stderr,
-                      "rehascope serve: TLS to which archive? Give --dicom-send-to AE@HOST:PORT\nSee: "
-                      "rehascope serve --help\n");
-        return EXIT_USAGE;
+        return app_wrong_use(command, "TLS to which archive? Give --dicom-send-to AE@HOST:PORT");
     }
     (void)umask(S_IRWXG | S_IRWXO); /* records are for this user only */
     reha_status status = app_home(given.home, &home, &err);

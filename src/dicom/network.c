@@ -38,6 +38,12 @@ static const char *const storage_classes[] = {
     "1.2.840.10008.5.1.4.1.1.128",    /* PET */
 };
 
+bool reha_tls_files_are_partial(const reha_tls_files *files)
+{
+    return (files->certificate == NULL) != (files->key == NULL) ||
+           (files->key == NULL) != (files->authority == NULL);
+}
+
 bool reha_ae_title_is_valid(const char *title)
 {
     const size_t length = strlen(title);

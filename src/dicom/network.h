@@ -35,6 +35,8 @@ typedef struct reha_tls_files { /* PEM */
     const char *key;            /* without a password */
     const char *authority;      /* what signs the certificates of the others */
 } reha_tls_files;
+/* Some of the three are given, but not all: nothing that can be used. */
+bool reha_tls_files_are_partial(const reha_tls_files *files);
 typedef struct reha_tls reha_tls;
 /* Reads the files. REHA_E_ARG names the one that does not do. `is_called`: for reha_association_provide, else
  * for calls. */

@@ -184,13 +184,7 @@ void reha_sr_image(reha_sr *sr, reha_sr_relation relation, const reha_sr_concept
     reha_dcm_writer *w = &sr->w;
     open_item(sr, relation, "IMAGE", NULL);
     const size_t sequence = reha_dcm_open_sequence(w, 0x00081199u);
-    const size_t item = reha_dcm_open_item(w);
-    reha_dcm_put_text(w, 0x00081150u, "UI", image->ids.sop_class_uid);
-    reha_dcm_put_text(w, 0x00081155u, "UI", image->ids.sop_instance_uid);
-    if (image->frame_count > 1) {
-        reha_dcm_put_text(w, 0x00081160u, "IS", "1");
-    }
-    reha_dcm_close(w, item);
+    reha_dcm_put_source_frame(w, image);
     reha_dcm_close(w, sequence);
     reha_dcm_put_text(w, TAG_RELATIONSHIP, "CS", relations[relation]);
     reha_dcm_put_text(w, TAG_VALUE_TYPE, "CS", "IMAGE");

@@ -714,6 +714,14 @@ class Asker : private Taker
     }
 
   private:
+    template <typename Request> void fill(Request &request) const // of C-GET or C-FIND
+    {
+        request.MessageID = id_;
+        request.DataSetType = DIMSE_DATASET_PRESENT;
+        request.Priority = DIMSE_PRIORITY_MEDIUM;
+        snprintf(request.AffectedSOPClassUID, sizeof request.AffectedSOPClassUID, "%s", question_.class_uid);
+    }
+
     OFCondition send_question()
     {
         T_DIMSE_Message message;
@@ -730,20 +738,10 @@ class Asker : private Taker
         id_ = association_->nextMsgID++;
         if (question_.is_get) {
             message.CommandField = DIMSE_C_GET_RQ;
-            T_DIMSE_C_GetRQ &request = message.msg.CGetRQ;
-            request.MessageID = id_;
-            request.DataSetType = DIMSE_DATASET_PRESENT;
-            request.Priority = DIMSE_PRIORITY_MEDIUM;
-            snprintf(request.AffectedSOPClassUID, sizeof request.AffectedSOPClassUID, "%s",
-                     question_.class_uid);
+            fill(message.msg.CGetRQ);
         } else {
             message.CommandField = DIMSE_C_FIND_RQ;
-            T_DIMSE_C_FindRQ &request = message.msg.CFindRQ;
-            request.MessageID = id_;
-            request.DataSetType = DIMSE_DATASET_PRESENT;
-            request.Priority = DIMSE_PRIORITY_MEDIUM;
-            snprintf(request.AffectedSOPClassUID, sizeof request.AffectedSOPClassUID, "%s",
-                     question_.class_uid);
+            fill(message.msg.CFindRQ);
         }
         set_alarm(limits_.idle_s + limits_.grace_s);
         return done.good() ? DIMSE_sendMessageUsingMemoryData(association_, context, &message, nullptr, &keys,

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "dicom/dicom.h"
+#include "service/sandbox_wire_priv.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -133,13 +134,8 @@ reha_status clinic_answer(json_t *items, json_t **out, reha_error *err)
         return reha_fail(err, REHA_E_FORMAT, "there is no DICOM, PNG, JPEG or TIFF image in it");
     }
     if (!has_any) {
-        reha_status status = REHA_E_FORMAT;
-        for (int k = REHA_OK + 1; k < REHA_STATUS_COUNT; k++) {
-            status = strcmp(reha_status_name((reha_status)k), reha_json_string(error, "code", "")) == 0
-                         ? (reha_status)k
-                         : status;
-        }
-        return reha_fail(err, status, "%.230s", reha_json_string(error, "text", ""));
+        return reha_fail(err, wire_status(reha_json_string(error, "code", "")), "%.230s",
+                         reha_json_string(error, "text", ""));
     }
     *out = json_pack("{s:O}", "items", items);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for an answer");

@@ -9,7 +9,6 @@ done
 home=$work/home
 archive= # process of an archive
 trap 'for one in $archive $server; do kill -KILL "$one" 2>/dev/null; done; rm -rf "$work"' EXIT
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 port=$(free_port)
 start_archive() { # OPTIONS...
     dcmqrscp -c "$work/dcmqrscp.cfg" "$@" >>"$work/dcmqrscp" 2>&1 &

@@ -2,56 +2,19 @@
  * and dsrdump (what does it say?, against tests/golden/export; REHA_GOLDEN=write writes it anew), and by our
  * own reader.
  */
-#include "support.h"
+#include "export_cases.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "dicom/dataset_priv.h"
 #include "dicom/derived.h"
 #include "image/draw.h"
-#include "service/export_objects.h"
-#include "service/origin.h"
 
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define GOLDEN REHA_SOURCE_DIR "/tests/golden/export/"
-
-enum { LIMIT_BYTES = 64 << 20, COMMAND_BYTES = 512 };
-
-static reha_dicom_origin example_origin(void)
-{
-    return (reha_dicom_origin){.patient_name = "M\xC3\xBCller^J\xC3\xB6rg",
-                               .patient_id = "H-4711",
-                               .patient_id_issuer = "Hospital",
-                               .patient_birth_date = "19640229",
-                               .patient_sex = "M",
-                               .study_date = "20260131",
-                               .study_time = "093000",
-                               .study_id = "S1",
-                               .study_description = "Knie a.p.",
-                               .accession_number = "A-1",
-                               .referring_physician = "Arzt^Anna",
-                               .modality = "DX",
-                               .ids = {.study_instance_uid = "1.2.3",
-                                       .series_instance_uid = "1.2.3.4",
-                                       .sop_instance_uid = "1.2.3.4.5",
-                                       .sop_class_uid = "1.2.840.10008.5.1.4.1.1.1.1"},
-                               .width_px = 1000,
-                               .height_px = 1200,
-                               .frame_count = 1};
-}
-
-static json_t *load(const char *name)
-{
-    reha_error err = REHA_ERROR_INIT;
-    char path[COMMAND_BYTES];
-    json_t *study = NULL;
-    (void)snprintf(path, sizeof path, GOLDEN "%s.json", name);
-    assert_ok(reha_json_load(path, &study, &err), &err);
-    return study;
-}
+enum { LIMIT_BYTES = 64 << 20 };
 
 /* All objects of a study with a drawn figure of its results. */
 static void export_study(const json_t *study, const reha_dicom_origin *origin, reha_export *out)
@@ -77,17 +40,6 @@ static void export_study(const json_t *study, const reha_dicom_origin *origin, r
     reha_canvas_free(canvas);
 }
 
-static bool has_tool(const char *tool)
-{
-    char command[COMMAND_BYTES];
-    (void)snprintf(command, sizeof command, "command -v %s >/dev/null", tool);
-    const bool is_there = system(command) == 0;
-    if (!is_there) {
-        print_message("not judged: %s is absent (scripts/packages.txt)\n", tool);
-    }
-    return is_there;
-}
-
 static char *output_of(const char *command)
 {
     char *text = calloc(1, LIMIT_BYTES / 16);
@@ -96,19 +48,6 @@ static char *output_of(const char *command)
     assert_true(fread(text, 1, LIMIT_BYTES / 16 - 1, pipe) > 0);
     (void)pclose(pipe);
     return text;
-}
-
-static void judge(const reha_export *files, const char *folder)
-{
-    char command[COMMAND_BYTES];
-    for (size_t i = 0; i < files->count && has_tool("dciodvfy"); i++) {
-        (void)snprintf(command, sizeof command, "dciodvfy '%s/%s' 2>&1", folder, files->files[i].name);
-        char *said = output_of(command);
-        if (strstr(said, "Error") != NULL) {
-            fail_msg("dciodvfy %s: %s", files->files[i].name, strstr(said, "Error"));
-        }
-        free(said);
-    }
 }
 
 /* The content tree as DCMTK reads it, without what a new version of the program may change. */
@@ -138,13 +77,6 @@ static void compare(const char *name, const char *folder)
     free(said);
 }
 
-static void remove_folder(const char *folder)
-{
-    char command[COMMAND_BYTES];
-    (void)snprintf(command, sizeof command, "rm -r '%s'", folder);
-    assert_int_equal(system(command), 0);
-}
-
 static void test_golden(void **state)
 {
     (void)state;
@@ -155,7 +87,7 @@ static void test_golden(void **state)
         reha_export files;
         reha_dicom_origin origin = example_origin();
         char folder[] = "/tmp/reha-export-XXXXXX";
-        json_t *study = load(names[i]);
+        json_t *study = load_study(names[i]);
         if (strcmp(names[i], "muscle") == 0) {
             (void)snprintf(origin.modality, sizeof origin.modality, "US");
             (void)snprintf(origin.ids.sop_class_uid, sizeof origin.ids.sop_class_uid,
@@ -165,7 +97,7 @@ static void test_golden(void **state)
         export_study(study, &origin, &files);
         assert_non_null(mkdtemp(folder));
         assert_ok(reha_export_save(&files, folder, &err), &err);
-        judge(&files, folder);
+        judge_folder(&files, folder);
         compare(names[i], folder);
         assert_int_equal(reha_export_save(&files, folder, &err), REHA_E_CONFLICT);
         remove_folder(folder);
@@ -239,7 +171,7 @@ static void test_same_record_same_objects(void **state)
     const reha_dicom_origin origin = example_origin();
     reha_export first, again, decided;
     char one[65], two[65];
-    json_t *study = load("knee-signed");
+    json_t *study = load_study("knee-signed");
     export_study(study, &origin, &first);
     export_study(study, &origin, &again);
     assert_int_equal(first.count, 3);
@@ -274,7 +206,7 @@ static void test_identity(void **state)
     reha_export files;
     reha_dicom *dicom = NULL;
     reha_dicom_origin back, wired;
-    json_t *study = load("knee-signed");
+    json_t *study = load_study("knee-signed");
     export_study(study, &origin, &files);
     /* The picture is an image: our own reader gives the same patient and study again. */
     assert_string_equal(files.files[2].name, "picture-1-1.dcm");
@@ -332,7 +264,7 @@ static void test_memory(void **state)
 {
     (void)state;
     const reha_dicom_origin origin = example_origin();
-    json_t *study = load("knee-signed");
+    json_t *study = load_study("knee-signed");
     const reha_export_source source = {.study = study, .origins = &origin};
     reha_status status = REHA_E_NOMEM;
     for (long n = 0; status != REHA_OK && n < 1000; n++) {

@@ -1,6 +1,6 @@
 /* Presentation states and segmentations of results: read back by our own reader, element by element, and
  * judged by dciodvfy. The pictures and coordinates of real recognisers are in tests/e2e/test_export.sh. */
-#include "support.h"
+#include "export_cases.h"
 
 #include "base/memory.h"
 #include "dicom/dataset_priv.h"
@@ -8,55 +8,15 @@
 #include "dicom/segmentation.h"
 #include "dicom/tags_priv.h"
 #include "dicom/write.h"
-#include "service/export_objects.h"
-#include "service/origin.h"
 
 #include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define GOLDEN REHA_SOURCE_DIR "/tests/golden/export/"
-
-enum {
-    PATH_BYTES = 512,
-    TEXT_BYTES = 8192,
-    VALUES_MAX = 64,
-    WIDTH = 37,
-    HEIGHT = 23,
-    CELLS = WIDTH * HEIGHT
-};
+enum { TEXT_BYTES = 8192, VALUES_MAX = 64, WIDTH = 37, HEIGHT = 23, CELLS = WIDTH * HEIGHT };
 
 static const char AS_OF[] = "2026-01-31T12:34:56.789Z";
-
-static reha_dicom_origin example_origin(void)
-{
-    return (reha_dicom_origin){
-        .patient_name = "M\xC3\xBCller^J\xC3\xB6rg",
-        .patient_id = "H-4711",
-        .study_date = "20260131",
-        .study_time = "093000",
-        .study_id = "S1",
-        .modality = "DX",
-        .ids = {.study_instance_uid = "1.2.3",
-                .series_instance_uid = "1.2.3.4",
-                .sop_instance_uid = "1.2.3.4.5",
-                .sop_class_uid = "1.2.840.10008.5.1.4.1.1.1.1"},
-        .width_px = 1000,
-        .height_px = 1200,
-        .frame_count = 1,
-        .shown = {.slope = 1.0, .window = {.center = 2048.0, .width = 4096.0}, .aspect = 1.0}};
-}
-
-static json_t *load(const char *name)
-{
-    reha_error err = REHA_ERROR_INIT;
-    char path[PATH_BYTES];
-    json_t *study = NULL;
-    (void)snprintf(path, sizeof path, GOLDEN "%s.json", name);
-    assert_ok(reha_json_load(path, &study, &err), &err);
-    return study;
-}
 
 static json_t *result_of(const json_t *study)
 {
@@ -67,23 +27,6 @@ static json_t *result_of(const json_t *study)
 static json_t *region_of(const json_t *study)
 {
     return json_array_get(json_object_get(json_object_get(result_of(study), "analysis"), "regions"), 0);
-}
-
-/* dciodvfy finds no error. */
-static void judge(const reha_export *files)
-{
-    reha_error err = REHA_ERROR_INIT;
-    char folder[] = "/tmp/reha-layers-XXXXXX";
-    char command[PATH_BYTES];
-    assert_non_null(mkdtemp(folder));
-    assert_ok(reha_export_save(files, folder, &err), &err);
-    for (size_t i = 0; i < files->count && system("command -v dciodvfy >/dev/null") == 0; i++) {
-        (void)snprintf(command, sizeof command, "dciodvfy '%s/%s' 2>&1 | grep '^Error'", folder,
-                       files->files[i].name);
-        assert_int_not_equal(system(command), 0);
-    }
-    (void)snprintf(command, sizeof command, "rm -r '%s'", folder);
-    assert_int_equal(system(command), 0);
 }
 
 /* ---- reading back ---- */
@@ -191,7 +134,7 @@ static void test_overlay_of_a_knee(void **state)
     reha_export files;
     reha_dcm_scope at;
     float values[VALUES_MAX];
-    json_t *study = load("knee");
+    json_t *study = load_study("knee");
     json_t *profile = json_object_get(region_of(study), "joint_space_profile");
     json_object_set_new(profile, "width", json_pack("[f, f, n, f, f]", 5.0, 5.0, 3.5, 4.0));
     overlay_of(study, &origin, &files);
@@ -248,7 +191,7 @@ static void test_decisions_in_an_overlay(void **state)
     const reha_dicom_origin origin = example_origin();
     reha_export files;
     reha_dcm_scope at;
-    json_t *study = load("knee-signed");
+    json_t *study = load_study("knee-signed");
     overlay_of(study, &origin, &files);
     judge(&files);
     read_back in = read_file(&files.files[0]);
@@ -274,7 +217,7 @@ static void test_fracture_boxes(void **state)
     reha_export files;
     reha_dcm_scope at;
     float values[VALUES_MAX];
-    json_t *study = load("knee");
+    json_t *study = load_study("knee");
     json_t *findings = json_array();
     json_t *region = region_of(study);
     for (int i = 0; i < 3; i++) {
@@ -313,7 +256,7 @@ static void test_how_it_is_shown(void **state)
 {
     (void)state;
     reha_export files;
-    json_t *study = load("knee");
+    json_t *study = load_study("knee");
     reha_dicom_origin origin = example_origin();
     origin.shown.is_monochrome1 = true;
     origin.shown.slope = 2.0;
@@ -361,7 +304,7 @@ static void test_how_it_is_shown(void **state)
     overlay_of(study, &origin, &files);
     assert_int_equal(files.count, 0);
     json_decref(study);
-    study = load("refused");
+    study = load_study("refused");
     origin = example_origin();
     overlay_of(study, &origin, &files);
     assert_int_equal(files.count, 0);
@@ -443,7 +386,7 @@ static void test_masks_bit_for_bit(void **state)
     static uint8_t cells[5][CELLS];
     uint32_t seed = 7;
     reha_export files;
-    json_t *study = load("muscle");
+    json_t *study = load_study("muscle");
     reha_dicom_origin origin = small_origin();
     reha_export_mask masks[] = {{0, {"belly", cells[0]}},
                                 {0, {"aponeurosis", cells[1]}},
@@ -502,7 +445,7 @@ static void test_place_of_masks(void **state)
     (void)state;
     static uint8_t cells[CELLS];
     reha_export files;
-    json_t *study = load("muscle");
+    json_t *study = load_study("muscle");
     reha_dicom_origin origin = small_origin();
     reha_export_mask masks[] = {{0, {"belly", cells}}, {0, {"lesion-1", cells}}};
     cells[5] = 1;
@@ -543,7 +486,7 @@ static void test_same_record_same_layers(void **state)
     static uint8_t cells[CELLS] = {1};
     const reha_export_mask mask = {0, {"belly", cells}};
     const reha_dicom_origin origin = small_origin();
-    json_t *study = load("muscle");
+    json_t *study = load_study("muscle");
     for (int kind = 0; kind < 2; kind++) {
         reha_export first, again;
         kind == 0 ? overlay_of(study, &origin, &first) : masks_of(study, &origin, &mask, 1, &first);
@@ -563,7 +506,7 @@ static void test_memory(void **state)
     static uint8_t cells[CELLS] = {1};
     const reha_export_mask mask = {0, {"belly", cells}};
     const reha_dicom_origin origins[2] = {example_origin(), small_origin()};
-    json_t *studies[2] = {load("knee-signed"), load("muscle")};
+    json_t *studies[2] = {load_study("knee-signed"), load_study("muscle")};
     for (int kind = 0; kind < 2; kind++) {
         const reha_export_source source = {.study = studies[kind], .origins = &origins[kind]};
         reha_status status = REHA_E_NOMEM;

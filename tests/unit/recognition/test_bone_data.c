@@ -1,4 +1,4 @@
-#include "support.h"
+#include "scratch.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -6,22 +6,6 @@
 
 #include <math.h>
 #include <string.h>
-
-static char folder[] = "reha-bone-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
 
 static void save(const char *name, const char *text)
 {

@@ -1,26 +1,10 @@
-#include "support.h"
+#include "scratch.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "recognition/dataset.h"
 
 #include <string.h>
-
-static char folder[] = "reha-data-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
 
 static reha_status load(const char *table, const char *split, reha_dataset *out, reha_error *err)
 {

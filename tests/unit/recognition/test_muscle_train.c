@@ -1,6 +1,7 @@
 /* What training is made of: the labelled folder, the variations, the network's shapes, the card. Needs no
  * data. */
 #include "muscle_picture.h"
+#include "scratch.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 enum { STORE = REHA_MUSCLE_STORE_PX, MAP = REHA_MUSCLE_MAP_PX, INPUT = REHA_MUSCLE_INPUT_PX };
-static char folder[] = "/tmp/reha-muscle-XXXXXX";
 
 static void save_text(const char *name, const char *text)
 {
@@ -24,20 +24,6 @@ static void save_text(const char *name, const char *text)
     char *path = reha_path_join(folder, name);
     assert_ok(reha_file_save(path, text, strlen(text), &err), &err);
     reha_free(path);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    char command[64];
-    (void)state;
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
 }
 
 static void groups_are_never_split(void **state)

@@ -1,5 +1,5 @@
 /* Subgroups: columns that people give other names, tables of figures, and what the audit says about them. */
-#include "support.h"
+#include "scratch.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -7,22 +7,6 @@
 #include "recognition/subgroups.h"
 
 #include <string.h>
-
-static char folder[] = "reha-groups-XXXXXX";
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
 
 static reha_error err;
 

@@ -1,4 +1,5 @@
 #include "former_home.h"
+#include "scratch.h"
 
 #include "base/memory.h"
 #include "store/audit.h"
@@ -10,22 +11,7 @@
 #include <time.h>
 
 static const reha_keys keys = {.records = {7, 7, 7}, .check = "the check of a test"};
-static char folder[] = "/tmp/reha-store-XXXXXX";
 static char path[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[64];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
 
 static reha_store *open_new(const char *name)
 {

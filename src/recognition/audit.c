@@ -131,33 +131,19 @@ static void find_copies(audit *run)
     reha_problems_close(run->problems, to.found, COPIES);
 }
 
-typedef struct patient_leaks {
-    const reha_dataset *data;
-    reha_problem found;
-} patient_leaks;
-
 static reha_place place_of(const void *context, size_t row)
 {
-    const patient_leaks *to = context;
-    return (reha_place){to->data->items[row].patient_idx, to->data->items[row].split};
-}
-
-static void tell_leak(void *context, size_t row, bool is_first)
-{
-    patient_leaks *to = context;
-    if (is_first) { /* patients are counted, not rows */
-        reha_problem_add(&to->found, to->data->items[row].path, NULL);
-    }
+    const reha_labelled *item = &((const reha_dataset *)context)->items[row];
+    return (reha_place){item->patient_idx, item->split, item->path};
 }
 
 static reha_status find_patient_leaks(audit *run, reha_error *err)
 {
-    patient_leaks to = {&run->data,
-                        reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
-                                         "move all images of a patient to one split")};
-    const reha_status status =
-        reha_find_parted_groups(run->data.count, run->data.patient_count, place_of, tell_leak, &to, err);
-    reha_problem_close(status == REHA_OK ? run->problems : NULL, &to.found);
+    reha_problem leak = reha_problem_new("patient-leak", "error", "patients whose images stand in two splits",
+                                         "move all images of a patient to one split");
+    const reha_status status = reha_find_parted_groups(run->data.count, run->data.patient_count, place_of,
+                                                       &run->data, REHA_COUNT_GROUPS, &leak, err);
+    reha_problem_close(status == REHA_OK ? run->problems : NULL, &leak);
     return status;
 }
 

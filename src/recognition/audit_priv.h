@@ -54,20 +54,22 @@ typedef void (*reha_copy_function)(void *context, size_t first, size_t second, b
 /* All pairs: 20,000 pictures are 2e8 comparisons of one word, about a second. */
 void reha_find_copies(const reha_look *looks, size_t count, reha_copy_function tell, void *context);
 
-/* Where a row of a data set belongs: its group (patient, source) of 0 to group_count - 1, and its split. */
+/* Where a row of a data set belongs: its group (patient, source) of 0 to group_count - 1, and its split. Both
+ * texts live as long as the search. */
 typedef struct reha_place {
     size_t group_idx;
-    const char *split; /* lives as long as the search */
+    const char *split;
+    const char *name; /* of the row, as a report calls it */
 } reha_place;
 
 typedef reha_place (*reha_place_function)(const void *context, size_t row);
-/* is_first: no row of this group was told of before. */
-typedef void (*reha_parted_function)(void *context, size_t row, bool is_first);
-/* Tells of each row, in their order, that stands in another split than the first row of its group: an
- * evaluation would know its answers. */
+typedef enum reha_parted_count { REHA_COUNT_ROWS, REHA_COUNT_GROUPS } reha_parted_count;
+/* Adds to `found` each row, in their order, that stands in another split than the first row of its group: an
+ * evaluation would know its answers. REHA_COUNT_GROUPS: only the first such row of a group. */
 REHA_MUST_USE reha_status reha_find_parted_groups(size_t row_count, size_t group_count,
-                                                  reha_place_function place_of, reha_parted_function tell,
-                                                  void *context, reha_error *err);
+                                                  reha_place_function place_of, const void *context,
+                                                  reha_parted_count counted, reha_problem *found,
+                                                  reha_error *err);
 
 /* audit_groups.c: rows of one knee, subgroups that are rare, unstated, implausible or lopsided in disease.
  * *groups: [{"by","group","n","disease"}], new reference. */

@@ -10,7 +10,8 @@ typedef struct group {
 } group;
 
 reha_status reha_find_parted_groups(size_t row_count, size_t group_count, reha_place_function place_of,
-                                    reha_parted_function tell, void *context, reha_error *err)
+                                    const void *context, reha_parted_count counted, reha_problem *found,
+                                    reha_error *err)
 {
     group *groups = reha_alloc_zero(group_count, sizeof *groups);
     if (groups == NULL) {
@@ -22,7 +23,9 @@ reha_status reha_find_parted_groups(size_t row_count, size_t group_count, reha_p
         if (of->split == NULL) {
             of->split = place.split;
         } else if (strcmp(of->split, place.split) != 0) {
-            tell(context, i, !of->is_parted);
+            if (counted == REHA_COUNT_ROWS || !of->is_parted) {
+                reha_problem_add(found, place.name, NULL);
+            }
             of->is_parted = true;
         }
     }

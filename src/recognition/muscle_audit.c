@@ -132,14 +132,8 @@ static void tell_copy(void *context, size_t first, size_t second, bool is_exact)
 
 static reha_place place_of(const void *context, size_t row)
 {
-    const audit *run = context;
-    return (reha_place){run->data.items[row].group_idx, run->data.items[row].split};
-}
-
-static void tell_parted(void *context, size_t row, bool is_first)
-{
-    (void)is_first;
-    report(context, SPLIT_GROUP, row);
+    const reha_muscle_item *item = &((const reha_muscle_data *)context)->items[row];
+    return (reha_place){item->group_idx, item->split, item->image};
 }
 
 static json_t *make_report(audit *run, const char *data_folder)
@@ -181,8 +175,8 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
         reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     reha_find_copies(run.looks, run.data.count, tell_copy, &run);
-    REHA_CHECK(
-        reha_find_parted_groups(run.data.count, run.data.group_count, place_of, tell_parted, &run, err));
+    REHA_CHECK(reha_find_parted_groups(run.data.count, run.data.group_count, place_of, &run.data,
+                                       REHA_COUNT_ROWS, &run.found[SPLIT_GROUP], err));
     *out = make_report(&run, data_folder);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 done:

@@ -171,14 +171,8 @@ static void compare_pictures(audit *run)
 /* "tune" is taken out of "train" by the group's name, so that pair cannot part a group. */
 static reha_place place_of(const void *context, size_t row)
 {
-    const audit *run = context;
-    return (reha_place){run->data.items[row].group_idx, run->data.items[row].split};
-}
-
-static void tell_parted(void *context, size_t row, bool is_first)
-{
-    (void)is_first;
-    report(context, SPLIT_GROUP, row);
+    const reha_injury_item *item = &((const reha_injury_data *)context)->items[row];
+    return (reha_place){item->group_idx, item->split, item->image};
 }
 
 static void count_grades(audit *run, int *by_grade)
@@ -262,8 +256,8 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
         reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
     }
     compare_pictures(&run);
-    REHA_CHECK(
-        reha_find_parted_groups(run.data.count, run.data.group_count, place_of, tell_parted, &run, err));
+    REHA_CHECK(reha_find_parted_groups(run.data.count, run.data.group_count, place_of, &run.data,
+                                       REHA_COUNT_ROWS, &run.found[SPLIT_GROUP], err));
     count_grades(&run, by_grade);
     *out = make_report(&run, data_folder, by_grade);
     status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

@@ -3,10 +3,10 @@
  * different similarity groups, where a split by group would tear them apart. */
 #include "recognition/muscle_us_priv.h"
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "recognition/audit_priv.h"
+#include "recognition/each.h"
 #include "recognition/muscle_data.h"
 
 #include <string.h>
@@ -86,8 +86,9 @@ static void look_at_mask(audit *run, size_t index, const reha_gray *image, const
 }
 
 /* Broken files are findings of the audit; only our own faults end it. */
-static reha_status look_at(audit *run, size_t index, reha_error *err)
+static reha_status look_at(void *context, size_t index, reha_error *err)
 {
+    audit *run = context;
     reha_status status = REHA_OK;
     reha_error fault = REHA_ERROR_INIT;
     reha_gray *image = NULL;
@@ -156,7 +157,6 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
 {
     reha_status status = REHA_OK;
     audit run = {.load = load != NULL ? load : reha_load_picture};
-    const double start_ms = reha_clock_ms();
     *out = NULL;
     reha_problems_open(texts, PROBLEMS, run.found);
     REHA_CHECK(reha_muscle_data_load(data_folder, NULL, &run.data, err));
@@ -166,14 +166,7 @@ reha_status reha_muscle_audit(const char *data_folder, reha_load_function load, 
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
         goto done;
     }
-    for (size_t i = 0; i < run.data.count; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
-            goto done;
-        }
-        REHA_CHECK(look_at(&run, i, err));
-        reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
-    }
+    REHA_CHECK(reha_each(run.data.count, "images", progress, look_at, &run, err));
     reha_find_copies(run.looks, run.data.count, tell_copy, &run);
     REHA_CHECK(reha_find_parted_groups(run.data.count, run.data.group_count, place_of, &run.data,
                                        REHA_COUNT_ROWS, &run.found[SPLIT_GROUP], err));

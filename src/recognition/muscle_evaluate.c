@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/each.h"
 #include "recognition/muscle_card.h"
 #include "recognition/muscle_change_measure.h"
 #include "recognition/muscle_score.h"
@@ -89,8 +90,9 @@ done:
     return status;
 }
 
-static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
+static reha_status evaluate_one(void *context, size_t index, reha_error *err)
 {
+    evaluation *run = context;
     const reha_muscle_item *item = &run->data.items[index];
     const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     double *values = run->values + index * FIGURES;
@@ -176,7 +178,6 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
     reha_status status = REHA_OK;
     evaluation run = {.model = model, .options = options};
     json_t *changes = NULL;
-    const double start_ms = reha_clock_ms();
     *report = NULL;
     REHA_TRY(reha_muscle_data_load(options->data_folder, options->split, &run.data, err));
     reha_text_add(
@@ -195,14 +196,7 @@ reha_status reha_muscle_evaluate(reha_model *model, const reha_evaluate_options 
     if (options->changes != NULL) {
         REHA_CHECK(reha_muscle_measure_changes(model, options, &run.data, progress, &changes, err));
     }
-    for (size_t i = 0; i < run.data.count; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
-            goto done;
-        }
-        REHA_CHECK(evaluate_one(&run, i, err));
-        reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
-    }
+    REHA_CHECK(reha_each(run.data.count, "images", progress, evaluate_one, &run, err));
     if (options->predictions_path != NULL) {
         REHA_CHECK(reha_file_save(options->predictions_path, run.table.data, run.table.length, err));
     }

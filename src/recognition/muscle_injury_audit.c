@@ -2,9 +2,9 @@
  * healthy pictures to simulate in. */
 #include "recognition/muscle_injury_priv.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "recognition/audit_priv.h"
+#include "recognition/each.h"
 #include "recognition/muscle_injury_card.h"
 #include "recognition/muscle_injury_data.h"
 
@@ -103,8 +103,9 @@ static reha_status look_at_belly(audit *run, size_t index, const reha_gray *imag
 }
 
 /* Broken files are findings of the audit; only our own faults end it. */
-static reha_status look_at(audit *run, size_t index, reha_error *err)
+static reha_status look_at(void *context, size_t index, reha_error *err)
 {
+    audit *run = context;
     reha_status status = REHA_OK;
     reha_error fault = REHA_ERROR_INIT;
     reha_gray *image = NULL;
@@ -237,7 +238,6 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
     reha_status status = REHA_OK;
     audit run = {.load = load != NULL ? load : reha_load_picture};
     int by_grade[REHA_LESION_GRADES] = {0};
-    const double start_ms = reha_clock_ms();
     *out = NULL;
     reha_problems_open(texts, PROBLEMS, run.found);
     REHA_CHECK(reha_injury_data_load(data_folder, NULL, &run.data, err));
@@ -247,14 +247,7 @@ reha_status reha_injury_audit_(const char *data_folder, reha_load_function load,
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run.data.count);
         goto done;
     }
-    for (size_t i = 0; i < run.data.count; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i, run.data.count);
-            goto done;
-        }
-        REHA_CHECK(look_at(&run, i, err));
-        reha_progress_tell(progress, i + 1, run.data.count, "images", start_ms);
-    }
+    REHA_CHECK(reha_each(run.data.count, "images", progress, look_at, &run, err));
     compare_pictures(&run);
     REHA_CHECK(reha_find_parted_groups(run.data.count, run.data.group_count, place_of, &run.data,
                                        REHA_COUNT_ROWS, &run.found[SPLIT_GROUP], err));

@@ -1,7 +1,7 @@
 #include "recognition/muscle_injury_show.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
+#include "recognition/each.h"
 #include "recognition/muscle_injury_scene.h"
 
 #include <math.h>
@@ -179,6 +179,16 @@ static reha_status start(showing *run, reha_error *err)
     return REHA_OK;
 }
 
+static reha_status show_new(void *context, size_t index, reha_error *err)
+{
+    showing *run = context;
+    if (is_shown_already(run->out, index)) {
+        return REHA_OK;
+    }
+    run->out->picture_count++;
+    return show_item(run, index, err);
+}
+
 reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options *options,
                                  const reha_progress *progress, reha_injury_show *out, reha_error *err)
 {
@@ -187,21 +197,9 @@ reha_status reha_injury_show_run(reha_model *model, const reha_evaluate_options 
                    .options = options,
                    .load = options->load != NULL ? options->load : reha_load_picture,
                    .out = out};
-    const double start_ms = reha_clock_ms();
     *out = (reha_injury_show){0};
     REHA_CHECK(start(&run, err));
-    for (size_t i = 0; i < out->data.count; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            status =
-                reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, out->data.count);
-            goto done;
-        }
-        if (!is_shown_already(out, i)) {
-            out->picture_count++;
-            REHA_CHECK(show_item(&run, i, err));
-        }
-        reha_progress_tell(progress, i + 1, out->data.count, "pictures", start_ms);
-    }
+    REHA_CHECK(reha_each(out->data.count, "pictures", progress, show_new, &run, err));
     if (out->count == 0) {
         status = reha_fail(err, REHA_E_NOT_FOUND, "%s: none of %zu pictures can be used",
                            options->data_folder, out->data.count);

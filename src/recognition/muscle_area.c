@@ -1,5 +1,7 @@
 #include "recognition/muscle_area.h"
 
+#include "recognition/muscle_finding.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -184,18 +186,8 @@ static void measure_echo(const reha_gray *image, const reha_outline *outline, re
 static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit,
                          double value, double error, const char *source)
 {
-    reha_finding *finding = reha_region_add(region, key, label);
-    if (finding != NULL) {
-        finding->research_only = true;
-        finding->measure.unit = unit;
-        finding->measure.value = value;
-        finding->measure.error = isfinite(value) ? error : (double)NAN;
-        (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
-                       isfinite(finding->measure.error) ? "the border one pixel further out or in, all around"
-                                                        : "");
-        (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s", source);
-    }
-    return finding;
+    return reha_muscle_finding_add(region, key, label, unit, value, error,
+                                   "the border one pixel further out or in, all around", source);
 }
 
 static void add_findings(const reha_gray *image, const reha_outline *outline, reha_region *region)

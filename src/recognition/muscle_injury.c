@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "recognition/muscle_finding.h"
 #include "recognition/muscle_injury_card.h"
 #include "recognition/muscle_injury_figures.h"
 #include "recognition/muscle_injury_priv.h"
@@ -41,18 +42,8 @@ typedef struct injury_case {
 static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit,
                          double value, double error, const char *source)
 {
-    reha_finding *finding = reha_region_add(region, key, label);
-    if (finding != NULL) {
-        finding->research_only = true;
-        finding->measure.unit = unit;
-        finding->measure.value = value;
-        finding->measure.error = isfinite(value) ? error : (double)NAN;
-        (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
-                       isfinite(value) && isfinite(error) ? "held-out simulated lesions that were found"
-                                                          : "");
-        (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s", source);
-    }
-    return finding;
+    return reha_muscle_finding_add(region, key, label, unit, value, error,
+                                   "held-out simulated lesions that were found", source);
 }
 
 static void add_grade(const injury_case *work, reha_region *region)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "image/resample.h"
+#include "recognition/muscle_finding.h"
 #include "recognition/muscle_ruler.h"
 #include "recognition/muscle_train.h"
 #include "recognition/muscle_us_priv.h"
@@ -170,18 +171,8 @@ static double error_of(double held_out, double sd_a, double sd_b)
 static reha_finding *add(reha_region *region, const char *key, const char *label, const char *unit,
                          double value, double error, const char *error_source)
 {
-    reha_finding *finding = reha_region_add(region, key, label);
-    if (finding != NULL) {
-        finding->research_only = true;
-        finding->measure.unit = unit;
-        finding->measure.value = value;
-        finding->measure.error = isfinite(value) ? error : (double)NAN;
-        (void)snprintf(finding->measure.error_source, sizeof finding->measure.error_source, "%s",
-                       isfinite(value) && isfinite(error) ? error_source : "");
-        (void)snprintf(finding->measure.source, sizeof finding->measure.source, "%s",
-                       isfinite(value) ? "image" : "not measured: see the notes");
-    }
-    return finding;
+    return reha_muscle_finding_add(region, key, label, unit, value, error, error_source,
+                                   isfinite(value) ? "image" : "not measured: see the notes");
 }
 
 /* A length twice: in millimetres, where there are any, and in pixels. */

@@ -24,9 +24,25 @@ reha_status reha_course_start(const reha_train_options *options, const reha_prog
     return REHA_OK;
 }
 
+reha_status reha_course_make_room(reha_course *course, int batch, size_t input_count,
+                                  const size_t *target_counts, int target_count, reha_error *err)
+{
+    course->inputs = reha_alloc_zero((size_t)batch * input_count, sizeof *course->inputs);
+    bool has_room = course->inputs != NULL;
+    for (int i = 0; i < target_count; i++) {
+        course->targets[i] = reha_alloc_zero((size_t)batch * target_counts[i], sizeof *course->targets[i]);
+        has_room = has_room && course->targets[i] != NULL;
+    }
+    return has_room ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for training");
+}
+
 void reha_course_clear(reha_course *course)
 {
     reha_trainer_free(course->trainer);
+    reha_free(course->inputs);
+    for (int i = 0; i < REHA_LOSSES_MAX; i++) {
+        reha_free(course->targets[i]);
+    }
     reha_text_clear(&course->log);
     *course = (reha_course){0};
 }

@@ -29,7 +29,7 @@ typedef struct reha_course_recipe {
     double rest_share;      /* time of an epoch with what follows it, against its steps: 1.1 */
     const char *name;       /* "fold 2/4": begins progress lines; NULL: nothing to tell */
     const char *kept;       /* what a stop leaves: "finished epochs are kept" */
-    const float *inputs[1]; /* one batch, as reha_trainer_step takes it; written by fill */
+    const float *inputs[1]; /* one batch, as reha_trainer_step takes it; written by fill (course->inputs) */
     const float *targets[REHA_LOSSES_MAX]; /* one per loss */
 
     void *context; /* handed to the functions */
@@ -49,9 +49,11 @@ struct reha_course {
     const reha_progress *progress; /* NULL: nobody to tell */
     reha_trainer *trainer;         /* owned; made by the recipe */
     reha_course_recipe recipe;
-    int epochs;        /* of the schedule */
-    int epoch;         /* finished ones */
-    bool is_planned;   /* the number of epochs stands: it is not fitted to the time any more */
+    float *inputs;                   /* owned, from reha_course_make_room: one batch for `fill` to write */
+    float *targets[REHA_LOSSES_MAX]; /* the same, one per loss */
+    int epochs;                      /* of the schedule */
+    int epoch;                       /* finished ones */
+    bool is_planned;                 /* the number of epochs stands: it is not fitted to the time any more */
     double best;       /* for recipes that keep the best epoch: its figure; kept in checkpoints */
     double start_ms;   /* reha_clock_ms of the training's start, data included */
     double steps_ms;   /* spent in steps, in this process */
@@ -65,6 +67,11 @@ struct reha_course {
 REHA_MUST_USE reha_status reha_course_start(const reha_train_options *options, const reha_progress *progress,
                                             int epochs, const char *log_head, reha_course *out,
                                             reha_error *err);
+/* course->inputs and course->targets for `batch` pictures of so many numbers each, all 0; a recipe names them
+ * in course->recipe. `target_counts` holds target_count (at most REHA_LOSSES_MAX) of them. Once a course. */
+REHA_MUST_USE reha_status reha_course_make_room(reha_course *course, int batch, size_t input_count,
+                                                const size_t *target_counts, int target_count,
+                                                reha_error *err);
 void reha_course_clear(reha_course *course);
 
 /* Goes on from out_folder's checkpoint if options->resume says so. More options->epochs than the checkpoint

@@ -34,6 +34,7 @@ enum {
     PERCENTILE_SAMPLES = 65536,
     BOOTSTRAP_ROUNDS = 1000
 };
+enum { CENTRES, SIZES };                               /* the network's maps, in the order of its losses */
 static const size_t STORE_BYTES_MAX = (size_t)2 << 30; /* pictures beyond are read again for each use */
 static const float PEAK_RATE = 7e-4F;                  /* of the trunk */
 static const float HEAD_RATE_RATIO = 3.0F;
@@ -51,9 +52,8 @@ typedef struct training {
     reha_fracture_picture *store; /* pixels NULL: not kept in memory */
     reha_edges *edges;            /* of all boxes, for the store */
     int *fold_of_group;
-    size_t *order;    /* the run's pictures in this epoch */
-    size_t use_count; /* pictures of the run */
-    float *inputs, *centres, *sizes;
+    size_t *order;        /* the run's pictures in this epoch */
+    size_t use_count;     /* pictures of the run */
     reha_found *held_out; /* image_count * boxes_max */
     size_t held_out_count;
     int run;            /* fold, or ALL */
@@ -173,9 +173,10 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     reha_status status = picture.pixels == NULL ? prepare_picture(run, image, &picture, err) : REHA_OK;
     if (status == REHA_OK) {
         const size_t count = reha_fracture_augment(&picture, &run->augment, &random, grey, boxes);
-        reha_fracture_colour(grey, side, false, run->inputs + place * REHA_FRACTURE_CHANNELS * area);
-        reha_fracture_targets(boxes, count, side, run->card.view.size_unit_px, run->centres + place * cells,
-                              run->sizes + place * REHA_FRACTURE_MAPS * cells);
+        reha_fracture_colour(grey, side, false, run->course.inputs + place * REHA_FRACTURE_CHANNELS * area);
+        reha_fracture_targets(boxes, count, side, run->card.view.size_unit_px,
+                              run->course.targets[CENTRES] + place * cells,
+                              run->course.targets[SIZES] + place * REHA_FRACTURE_MAPS * cells);
     }
     if (run->store[image].pixels == NULL) {
         reha_free(picture.pixels);
@@ -219,8 +220,8 @@ static reha_course_recipe recipe_of_run(training *run)
                                  .rest_share = REST_SHARE,
                                  .name = run->run_name,
                                  .kept = "finished folds are kept",
-                                 .inputs = {run->inputs},
-                                 .targets = {run->centres, run->sizes},
+                                 .inputs = {run->course.inputs},
+                                 .targets = {run->course.targets[CENTRES], run->course.targets[SIZES]},
                                  .context = run,
                                  .begin = begin_epoch,
                                  .fill = fill,
@@ -557,15 +558,14 @@ static reha_status start(training *run, reha_error *err)
     REHA_TRY(remember_run(run, err));
     run->fold_of_group = reha_alloc_zero(run->data.group_count, sizeof *run->fold_of_group);
     run->order = reha_alloc_zero(run->data.image_count, sizeof *run->order);
-    run->inputs = reha_alloc_zero(BATCH * REHA_FRACTURE_CHANNELS * area, sizeof(float));
-    run->centres = reha_alloc_zero(BATCH * cells, sizeof(float));
-    run->sizes = reha_alloc_zero((size_t)BATCH * REHA_FRACTURE_MAPS * cells, sizeof(float));
     run->held_out =
         reha_alloc_zero(run->data.image_count * (size_t)run->card.view.boxes_max, sizeof *run->held_out);
-    if (run->fold_of_group == NULL || run->order == NULL || run->inputs == NULL || run->centres == NULL ||
-        run->sizes == NULL || run->held_out == NULL) {
+    if (run->fold_of_group == NULL || run->order == NULL || run->held_out == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
+    const size_t target_counts[] = {[CENTRES] = cells, [SIZES] = REHA_FRACTURE_MAPS * cells};
+    REHA_TRY(
+        reha_course_make_room(&run->course, BATCH, REHA_FRACTURE_CHANNELS * area, target_counts, 2, err));
     REHA_TRY(reha_fracture_folds(&run->data, FOLDS, options->seed, run->fold_of_group, err));
     REHA_TRY(reha_fracture_truth_init(&run->truth, &run->data, err));
     return prepare_store(run, err);
@@ -580,9 +580,6 @@ static void clear(training *run)
     reha_free(run->edges);
     reha_free(run->fold_of_group);
     reha_free(run->order);
-    reha_free(run->inputs);
-    reha_free(run->centres);
-    reha_free(run->sizes);
     reha_free(run->held_out);
     reha_course_clear(&run->course);
     reha_fracture_truth_clear(&run->truth);

@@ -45,7 +45,6 @@ typedef struct training {
     size_t *usable;            /* indices of the others */
     size_t usable_count, labelled_count;
     reha_graph *graph;
-    float *inputs, *targets; /* a batch of each */
     size_t *order;
     int batch;
     float peak_rate;
@@ -108,8 +107,8 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
                                                      : reha_injury_drawn(scene, &random);
     const reha_status status = reha_injury_scene_view(scene, &spec, &view, err);
     if (status == REHA_OK) {
-        reha_injury_augment(&view, &scene->frame, &random, run->inputs + place * INPUT_COUNT,
-                            run->targets + place * TARGET_COUNT);
+        reha_injury_augment(&view, &scene->frame, &random, run->course.inputs + place * INPUT_COUNT,
+                            run->course.targets[0] + place * TARGET_COUNT);
     }
     reha_injury_view_clear(&view);
     return status;
@@ -228,11 +227,8 @@ static reha_status start(training *run, reha_error *err)
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
     REHA_TRY(reha_injury_sheet_save(run->scenes, run->usable, run->usable_count, run->options->seed,
                                     run->options->out_folder, err));
-    run->inputs = reha_alloc_zero((size_t)BATCH_MAX * INPUT_COUNT, sizeof *run->inputs);
-    run->targets = reha_alloc_zero((size_t)BATCH_MAX * TARGET_COUNT, sizeof *run->targets);
-    if (run->inputs == NULL || run->targets == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
-    }
+    REHA_TRY(
+        reha_course_make_room(&run->course, BATCH_MAX, INPUT_COUNT, (const size_t[]){TARGET_COUNT}, 1, err));
     REHA_TRY(make_graph(run, err));
     reha_trainer_options how = reha_recipe_trainer(run->options, run->batch);
     how.weight_decay = 0.01F;
@@ -248,8 +244,8 @@ static reha_status start(training *run, reha_error *err)
                                               .probe_steps = PROBE_STEPS,
                                               .rest_share = TUNE_SHARE,
                                               .kept = "saved epochs are kept",
-                                              .inputs = {run->inputs},
-                                              .targets = {run->targets},
+                                              .inputs = {run->course.inputs},
+                                              .targets = {run->course.targets[0]},
                                               .context = run,
                                               .begin = begin_epoch,
                                               .fill = fill,
@@ -287,8 +283,6 @@ static void clear(training *run)
     reha_injury_data_clear(&run->data);
     reha_course_clear(&run->course);
     reha_graph_free(run->graph);
-    reha_free(run->inputs);
-    reha_free(run->targets);
 }
 
 reha_status reha_injury_train(const reha_train_options *options, const reha_progress *progress,

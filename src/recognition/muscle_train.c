@@ -43,7 +43,6 @@ typedef struct training {
     const reha_train_options *options;
     store train, val;
     reha_graph *graph;
-    float *inputs, *targets; /* BATCH of each */
     size_t *order;
     reha_muscle_looks looks;
     bool goes_on; /* from a model, not from a backbone */
@@ -149,8 +148,8 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     training *run = context;
     const reha_muscle_stored stored = stored_at(&run->train, run->order[position]);
     reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    return reha_muscle_augment(&stored, &run->looks, &random, run->inputs + place * INPUT_COUNT,
-                               run->targets + place * TARGET_COUNT, err);
+    return reha_muscle_augment(&stored, &run->looks, &random, run->course.inputs + place * INPUT_COUNT,
+                               run->course.targets[0] + place * TARGET_COUNT, err);
 }
 
 /* ---- evaluation on `val` ---- */
@@ -184,12 +183,12 @@ static reha_status validate(training *run, const reha_graph *graph, reha_error *
     REHA_CHECK(reha_session_new(graph, &how, &session, err));
     for (size_t i = 0; i < run->val.data.count; i++) {
         const reha_muscle_stored stored = stored_at(&run->val, i);
-        const float *in[1] = {run->inputs};
+        const float *in[1] = {run->course.inputs};
         float *out[1] = {logits};
-        REHA_CHECK(reha_muscle_augment(&stored, NULL, NULL, run->inputs, run->targets, err));
+        REHA_CHECK(reha_muscle_augment(&stored, NULL, NULL, run->course.inputs, run->course.targets[0], err));
         REHA_CHECK(reha_session_run(session, 1, in, out, err));
         const size_t map = (size_t)stored.structure * MAP_COUNT;
-        sums[stored.structure] += dice_of(logits + map, run->targets + map);
+        sums[stored.structure] += dice_of(logits + map, run->course.targets[0] + map);
         counts[stored.structure]++;
     }
     for (int m = 0; m < REHA_MUSCLE_MAPS; m++) {
@@ -263,10 +262,9 @@ static reha_status start(training *run, reha_error *err)
         return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",
                          run->train.data.count, BATCH);
     }
-    run->inputs = reha_alloc_zero((size_t)BATCH * INPUT_COUNT, sizeof *run->inputs);
-    run->targets = reha_alloc_zero((size_t)BATCH * TARGET_COUNT, sizeof *run->targets);
+    REHA_TRY(reha_course_make_room(&run->course, BATCH, INPUT_COUNT, (const size_t[]){TARGET_COUNT}, 1, err));
     run->order = reha_alloc_zero(run->train.data.count, sizeof *run->order);
-    if (run->inputs == NULL || run->targets == NULL || run->order == NULL) {
+    if (run->order == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
     REHA_TRY(make_graph(run, err));
@@ -284,8 +282,8 @@ static reha_status start(training *run, reha_error *err)
                                               .probe_steps = PROBE_STEPS,
                                               .rest_share = EVALUATION_SHARE,
                                               .kept = "saved epochs are kept",
-                                              .inputs = {run->inputs},
-                                              .targets = {run->targets},
+                                              .inputs = {run->course.inputs},
+                                              .targets = {run->course.targets[0]},
                                               .context = run,
                                               .begin = begin_epoch,
                                               .fill = fill,
@@ -326,8 +324,6 @@ reha_status reha_muscle_train(const reha_train_options *options, const reha_prog
 done:
     reha_course_clear(&run.course);
     reha_graph_free(run.graph);
-    reha_free(run.inputs);
-    reha_free(run.targets);
     reha_free(run.order);
     store_clear(&run.train);
     store_clear(&run.val);

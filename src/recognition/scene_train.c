@@ -52,7 +52,6 @@ typedef struct training {
     size_t ticket_count[REHA_SCENE_KINDS]; /* of by_kind */
     size_t kind_count[REHA_SCENE_KINDS];   /* of items */
     reha_graph *graph;
-    float *inputs, *targets[HEADS];
     reha_course course;
 } training;
 
@@ -128,12 +127,13 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     const reha_scene_kind kind = draw_kind(&random);
     const size_t which = run->by_kind[kind][reha_random_below(&random, (uint32_t)run->ticket_count[kind])];
     REHA_TRY(reha_scene_vary(&run->train.items[which], false, &random, &image, &truth, err));
-    const reha_status status = reha_scene_view(image, false, run->inputs + place * REHA_SCENE_INPUT, err);
+    const reha_status status =
+        reha_scene_view(image, false, run->course.inputs + place * REHA_SCENE_INPUT, err);
     reha_gray_free(image);
-    memcpy(run->targets[0] + place * REHA_SCENE_KINDS, truth.kinds, sizeof truth.kinds);
-    memcpy(run->targets[1] + place * REHA_SCENE_TURNS, truth.turns, sizeof truth.turns);
-    memcpy(run->targets[2] + place * 2, truth.tones, sizeof truth.tones);
-    memcpy(run->targets[3] + place * REHA_SCENE_FLAWS, truth.flaws, sizeof truth.flaws);
+    memcpy(run->course.targets[0] + place * REHA_SCENE_KINDS, truth.kinds, sizeof truth.kinds);
+    memcpy(run->course.targets[1] + place * REHA_SCENE_TURNS, truth.turns, sizeof truth.turns);
+    memcpy(run->course.targets[2] + place * 2, truth.tones, sizeof truth.tones);
+    memcpy(run->course.targets[3] + place * REHA_SCENE_FLAWS, truth.flaws, sizeof truth.flaws);
     return status;
 }
 
@@ -149,19 +149,11 @@ static reha_status end_epoch(void *context, reha_course *course, double mean_los
 
 static reha_status start(training *run, reha_error *err)
 {
-    static const int sizes[HEADS] = {REHA_SCENE_KINDS, REHA_SCENE_TURNS, 2, REHA_SCENE_FLAWS};
+    static const size_t sizes[HEADS] = {REHA_SCENE_KINDS, REHA_SCENE_TURNS, 2, REHA_SCENE_FLAWS};
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
     REHA_TRY(load_all(run, err));
     REHA_TRY(sort_by_kind(run, err));
-    run->inputs = reha_alloc_zero((size_t)BATCH * REHA_SCENE_INPUT, sizeof *run->inputs);
-    bool has_room = run->inputs != NULL;
-    for (int i = 0; i < HEADS; i++) {
-        run->targets[i] = reha_alloc_zero((size_t)BATCH * (size_t)sizes[i], sizeof *run->targets[i]);
-        has_room = has_room && run->targets[i] != NULL;
-    }
-    if (!has_room) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
-    }
+    REHA_TRY(reha_course_make_room(&run->course, BATCH, REHA_SCENE_INPUT, sizes, HEADS, err));
     REHA_TRY(reha_scene_network_new(run->options->backbone_folder, run->options->seed, &run->graph, err));
     reha_trainer_options how = reha_recipe_trainer(run->options, BATCH);
     how.weight_decay = 0.02F;
@@ -169,20 +161,20 @@ static reha_status start(training *run, reha_error *err)
     how.ema_decay = 0.99F;
     how.loss_count = HEADS;
     memcpy(how.losses, losses, sizeof losses);
-    run->course.recipe =
-        (reha_course_recipe){.batch = BATCH,
-                             .steps_per_epoch = STEPS_PER_EPOCH,
-                             .picture_count = run->train.count,
-                             .peak_rate = PEAK_RATE,
-                             .warmup_steps = WARMUP_STEPS,
-                             .probe_steps = PROBE_STEPS,
-                             .rest_share = REST_SHARE,
-                             .kept = "finished epochs are kept",
-                             .inputs = {run->inputs},
-                             .targets = {run->targets[0], run->targets[1], run->targets[2], run->targets[3]},
-                             .context = run,
-                             .fill = fill,
-                             .end = end_epoch};
+    float *const *targets = run->course.targets;
+    run->course.recipe = (reha_course_recipe){.batch = BATCH,
+                                              .steps_per_epoch = STEPS_PER_EPOCH,
+                                              .picture_count = run->train.count,
+                                              .peak_rate = PEAK_RATE,
+                                              .warmup_steps = WARMUP_STEPS,
+                                              .probe_steps = PROBE_STEPS,
+                                              .rest_share = REST_SHARE,
+                                              .kept = "finished epochs are kept",
+                                              .inputs = {run->course.inputs},
+                                              .targets = {targets[0], targets[1], targets[2], targets[3]},
+                                              .context = run,
+                                              .fill = fill,
+                                              .end = end_epoch};
     return reha_trainer_new(run->graph, &how, &run->course.trainer, err);
 }
 
@@ -272,10 +264,6 @@ reha_status scene_train(const reha_train_options *options, const reha_progress *
 done:
     reha_course_clear(&run.course);
     reha_graph_free(run.graph);
-    reha_free(run.inputs);
-    for (int i = 0; i < HEADS; i++) {
-        reha_free(run.targets[i]);
-    }
     for (int k = 0; k < REHA_SCENE_KINDS; k++) {
         reha_free(run.by_kind[k]);
     }

@@ -242,6 +242,32 @@ static void test_folders_are_needed(void **state)
     reha_course_clear(&course);
 }
 
+/* A batch for every loss, all 0; where memory ends there is a status and nothing is lost. */
+static void test_room_for_a_batch(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {2, 5};
+    reha_train_options options = reha_train_options_default();
+    reha_course course;
+    options.data_folder = folder;
+    options.out_folder = folder;
+    const size_t before = reha_mem_live_blocks();
+    for (long n = -1; n < 3; n++) { /* three blocks are wanted */
+        assert_ok(reha_course_start(&options, NULL, 1, "epoch\n", &course, &err), &err);
+        reha_mem_fail_after(n);
+        const reha_status status = reha_course_make_room(&course, BATCH, 3, counts, 2, &err);
+        reha_mem_fail_after(-1);
+        assert_int_equal(status, n < 0 ? REHA_OK : REHA_E_NOMEM);
+        for (int i = 0; n < 0 && i < BATCH * 5; i++) {
+            assert_true(course.targets[1][i] == 0.0F);
+            assert_true(i >= BATCH * 2 || course.targets[0][i] == 0.0F);
+            assert_true(i >= BATCH * 3 || course.inputs[i] == 0.0F);
+        }
+        reha_course_clear(&course);
+        assert_int_equal(reha_mem_live_blocks(), before);
+    }
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_no_time_left_makes_one_epoch),
         cmocka_unit_test(test_progress_counts_the_other_courses),
         cmocka_unit_test(test_folders_are_needed),
+        cmocka_unit_test(test_room_for_a_batch),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

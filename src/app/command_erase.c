@@ -17,7 +17,7 @@ typedef struct erase_arguments {
 } erase_arguments;
 
 static const app_option erase_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(erase_arguments, home), 0, 0},
+    APP_HOME_OPTION(erase_arguments),
     {"reason", APP_TEXT, "WORD", "request (of the patient), keeping-over, no-basis or mistake",
      offsetof(erase_arguments, reason), 0, 0},
     {"json", APP_FLAG, NULL, "the report as JSON on standard output", offsetof(erase_arguments, json), 0, 0},

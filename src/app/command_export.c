@@ -12,7 +12,7 @@ typedef struct export_arguments {
 } export_arguments;
 
 static const app_option export_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(export_arguments, home), 0, 0},
+    APP_HOME_OPTION(export_arguments),
     {"out", APP_TEXT, "DIR", "where to: a new or an empty folder (needed)", offsetof(export_arguments, out),
      0, 0},
     {"json", APP_FLAG, NULL, "what was written as JSON on standard output", offsetof(export_arguments, json),

@@ -36,7 +36,7 @@ static const app_option fetch_options[] = {
      offsetof(fetch_arguments, query.modality), 0, 0},
     {"since", APP_TEXT, "DATE", "... not older than 2024-01-31", offsetof(fetch_arguments, since), 0, 0},
     {"until", APP_TEXT, "DATE", "... not newer", offsetof(fetch_arguments, until), 0, 0},
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(fetch_arguments, home), 0, 0},
+    APP_HOME_OPTION(fetch_arguments),
     {"timeout", APP_INTEGER, "S", "wait at most this long for an answer (default 60)",
      offsetof(fetch_arguments, timeout_s), 1, 3600},
     {"tls-cert", APP_TEXT, "F.pem", "over TLS: our certificate ...",

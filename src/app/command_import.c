@@ -17,7 +17,7 @@ typedef struct import_arguments {
 } import_arguments;
 
 static const app_option import_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(import_arguments, home), 0, 0},
+    APP_HOME_OPTION(import_arguments),
     {"patient", APP_TEXT, "ID", "file them under this patient (default: by the DICOM patient number)",
      offsetof(import_arguments, patient), 0, 0},
     {"date", APP_TEXT, "DATE", "date of pictures, 2026-01-31 (default: today)",

@@ -15,7 +15,7 @@ typedef struct outbox_arguments {
 } outbox_arguments;
 
 static const app_option outbox_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(outbox_arguments, home), 0, 0},
+    APP_HOME_OPTION(outbox_arguments),
     {"state", APP_TEXT, "STATE", "list only those: waiting, sent, failed or dropped",
      offsetof(outbox_arguments, state), 0, 0},
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(outbox_arguments, json), 0, 0},

@@ -17,7 +17,7 @@ typedef struct records_arguments {
 } records_arguments;
 
 static const app_option audit_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(records_arguments, home), 0, 0},
+    APP_HOME_OPTION(records_arguments),
     {"out", APP_TEXT, "FILE", "export: where to (default: standard output)", offsetof(records_arguments, out),
      0, 0},
     {"no-files", APP_FLAG, NULL, "verify: the chain and the database only, not every stored file",
@@ -26,7 +26,7 @@ static const app_option audit_options[] = {
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 static const app_option copy_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(records_arguments, home), 0, 0},
+    APP_HOME_OPTION(records_arguments),
     {"json", APP_FLAG, NULL, "the report as JSON", offsetof(records_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 

@@ -44,7 +44,7 @@ typedef struct serve_arguments {
 } serve_arguments;
 
 static const app_option serve_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(serve_arguments, home), 0, 0},
+    APP_HOME_OPTION(serve_arguments),
     {"port", APP_INTEGER, "N", "where to listen (default 8080; 0: any free port)",
      offsetof(serve_arguments, port), 0, 65535},
     {"address", APP_TEXT, "IP", "where to listen (default 127.0.0.1; others need TLS)",

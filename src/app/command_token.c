@@ -16,7 +16,7 @@ typedef struct token_arguments {
 } token_arguments;
 
 static const app_option token_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(token_arguments, home), 0, 0},
+    APP_HOME_OPTION(token_arguments),
     {"role", APP_TEXT, "ROLE", "read-only, or researcher (pseudonyms only)", offsetof(token_arguments, role),
      0, 0},
     {"days", APP_INTEGER, "N", "until it expires (365)", offsetof(token_arguments, days), 1,
@@ -36,27 +36,15 @@ static void print_token(const json_t *token)
                  reha_json_string(token, "name", ""));
 }
 
-static int print_result(json_t *out, const char *text, const token_arguments *given)
+static int print_new(json_t *out, const char *text, bool as_json)
 {
-    const json_t *items = json_object_get(out, "items");
-    if (text[0] != '\0') {
+    if (as_json) {
         (void)json_object_set_new(out, "token", json_string(text));
-    }
-    if (given->json) {
         return app_print_json(out);
     }
-    if (text[0] != '\0') {
-        (void)printf("%s\n", text);
-        (void)fprintf(stderr, "Shown this once; id %s, until %.10s.\n", reha_json_string(out, "id", ""),
-                      reha_json_string(out, "expires_at", ""));
-        return EXIT_DONE;
-    }
-    if (items == NULL) {
-        print_token(out);
-    }
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        print_token(json_array_get(items, i));
-    }
+    (void)printf("%s\n", text);
+    (void)fprintf(stderr, "Shown this once; id %s, until %.10s.\n", reha_json_string(out, "id", ""),
+                  reha_json_string(out, "expires_at", ""));
     return EXIT_DONE;
 }
 
@@ -102,7 +90,9 @@ static int run_token(const app_command *command, int argc, char **argv)
                  : is_add ? add(clinic, &actor, words[1], &given, text, &out, &err)
                           : reha_clinic_token_revoke(clinic, &actor, words[1], &out, &err);
     }
-    code = status == REHA_OK ? print_result(out, text, &given) : app_fail(status, &err);
+    code = status != REHA_OK ? app_fail(status, &err)
+           : is_add          ? print_new(out, text, given.json)
+                             : app_print_items(out, given.json, print_token);
     json_decref(out);
     reha_clinic_close(clinic);
     return code;

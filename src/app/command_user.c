@@ -17,7 +17,7 @@ typedef struct user_arguments {
 } user_arguments;
 
 static const app_option user_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(user_arguments, home), 0, 0},
+    APP_HOME_OPTION(user_arguments),
     {"role", APP_TEXT, "ROLE", "physiotherapist, reviewer, administrator, researcher or read-only",
      offsetof(user_arguments, role), 0, 0},
     {"display-name", APP_TEXT, "TEXT", "how reports name the user", offsetof(user_arguments, display_name), 0,
@@ -73,21 +73,6 @@ static reha_status change_password(reha_clinic *clinic, const reha_actor *actor,
     return change(clinic, actor, name, json_pack("{s:s}", "password", password), out, err);
 }
 
-static int print_result(const json_t *out, const user_arguments *given)
-{
-    const json_t *items = json_object_get(out, "items");
-    if (given->json) {
-        return app_print_json(out);
-    }
-    if (items == NULL) {
-        print_user(out);
-    }
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        print_user(json_array_get(items, i));
-    }
-    return EXIT_DONE;
-}
-
 static int run_user(const app_command *command, int argc, char **argv)
 {
     user_arguments given = {0};
@@ -123,7 +108,7 @@ static int run_user(const app_command *command, int argc, char **argv)
                      : change(clinic, &actor, words[1],
                               json_pack("{s:b}", "active", strcmp(words[0], "on") == 0), &out, &err);
     }
-    code = status == REHA_OK ? print_result(out, &given) : app_fail(status, &err);
+    code = status == REHA_OK ? app_print_items(out, given.json, print_user) : app_fail(status, &err);
     json_decref(out);
     reha_clinic_close(clinic);
     return code;

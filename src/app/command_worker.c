@@ -27,7 +27,7 @@ typedef struct worker_arguments {
 } worker_arguments;
 
 static const app_option worker_options[] = {
-    {"home", APP_TEXT, "DIR", APP_HOME_HELP, offsetof(worker_arguments, home), 0, 0},
+    APP_HOME_OPTION(worker_arguments),
     {"once", APP_FLAG, NULL, "end when nothing waits any more", offsetof(worker_arguments, once), 0, 0},
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
      offsetof(worker_arguments, models), 0, 0},

@@ -5,6 +5,8 @@
 #include "app/options.h"
 #include "service/clinic.h"
 
+#include <stddef.h>
+
 /* `given`, else $REHASCOPE_HOME, else ~/.local/share/rehascope; reha_free. */
 REHA_MUST_USE reha_status app_home(const char *given, char **out, reha_error *err);
 /* Opens the records with owner-only files. `must_exist`: a misspelt --home makes no new clinic. */
@@ -13,6 +15,12 @@ REHA_MUST_USE reha_status app_open_clinic(const char *home, const char *models, 
 /* From standard input: one line; typed twice without an echo where it is a terminal. */
 REHA_MUST_USE reha_status app_read_password(char *out, size_t out_bytes, reha_error *err);
 
-#define APP_HOME_HELP "the clinic's records (default: $REHASCOPE_HOME, else ~/.local/share/rehascope)"
+/* A command's `const char *home`, for app_home and app_open_clinic. */
+#define APP_HOME_OPTION(arguments)                                                                           \
+    {                                                                                                        \
+        "home", APP_TEXT, "DIR",                                                                             \
+            "the clinic's records (default: $REHASCOPE_HOME, else ~/.local/share/rehascope)",                \
+            offsetof(arguments, home), 0, 0                                                                  \
+    }
 
 #endif

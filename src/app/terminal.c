@@ -98,6 +98,21 @@ int app_print_json(const json_t *value)
     return EXIT_DONE;
 }
 
+int app_print_items(const json_t *value, bool as_json, void (*print_one)(const json_t *one))
+{
+    const json_t *items = json_object_get(value, "items");
+    if (as_json) {
+        return app_print_json(value);
+    }
+    if (items == NULL) {
+        print_one(value);
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        print_one(json_array_get(items, i));
+    }
+    return EXIT_DONE;
+}
+
 void app_print_case(const reha_case *result)
 {
     reha_error err = REHA_ERROR_INIT;

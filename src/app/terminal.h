@@ -14,6 +14,8 @@ void app_progress_end(void); /* clears the bar */
 int app_fail(reha_status status, const reha_error *err);
 /* JSON to stdout; returns an exit code. */
 int app_print_json(const json_t *value);
+/* What was asked for: a list (its "items") or a single one, as JSON or by print_one; returns an exit code. */
+int app_print_items(const json_t *value, bool as_json, void (*print_one)(const json_t *one));
 /* One line for an image on stdout. */
 void app_print_case(const reha_case *result);
 

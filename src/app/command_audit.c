@@ -1,5 +1,6 @@
 #include "app/commands.h"
 #include "app/terminal.h"
+#include "recognition/audit.h"
 #include "service/input.h"
 
 #include <stddef.h>
@@ -83,15 +84,23 @@ static int run_audit(const app_command *command, int argc, char **argv)
         print_report(report);
         code = EXIT_DONE;
     }
+    const size_t errors = reha_audit_error_count(report);
+    if (code == EXIT_DONE && errors > 0) { /* a script must be able to stop here */
+        (void)fprintf(stderr, "rehascope audit-data: %zu %s: train and evaluate when %s mended\n", errors,
+                      errors == 1 ? "problem is an error" : "problems are errors",
+                      errors == 1 ? "it is" : "they are");
+        code = EXIT_INPUT;
+    }
     json_decref(report);
     return code;
 }
 
-const app_command app_audit_data = {.name = "audit-data",
-                                    .arguments = "TASK --data DIR",
-                                    .summary = "find what would spoil a training or an evaluation",
-                                    .example = "rehascope audit-data knee-oa --data knees",
-                                    .options = audit_options,
-                                    .words_min = 1,
-                                    .words_max = 1,
-                                    .run = run_audit};
+const app_command app_audit_data = {
+    .name = "audit-data",
+    .arguments = "TASK --data DIR",
+    .summary = "find what would spoil a training or an evaluation (errors: exit code 1)",
+    .example = "rehascope audit-data knee-oa --data knees",
+    .options = audit_options,
+    .words_min = 1,
+    .words_max = 1,
+    .run = run_audit};

@@ -16,4 +16,8 @@ REHA_MUST_USE reha_status reha_audit_graded(const char *task, int class_count, i
                                             const char *data_folder, reha_load_function load,
                                             const reha_progress *progress, json_t **report, reha_error *err);
 
+/* How many of the problems of any audit's report are of severity "error": train and evaluate only when none
+ * is left. */
+size_t reha_audit_error_count(const json_t *report);
+
 #endif

@@ -1,5 +1,9 @@
 #include "recognition/audit_priv.h"
 
+#include "recognition/audit.h"
+
+#include <string.h>
+
 enum { EXAMPLES_MAX = 8 };
 
 reha_problem reha_problem_new(const char *code, const char *severity, const char *what, const char *remedy)
@@ -47,4 +51,14 @@ void reha_problems_close(json_t *problems, reha_problem *found, size_t count)
     for (size_t i = 0; i < count; i++) {
         reha_problem_close(problems, &found[i]);
     }
+}
+
+size_t reha_audit_error_count(const json_t *report)
+{
+    const json_t *problems = json_object_get(report, "problems");
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(problems); i++) {
+        count += strcmp(reha_json_string(json_array_get(problems, i), "severity", ""), "error") == 0 ? 1 : 0;
+    }
+    return count;
 }

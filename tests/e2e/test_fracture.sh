@@ -57,8 +57,9 @@ run 0 analyse --task fracture --model "$work/a" --threads 1 "$work/data/images/p
 run 0 audit-data fracture --data "$work/data"
 says out 'nearly every picture has a fracture|without a box'
 cp "$work/data/images/p0.png" "$work/data/images/q0.png"
-run 0 audit-data fracture --data "$work/data" --json
+run 1 audit-data fracture --data "$work/data" --json
 says out '"copy-leak"'
+says err '1 problem is an error'
 echo "0 0.5 0.4 0.2" >"$work/data/boxes/p1.txt"
 run 1 "${train[@]}" --out "$work/d"
 says err 'boxes/p1.txt: line 1'

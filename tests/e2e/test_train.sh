@@ -100,6 +100,10 @@ says err 'checkpoint'
 : >"$work/knees/$(awk -F, 'NR == 5 { print $1 }' "$work/knees/labels.csv")"
 run 1 "${train[@]}" --epochs 1 --out "$work/e"
 says err 'knee-003'
-run 0 audit-data knee-oa --data "$work/knees"
-says out 'cannot be read'
+run 1 audit-data knee-oa --data "$work/knees"
+says out 'error: 1 images that cannot be read'
+says err '1 problem is an error: train and evaluate when it is mended'
+run 1 audit-data knee-oa --data "$work/knees" --json
+says out '"code": "unreadable"'
+says err '1 problem is an error'
 finish

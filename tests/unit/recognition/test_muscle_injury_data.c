@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/save.h"
+#include "recognition/audit.h"
 #include "recognition/muscle_data.h"
 #include "recognition/muscle_injury.h"
 #include "recognition/muscle_injury_card.h"
@@ -304,10 +305,12 @@ static void the_audit_is_silent_where_all_is_well(void **state)
         audit("structure,image,mask,similarity_group\n"
               "aponeurosis,picture-0.png,lines-0.png,1\naponeurosis,picture-1.png,lines-1.png,2\n");
     assert_int_equal(json_array_size(json_object_get(report, "problems")), 0);
+    assert_int_equal(reha_audit_error_count(report), 0);
     json_decref(report);
     report = audit("structure,image,mask,similarity_group\naponeurosis,picture-0.png,empty.png,1\n"
                    "aponeurosis,picture-1.png,box-1.png,2\n");
     assert_int_equal(count_of(report, "no-belly"), 2);
+    assert_int_equal(reha_audit_error_count(report), 0); /* a warning */
     json_decref(report);
 }
 

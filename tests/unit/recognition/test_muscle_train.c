@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "image/save.h"
 #include "nn/onnx.h"
+#include "recognition/audit.h"
 #include "recognition/muscle_augment.h"
 #include "recognition/muscle_card.h"
 #include "recognition/muscle_data.h"
@@ -385,6 +386,7 @@ static void the_audit_finds_what_spoils_training(void **state)
         assert_string_equal(reha_json_string(one, "code", ""), wanted[i].code);
         assert_true(reha_json_number(one, "count", 0.0) == wanted[i].count);
     }
+    assert_int_equal(reha_audit_error_count(report), 5); /* the others are warnings */
     json_decref(report);
     reha_gray_free(small);
     reha_gray_free(image);

@@ -98,11 +98,6 @@ static void on_signal(int signal_no)
     must_stop = 1;
 }
 
-static void on_nothing(int signal_no)
-{
-    (void)signal_no;
-}
-
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
@@ -111,9 +106,6 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     action.sa_handler = SIG_IGN; /* a reader that left is an error of its write, not our end */
     (void)sigaction(SIGPIPE, &action, NULL);
-    action.sa_handler = on_nothing; /* a file beyond the limit of its size is a failed write; workers start
-                                       with the default */
-    (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
 /* ---- the log ---- */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,20 @@ static void begin_in_large_pages(char **argv)
     }
 }
 
+static void on_nothing(int signal_no)
+{
+    (void)signal_no;
+}
+
+/* A file beyond the limit of its size (ulimit -f) is a failed write, as on a full disk: told, and what was
+ * begun is taken back. The signal would end us before that. */
+static void outlive_full_files(void)
+{
+    struct sigaction action = {.sa_handler = on_nothing};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGXFSZ, &action, NULL);
+}
+
 /* What was printed must have arrived: a list on a full disk is no success. */
 static int after_output(int code)
 {
@@ -58,6 +73,7 @@ int app_main(int argc, char **argv)
         help(stdout);
         return after_output(EXIT_DONE);
     }
+    outlive_full_files();
     const char *name = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i]->name, name) == 0) {

@@ -305,6 +305,7 @@ static reha_status do_file(job *work, item *at, reha_error *err)
         status = status == REHA_OK ? save_copy(work, at, &fault) : status;
         if (is_our_fault(status)) { /* the next file would fare no better */
             (void)reha_fail(err, status, "%s", fault.text);
+            reha_error_prefix(err, "stopped at file %zu (whole copies: %zu, no report)", at->no, work->done);
             goto done;
         }
     }
@@ -398,7 +399,9 @@ static reha_status finish(job *work, json_t **report, reha_error *err)
                              ? reha_json_save(path, *report, err)
                              : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
     reha_free(path);
-    if (status == REHA_OK) {
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "the report (whole copies: %zu)", work->done);
+    } else {
         status = save_list(work, err);
     }
     return status;

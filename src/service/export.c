@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zip.h>
 
 static const time_t ZIP_EPOCH_S =
@@ -92,9 +93,28 @@ reha_status reha_export_zip(const reha_export *files, uint8_t **out, size_t *out
     return status;
 }
 
+static reha_status save_file(const reha_export_file *file, const char *folder, reha_error *err)
+{
+    char *path = reha_path_join(folder, file->name);
+    const reha_status status = path != NULL ? reha_file_save(path, file->bytes, file->count, err)
+                                            : reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    reha_free(path);
+    return status;
+}
+
+static void remove_file(const reha_export_file *file, const char *folder)
+{
+    char *path = reha_path_join(folder, file->name);
+    if (path != NULL) {
+        (void)unlink(path);
+    }
+    reha_free(path);
+}
+
 reha_status reha_export_save(const reha_export *files, const char *folder, reha_error *err)
 {
     reha_paths there = {.items = NULL};
+    const bool is_new = !reha_path_is_folder(folder);
     REHA_TRY(reha_folder_make(folder, err));
     /* One entry is enough to know; more than one is a limit that says the same. */
     const reha_status listed = reha_folder_list(folder, 1, &there, err);
@@ -107,14 +127,16 @@ reha_status reha_export_save(const reha_export *files, const char *folder, reha_
         return reha_fail(err, REHA_E_CONFLICT,
                          "%s: there are files in it already: name a new or an empty folder", folder);
     }
-    for (size_t i = 0; i < files->count; i++) {
-        char *path = reha_path_join(folder, files->files[i].name);
-        if (path == NULL) {
-            return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-        }
-        const reha_status status = reha_file_save(path, files->files[i].bytes, files->files[i].count, err);
-        reha_free(path);
-        REHA_TRY(status);
+    reha_status status = REHA_OK;
+    size_t saved = 0;
+    while (saved < files->count && (status = save_file(&files->files[saved], folder, err)) == REHA_OK) {
+        saved++;
     }
-    return REHA_OK;
+    for (size_t i = 0; status != REHA_OK && i < saved; i++) {
+        remove_file(&files->files[i], folder); /* half an export might be taken for a whole one */
+    }
+    if (status != REHA_OK && is_new) {
+        (void)rmdir(folder);
+    }
+    return status;
 }

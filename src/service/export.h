@@ -28,7 +28,8 @@ REHA_MUST_USE reha_status reha_export_add(reha_export *files, const char *name, 
 /* One zip archive without times of its own: same files, same bytes. *out: reha_free. */
 REHA_MUST_USE reha_status reha_export_zip(const reha_export *files, uint8_t **out, size_t *out_bytes,
                                           reha_error *err);
-/* Into a folder, which is made; REHA_E_CONFLICT if there is anything in it. */
+/* Into a folder, which is made; REHA_E_CONFLICT if there is anything in it. All files or none: after a fault
+ * (a full disk) the folder is as it was. */
 REHA_MUST_USE reha_status reha_export_save(const reha_export *files, const char *folder, reha_error *err);
 
 #endif

@@ -124,6 +124,7 @@ reha_status sandbox_lock_down(size_t memory_bytes, double cpu_s, sandbox_reach r
         (!is_sanitized && !set_limit(RLIMIT_AS, memory_bytes))) {
         return reha_fail(err, REHA_E_INTERNAL, "the worker's limits cannot be set: %s", strerror(errno));
     }
+    (void)signal(SIGXFSZ, SIG_DFL); /* who writes a file here is no longer our program */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EACCES));
     const bool is_locked = filter != NULL && allow_calls(filter, reach) == 0 && seccomp_load(filter) == 0;

@@ -27,6 +27,13 @@ run() {
     fi
 }
 
+# limited KIB CODE ARGS...: the same where no file can grow beyond KIB: the same calls fail as on a full disk.
+limited() {
+    ulimit -S -f "$1"
+    run "${@:2}"
+    ulimit -S -f unlimited
+}
+
 # says FILE PATTERN: the last run's output has a line that matches.
 says() {
     checks=$((checks + 1))

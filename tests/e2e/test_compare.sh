@@ -67,6 +67,14 @@ echo '{"results": [' >"$work/broken.json"
 run 1 compare "$work/broken.json" "$work/worse.json"
 run 1 compare "$work/absent.png" "$work/worse.json"
 says err 'absent.png'
+# On a full disk: no half report, no half picture, nothing beside them.
+mkdir "$work/full"
+limited 8 3 compare "$work/before.json" "$work/worse.json" --report "$work/full/c.pdf"
+says err 'full/c\.pdf: cannot be written: File too large'
+limited 8 3 compare "$before" "$worse" --threads 1 --overlay "$work/full/c.png" --report "$work/full/c.html"
+says err 'full/c\.(png|html): cannot be written: File too large'
+[ -z "$(ls "$work/full")" ] || fail "a full disk left $(ls "$work/full")"
+
 run 2 compare "$before"
 run 2 compare "$before" "$worse" --report "$work/c.txt"
 run 2 compare "$before" "$worse" --registration elastic

@@ -165,14 +165,16 @@ mkdir -p "$deep"
 for i in $(seq 60); do ln "$work"/one/*.dcm "$deep/$i.dcm" || cp "$work"/one/*.dcm "$deep/$i.dcm"; done
 limit=$(($(stat -c %s "$work"/one/*.dcm) / 1024 + 8))
 [ "$limit" -lt 180 ] || fail "the picture is larger than the list: nothing would be tried"
-(
-    trap '' XFSZ
-    ulimit -f "$limit"
-    "$REHASCOPE" deidentify "$work/deep" "$work/limited" --key "$work/limited.key" --list "$work/limited.csv" >"$work/out" 2>"$work/err"
-)
-[ $? -eq 3 ] || fail "a list that cannot be written was not our fault"
+limited "$limit" 3 deidentify "$work/deep" "$work/limited" --key "$work/limited.key" --list "$work/limited.csv"
 says err 'limited.csv: could not be written: .*the copies are whole'
 [ ! -e "$work/limited.csv" ] || fail "half a list of names was left"
+# One that is full before: no half copy, no report of what is not there.
+mkdir "$work/two"
+cp "$(find "$work/mr" -name '*.dcm' | sort | head -n 1)" "$work/two/a.dcm"
+cp "$work"/one/*.dcm "$work/two/b.dcm"
+limited $(($(stat -c %s "$work/two/b.dcm") / 1024 - 4)) 3 deidentify "$work/two" "$work/halted" --key "$work/limited.key"
+says err 'stopped at file 2 \(whole copies: 1, no report\): .*cannot be written: File too large'
+[ "$(find "$work/halted" -type f | wc -l)" -eq 1 ] || fail "half a copy or a report was left: $(find "$work/halted" -type f)"
 
 if [ -d "$REHA_DATA/dicom" ]; then
     syntaxes=0

@@ -25,4 +25,7 @@ printf '{"results": []}' >"$work/none.json"
 run 1 drift --reference "$work/a.json" --new "$work/none.json"
 says err 'too few'
 
+# A result that does not find room where it is written to is no success, and no signal ends the program before it says so.
+limited 1 3 drift --reference "$work/a.json" --new "$work/b.json" --json
+says err 'could not be written to standard output'
 finish

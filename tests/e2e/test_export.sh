@@ -165,6 +165,12 @@ checks=$((checks + 1))
 diff -r "$work/cli" "$work/signed" >/dev/null || fail "the command line gives other objects than the page"
 run 1 export "$study" --home "$home" --out "$work/cli"
 says err "new or an empty folder"
+# A disk that is full before the last object is there leaves none, and no folder that would be in the way of the next try.
+largest=$(stat -c %s "$work"/cli/*.dcm | sort -n | tail -n 1)
+limited $((largest / 1024 - 1)) 3 export "$study" --home "$home" --out "$work/full/export"
+says err 'full/export/.*\.dcm: cannot be written: File too large'
+[ ! -e "$work/full/export" ] || fail "half an export was left: $(ls "$work/full/export")"
+run 0 export "$study" --home "$home" --out "$work/full/export"
 
 # What lies over the picture: every bit and every point, as DCMTK reads them.
 layers() {

@@ -10,7 +10,9 @@
 #include "dicom/derived.h"
 #include "image/draw.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -259,6 +261,46 @@ static void test_zip(void **state)
     reha_export_clear(&files);
 }
 
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The last file finds no room (the system's limit on the size of a file stands for the disk's end): none of
+ * them is left, nor the folder, unless it was there before. */
+static void test_all_files_or_none(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 16 };
+    reha_error err = REHA_ERROR_INIT;
+    reha_export files = {.files = NULL};
+    char home[] = "/tmp/reha-export-XXXXXX";
+    char folder[COMMAND_BYTES];
+    char path[COMMAND_BYTES];
+    static const size_t counts[] = {5, LARGE};
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "file-%d.dcm", i);
+        assert_ok(reha_export_add(&files, path, reha_alloc_zero(1, counts[i]), counts[i], &err), &err);
+    }
+    assert_non_null(mkdtemp(home));
+    (void)snprintf(folder, sizeof folder, "%s/out", home);
+    (void)snprintf(path, sizeof path, "%s/file-0.dcm", home);
+    (void)signal(SIGXFSZ, SIG_IGN); /* as the program does */
+    limit_files(LARGE / 2);
+    assert_int_equal(reha_export_save(&files, folder, &err), REHA_E_IO);
+    assert_int_equal(reha_export_save(&files, home, &err), REHA_E_IO);
+    limit_files(RLIM_INFINITY);
+    assert_false(reha_path_is_folder(folder));
+    assert_true(reha_path_is_folder(home));
+    assert_false(reha_path_is_file(path));
+    assert_ok(reha_export_save(&files, folder, &err), &err); /* nothing is in its way */
+    remove_folder(home);
+    reha_export_clear(&files);
+}
+
 /* Out of memory anywhere: a status, no leak (the sanitizer's build tells), no half export. */
 static void test_memory(void **state)
 {
@@ -290,6 +332,7 @@ int main(void)
                                        cmocka_unit_test(test_same_record_same_objects),
                                        cmocka_unit_test(test_identity),
                                        cmocka_unit_test(test_zip),
+                                       cmocka_unit_test(test_all_files_or_none),
                                        cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

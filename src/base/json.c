@@ -34,15 +34,16 @@ static size_t count_memory(const char *text, size_t length)
     return total;
 }
 
-reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err)
+reha_status reha_json_parse_within(const char *text, size_t length, size_t memory_bytes_max, json_t **out,
+                                   reha_error *err)
 {
     json_error_t fault;
     *out = NULL;
     const size_t memory_bytes = count_memory(text, length);
-    if (memory_bytes > json_memory_bytes_max) {
+    if (memory_bytes > memory_bytes_max) {
         return reha_fail(err, REHA_E_LIMIT,
                          "JSON whose values would take %zu MiB of memory, at most %zu are allowed",
-                         memory_bytes >> 20, json_memory_bytes_max >> 20);
+                         memory_bytes >> 20, memory_bytes_max >> 20);
     }
     *out = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
     if (*out == NULL) {
@@ -50,6 +51,11 @@ reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_
                          fault.text);
     }
     return REHA_OK;
+}
+
+reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err)
+{
+    return reha_json_parse_within(text, length, json_memory_bytes_max, out, err);
 }
 
 reha_status reha_json_load(const char *path, json_t **out, reha_error *err)

@@ -12,6 +12,9 @@
 /* New reference in *out (json_decref). Syntax errors name their place; duplicate keys are refused, and values
  * that would take more than 1 GiB of memory (before they take it). reha_json_load: no files over 64 MiB. */
 REHA_MUST_USE reha_status reha_json_parse(const char *text, size_t length, json_t **out, reha_error *err);
+/* The same of what is known to be small: values that would take more than memory_bytes_max are refused. */
+REHA_MUST_USE reha_status reha_json_parse_within(const char *text, size_t length, size_t memory_bytes_max,
+                                                 json_t **out, reha_error *err);
 REHA_MUST_USE reha_status reha_json_load(const char *path, json_t **out, reha_error *err);
 /* Indented text, sorted keys off, numbers with up to 9 significant digits; reha_free it. */
 REHA_MUST_USE reha_status reha_json_format(const json_t *value, char **out, reha_error *err);

@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SOURCE_BYTES_MAX = 16 << 20, WAY_BYTES = 120, DEPTH_MAX = 32 };
+enum {
+    SOURCE_BYTES_MAX = 16 << 20,
+    SOURCE_MEMORY_BYTES_MAX = 128 << 20, /* of values; the largest file of the rule base takes 0.3 MiB */
+    WAY_BYTES = 120,
+    DEPTH_MAX = 32
+};
 
 reha_status reha_source_parse(const char *name, const char *text, reha_source_text *out, reha_error *err)
 {
@@ -17,7 +22,8 @@ reha_status reha_source_parse(const char *name, const char *text, reha_source_te
     reha_status status = REHA_OK;
     if (out->name == NULL || out->text == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory while reading %.100s", name);
-    } else if (reha_json_parse(text, strlen(text), &out->json, &fault) != REHA_OK) {
+    } else if (reha_json_parse_within(text, strlen(text), SOURCE_MEMORY_BYTES_MAX, &out->json, &fault) !=
+               REHA_OK) {
         status = reha_fail(err, fault.status, "%.100s: %.120s", name, fault.text);
     }
     if (status != REHA_OK) {

@@ -13,8 +13,9 @@ typedef struct reha_source_text { /* a loaded file; immutable after loading */
     json_t *json;                 /* owned */
 } reha_source_text;
 
+/* A file of at most 16 MiB whose values take at most 128 MiB of memory (counted before they take it). */
 REHA_MUST_USE reha_status reha_source_load(const char *path, reha_source_text *out, reha_error *err);
-/* The same of a text in memory. */
+/* The same of a text in memory, of any length. */
 REHA_MUST_USE reha_status reha_source_parse(const char *name, const char *text, reha_source_text *out,
                                             reha_error *err);
 void reha_source_clear(reha_source_text *source); /* {0} is fine */

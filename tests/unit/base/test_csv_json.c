@@ -213,6 +213,21 @@ static void test_json_that_would_fill_the_memory(void **state)
     reha_free(text);
 }
 
+/* Readers of small files allow less: the bound is theirs, and holds to the byte. */
+static void test_json_within_a_bound(void **state)
+{
+    (void)state;
+    static const char text[] = "[{\"a\": 1}, [2]]"; /* two arrays, an object, a member, a second value */
+    const size_t bytes = sizeof text - 1 + 2 * 128 + 240 + 96 + 48;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *value = NULL;
+    assert_ok(reha_json_parse_within(text, sizeof text - 1, bytes, &value, &err), &err);
+    assert_int_equal(json_array_size(value), 2);
+    json_decref(value);
+    assert_int_equal(reha_json_parse_within(text, sizeof text - 1, bytes - 1, &value, &err), REHA_E_LIMIT);
+    assert_null(value);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
@@ -223,6 +238,7 @@ int main(void)
                                        cmocka_unit_test(test_field_writing),
                                        cmocka_unit_test(test_json_needs),
                                        cmocka_unit_test(test_json_faults_name_their_place),
-                                       cmocka_unit_test(test_json_that_would_fill_the_memory)};
+                                       cmocka_unit_test(test_json_that_would_fill_the_memory),
+                                       cmocka_unit_test(test_json_within_a_bound)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

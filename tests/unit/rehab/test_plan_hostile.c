@@ -182,10 +182,36 @@ static void test_lines_are_found_in_odd_texts(void **state)
     }
 }
 
+/* 15 MB, which a file may have, of brackets: parsed, the second would take 704 MiB before anybody could say
+ * that it is no patient. */
+static void test_files_that_would_fill_the_memory(void **state)
+{
+    static const char *const cases[] = {"[", "[],", "{},", "0,"};
+    enum { BYTES = 15 << 20, PEAK_BYTES = 64 << 20 };
+    (void)state;
+    char *text = reha_alloc(BYTES + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_source_text source = {0};
+        const size_t length = strlen(cases[i]);
+        for (size_t k = 0; k < BYTES; k++) {
+            text[k] = k == 0 ? '[' : cases[i][(k - 1) % length];
+        }
+        text[BYTES] = '\0';
+        const size_t peak_bytes = reha_mem_peak_rss_bytes();
+        assert_int_equal(reha_source_parse("input.json", text, &source, &err), REHA_E_LIMIT);
+        assert_non_null(strstr(err.text, "input.json: JSON whose values would take"));
+        assert_true(reha_mem_peak_rss_bytes() - peak_bytes < PEAK_BYTES);
+    }
+    reha_free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_spoilt_inputs),
                                        cmocka_unit_test(test_spoilt_earlier_plans),
-                                       cmocka_unit_test(test_lines_are_found_in_odd_texts)};
+                                       cmocka_unit_test(test_lines_are_found_in_odd_texts),
+                                       cmocka_unit_test(test_files_that_would_fill_the_memory)};
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -123,13 +123,40 @@ static reha_status load_doses(const char *folder, reha_guideline *g, reha_error 
 
 /* ---- A condition's file ---- */
 
+/* Time alone may end a phase of time (a wound, a cast), never one that asks for strength or control: so a
+ * phase has it only where its file says so. */
+static reha_status parse_by_time(const reha_place *place, const json_t *json, const reha_guideline *g,
+                                 reha_guide_phase *out, reha_error *err)
+{
+    static const char *const times[] = {"weeks_since_surgery", "weeks_since_injury"};
+    const json_t *by_time = json_object_get(json, "by_time");
+    const reha_place at = reha_place_key(place, "by_time");
+    bool is_time = false;
+    if (by_time == NULL) {
+        return REHA_OK;
+    }
+    REHA_TRY(reha_condition_parse(&at, by_time, &g->facts, &out->by_time, err));
+    for (size_t i = 0; out->by_time.kind == REHA_WHEN_AT_LEAST && i < sizeof times / sizeof times[0]; i++) {
+        is_time = is_time || strcmp(g->facts.items[out->by_time.fact].name, times[i]) == 0;
+    }
+    if (!is_time || !out->has_advance) {
+        return reha_place_fail(
+            &at, err,
+            "must be weeks_since_surgery or weeks_since_injury \"at_least\", in a phase with "
+            "'advance'");
+    }
+    out->has_by_time = true;
+    return REHA_OK;
+}
+
 static reha_status parse_phase(const reha_place *place, const json_t *json, bool is_last,
                                const reha_guideline *g, reha_guide_phase *out, reha_error *err)
 {
     double weeks[2];
     const reha_place advance_at = reha_place_key(place, "advance");
     const json_t *advance = json_object_get(json, "advance");
-    REHA_TRY(reha_place_keys(place, json, " id title focus patient weeks advance strength source ", err));
+    REHA_TRY(
+        reha_place_keys(place, json, " id title focus patient weeks advance by_time strength source ", err));
     REHA_TRY(reha_place_string(place, json, "id", &out->id, err));
     REHA_TRY(reha_place_string(place, json, "title", &out->title, err));
     REHA_TRY(reha_place_string(place, json, "focus", &out->focus, err));
@@ -146,6 +173,7 @@ static reha_status parse_phase(const reha_place *place, const json_t *json, bool
         return reha_place_fail(place, err, "every phase but the last has 'advance', the last has none");
     }
     REHA_TRY(reha_condition_parse(&advance_at, advance, &g->facts, &out->advance, err));
+    REHA_TRY(parse_by_time(place, json, g, out, err));
     return reha_basis_parse_(place, json, g, &out->basis, err);
 }
 
@@ -252,6 +280,7 @@ void reha_guideline_free(reha_guideline *g)
     for (size_t i = 0; i < REHA_PROGRAMMES_MAX; i++) {
         for (int p = 0; p < REHA_PHASES_MAX; p++) {
             reha_condition_clear(&g->programmes[i].phases[p].advance);
+            reha_condition_clear(&g->programmes[i].phases[p].by_time);
         }
         reha_source_clear(&g->programmes[i].source);
     }
@@ -298,6 +327,9 @@ void reha_guideline_facts(const reha_guideline *guideline, int programme, unsign
         const reha_guide_phase *phase = &guideline->programmes[programme].phases[i];
         if (phase->has_advance) {
             reha_condition_facts(&phase->advance, set);
+        }
+        if (phase->has_by_time) {
+            reha_condition_facts(&phase->by_time, set);
         }
     }
     const int bmi = reha_fact_find(&guideline->facts, "bmi");

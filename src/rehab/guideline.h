@@ -66,6 +66,9 @@ typedef enum reha_rule_kind {
     REHA_RULE_KIND_COUNT
 } reha_rule_kind;
 
+/* What a shift does: a phase back; the lowest dose and no step on; a dose level down; one up. */
+enum { REHA_SHIFT_PHASE_BACK = -3, REHA_SHIFT_LOWEST, REHA_SHIFT_DOWN, REHA_SHIFT_UP = 1 };
+
 typedef struct reha_rule {
     const char *id;
     reha_rule_kind kind;
@@ -88,7 +91,7 @@ typedef struct reha_rule {
     bool at_most;          /* of goals: reached when at or below */
     int weeks;             /* of goals and reassess */
     int need;              /* of imaging: 0 not needed, 1 consider, 2 needed */
-    int shift;             /* -2: a phase back, -1, +1 */
+    int shift;             /* REHA_SHIFT_...: the lower, the more careful */
     bool at_start;         /* of shifts: when the first plan is made; else at a review */
     const char *file;      /* where it stands, for messages */
     int line;
@@ -101,7 +104,10 @@ typedef struct reha_guide_phase {
     const char *patient; /* key prefix in the translation file */
     int weeks_low, weeks_high;
     bool has_advance; /* false: the last phase */
+    bool has_by_time;
     reha_condition advance;
+    reha_condition
+        by_time; /* so long after surgery or injury nobody is in this phase for want of a measure */
     reha_basis basis;
 } reha_guide_phase;
 

@@ -215,7 +215,8 @@ static reha_status parse_kind(const reha_place *place, const json_t *json, const
                               reha_rule *out, reha_error *err)
 {
     static const char *const needs[] = {"not-needed", "consider", "needed"};
-    static const char *const shifts[] = {"phase-back", "down", "up"};
+    static const char *const shifts[] = {"phase-back", "lowest", "down", "up"};
+    static const int steps[] = {REHA_SHIFT_PHASE_BACK, REHA_SHIFT_LOWEST, REHA_SHIFT_DOWN, REHA_SHIFT_UP};
     static const char *const moments[] = {"start", "review"};
     int word = 0;
     switch (out->kind) {
@@ -235,8 +236,8 @@ static reha_status parse_kind(const reha_place *place, const json_t *json, const
     case REHA_RULE_REASSESS:
         return parse_whole(place, json, "weeks", 0, WEEKS_MAX, &out->weeks, err);
     case REHA_RULE_SHIFT:
-        REHA_TRY(parse_word(place, json, "shift", shifts, 3, &word, err));
-        out->shift = word == 2 ? 1 : word - 2;
+        REHA_TRY(parse_word(place, json, "shift", shifts, 4, &word, err));
+        out->shift = steps[word];
         REHA_TRY(parse_word(place, json, "moment", moments, 2, &word, err));
         out->at_start = word == 0;
         return REHA_OK;

@@ -165,7 +165,7 @@ static bool concerns(const plan_maker *m, const reha_rule *rule)
     return rule->kind != REHA_RULE_RED_FLAG || !condition_names_it(m, rule);
 }
 
-static void judge_all(plan_maker *m)
+void reha_plan_judge_(plan_maker *m)
 {
     for (size_t i = 0; i < m->g->rule_count; i++) {
         const reha_rule *rule = &m->g->rules[i];
@@ -215,7 +215,7 @@ static json_t *notes_json(plan_maker *m)
         reha_plan_append_(m, list, reha_json_text(m->in->notes[i]));
     }
     if (m->phase_note[0] != '\0') {
-        reha_plan_append_(m, list, json_string(m->phase_note));
+        reha_plan_append_(m, list, reha_json_text(m->phase_note));
     }
     reha_plan_goal_notes_(m, list);
     return list;
@@ -303,7 +303,7 @@ reha_status reha_plan_make(const reha_plan_request *request, json_t **out, reha_
     m->programme = &m->g->programmes[m->programme_index];
     REHA_CHECK(check_previous(m, err));
     reha_plan_read_previous_(m);
-    judge_all(m);
+    reha_plan_judge_(m);
     REHA_CHECK(refuse_contradictions(m, err));
     REHA_CHECK(reha_plan_find_phase_(m, err));
     m->plan = reha_plan_object_(m);

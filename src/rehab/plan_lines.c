@@ -189,6 +189,7 @@ static void collect_questions(plan_maker *m, questions *q)
         reha_condition_missing(&phase->advance, &m->facts, set);
         want(q, set, 1, "end of the phase");
     }
+    want(q, m->unmeasured, 1, "phase by time");
 }
 
 json_t *reha_plan_questions_(plan_maker *m, bool *asks_safety)

@@ -1,6 +1,7 @@
 #include "rehab/plan_priv.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ void reha_plan_read_previous_(plan_maker *m)
     m->level = REHA_LEVEL_START;
     m->level_before = REHA_LEVEL_START;
     derive(m, "goals_reached", 0.0, "no earlier plan");
+    derive(m, "placed_by_time", 0.0, "the criteria of the phases");
     if (m->previous == NULL) {
         return;
     }
@@ -60,37 +62,75 @@ static int find_shift(const plan_maker *m, bool at_start)
     return best;
 }
 
+/* A phase back may be the step, and the lowest dose be asked for as well. */
+static bool must_be_lowest(const plan_maker *m)
+{
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        const reha_rule *rule = &m->g->rules[i];
+        if (rule->kind == REHA_RULE_SHIFT && m->concerns[i] && !rule->at_start &&
+            rule->shift == REHA_SHIFT_LOWEST && m->truths[i] == REHA_TRUE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int dose_after(int level, int shift)
+{
+    const int next = shift <= REHA_SHIFT_LOWEST ? 0 : level + (shift > 0) - (shift < 0);
+    return next < 0 ? 0 : next > REHA_LEVEL_MAX ? REHA_LEVEL_MAX : next;
+}
+
 static reha_truth advances(const plan_maker *m, int phase)
 {
     const reha_guide_phase *p = &m->programme->phases[phase];
     return p->has_advance ? reha_condition_judge(&p->advance, &m->facts) : REHA_FALSE;
 }
 
+/* Somebody years after an operation is not in its first weeks because nobody has measured the joint: time
+ * alone ends such a phase, unless a criterion is known to be not met. */
+static bool leaves(plan_maker *m, int phase)
+{
+    const reha_guide_phase *p = &m->programme->phases[phase];
+    const reha_truth truth = advances(m, phase);
+    if (truth == REHA_UNKNOWN && p->has_by_time &&
+        reha_condition_judge(&p->by_time, &m->facts) == REHA_TRUE) {
+        reha_condition_missing(&p->advance, &m->facts, m->unmeasured);
+        m->is_placed_by_time = true;
+        return true;
+    }
+    return truth == REHA_TRUE;
+}
+
 /* The dose that somebody starts with in a phase. */
 static void start_dose(plan_maker *m)
 {
+    if (m->is_placed_by_time) { /* rules may ask for it */
+        derive(m, "placed_by_time", 1.0, "criteria of the phase that are not known");
+        reha_plan_judge_(m);
+    }
     m->level = REHA_LEVEL_START;
     m->moved_by = find_shift(m, true);
     if (m->moved_by >= 0) {
-        m->level += m->g->rules[m->moved_by].shift > 0 ? 1 : -1;
+        m->level = dose_after(m->level, m->g->rules[m->moved_by].shift);
     }
 }
 
 static void first_plan(plan_maker *m)
 {
-    while (advances(m, m->phase) == REHA_TRUE) {
+    while (leaves(m, m->phase)) {
         m->phase++;
     }
     start_dose(m);
 }
 
-static void step_back(plan_maker *m, bool a_whole_phase)
+static void step_back(plan_maker *m, int shift)
 {
-    if (!a_whole_phase && m->level > 0) {
-        m->level--;
+    if (shift == REHA_SHIFT_LOWEST || (shift == REHA_SHIFT_DOWN && m->level > 0)) {
+        m->level = dose_after(m->level, shift);
     } else if (m->phase > 0) {
         m->phase--;
-        m->level = REHA_LEVEL_START;
+        m->level = must_be_lowest(m) ? 0 : REHA_LEVEL_START;
     } else {
         m->level = 0;
     }
@@ -105,12 +145,15 @@ static void next_plan(plan_maker *m)
     m->moved_by = find_shift(m, false);
     const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
     if (shift < 0) {
-        step_back(m, shift == -2);
-    } else if (advances(m, m->phase) == REHA_TRUE) {
+        step_back(m, shift);
+    } else if (leaves(m, m->phase)) {
         m->phase++;
         m->level = REHA_LEVEL_START;
-        m->has_advanced = true;
         m->moved_by = -1;
+        m->has_advanced = !m->is_placed_by_time;
+        if (m->is_placed_by_time) {
+            start_dose(m);
+        }
     } else if (shift > 0 && m->level < REHA_LEVEL_MAX) {
         m->level++;
     } else {
@@ -127,8 +170,9 @@ static void dose_in_stated_phase(plan_maker *m)
     }
     m->moved_by = find_shift(m, false);
     const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
-    m->level = m->level_before + (shift > 0) - (shift < 0);
-    m->level = m->level < 0 ? 0 : m->level > REHA_LEVEL_MAX ? REHA_LEVEL_MAX : m->level;
+    m->level = shift == REHA_SHIFT_PHASE_BACK && !must_be_lowest(m)
+                   ? dose_after(m->level_before, REHA_SHIFT_DOWN) /* the phase is the clinician's */
+                   : dose_after(m->level_before, shift);
     m->moved_by = m->level != m->level_before ? m->moved_by : -1;
 }
 
@@ -143,6 +187,67 @@ static void note_stated_phase(plan_maker *m)
                            m->programme->phases[m->phase].title, m->programme->phases[i].title,
                            truth == REHA_FALSE ? "not met" : "not all known");
             return;
+        }
+    }
+}
+
+static void add_note(plan_maker *m, const char *format, ...) REHA_PRINTF(2, 3);
+
+static void add_note(plan_maker *m, const char *format, ...)
+{
+    va_list arguments;
+    const size_t used = strlen(m->phase_note);
+    va_start(arguments, format);
+    (void)vsnprintf(m->phase_note + used, sizeof m->phase_note - used, format, arguments);
+    va_end(arguments);
+}
+
+static const char *title_of(const plan_maker *m, int phase)
+{
+    return m->programme->phases[phase].title;
+}
+
+/* What a criterion of time says of this patient: "time since the operation: 300 weeks". */
+static void add_time(plan_maker *m, const reha_condition *by_time)
+{
+    char value[64];
+    const reha_fact *fact = &m->g->facts.items[by_time->fact];
+    reha_fact_format(fact, m->facts.values[by_time->fact], value, sizeof value);
+    add_note(m, "%s: %s", fact->label, value);
+}
+
+static void note_placed_by_time(plan_maker *m)
+{
+    const char *separator = "";
+    add_note(m, "the phase '%s' was chosen by time alone (", title_of(m, m->phase));
+    add_time(m, &m->programme->phases[m->phase - 1].by_time);
+    add_note(m, "); not given, so measure or ask: ");
+    for (size_t i = 0; i < m->g->facts.count; i++) {
+        if (m->unmeasured[i] != 0) {
+            add_note(m, "%s%s", separator, m->g->facts.items[i].label);
+            separator = ", ";
+        }
+    }
+}
+
+/* Long after the time that the phase takes, but a criterion is known to be not met: which one. */
+static void note_overdue(plan_maker *m)
+{
+    const reha_guide_phase *p = &m->programme->phases[m->phase];
+    const char *separator = "";
+    if (!p->has_by_time || reha_condition_judge(&p->by_time, &m->facts) != REHA_TRUE ||
+        advances(m, m->phase) != REHA_FALSE || p->advance.kind != REHA_WHEN_ALL) {
+        return;
+    }
+    add_note(m, "the phase '%s' stands late (", p->title);
+    add_time(m, &p->by_time);
+    add_note(m, "), since not met is: ");
+    for (size_t i = 0; i < p->advance.count; i++) {
+        char text[160];
+        if (reha_condition_judge(&p->advance.items[i], &m->facts) == REHA_FALSE) {
+            reha_condition_describe(&p->advance.items[i], &m->g->facts, text, sizeof text);
+            add_note(m, "%s%s", separator, text);
+            separator = ", ";
         }
     }
 }
@@ -168,6 +273,11 @@ reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err)
         next_plan(m);
     } else {
         first_plan(m);
+    }
+    if (m->is_placed_by_time) {
+        note_placed_by_time(m);
+    } else {
+        note_overdue(m);
     }
     return REHA_OK;
 }

@@ -4,7 +4,7 @@
 
 #include "rehab/plan.h"
 
-enum { REHA_LEVEL_START = 1, REHA_LEVEL_MAX = 3 };
+enum { REHA_LEVEL_START = 1, REHA_LEVEL_MAX = 3, REHA_PHASE_NOTE_BYTES = 600 };
 
 typedef struct plan_maker {
     const reha_guideline *g;
@@ -19,12 +19,14 @@ typedef struct plan_maker {
     int phase_before; /* of the last plan, -1: none */
     int level;        /* of the doses in this phase */
     int level_before;
-    int moved_by;                          /* the rule that moved dose or phase, -1: none */
-    bool has_advanced;                     /* by the criteria of the phase before */
-    bool is_stopped;                       /* a red flag is present */
-    char phase_note[REHA_PLAN_NOTE_BYTES]; /* a stated phase against its criteria; "": none */
-    json_t *plan;                          /* owned */
-    bool failed;                           /* memory ran out while building JSON */
+    int moved_by;                             /* the rule that moved dose or phase, -1: none */
+    bool has_advanced;                        /* by the criteria of the phase before */
+    bool is_stopped;                          /* a red flag is present */
+    bool is_placed_by_time;                   /* a phase was left by time, its criteria are not all known */
+    unsigned char unmeasured[REHA_FACTS_MAX]; /* which they are */
+    char phase_note[REHA_PHASE_NOTE_BYTES];   /* on why this phase; "": none */
+    json_t *plan;                             /* owned */
+    bool failed;                              /* memory ran out while building JSON */
 } plan_maker;
 
 /* JSON building: a NULL value or container marks the maker as failed; the end checks once. */
@@ -51,6 +53,8 @@ void reha_plan_dose_text_(const json_t *level, char *out, size_t out_bytes);
 void reha_plan_goal_text_(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
                           char *out, size_t out_bytes);
 
+/* plan.c */
+void reha_plan_judge_(plan_maker *m); /* every rule, by the facts as they stand */
 /* plan_phase.c */
 void reha_plan_read_previous_(plan_maker *m); /* phase, level, goals reached */
 reha_status reha_plan_find_phase_(plan_maker *m, reha_error *err);

@@ -353,6 +353,40 @@ static void test_bad_rules_are_refused(void **state)
     remove_base();
 }
 
+/* Time alone ends no phase by anything but time, and not the last one. */
+static void test_a_phase_ends_by_time_only_by_time(void **state)
+{
+    static const char *const bad[][2] = {
+        {"{\"fact\": \"flexion_deg\", \"at_least\": 80}", "must be weeks_since_surgery or"},
+        {"{\"fact\": \"weeks_since_surgery\", \"at_most\": 4}", "must be weeks_since_surgery or"},
+        {"{\"all\": [{\"fact\": \"weeks_since_surgery\", \"at_least\": 4}]}",
+         "must be weeks_since_surgery or"},
+        {"{\"fact\": \"weeks_since_surgery\", \"at_least\": 4}", "in a phase with 'advance'"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char path[300];
+        reha_error err = REHA_ERROR_INIT;
+        json_t *file = NULL;
+        json_t *by_time = NULL;
+        reha_guideline *loaded = NULL;
+        link_base();
+        (void)snprintf(path, sizeof path, "%s/conditions/knee-replacement.json", GUIDELINES);
+        assert_ok(reha_json_load(path, &file, &err), &err);
+        assert_ok(reha_json_parse(bad[i][0], strlen(bad[i][0]), &by_time, &err), &err);
+        json_t *phases = json_object_get(file, "phases");
+        const size_t at = i == 3 ? json_array_size(phases) - 1 : 0;
+        assert_int_equal(json_object_set_new(json_array_get(phases, at), "by_time", by_time), 0);
+        (void)snprintf(path, sizeof path, "%s/conditions/knee-replacement.json", folder);
+        (void)unlink(path);
+        assert_ok(reha_json_save(path, file, &err), &err);
+        json_decref(file);
+        assert_int_equal(reha_guideline_load(folder, &loaded, &err), REHA_E_FORMAT);
+        assert_non_null(strstr(err.text, "by_time"));
+        assert_non_null(strstr(err.text, bad[i][1]));
+        remove_base();
+    }
+}
+
 static void test_priority_settles_a_contradiction(void **state)
 {
     char path[300];
@@ -529,6 +563,7 @@ int main(void)
                                        cmocka_unit_test(test_bad_conditions_name_their_place),
                                        cmocka_unit_test(test_what_can_hold_together),
                                        cmocka_unit_test(test_bad_rules_are_refused),
+                                       cmocka_unit_test(test_a_phase_ends_by_time_only_by_time),
                                        cmocka_unit_test(test_priority_settles_a_contradiction),
                                        cmocka_unit_test(test_broken_folders),
                                        cmocka_unit_test(test_nothing_lies_unused),

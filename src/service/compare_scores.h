@@ -11,6 +11,7 @@ enum { REHA_SCORE_SERIES_MAX = 64, REHA_OWN_MDC_MAX = 16 };
 
 typedef struct reha_score_visit {
     char date[11];
+    size_t place;             /* the line of the table, or the number of the entry, that gave it */
     double day;               /* days since 1970-01-01 */
     double value;             /* NaN: could not be scored; then `note` says why */
     size_t answered, missing; /* of items; 0 and 0 for a value given directly */
@@ -40,16 +41,19 @@ typedef struct reha_score_table {
     size_t own_count;
     const reha_instrument *own_of[REHA_OWN_MDC_MAX];
     reha_threshold own[REHA_OWN_MDC_MAX];
+    const char *place_word; /* "line" or "entry" of a file; NULL: of a record, which has none */
     size_t count;
     reha_score_series items[REHA_SCORE_SERIES_MAX];
 } reha_score_table;
 
-/* Reads and judges. Faults name file and line. Image measures are judged by the full error of their reading,
- * since a table does not say how the images were taken. */
+/* Reads and judges. Faults name file and line. One score given twice for one day counts once and its note
+ * says so; two different values of one score on one day are a fault that names both lines. Image measures are
+ * judged by the full error of their reading, since a table does not say how the images were taken. */
 REHA_MUST_USE reha_status reha_score_table_load(const char *path, const reha_score_options *options,
                                                 reha_score_table **out, reha_error *err);
 /* The same from entries of a record, [{"date", "instrument", "value" | "items", "side"?}]; takes `scores` if
- * REHA_OK. */
+ * REHA_OK. A record is not refused: two different values on one day are both judged, and both notes say so.
+ */
 REHA_MUST_USE reha_status reha_score_table_read(const json_t *entries, reha_scores *scores,
                                                 const char *setting, reha_score_table **out, reha_error *err);
 void reha_score_table_free(reha_score_table *table); /* NULL is fine */

@@ -7,12 +7,14 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char EPOCH[] = "1970-01-01";
 static const char SCHEMA[] = "rehascope/score-series/1";
+static const double SAME_VALUE = 1e-6;
 
 /* One score as written: a value, or items. */
 typedef struct entry {
@@ -113,7 +115,57 @@ static reha_status score(const reha_instrument *instrument, const entry *from, r
     return status == REHA_OK ? REHA_OK : reha_fail(err, status, "%s", why.text);
 }
 
-static reha_status add_entry(reha_score_table *table, const entry *from, reha_error *err)
+/* ---- One score twice on one day ---- */
+
+static void add_note(reha_score_visit *visit, const char *format, ...) REHA_PRINTF(2, 3);
+
+static void add_note(reha_score_visit *visit, const char *format, ...)
+{
+    va_list arguments;
+    const size_t used = strlen(visit->note);
+    (void)snprintf(visit->note + used, sizeof visit->note - used, "%s", used > 0 ? "; " : "");
+    const size_t next = strlen(visit->note);
+    va_start(arguments, format);
+    (void)vsnprintf(visit->note + next, sizeof visit->note - next, format, arguments);
+    va_end(arguments);
+}
+
+/* A form without a score beside one with a score contradicts nothing. */
+static reha_score_visit *scored_that_day(reha_score_series *series, const reha_score_visit *visit)
+{
+    for (size_t i = 0; !isnan(visit->value) && i < series->count; i++) {
+        if (strcmp(series->visits[i].date, visit->date) == 0 && !isnan(series->visits[i].value)) {
+            return &series->visits[i];
+        }
+    }
+    return NULL;
+}
+
+/* The same number again is a copy: counted once. Another number on the same day is a slip, and which of the
+ * two is right only the clinic knows; in a record it stands, and both visits say so. */
+static reha_status meet_same_day(const reha_score_table *table, const reha_instrument *instrument,
+                                 reha_score_visit *before, reha_score_visit *visit, bool *is_copy,
+                                 reha_error *err)
+{
+    *is_copy = fabs(before->value - visit->value) < SAME_VALUE;
+    if (*is_copy && table->place_word != NULL) {
+        add_note(before, "given twice, in %s %zu and %zu: counted once", table->place_word, before->place,
+                 visit->place);
+    } else if (*is_copy) {
+        add_note(before, "given twice on this day: counted once");
+    } else if (table->place_word != NULL) {
+        return reha_fail(
+            err, REHA_E_FORMAT,
+            "%s on %s is %.6g here, but %.6g in %s %zu: two values on one day; keep the right one",
+            instrument->key, visit->date, visit->value, before->value, table->place_word, before->place);
+    } else {
+        add_note(before, "another value on this day: %.6g; withdraw the wrong one", visit->value);
+        add_note(visit, "another value on this day: %.6g; withdraw the wrong one", before->value);
+    }
+    return REHA_OK;
+}
+
+static reha_status add_entry(reha_score_table *table, const entry *from, size_t place, reha_error *err)
 {
     const reha_instrument *instrument = reha_scores_find(table->scores, from->instrument);
     const double day = reha_days_between(EPOCH, from->date);
@@ -138,10 +190,15 @@ static reha_status add_entry(reha_score_table *table, const entry *from, reha_er
     }
     series->visits = visits;
     reha_score_visit *visit = &visits[series->count];
-    *visit = (reha_score_visit){.day = day};
+    *visit = (reha_score_visit){.day = day, .place = place};
     (void)snprintf(visit->date, sizeof visit->date, "%.10s", from->date);
     REHA_TRY(score(instrument, from, visit, err));
-    series->count++;
+    reha_score_visit *before = scored_that_day(series, visit);
+    bool is_copy = false;
+    if (before != NULL) {
+        REHA_TRY(meet_same_day(table, instrument, before, visit, &is_copy, err));
+    }
+    series->count += is_copy ? 0 : 1;
     return REHA_OK;
 }
 
@@ -162,7 +219,7 @@ static reha_status add_long_row(reha_score_table *table, const reha_csv *csv, si
     if (one.item_count == 0 && !reha_parse_double(value_text, true, &one.value)) {
         return reha_fail(err, REHA_E_FORMAT, "neither a number in 'value' nor items in 'items'");
     }
-    return add_entry(table, &one, err);
+    return add_entry(table, &one, reha_csv_line(csv, row), err);
 }
 
 /* Column names are instruments, with ":right" or ":left" where there are two sides. Empty cells: not taken
@@ -187,7 +244,7 @@ static reha_status add_wide_row(reha_score_table *table, const reha_csv *csv, si
         if (!reha_parse_double(cell, true, &one.value)) {
             return reha_fail(err, REHA_E_FORMAT, "column %.40s: '%.20s' is no number", name, cell);
         }
-        REHA_TRY(add_entry(table, &one, err));
+        REHA_TRY(add_entry(table, &one, reha_csv_line(csv, row), err));
     }
     return REHA_OK;
 }
@@ -200,6 +257,7 @@ static reha_status load_csv(const char *path, reha_score_table *table, reha_erro
         return status;
     }
     const bool is_long = reha_csv_find(csv, "instrument") >= 0;
+    table->place_word = "line";
     if (reha_csv_find(csv, "date") < 0) {
         status = reha_fail(
             err, REHA_E_FORMAT,
@@ -219,7 +277,7 @@ static reha_status load_csv(const char *path, reha_score_table *table, reha_erro
 
 /* ---- JSON ---- */
 
-static reha_status add_json_entry(reha_score_table *table, const json_t *from, reha_error *err)
+static reha_status add_json_entry(reha_score_table *table, const json_t *from, size_t place, reha_error *err)
 {
     entry one = {.side = reha_json_string(from, "side", ""),
                  .value = reha_json_number(from, "value", (double)NAN)};
@@ -237,7 +295,7 @@ static reha_status add_json_entry(reha_score_table *table, const json_t *from, r
         }
         one.items[one.item_count++] = json_is_number(item) ? json_number_value(item) : (double)NAN;
     }
-    return add_entry(table, &one, err);
+    return add_entry(table, &one, place, err);
 }
 
 static reha_status load_json(const char *path, reha_score_table *table, reha_error *err)
@@ -246,12 +304,13 @@ static reha_status load_json(const char *path, reha_score_table *table, reha_err
     const json_t *entries = NULL;
     REHA_TRY(reha_json_load(path, &document, err));
     const char *schema = reha_json_string(document, "schema", "");
+    table->place_word = "entry";
     reha_status status =
         strcmp(schema, SCHEMA) == 0
             ? reha_json_need_array(document, "entries", 0, &entries, err)
             : reha_fail(err, REHA_E_FORMAT, "%s: schema '%.40s' instead of '%s'", path, schema, SCHEMA);
     for (size_t i = 0; status == REHA_OK && i < json_array_size(entries); i++) {
-        status = add_json_entry(table, json_array_get(entries, i), err);
+        status = add_json_entry(table, json_array_get(entries, i), i + 1, err);
         if (status != REHA_OK) {
             reha_error_prefix(err, "%s, entry %zu", path, i + 1);
         }
@@ -391,7 +450,7 @@ reha_status reha_score_table_read(const json_t *entries, reha_scores *scores, co
     }
     table->scores = scores;
     for (size_t i = 0; i < json_array_size(entries); i++) {
-        REHA_CHECK(add_json_entry(table, json_array_get(entries, i), err));
+        REHA_CHECK(add_json_entry(table, json_array_get(entries, i), i + 1, err));
     }
     REHA_CHECK(judge_all(table, setting, err));
     *out = table;

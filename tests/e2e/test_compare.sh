@@ -120,6 +120,17 @@ says out 'full error of both readings'
 echo '{"schema": "rehascope/score-series/1", "entries": [{"date": "2026-01-01", "instrument": "lsi", "items": [180, 200]}]}' >"$work/s.json"
 run 0 scores "$work/s.json"
 says out '2026-01-01  90'
+printf 'date,instrument,value\n2026-01-05,oks,22\n2026-01-20,oks,30\n2026-01-05,oks,22\n' >"$work/twice.csv"
+run 0 scores "$work/twice.csv"
+says out '2026-01-05  22  \(given twice, in line 2 and 4: counted once\)'
+printf 'date,instrument,value\n2026-01-05,oks,22\n2026-01-20,oks,30\n2026-01-05,oks,25\n' >"$work/twice.csv"
+run 1 scores "$work/twice.csv"
+says err 'twice.csv, line 4: oks on 2026-01-05 is 25 here, but 22 in line 2: two values on one day'
+echo '{"schema": "rehascope/score-series/1", "entries": [{"date": "2026-01-01", "instrument": "lsi", "value": 90}, {"date": "2026-01-01", "instrument": "lsi", "value": 80}, {"date": "2026-01-01", "instrument": "oks", "value": 20}]}' >"$work/s.json"
+run 1 scores "$work/s.json"
+says err 'entry 2: lsi on 2026-01-01 is 80 here, but 90 in entry 1'
+printf 'date,instrument,value,side\n2026-01-05,rom-knee-flexion,90,right\n2026-01-05,rom-knee-flexion,120,left\n' >"$work/sides.csv"
+run 0 scores "$work/sides.csv" # one day, two knees
 run 0 scores --list
 says out '^koos-pain +0 to 100 points, higher is better, 9 items \(at least 5\)  MDC 20.2'
 for bad in 'date,oks\n2026-01-01,99\n|outside of its range' 'date,okss\n2026-01-01,9\n|no known instrument' \

@@ -189,6 +189,29 @@ static void test_foreign_texts_stay_texts(void **state)
     save(first_path, text);
 }
 
+/* A record is shown whatever it holds; what cannot both be true says so. */
+static void test_one_day_twice_in_a_record(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_scores *scores = NULL;
+    reha_score_table *table = NULL;
+    json_t *entries = json_pack("[{s:s,s:s,s:f},{s:s,s:s,s:f},{s:s,s:s,s:f},{s:s,s:s,s:f}]", "date",
+                                "2026-01-05", "instrument", "oks", "value", 22.0, "date", "2026-01-05",
+                                "instrument", "oks", "value", 22.0, "date", "2026-02-05", "instrument", "oks",
+                                "value", 30.0, "date", "2026-02-05", "instrument", "oks", "value", 12.0);
+    assert_ok(reha_scores_load(REHA_SOURCE_DIR "/guidelines/scores.json", &scores, &err), &err);
+    assert_ok(reha_score_table_read(entries, scores, NULL, &table, &err), &err);
+    const reha_score_series *series = &table->items[0];
+    assert_int_equal(series->count, 3);
+    assert_int_equal(series->scored, 3);
+    assert_string_equal(series->visits[0].note, "given twice on this day: counted once");
+    assert_string_equal(series->visits[1].note, "another value on this day: 12; withdraw the wrong one");
+    assert_string_equal(series->visits[2].note, "another value on this day: 30; withdraw the wrong one");
+    reha_score_table_free(table);
+    json_decref(entries);
+}
+
 static void test_scores_and_pages(void **state)
 {
     (void)state;
@@ -255,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_two_results),
         cmocka_unit_test(test_results_tell_day_and_position),
         cmocka_unit_test(test_foreign_texts_stay_texts),
+        cmocka_unit_test(test_one_day_twice_in_a_record),
         cmocka_unit_test(test_scores_and_pages),
         cmocka_unit_test(test_every_failing_allocation_is_reported),
     };

@@ -207,6 +207,19 @@ static void write_questions(report *r)
     }
 }
 
+/* Why this phase, what of the input was not used: not only on the screen. */
+static void write_notes(report *r)
+{
+    const json_t *notes = json_object_get(r->plan, "notes");
+    if (json_array_size(notes) > 0) {
+        heading(r, "Notes", REHA_INK_AMBER);
+    }
+    for (size_t i = 0; i < json_array_size(notes); i++) {
+        ensure(r, 14.0);
+        put_text(r, 0.0, 9.0, false, REHA_INK, json_string_value(json_array_get(notes, i)));
+    }
+}
+
 static void write_criteria(report *r, const json_t *phase)
 {
     const json_t *criteria = json_object_get(json_object_get(phase, "advance"), "all_of");
@@ -355,6 +368,7 @@ static void write_report(report *r)
     write_head(r);
     write_red_flags(r);
     write_questions(r);
+    write_notes(r);
     write_changes(r);
     write_withheld(r);
     write_list(r, "Blocked", REHA_INK_RED, json_object_get(r->plan, "blocks"));

@@ -33,6 +33,14 @@ if command -v pdftotext >/dev/null; then
     says r.txt 'NICE NG226'
     says r.txt '^NOT REVIEWED'
 fi
+input knee-replacement-years-no-flexion "$work/years.json"
+run 0 plan --input "$work/years.json" --report "$work/y.pdf"
+says out "^Note: the phase 'Get strong' was chosen by time alone .*300 weeks"
+if command -v pdftotext >/dev/null; then
+    pdftotext "$work/y.pdf" "$work/y.txt"
+    says y.txt '^Notes$'
+    says y.txt "was chosen by time alone"
+fi
 run 0 plan --input "$work/knee.json" --why
 says out 'rule knee-oa.advice.weight; no strength printed; NICE NG226'
 says out 'because body mass index: 30.1 kg/m2'

@@ -83,17 +83,20 @@ static int run_outbox(const app_command *command, int argc, char **argv)
         return code;
     }
     const bool is_list = strcmp(words[0], "list") == 0;
-    if (!(is_list || strcmp(words[0], "again") == 0) || is_list != (word_count == 1)) {
-        return app_wrong_use(command, "say list, again ID or again all");
+    const bool gives_up = strcmp(words[0], "give-up") == 0;
+    if (!(is_list || gives_up || strcmp(words[0], "again") == 0) || is_list != (word_count == 1)) {
+        return app_wrong_use(command, "say list, again ID, again all or give-up ID");
     }
     const reha_actor actor = reha_actor_local();
     reha_status status = app_open_clinic(given.home, NULL, true, false, &clinic, &err);
-    if (status == REHA_OK) {
-        status = is_list ? reha_clinic_outbox(clinic, &actor, given.state, &out, &err)
-                         : reha_clinic_outbox_again(
-                               clinic, &actor, strcmp(words[1], "all") == 0 ? NULL : words[1], &count, &err);
-    }
-    if (status == REHA_OK && !is_list) {
+    if (status == REHA_OK && is_list) {
+        status = reha_clinic_outbox(clinic, &actor, given.state, &out, &err);
+    } else if (status == REHA_OK && gives_up) {
+        status = reha_clinic_outbox_give_up(clinic, &actor, words[1], &err);
+        out = json_pack("{s:i}", "given_up", 1);
+    } else if (status == REHA_OK) {
+        status = reha_clinic_outbox_again(clinic, &actor, strcmp(words[1], "all") == 0 ? NULL : words[1],
+                                          &count, &err);
         out = json_pack("{s:I}", "again", (json_int_t)count);
     }
     if (status != REHA_OK) {
@@ -103,7 +106,8 @@ static int run_outbox(const app_command *command, int argc, char **argv)
     } else if (given.json) {
         code = app_print_json(out);
     } else {
-        (void)printf("%lld reports are tried again by the server\n", (long long)count);
+        (void)(gives_up ? printf("the report is not sent any more\n")
+                        : printf("%lld reports are tried again by the server\n", (long long)count));
         code = EXIT_DONE;
     }
     json_decref(out);
@@ -112,7 +116,7 @@ static int run_outbox(const app_command *command, int argc, char **argv)
 }
 
 const app_command app_outbox = {.name = "outbox",
-                                .arguments = "list | again ID | again all",
+                                .arguments = "list | again ID | again all | give-up ID",
                                 .summary =
                                     "signed reports on their way to the archive (serve --dicom-send-to)",
                                 .example = "rehascope outbox list --state failed --home clinic",

@@ -205,7 +205,8 @@ reha_status reha_archive_open(reha_clinic *clinic, const reha_archive_options *o
     REHA_CHECK(archive_settings_make(&archive->settings, options, err));
     REHA_CHECK(reha_mutex_new(&archive->lock, err));
     REHA_CHECK(reha_condition_new(&archive->stopped, err));
-    clinic_outbox_open(clinic);
+    const clinic_address to = address_of(archive);
+    clinic_outbox_open(clinic, &to);
     REHA_CHECK(reha_thread_start(send_all, archive, &archive->sender, err));
     reha_log(REHA_LOG_INFO, "archive.start", "to=%s port=%d tls=%d", archive->settings.remote.host,
              archive->settings.remote.port, archive->settings.key != NULL ? 1 : 0);

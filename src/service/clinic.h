@@ -488,16 +488,23 @@ REHA_MUST_USE reha_status reha_clinic_report(reha_clinic *clinic, const reha_act
 REHA_MUST_USE reha_status reha_clinic_export(reha_clinic *clinic, const reha_actor *actor,
                                              const char *study_id, reha_export *out, reha_error *err);
 
-/* What went to the archive by itself, and what did not (service/archive.h; the newest 1,000): {"items":
- * [{"id" (of the signature), "study_id", "patient", "state", "tries", "due_at", "reason", "destination",
- * "objects" (UIDs), "created_at", "ended_at", "withdrawn_at"}], "counts": {"waiting", "sent", "failed",
- * "dropped"}}. `state` NULL: all. REHA_MAY_ADMINISTER. */
+/* What went to the archive by itself, and what did not (service/archive.h; the newest 1,000 of `state`; NULL:
+ * of all): docs/formats/records.md. "reason" may quote the archive, and that somebody: it is for
+ * administrators only. REHA_MAY_ADMINISTER. */
 REHA_MUST_USE reha_status reha_clinic_outbox(reha_clinic *clinic, const reha_actor *actor, const char *state,
                                              json_t **out, reha_error *err);
 /* Tries again now what failed or waits, as if for the first time; `id` NULL: all of it. REHA_MAY_ADMINISTER;
  * audited. */
 REHA_MUST_USE reha_status reha_clinic_outbox_again(reha_clinic *clinic, const reha_actor *actor,
                                                    const char *id, int64_t *count, reha_error *err);
+/* What failed or waits is not sent, for good ("dropped", with the reason why it had not gone). One that is on
+ * its way at this moment may still arrive, and is "sent" then. REHA_MAY_ADMINISTER; audited. */
+REHA_MUST_USE reha_status reha_clinic_outbox_give_up(reha_clinic *clinic, const reha_actor *actor,
+                                                     const char *id, reha_error *err);
+/* For monitoring; anybody may ask: {"configured" (this process sends to an archive), "waiting", "failed"
+ * (how many), "waiting_s" (since the oldest of those was signed), "failed_s" (since the first of those
+ * failed)}, null: none. */
+REHA_MUST_USE reha_status reha_clinic_outbox_care(reha_clinic *clinic, json_t **out, reha_error *err);
 
 /* ---- over time: series, scores, plans, predictions ---- */
 

@@ -11,11 +11,24 @@
 
 enum { LIST_MAX = 1000 };
 
-void clinic_outbox_open(reha_clinic *clinic)
+static void write_place(const clinic_address *to, char out[CLINIC_PLACE_BYTES])
 {
-    reha_mutex_lock(clinic->write_lock);
-    clinic->has_outbox = true;
-    reha_mutex_unlock(clinic->write_lock);
+    (void)snprintf(out, CLINIC_PLACE_BYTES, "%s@%s:%d", to->ae_title, to->host, to->port);
+}
+
+void clinic_outbox_open(reha_clinic *clinic, const clinic_address *to)
+{
+    write_place(to, clinic->archive);
+    atomic_store(&clinic->has_outbox, true);
+}
+
+/* Whoever looks at the study, or at the outbox, looks again. */
+static void tell_pages(reha_clinic *clinic, const json_t *rows)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        clinic_event_add(clinic, "study", reha_json_string(json_array_get(rows, i), "study_id", ""), NULL,
+                         NULL, "archive");
+    }
 }
 
 static reha_status give_back(clinic_write *write, const char *signature_id, reha_error *err)
@@ -41,7 +54,7 @@ reha_status clinic_outbox_add(clinic_write *write, const json_t *study, const ch
     char now[REHA_TIMESTAMP_BYTES];
     const json_t *images = json_object_get(study, "images");
     bool has_wrapped = false;
-    if (!write->clinic->has_outbox) {
+    if (!atomic_load(&write->clinic->has_outbox)) {
         return REHA_OK;
     }
     reha_clock_timestamp(now);
@@ -165,7 +178,7 @@ reha_status clinic_outbox_sent(reha_clinic *clinic, const clinic_letter *letter,
     json_t *uids = uids_of(objects, NULL);
     char *text = json_dumps(uids, JSON_COMPACT);
     reha_clock_timestamp(now);
-    (void)snprintf(place, sizeof place, "%s@%s:%d", to->ae_title, to->host, to->port);
+    write_place(to, place);
     REHA_CHECK(clinic_begin(clinic, true, &write, err));
     status = reha_store_do(write.store, REHA_SQL_OUTBOX_SENT,
                            REHA_BIND(reha_of_text(letter->signature_id), reha_of_text(place),
@@ -175,6 +188,9 @@ reha_status clinic_outbox_sent(reha_clinic *clinic, const clinic_letter *letter,
         status = note_sent(&write, letter, to, "sent", json_incref(uids), err);
     }
     status = clinic_end(&write, status, err);
+    if (status == REHA_OK) {
+        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+    }
 done:
     free(text); /* allowed: jansson's */
     json_decref(uids);
@@ -190,20 +206,18 @@ static reha_status note_failed(clinic_write *write, const clinic_address *to, co
     return clinic_note(write, &system, "study.send-failed", "study", study_id, detail, err);
 }
 
-/* Those that were given up in this moment. */
+/* Those that were given up in this moment; *rows is the caller's, also on failure. */
 static reha_status note_given_up(clinic_write *write, const clinic_address *to, const char *now,
-                                 reha_status why, reha_error *err)
+                                 reha_status why, json_t **rows, reha_error *err)
 {
-    json_t *rows = NULL;
     REHA_TRY(
-        reha_store_rows(write->store, REHA_SQL_OUTBOX_ENDED_AT, REHA_BIND(reha_of_text(now)), &rows, err));
+        reha_store_rows(write->store, REHA_SQL_OUTBOX_ENDED_AT, REHA_BIND(reha_of_text(now)), rows, err));
     reha_status status = REHA_OK;
-    for (size_t i = 0; status == REHA_OK && i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
+    for (size_t i = 0; status == REHA_OK && i < json_array_size(*rows); i++) {
+        const json_t *row = json_array_get(*rows, i);
         status = note_failed(write, to, reha_json_string(row, "signature_id", ""),
                              reha_json_string(row, "study_id", ""), why, err);
     }
-    json_decref(rows);
     return status;
 }
 
@@ -213,6 +227,7 @@ reha_status clinic_outbox_later(reha_clinic *clinic, const clinic_letter *letter
 {
     clinic_write write;
     char now[REHA_TIMESTAMP_BYTES];
+    json_t *given_up = NULL;
     reha_status status = REHA_OK;
     reha_clock_timestamp(now);
     REHA_TRY(clinic_begin(clinic, true, &write, err));
@@ -228,9 +243,15 @@ reha_status clinic_outbox_later(reha_clinic *clinic, const clinic_letter *letter
     if (setback->arrived_count > 0) { /* what left the house is told, also when it was not all */
         REHA_CHECK(note_sent(&write, letter, to, "partly", uids_of(setback->objects, setback->arrived), err));
     }
-    REHA_CHECK(note_given_up(&write, to, now, setback->fault.status, err));
+    REHA_CHECK(note_given_up(&write, to, now, setback->fault.status, &given_up, err));
 done:
-    return clinic_end(&write, status, err);
+    status = clinic_end(&write, status, err);
+    if (status == REHA_OK) {
+        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+        tell_pages(clinic, given_up);
+    }
+    json_decref(given_up);
+    return status;
 }
 
 reha_status clinic_outbox_end(reha_clinic *clinic, const clinic_letter *letter, const clinic_address *to,
@@ -245,10 +266,39 @@ reha_status clinic_outbox_end(reha_clinic *clinic, const clinic_letter *letter, 
     if (status == REHA_OK && is_fault) {
         status = note_failed(&write, to, letter->signature_id, letter->study_id, why->status, err);
     }
-    return clinic_end(&write, status, err);
+    status = clinic_end(&write, status, err);
+    if (status == REHA_OK) {
+        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+    }
+    return status;
 }
 
 /* ---- for the administrator ---- */
+
+/* The member of the row of this state; null if none is in it. */
+static json_t *of_state(const json_t *rows, const char *state, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+        if (strcmp(reha_json_string(row, "state", ""), state) == 0) {
+            return json_incref(json_object_get(row, key));
+        }
+    }
+    return json_null();
+}
+
+static json_int_t count_of(const json_t *rows, const char *state)
+{
+    json_t *n = of_state(rows, state, "n");
+    const json_int_t count = json_integer_value(n);
+    json_decref(n);
+    return count;
+}
+
+static json_t *place_of(const reha_clinic *clinic)
+{
+    return atomic_load(&clinic->has_outbox) ? json_string(clinic->archive) : json_null();
+}
 
 reha_status reha_clinic_outbox(reha_clinic *clinic, const reha_actor *actor, const char *state, json_t **out,
                                reha_error *err)
@@ -269,30 +319,51 @@ reha_status reha_clinic_outbox(reha_clinic *clinic, const reha_actor *actor, con
         status = reha_store_rows(store, REHA_SQL_OUTBOX_COUNTS, REHA_BIND_NONE, &found, err);
     }
     clinic_read_end(clinic, store);
-    json_t *counts = json_pack("{s:i, s:i, s:i, s:i}", "waiting", 0, "sent", 0, "failed", 0, "dropped", 0);
-    for (size_t i = 0; i < json_array_size(found); i++) {
-        const json_t *row = json_array_get(found, i);
-        (void)json_object_set(counts, reha_json_string(row, "state", ""), json_object_get(row, "n"));
+    if (status == REHA_OK) {
+        *out = json_pack("{s:o, s:{s:I, s:I, s:I, s:I}, s:o, s:o, s:O}", "archive", place_of(clinic),
+                         "counts", "waiting", count_of(found, "waiting"), "sent", count_of(found, "sent"),
+                         "failed", count_of(found, "failed"), "dropped", count_of(found, "dropped"),
+                         "oldest_waiting_at", of_state(found, "waiting", "first_at"), "last_sent_at",
+                         of_state(found, "sent", "last_end_at"), "items", rows);
+        status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the outbox");
     }
     json_decref(found);
-    *out = status == REHA_OK ? json_pack("{s:O, s:O}", "items", rows, "counts", counts) : NULL;
     json_decref(rows);
-    json_decref(counts);
-    return status != REHA_OK || *out != NULL ? status
-                                             : reha_fail(err, REHA_E_NOMEM, "out of memory for the outbox");
+    return status;
+}
+
+reha_status reha_clinic_outbox_care(reha_clinic *clinic, json_t **out, reha_error *err)
+{
+    json_t *found = NULL;
+    *out = NULL;
+    REHA_TRY(clinic_rows(clinic, REHA_SQL_OUTBOX_CARE, REHA_BIND_NONE, &found, err));
+    *out = json_pack("{s:b, s:I, s:I, s:o, s:o}", "configured", (int)atomic_load(&clinic->has_outbox),
+                     "waiting", count_of(found, "waiting"), "failed", count_of(found, "failed"), "waiting_s",
+                     of_state(found, "waiting", "age_s"), "failed_s", of_state(found, "failed", "age_s"));
+    json_decref(found);
+    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the outbox");
+}
+
+static reha_status none_of(reha_error *err)
+{
+    return reha_fail(err, REHA_E_NOT_FOUND, "nothing of that id waits or has failed: see the list");
 }
 
 reha_status reha_clinic_outbox_again(reha_clinic *clinic, const reha_actor *actor, const char *id,
                                      int64_t *count, reha_error *err)
 {
     clinic_write write;
+    json_t *failed = NULL;
     reha_status status = REHA_OK;
     *count = 0;
     REHA_TRY(clinic_may(actor, REHA_MAY_ADMINISTER, err));
     REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(reha_store_rows(write.store, REHA_SQL_OUTBOX,
+                               REHA_BIND(reha_of_text(id), reha_of_text("failed"), reha_of_int(LIST_MAX)),
+                               &failed, err));
     REHA_CHECK(reha_store_do(write.store, REHA_SQL_OUTBOX_AGAIN, REHA_BIND(reha_of_text(id)), count, err));
     if (id != NULL && *count == 0) {
-        status = reha_fail(err, REHA_E_NOT_FOUND, "nothing of that id waits or has failed: outbox list");
+        status = none_of(err);
         goto done;
     }
     if (*count > 0) {
@@ -300,5 +371,55 @@ reha_status reha_clinic_outbox_again(reha_clinic *clinic, const reha_actor *acto
                                json_pack("{s:I}", "count", (json_int_t)*count), err));
     }
 done:
-    return clinic_end(&write, status, err);
+    status = clinic_end(&write, status, err);
+    if (status == REHA_OK) {
+        tell_pages(clinic, failed);
+    }
+    json_decref(failed);
+    return status;
+}
+
+/* Why it had not gone stays told beside that it was given up. */
+static reha_status give_up(clinic_write *write, const json_t *letter, reha_error *err)
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    char reason[REHA_ERROR_TEXT_BYTES + 64]; /* never cut: half a character is none */
+    const char *before = reha_json_string(letter, "reason", NULL);
+    reha_clock_timestamp(now);
+    (void)snprintf(reason, sizeof reason, "given up by an administrator%s%s",
+                   before != NULL ? "; before: " : "", before != NULL ? before : "");
+    return reha_store_do(
+        write->store, REHA_SQL_OUTBOX_GIVE_UP,
+        REHA_BIND(reha_of_text(reha_json_string(letter, "id", "")), reha_of_text(reason), reha_of_text(now)),
+        NULL, err);
+}
+
+reha_status reha_clinic_outbox_give_up(reha_clinic *clinic, const reha_actor *actor, const char *id,
+                                       reha_error *err)
+{
+    clinic_write write;
+    json_t *rows = NULL;
+    reha_status status = REHA_OK;
+    REHA_TRY(clinic_may(actor, REHA_MAY_ADMINISTER, err));
+    REHA_TRY(clinic_begin(clinic, true, &write, err));
+    REHA_CHECK(reha_store_rows(write.store, REHA_SQL_OUTBOX,
+                               REHA_BIND(reha_of_text(id), reha_of_text(NULL), reha_of_int(1)), &rows, err));
+    const json_t *letter = json_array_get(rows, 0);
+    const char *state = reha_json_string(letter, "state", "");
+    if (strcmp(state, "waiting") != 0 && strcmp(state, "failed") != 0) {
+        status = none_of(err);
+        goto done;
+    }
+    REHA_CHECK(give_up(&write, letter, err));
+    REHA_CHECK(clinic_note(&write, actor, "outbox.give-up", "signature", id,
+                           json_pack("{s:s, s:s, s:O}", "study_id", reha_json_string(letter, "study_id", ""),
+                                     "state", state, "tries", json_object_get(letter, "tries")),
+                           err));
+done:
+    status = clinic_end(&write, status, err);
+    if (status == REHA_OK) {
+        tell_pages(clinic, rows);
+    }
+    json_decref(rows);
+    return status;
 }

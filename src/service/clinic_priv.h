@@ -11,8 +11,15 @@
 #include "store/store.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 
-enum { CLINIC_READERS = 4, CLINIC_SEEN = 1024, CLINIC_EVENTS = 1024, CLINIC_VIEWERS = 2 };
+enum {
+    CLINIC_READERS = 4,
+    CLINIC_SEEN = 1024,
+    CLINIC_EVENTS = 1024,
+    CLINIC_VIEWERS = 2,
+    CLINIC_PLACE_BYTES = 300
+};
 
 typedef struct clinic_event {
     int64_t no;
@@ -37,7 +44,7 @@ struct reha_clinic {
     reha_blobs *blobs;
     reha_mutex *write_lock; /* guards writer */
     reha_store *writer;
-    bool has_outbox; /* with write_lock: signatures put their reports into it */
+    atomic_bool has_outbox; /* signatures put their reports into it */
     bool has_traces; /* with write_lock: of an erased patient, which could not be wiped when they should */
     reha_mutex *read_lock; /* guards reader_is_busy */
     reha_condition *reader_free;
@@ -58,7 +65,8 @@ struct reha_clinic {
     reha_thread *supervisor;  /* NULL without workers */
     reha_condition *job_came; /* with event_lock */
     bool is_stopping;
-    int lock_fd; /* of the one process that works on jobs; -1 */
+    int lock_fd;                      /* of the one process that works on jobs; -1 */
+    char archive[CLINIC_PLACE_BYTES]; /* "PACS@host:104"; written before has_outbox is true */
 };
 
 /* ---- roles ---- */
@@ -183,7 +191,6 @@ reha_actor clinic_system_actor(void);
 
 /* ---- what goes to the archive (clinic_outbox.c, archive.h) ---- */
 
-void clinic_outbox_open(reha_clinic *clinic); /* from here on signatures fill it */
 /* In the transaction of a signature: its report, if the outbox is open. */
 REHA_MUST_USE reha_status clinic_outbox_add(clinic_write *write, const json_t *study,
                                             const char *signature_id, reha_error *err);
@@ -194,7 +201,8 @@ typedef struct clinic_address { /* of the archive; borrowed */
     const char *ae_title, *host;
     int port;
 } clinic_address;
-enum { CLINIC_PLACE_BYTES = 300 };
+/* From here on signatures fill it. Once, before anybody can sign. */
+void clinic_outbox_open(reha_clinic *clinic, const clinic_address *to);
 typedef struct clinic_patience {
     int refusals_max, tries_max, pause_first_s, pause_max_s;
 } clinic_patience;

@@ -314,8 +314,9 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_SIGNATURES] =
         "SELECT g.id, g.study_id, g.user_id, u.display_name AS user_name, g.role, g.signed_at, "
         OPEN("g.comment", "g.id", "signature.comment") " AS comment, g.content_hash, w.created_at AS withdrawn_at, (SELECT display_name FROM user WHERE id = w.user_id) AS "
-        "withdrawn_by, " OPEN("w.reason", "w.signature_id", "withdrawal.reason") " AS withdrawn_reason FROM signature g JOIN user u ON u.id = g.user_id LEFT JOIN "
-        "withdrawal w ON w.signature_id = g.id WHERE g.study_id = ?1 ORDER BY g.id",
+        "withdrawn_by, " OPEN("w.reason", "w.signature_id", "withdrawal.reason") " AS withdrawn_reason, CASE WHEN o.state IS NOT NULL THEN "
+        "json_object('state', o.state, 'since', COALESCE(o.ended_at, o.created_at)) END AS \"archive:json\" FROM signature g JOIN user u ON "
+        "u.id = g.user_id LEFT JOIN withdrawal w ON w.signature_id = g.id LEFT JOIN outbox o ON o.signature_id = g.id WHERE g.study_id = ?1 ORDER BY g.id",
     [REHA_SQL_SIGNATURE_ADD] =
         "INSERT INTO signature (id, study_id, user_id, role, signed_at, comment, content, content_hash) VALUES "
         "(?1, ?2, ?3, ?4, ?5, " SEAL("?6", "?1", "signature.comment") ", " SEAL("?7", "?1", "signature.content") ", ?8)",
@@ -325,7 +326,10 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_OUTBOX] =
         OUTBOX "WHERE (?1 IS NULL OR o.signature_id = ?1) AND (?2 IS NULL OR o.state = ?2) ORDER BY o.signature_id DESC LIMIT ?3",
     [REHA_SQL_OUTBOX_COUNTS] =
-        "SELECT state, COUNT(*) AS n FROM outbox GROUP BY state",
+        "SELECT state, COUNT(*) AS n, MIN(created_at) AS first_at, MAX(ended_at) AS last_end_at FROM outbox GROUP BY state",
+    [REHA_SQL_OUTBOX_CARE] =
+        "SELECT state, COUNT(*) AS n, MAX(0, unixepoch('now') - unixepoch(MIN(CASE state WHEN 'failed' THEN ended_at ELSE created_at END))) "
+        "AS age_s FROM outbox WHERE state IN ('failed', 'waiting') GROUP BY state",
     [REHA_SQL_OUTBOX_ADD] =
         "INSERT INTO outbox (signature_id, study_id, created_at) VALUES (?1, ?2, ?3)",
     [REHA_SQL_OUTBOX_DROP] =
@@ -355,6 +359,9 @@ static const char *const texts[REHA_SQL_COUNT] = {
     [REHA_SQL_OUTBOX_AGAIN] =
         "UPDATE outbox SET state = 'waiting', tries = 0, refusals = 0, due_s = 0, ended_at = NULL WHERE state IN ('failed', 'waiting') AND "
         "(?1 IS NULL OR signature_id = ?1)",
+    [REHA_SQL_OUTBOX_GIVE_UP] = /* one that is on its way at this moment is told as sent if it arrives */
+        "UPDATE outbox SET state = 'dropped', reason = " SEAL("?2", "signature_id", "outbox.reason") ", ended_at = ?3 "
+        "WHERE signature_id = ?1 AND state IN ('failed', 'waiting')",
     [REHA_SQL_SERIES_MEASUREMENTS] =
         "SELECT m.key, m.label, m.side, CASE WHEN v.decision = 'amend' THEN v.value ELSE m.value END AS value, "
         "m.unit, CASE WHEN v.decision = 'amend' THEN NULL ELSE m.error_95 END AS error_95, "

@@ -99,7 +99,7 @@ typedef enum reha_sql {
     REHA_SQL_SIGNATURE_ADD,       /* id, study, user, role, time, comment, content, hash */
     REHA_SQL_SIGNATURE_WITHDRAW,  /* signature, user, reason, time */
     REHA_SQL_OUTBOX,              /* signature or null, state or null, limit: newest first */
-    REHA_SQL_OUTBOX_COUNTS,       /* of each state */
+    REHA_SQL_OUTBOX_COUNTS,       /* of each state: how many, first put in, last ended */
     REHA_SQL_OUTBOX_ADD,          /* signature, study, time */
     REHA_SQL_OUTBOX_DROP,         /* study, reason, time: what was not sent yet */
     REHA_SQL_OUTBOX_NEXT,         /* now: what is due and waits longest */
@@ -156,6 +156,9 @@ typedef enum reha_sql {
     REHA_SQL_AUDIT_PART,     /* after no, limit: raw, in order */
     REHA_SQL_AUDIT,          /* user, action, from, to, before no, limit */
     REHA_SQL_AUDIT_COUNT,    /* user, action, from, to */
+    REHA_SQL_OUTBOX_CARE,    /* how many wait or failed, and for how many seconds the first of each; reads
+                                nothing of what was sent */
+    REHA_SQL_OUTBOX_GIVE_UP, /* signature, reason, time: of those that failed or wait */
     REHA_SQL_COUNT
 } reha_sql;
 

@@ -144,3 +144,26 @@ reha_status reha_web_backup(reha_call *call, reha_error *err)
     REHA_TRY(status);
     return reha_call_json(call, 201, answer, err);
 }
+
+/* ---- reports on their way to the archive ---- */
+
+reha_status reha_web_outbox(reha_call *call, reha_error *err)
+{
+    json_t *list = NULL;
+    REHA_TRY(reha_clinic_outbox(call->clinic, &call->actor, reha_call_query(call, "state"), &list, err));
+    return reha_call_json(call, 200, list, err);
+}
+
+reha_status reha_web_outbox_again(reha_call *call, reha_error *err)
+{
+    int64_t count = 0;
+    const char *id = call->match.route->variant == OUTBOX_ALL ? NULL : ID;
+    REHA_TRY(reha_clinic_outbox_again(call->clinic, &call->actor, id, &count, err));
+    return reha_call_json(call, 200, json_pack("{s:I}", "again", (json_int_t)count), err);
+}
+
+reha_status reha_web_outbox_give_up(reha_call *call, reha_error *err)
+{
+    REHA_TRY(reha_clinic_outbox_give_up(call->clinic, &call->actor, ID, err));
+    return reha_call_json(call, 200, json_pack("{s:i}", "given_up", 1), err);
+}

@@ -5,7 +5,9 @@
 
 reha_status reha_web_health(reha_call *call, reha_error *err)
 {
-    return reha_call_json(call, 200, json_pack("{s:b}", "ok", 1), err);
+    json_t *archive = NULL;
+    REHA_TRY(reha_clinic_outbox_care(call->clinic, &archive, err));
+    return reha_call_json(call, 200, json_pack("{s:b, s:o}", "ok", 1, "archive", archive), err);
 }
 
 reha_status reha_web_state(reha_call *call, reha_error *err)

@@ -61,6 +61,8 @@ REHA_MUST_USE reha_status reha_dicomweb_store_feed(reha_dicomweb_store *store, c
                                                    size_t count, reha_error *err);
 void reha_dicomweb_store_close(reha_dicomweb_store *store); /* NULL is fine */
 
+enum { OUTBOX_ONE = 0, OUTBOX_ALL = 1 }; /* variants of reha_web_outbox_again */
+
 /* Handlers, by file. */
 #define REHA_HANDLER(name) reha_status name(reha_call *call, reha_error *err)
 REHA_HANDLER(reha_web_health); /* api_session.c */
@@ -134,6 +136,9 @@ REHA_HANDLER(reha_web_audit);
 REHA_HANDLER(reha_web_audit_verify);
 REHA_HANDLER(reha_web_audit_export);
 REHA_HANDLER(reha_web_backup);
+REHA_HANDLER(reha_web_outbox);
+REHA_HANDLER(reha_web_outbox_again);
+REHA_HANDLER(reha_web_outbox_give_up);
 REHA_HANDLER(reha_fhir_metadata); /* fhir.c */
 REHA_HANDLER(reha_fhir_read);
 REHA_HANDLER(reha_fhir_search); /* fhir_search.c */

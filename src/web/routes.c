@@ -18,7 +18,8 @@
 static const reha_route routes[] = {
     /* method, pattern, permission, handler, body, flags, summary, request, query, answer, variant */
     {REHA_HTTP_GET, V "/health", REHA_ROUTE_PUBLIC, reha_web_health, REHA_BODY_NONE, 0,
-     "Whether the server answers", NULL, NULL, JSON, 0},
+     "Whether the server answers, and whether signed reports wait for the archive or failed: for monitoring",
+     NULL, NULL, JSON, 0},
     {REHA_HTTP_GET, V "/state", REHA_ROUTE_PUBLIC, reha_web_state, REHA_BODY_NONE, 0,
      "Whether a first account is needed; version and name of the clinic", NULL, NULL, JSON, 0},
     {REHA_HTTP_GET, V "/openapi.json", REHA_ROUTE_PUBLIC, reha_web_openapi, REHA_BODY_NONE, 0,
@@ -213,6 +214,16 @@ static const reha_route routes[] = {
      "The whole audit log as JSON lines", NULL, NULL, "application/jsonl", 0},
     {REHA_HTTP_POST, V "/backups", REHA_MAY_ADMINISTER, reha_web_backup, REHA_BODY_JSON, 0,
      "Make a backup on the server's disk", "", NULL, JSON, 0},
+    {REHA_HTTP_GET, V "/outbox", REHA_MAY_ADMINISTER, reha_web_outbox, REHA_BODY_NONE, REHA_ROUTE_IDENTITY,
+     "Signed reports on their way to the archive, the newest 1,000: waiting, sent, failed or dropped, with "
+     "counts and the reason of what did not go",
+     NULL, "state", JSON, 0},
+    {REHA_HTTP_POST, V "/outbox/again", REHA_MAY_ADMINISTER, reha_web_outbox_again, REHA_BODY_JSON, 0,
+     "Try all again now that wait or failed", "", NULL, JSON, OUTBOX_ALL},
+    {REHA_HTTP_POST, V "/outbox/{id}/again", REHA_MAY_ADMINISTER, reha_web_outbox_again, REHA_BODY_JSON, 0,
+     "Try one again now that waits or failed", "", NULL, JSON, OUTBOX_ONE},
+    {REHA_HTTP_POST, V "/outbox/{id}/give-up", REHA_MAY_ADMINISTER, reha_web_outbox_give_up, REHA_BODY_JSON,
+     0, "Give up one that waits or failed: it is not sent, for good", "", NULL, JSON, 0},
 
     /* FHIR R4 (docs/formats/fhir.md); variant: which resource */
     {REHA_HTTP_GET, F "/metadata", REHA_ROUTE_PUBLIC, reha_fhir_metadata, REHA_BODY_NONE, 0,

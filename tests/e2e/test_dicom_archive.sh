@@ -58,7 +58,8 @@ run 2 serve --home "$home" --port 0 --dicom-send-tls-cert a --dicom-send-tls-key
 says err 'Give --dicom-send-to'
 run 2 outbox
 run 2 outbox again
-says err 'say list, again ID or again all'
+says err 'say list, again ID, again all or give-up ID'
+run 2 outbox give-up
 
 # --- a day: the archive is switched off when the first report is signed
 run 0 phantom "$work/knees" --count 2 --dicom

@@ -228,6 +228,37 @@ static int64_t events_of(reha_clinic *clinic, const char *action)
     return count;
 }
 
+/* What the study's page tells of the signature in force: "waiting", ...; "none" if it is not meant to go. */
+static void expect_on_study(reha_clinic *clinic, const reha_actor *actor, const char *study_id,
+                            const char *state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *study = NULL;
+    assert_ok(reha_clinic_study(clinic, actor, study_id, &study, &err), &err);
+    const json_t *archive = json_object_get(json_object_get(study, "signature"), "archive");
+    assert_non_null(archive);
+    assert_string_equal(reha_json_string(archive, "state", "none"), state);
+    assert_true(json_is_null(archive) || reha_json_string(archive, "since", NULL) != NULL);
+    assert_true(json_is_null(archive) ||
+                json_object_size(archive) == 2); /* no reason: it may name somebody */
+    json_decref(study);
+}
+
+/* What monitoring sees; an age that nothing has is null. */
+static void expect_care(reha_clinic *clinic, bool is_configured, int waiting, int failed)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *care = NULL;
+    assert_ok(reha_clinic_outbox_care(clinic, &care, &err), &err);
+    assert_int_equal(json_is_true(json_object_get(care, "configured")), is_configured);
+    assert_int_equal(json_integer_value(json_object_get(care, "waiting")), waiting);
+    assert_int_equal(json_integer_value(json_object_get(care, "failed")), failed);
+    assert_int_equal(json_is_integer(json_object_get(care, "waiting_s")), waiting > 0);
+    assert_int_equal(json_is_integer(json_object_get(care, "failed_s")), failed > 0);
+    assert_int_equal(json_object_size(care), 5);
+    json_decref(care);
+}
+
 /* ---- tests ---- */
 
 /* Pain of others: an export that goes on for ever once the archive rejects it. */
@@ -429,6 +460,124 @@ static void test_an_erased_patient_is_not_sent(void **state)
     close_home(&home);
 }
 
+/* Given up by hand: what waits and what failed, once, with its reason kept; everybody who should sees it. */
+static void test_an_administrator_gives_up(void **state)
+{
+    test_home home;
+    peer pacs;
+    reha_error err = REHA_ERROR_INIT;
+    reha_archive_limits limits = reha_archive_limits_default();
+    char studies[3][REHA_ID_BYTES];
+    json_t *list = NULL;
+    json_t *events = NULL;
+    (void)state;
+    open_home(&home, true);
+    const reha_actor signer = add_user(home.clinic, "petra", REHA_ROLE_PHYSIOTHERAPIST);
+    const reha_actor reader = add_user(home.clinic, "rita", REHA_ROLE_READ_ONLY);
+    for (size_t i = 0; i < 3; i++) {
+        add_study(home.clinic, true, NULL, studies[i]);
+    }
+    sign(home.clinic, &signer, studies[0]);
+    expect_on_study(home.clinic, &reader, studies[0], "none"); /* signed before there was an archive */
+    expect_care(home.clinic, false, 0, 0);
+    assert_ok(reha_clinic_outbox(home.clinic, &admin, NULL, &list, &err), &err);
+    assert_true(json_is_null(json_object_get(list, "archive")));
+    assert_true(json_is_null(json_object_get(list, "oldest_waiting_at")));
+    assert_true(json_is_null(json_object_get(list, "last_sent_at")));
+    json_decref(list);
+
+    open_peer(&pacs, REJECTS);
+    limits.refusals_max = 1;
+    reha_archive *archive = open_archive(home.clinic, pacs.port, &limits);
+    sign(home.clinic, &signer, studies[1]);
+    WAIT_UNTIL(count_of(home.clinic, "failed") == 1);
+    reha_archive_close(archive);
+    close_peer(&pacs);
+    expect_on_study(home.clinic, &reader, studies[1], "failed");
+    expect_care(home.clinic, true, 0, 1);
+    char place[64];
+    (void)snprintf(place, sizeof place, "PACS@127.0.0.1:%d", pacs.port);
+    assert_string_equal(reha_json_string((newest(home.clinic, &list), list), "archive", ""), place);
+    char id[REHA_ID_BYTES];
+    (void)snprintf(id, sizeof id, "%s",
+                   reha_json_string(json_array_get(json_object_get(list, "items"), 0), "id", ""));
+    json_decref(list);
+
+    sign(home.clinic, &signer, studies[2]); /* nobody empties the outbox now */
+    expect_on_study(home.clinic, &reader, studies[2], "waiting");
+    expect_care(home.clinic, true, 1, 1);
+    assert_int_equal(reha_clinic_outbox_give_up(home.clinic, &signer, id, &err), REHA_E_DENIED);
+    assert_int_equal(reha_clinic_outbox_give_up(home.clinic, &admin, "01nobody", &err), REHA_E_NOT_FOUND);
+    assert_ok(reha_clinic_outbox_give_up(home.clinic, &admin, id, &err), &err);
+    assert_int_equal(reha_clinic_outbox_give_up(home.clinic, &admin, id, &err), REHA_E_NOT_FOUND);
+    int64_t again = 0;
+    assert_int_equal(reha_clinic_outbox_again(home.clinic, &admin, id, &again, &err), REHA_E_NOT_FOUND);
+    expect_on_study(home.clinic, &reader, studies[1], "dropped");
+    expect_care(home.clinic, true, 1, 0);
+    const json_t *letter = newest(home.clinic, &list); /* the one that waits: not tried yet */
+    assert_string_equal(reha_json_string(letter, "study_id", ""), studies[2]);
+    assert_ok(reha_clinic_outbox_give_up(home.clinic, &admin, reha_json_string(letter, "id", ""), &err),
+              &err);
+    json_decref(list);
+    assert_ok(reha_clinic_outbox(home.clinic, &admin, "dropped", &list, &err), &err);
+    assert_int_equal(json_array_size(json_object_get(list, "items")), 2);
+    assert_string_equal(reha_json_string(json_array_get(json_object_get(list, "items"), 0), "reason", ""),
+                        "given up by an administrator");
+    const char *reason = reha_json_string(json_array_get(json_object_get(list, "items"), 1), "reason", "");
+    assert_true(strncmp(reason, "given up by an administrator; before: ", 38) == 0);
+    assert_non_null(strstr(reason, "rejects us (for good)"));
+    json_decref(list);
+    expect_care(home.clinic, true, 0, 0);
+
+    const reha_query query = {.action = "outbox.give-up", .limit = 10};
+    assert_ok(reha_clinic_audit(home.clinic, &admin, &query, &events, &err), &err);
+    assert_int_equal(json_array_size(json_object_get(events, "items")), 2);
+    const json_t *event = json_array_get(json_object_get(events, "items"), 1);
+    const json_t *detail = json_object_get(event, "detail");
+    assert_string_equal(reha_json_string(event, "entity_id", ""), id);
+    assert_string_equal(reha_json_string(detail, "study_id", ""), studies[1]);
+    assert_string_equal(reha_json_string(detail, "state", ""), "failed");
+    json_decref(events);
+    close_home(&home);
+}
+
+/* Given up while a call is on the line: it ends, and is not taken up again. */
+static void test_given_up_while_it_is_sent(void **state)
+{
+    test_home home;
+    peer pacs;
+    reha_error err = REHA_ERROR_INIT;
+    reha_archive_limits limits = reha_archive_limits_default();
+    char study[REHA_ID_BYTES];
+    json_t *list = NULL;
+    (void)state;
+    open_home(&home, true);
+    const reha_actor signer = add_user(home.clinic, "petra", REHA_ROLE_PHYSIOTHERAPIST);
+    add_study(home.clinic, true, NULL, study);
+    open_peer(&pacs, IS_SILENT);
+    limits.call_s = 2.0;
+    limits.pause_first_s = limits.pause_max_s = 0;
+    reha_archive *archive = open_archive(home.clinic, pacs.port, &limits);
+    sign(home.clinic, &signer, study);
+    WAIT_UNTIL(atomic_load(&pacs.calls) == 1);
+    const json_t *letter = newest(home.clinic, &list);
+    assert_ok(reha_clinic_outbox_give_up(home.clinic, &admin, reha_json_string(letter, "id", ""), &err),
+              &err);
+    json_decref(list);
+    assert_int_equal(count_of(home.clinic, "dropped"), 1);
+    reha_archive_close(archive); /* waits for the call that is on the line */
+    archive = open_archive(home.clinic, pacs.port, &limits);
+    char other[REHA_ID_BYTES]; /* one that is due later shows that the first is not */
+    add_study(home.clinic, true, NULL, other);
+    sign(home.clinic, &signer, other);
+    WAIT_UNTIL(atomic_load(&pacs.calls) >= 2);
+    reha_archive_close(archive);
+    close_peer(&pacs);
+    assert_int_equal(count_of(home.clinic, "dropped"), 1);
+    expect_on_study(home.clinic, &signer, study, "dropped");
+    close_home(&home);
+}
+
 static void test_options_that_do_not_do(void **state)
 {
     test_home home;
@@ -459,6 +608,8 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_no_answer_in_time),
                                        cmocka_unit_test(test_what_is_withdrawn_is_not_sent),
                                        cmocka_unit_test(test_an_erased_patient_is_not_sent),
+                                       cmocka_unit_test(test_an_administrator_gives_up),
+                                       cmocka_unit_test(test_given_up_while_it_is_sent),
                                        cmocka_unit_test(test_options_that_do_not_do)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,7 @@ READ(do_study_find, reha_clinic_study_find(f->clinic, actor, "1.2.3", &out, err)
 READ(do_score, reha_clinic_score(f->clinic, actor, "none", &out, err))
 READ(do_outbox, reha_clinic_outbox(f->clinic, actor, NULL, &out, err))
 READ(do_outbox_again, reha_clinic_outbox_again(f->clinic, actor, "none", &(int64_t){0}, err))
+READ(do_outbox_give_up, reha_clinic_outbox_give_up(f->clinic, actor, "none", err))
 WRITE(do_settings_save, json_object(), reha_clinic_settings_save(f->clinic, actor, 99, in, &out, err))
 WRITE(do_backup, json_object(), reha_clinic_backup(f->clinic, actor, "/tmp", &out, err))
 
@@ -222,6 +223,7 @@ static const struct {
     {"settings-save", do_settings_save, REHA_MAY_ADMINISTER, REHA_E_STALE},
     {"outbox", do_outbox, REHA_MAY_ADMINISTER, REHA_OK},
     {"outbox-again", do_outbox_again, REHA_MAY_ADMINISTER, REHA_E_NOT_FOUND},
+    {"outbox-give-up", do_outbox_give_up, REHA_MAY_ADMINISTER, REHA_E_NOT_FOUND},
     {"backup", do_backup, REHA_MAY_ADMINISTER, REHA_E_CONFLICT}};
 
 static char ids[6][REHA_ID_BYTES];

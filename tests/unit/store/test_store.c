@@ -557,6 +557,29 @@ static int64_t next_due(reha_store *store, int64_t now_s)
     return count;
 }
 
+static void stamp_before(int before_s, char out[40])
+{
+    const time_t at = time(NULL) - before_s;
+    struct tm utc;
+    assert_non_null(gmtime_r(&at, &utc));
+    assert_true(strftime(out, 40, "%Y-%m-%dT%H:%M:%S.000Z", &utc) > 0);
+}
+
+/* One needs care, in this state and for so long (an hour may pass meanwhile); `state` NULL: none does. */
+static void expect_age(reha_store *store, const char *state, json_int_t age_s)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *rows = NULL;
+    assert_ok(reha_store_rows(store, REHA_SQL_OUTBOX_CARE, REHA_BIND_NONE, &rows, &err), &err);
+    assert_int_equal(json_array_size(rows), state != NULL ? 1 : 0);
+    const json_t *row = json_array_get(rows, 0);
+    const json_int_t told_s = json_integer_value(json_object_get(row, "age_s"));
+    assert_string_equal(reha_json_string(row, "state", ""), state != NULL ? state : "");
+    assert_int_equal(json_integer_value(json_object_get(row, "n")), state != NULL ? 1 : 0);
+    assert_true(told_s >= age_s && told_s <= age_s + 3600);
+    json_decref(rows);
+}
+
 /* A home of before has an empty outbox: what was signed then is not sent. What is put into it waits longer
  * from try to try, fails by refusals or by tries, and keeps what the archive said sealed. */
 static void test_the_outbox(void **state)
@@ -568,6 +591,7 @@ static void test_the_outbox(void **state)
     json_t *rows = NULL;
     char home[64];
     char head[80];
+    char stamp[40];
     (void)snprintf(home, sizeof home, "%s/outbox", folder);
     assert_int_equal(mkdir(home, 0700), 0);
     make_former_home(home, 6, 0);
@@ -580,8 +604,9 @@ static void test_the_outbox(void **state)
                               REHA_BIND(reha_of_text(NULL), reha_of_text(NULL), reha_of_int(9)), &rows, &err),
               &err);
     assert_int_equal(json_array_size(rows), 0);
+    stamp_before(7200, stamp);
     const reha_value letter[] = {reha_of_text(FORMER_SIGNATURE_6), reha_of_text(FORMER_STUDY_6),
-                                 reha_of_text("2026-12-01T00:00:00.000Z")};
+                                 reha_of_text(stamp)};
     assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_ADD, letter, 3, NULL, &err), &err);
     assert_int_equal(reha_store_do(store, REHA_SQL_OUTBOX_ADD, letter, 3, NULL, &err), REHA_E_CONFLICT);
     const json_t *row = outbox_row(store, &rows);
@@ -612,6 +637,26 @@ static void test_the_outbox(void **state)
         put_off(store, now_s, false);
     }
     assert_string_equal(reha_json_string(outbox_row(store, &rows), "state", ""), "failed"); /* four tries */
+    /* How long the oldest has waited since it was signed, and the first has been failed since it was. */
+    stamp_before(3600, stamp);
+    assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_AGAIN, REHA_BIND(reha_of_text(NULL)), NULL, &err), &err);
+    expect_age(store, "waiting", 7200);
+    assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_END,
+                            REHA_BIND(reha_of_text(FORMER_SIGNATURE_6), reha_of_text("failed"),
+                                      reha_of_text("no try helps"), reha_of_text(stamp)),
+                            NULL, &err),
+              &err);
+    expect_age(store, "failed", 3600);
+    assert_ok(reha_store_do(store, REHA_SQL_OUTBOX_GIVE_UP,
+                            REHA_BIND(reha_of_text(FORMER_SIGNATURE_6), reha_of_text("enough, ZZSECRET"),
+                                      reha_of_text(stamp)),
+                            NULL, &err),
+              &err);
+    row = outbox_row(store, &rows);
+    assert_string_equal(reha_json_string(row, "state", ""), "dropped");
+    assert_string_equal(reha_json_string(row, "reason", ""), "enough, ZZSECRET");
+    expect_no_clear_text("ZZSECRET");
+    expect_age(store, NULL, 0);
     json_decref(rows);
     assert_ok(reha_store_check(store, &err), &err);
     (void)snprintf(head, sizeof head, "%s/audit.head", home);

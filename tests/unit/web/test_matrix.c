@@ -168,6 +168,10 @@ static void test_the_table_says_what_roles_are_for(void **state)
                  {REHA_HTTP_GET, "/api/v1/audit", "a"},
                  {REHA_HTTP_GET, "/api/v1/audit/export", "a"},
                  {REHA_HTTP_POST, "/api/v1/backups", "a"},
+                 {REHA_HTTP_GET, "/api/v1/outbox", "a"},
+                 {REHA_HTTP_POST, "/api/v1/outbox/again", "a"},
+                 {REHA_HTTP_POST, "/api/v1/outbox/x/again", "a"},
+                 {REHA_HTTP_POST, "/api/v1/outbox/x/give-up", "a"},
                  {REHA_HTTP_PUT, "/api/v1/settings", "a"}};
     static const char letters[] = "-pracol";
     size_t count = 0;
@@ -182,6 +186,43 @@ static void test_the_table_says_what_roles_are_for(void **state)
             }
         }
     }
+}
+
+/* A clinic without an archive: the same answers, empty. With one: tests/e2e/test_dicom_archive.sh. */
+static void test_the_outbox(void **state)
+{
+    const bench *b = *state;
+    json_t *got = NULL;
+    sent what = as(&b->accounts[REHA_ROLE_ADMINISTRATOR]);
+    const sent nobody = as(&b->accounts[REHA_ROLE_NONE]);
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/outbox", &what, NULL, &got, NULL), 200);
+    assert_true(json_is_null(json_object_get(got, "archive")));
+    assert_true(json_is_null(json_object_get(got, "last_sent_at")));
+    assert_int_equal(json_array_size(json_object_get(got, "items")), 0);
+    assert_int_equal(json_object_size(json_object_get(got, "counts")), 4);
+    json_decref(got);
+    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/outbox/again", &what, "{}", &got, NULL), 200);
+    assert_int_equal(json_integer_value(json_object_get(got, "again")), 0);
+    json_decref(got);
+    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/outbox/01none/again", &what, "{}", &got, NULL), 404);
+    assert_non_null(
+        strstr(reha_json_string(json_object_get(got, "error"), "message", ""), "nothing of that id waits"));
+    json_decref(got);
+    assert_int_equal(ask(b, REHA_HTTP_POST, "/api/v1/outbox/01none/give-up", &what, "{}", NULL, NULL), 404);
+    what.query[0][0] = "state";
+    what.query[0][1] = "lost";
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/outbox", &what, NULL, NULL, NULL), 400);
+    what.query[0][1] = "failed";
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/outbox", &what, NULL, NULL, NULL), 200);
+    /* For monitoring, without an account: counts, and nothing that names anything. */
+    assert_int_equal(ask(b, REHA_HTTP_GET, "/api/v1/health", &nobody, NULL, &got, NULL), 200);
+    const json_t *archive = json_object_get(got, "archive");
+    assert_true(json_is_true(json_object_get(got, "ok")));
+    assert_true(json_is_false(json_object_get(archive, "configured")));
+    assert_int_equal(json_integer_value(json_object_get(archive, "waiting")), 0);
+    assert_int_equal(json_integer_value(json_object_get(archive, "failed")), 0);
+    assert_true(json_is_null(json_object_get(archive, "failed_s")));
+    json_decref(got);
 }
 
 static void test_changes_need_the_csrf_token(void **state)
@@ -425,6 +466,7 @@ int main(void)
                                        cmocka_unit_test(test_every_route_by_token),
                                        cmocka_unit_test(test_tokens_are_shown_in_the_header_only),
                                        cmocka_unit_test(test_the_table_says_what_roles_are_for),
+                                       cmocka_unit_test(test_the_outbox),
                                        cmocka_unit_test(test_changes_need_the_csrf_token),
                                        cmocka_unit_test(test_foreign_pages_are_refused),
                                        cmocka_unit_test(test_edits_need_the_version),

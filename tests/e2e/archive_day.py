@@ -8,7 +8,7 @@ import time
 import zipfile
 
 from archive_uids import uid_of
-from clinic_client import PASSWORD, Client, first_people
+from clinic_client import PASSWORD, Client, decide_and_sign, first_people
 
 ADDRESS, WORK, STEP, FILES = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
 STATE = os.path.join(WORK, "state.json")
@@ -24,23 +24,6 @@ def people():
     admin.sign_in("admin", PASSWORD)
     petra.sign_in("petra", PASSWORD)
     return admin, petra
-
-
-def decide_and_sign(petra, study, how):
-    for image in study["images"]:
-        for result in image["results"]:
-            for place, region in enumerate(result["analysis"]["regions"] if result["accepted"] else []):
-                for finding in region["findings"]:
-                    decision = {"region": place, "finding": finding["key"], "decision": "accept"}
-                    if finding["key"] == "kl-grade":
-                        decision.update(how)
-                    code, _, data = petra.raw("POST", f"/results/{result['id']}/reviews", decision,
-                                              {"If-Match": f'"{study["version"]}"'})
-                    if code == 200:
-                        study = json.loads(data)
-                    else:
-                        assert code == 400 and b"not measured" in data, (code, data)
-    return petra.ask("POST", f"/studies/{study['id']}/signature", {}, version=study["version"])
 
 
 def begin():

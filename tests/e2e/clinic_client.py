@@ -18,6 +18,24 @@ def first_people(address):
     return admin, petra
 
 
+def decide_and_sign(petra, study, how):
+    """Accepts every finding, the grade as `how` says (members of a review), and signs; the study."""
+    for image in study["images"]:
+        for result in image["results"]:
+            for place, region in enumerate(result["analysis"]["regions"] if result["accepted"] else []):
+                for finding in region["findings"]:
+                    decision = {"region": place, "finding": finding["key"], "decision": "accept"}
+                    if finding["key"] == "kl-grade":
+                        decision.update(how)
+                    code, _, data = petra.raw("POST", f"/results/{result['id']}/reviews", decision,
+                                              {"If-Match": f'"{study["version"]}"'})
+                    if code == 200:
+                        study = json.loads(data)
+                    else:
+                        assert code == 400 and b"not measured" in data, (code, data)
+    return petra.ask("POST", f"/studies/{study['id']}/signature", {}, version=study["version"])
+
+
 class Client:
     def __init__(self, address):
         self.address = urllib.parse.urlsplit(address)

@@ -6,6 +6,7 @@ import { moment } from "../format";
 import { readable } from "../readable";
 import type { Page } from "../shell";
 import { known, t } from "../text";
+import { outboxPart } from "./outbox";
 import type { AuditEvent, List, User } from "../types";
 
 const ROLES = ["physiotherapist", "reviewer", "administrator", "researcher", "read-only"];
@@ -95,16 +96,17 @@ function settingsPart(host: HTMLElement): void {
 }
 
 export function adminPage(part: string): Page {
-  const parts: [string, string, (host: HTMLElement) => void][] = [
-    ["users", "users", usersPart], ["audit", "audit", auditPart], ["backup", "administer", backupPart], ["settings", "administer", settingsPart],
+  const parts: [string, string, (host: HTMLElement) => void | (() => void)][] = [
+    ["users", "users", usersPart], ["audit", "audit", auditPart], ["archive", "administer", outboxPart], ["backup", "administer", backupPart], ["settings", "administer", settingsPart],
   ];
   const allowed = parts.filter(([, permission]) => may(permission));
   const host = h("section", { class: "card" });
   const chosen = allowed.find(([name]) => name === part) ?? allowed[0];
-  chosen?.[2](host);
+  const leave = chosen?.[2](host);
   return {
     title: t("nav.administration"),
     content: [h("div", { class: "head" }, h("h1", {}, t("nav.administration"))),
       h("nav", { class: "tabs", "aria-label": t("nav.administration") }, allowed.map(([name]) => h("a", { href: `#/administration/${name}`, ...(chosen?.[0] === name ? { "aria-current": "page" } : {}) }, t(`admin.${name}`)))), host],
+    ...(leave === undefined ? {} : { leave }),
   };
 }

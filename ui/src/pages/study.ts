@@ -6,7 +6,7 @@ import { imageName, moment, studyDay } from "../format";
 import type { Page } from "../shell";
 import { isResearch, recognisers, taskName, taskSelect, withShown } from "../results";
 import { t } from "../text";
-import type { Finding, Job, List, ModelEntry, Patient, Result, Study, StudyImage } from "../types";
+import type { Finding, Job, List, ModelEntry, Patient, Result, Signature, Study, StudyImage } from "../types";
 import { findingsOf, reviewKey, undecided } from "./findings";
 import { StudyView } from "./study_view";
 import { statusBadge } from "./worklist";
@@ -19,6 +19,15 @@ function openText(study: Study): string {
   if (study.status === "waiting" || study.status === "failed") return t(`not-reviewed.${study.status}`);
   if (study.reviewed > 0) return t("not-reviewed.ready");
   return t(study.images.some((one) => one.results.length > 0) ? "not-reviewed.no-finding" : "not-reviewed.no-result");
+}
+
+// Whether the signed report lies in the hospital's archive; nothing where it was never meant to.
+function inArchive(signature: Signature): Child {
+  if (signature.archive === null) return null;
+  const { state, since } = signature.archive;
+  const text = t(`in-archive.${state}`, { at: moment(since) });
+  const hasCare = may("administer") && (state === "waiting" || state === "failed");
+  return h("small", { class: `in-archive in-archive-${state}` }, hasCare ? h("a", { href: "#/administration/archive" }, text) : text);
 }
 
 export function studyPage(found: Study): Page {
@@ -84,11 +93,12 @@ export function studyPage(found: Study): Page {
       may("export") && h("a", { class: "button", href: `/api/v1/studies/${study.id}/report.pdf` }, t("report.pdf")),
       may("export") && may("identity") && archivable() && h("button", { type: "button", title: t("archive.text"), onclick: () => void download(`/studies/${study.id}/export`, `archive-${study.id}.zip`).catch((e: Error) => toast(e.message, true)) }, t("archive.download")));
     const left = study.to_review;
+    const recalled = study.signatures.filter((one) => one.withdrawn_at !== null && one.archive?.state === "sent").at(-1);
     banner.className = study.signature === null ? "banner banner-open" : "banner banner-signed";
     replace(banner, study.signature === null
-      ? [h("strong", {}, t("not-reviewed")), h("span", {}, openText(study)), h("span", { class: "space" }),
+      ? [h("strong", {}, t("not-reviewed")), h("span", {}, openText(study), recalled !== undefined && h("small", { class: "in-archive" }, " ", t("in-archive.withdrawn", { at: moment(recalled.archive!.since) }))), h("span", { class: "space" }),
          may("sign") && h("button", { type: "button", class: "primary", disabled: left > 0 || study.status !== "to-review", onclick: () => void sign() }, t("sign.button"))]
-      : [h("strong", {}, t("signed-by", { who: study.signature.user_name })), h("span", {}, moment(study.signature.signed_at)), study.signature.comment !== null && h("span", {}, study.signature.comment), h("span", { class: "space" }),
+      : [h("strong", {}, t("signed-by", { who: study.signature.user_name })), h("span", {}, moment(study.signature.signed_at)), study.signature.comment !== null && h("span", {}, study.signature.comment), inArchive(study.signature), h("span", { class: "space" }),
          may("sign") && h("button", { type: "button", onclick: () => void reopen() }, t("reopen.button"))]);
   }
 

@@ -1,6 +1,8 @@
 #include "app/commands.h"
+#include "app/home.h"
 #include "app/terminal.h"
 #include "base/memory.h"
+#include "service/clinic.h"
 #include "service/models.h"
 
 #include <stddef.h>
@@ -75,9 +77,57 @@ const app_command app_model = {.name = "model",
                                .words_max = 2,
                                .run = run_model};
 
+typedef struct doctor_arguments {
+    const char *models, *home;
+    bool json;
+} doctor_arguments;
+
+static const app_option doctor_options[] = {
+    {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
+     offsetof(doctor_arguments, models), 0, 0},
+    {"home", APP_TEXT, "DIR",
+     "these records, too: a fault if a signed report did not reach the archive for longer than a day",
+     offsetof(doctor_arguments, home), 0, 0},
+    {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(doctor_arguments, json), 0, 0},
+    {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
+
+enum { LATE_S = 24 * 3600, HOUR_S = 3600, ARCHIVE_TEXT_BYTES = 200 };
+
+/* One more line of the report. What failed or waits for less than a day is everyday work. */
+static reha_status check_archive(const char *home, json_t *report, reha_error *err)
+{
+    char text[ARCHIVE_TEXT_BYTES];
+    reha_clinic *clinic = NULL;
+    json_t *care = NULL;
+    reha_status status = app_open_clinic(home, NULL, true, false, &clinic, err);
+    if (status == REHA_OK) {
+        status = reha_clinic_outbox_care(clinic, &care, err);
+    }
+    if (status == REHA_OK) {
+        const json_int_t waiting_s = json_integer_value(json_object_get(care, "waiting_s"));
+        const json_int_t failed_s = json_integer_value(json_object_get(care, "failed_s"));
+        const bool is_late = waiting_s > LATE_S || failed_s > LATE_S;
+        (void)snprintf(
+            text, sizeof text,
+            "%lld signed reports wait for the archive (up to %lld h), %lld failed (up to %lld h ago)%s",
+            (long long)json_integer_value(json_object_get(care, "waiting")), (long long)(waiting_s / HOUR_S),
+            (long long)json_integer_value(json_object_get(care, "failed")), (long long)(failed_s / HOUR_S),
+            is_late ? ": rehascope outbox list tells why" : "");
+        (void)json_array_append_new(
+            json_object_get(report, "checks"),
+            json_pack("{s:s, s:b, s:s}", "name", "archive", "ok", is_late ? 0 : 1, "text", text));
+        if (is_late) {
+            (void)json_object_set_new(report, "ok", json_false());
+        }
+    }
+    json_decref(care);
+    reha_clinic_close(clinic);
+    return status;
+}
+
 static int run_doctor(const app_command *command, int argc, char **argv)
 {
-    model_arguments given = {0};
+    doctor_arguments given = {0};
     const char *words[1];
     int word_count = 0;
     reha_error err = REHA_ERROR_INIT;
@@ -90,6 +140,9 @@ static int run_doctor(const app_command *command, int argc, char **argv)
     reha_status status = given.models != NULL ? REHA_OK : reha_models_folder(&models, &err);
     if (status == REHA_OK) {
         status = reha_doctor(given.models != NULL ? given.models : models, &report, &err);
+    }
+    if (status == REHA_OK && given.home != NULL) {
+        status = check_archive(given.home, report, &err);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);
@@ -114,8 +167,8 @@ static int run_doctor(const app_command *command, int argc, char **argv)
 const app_command app_doctor = {.name = "doctor",
                                 .arguments = "",
                                 .summary = "check this machine: processor, memory, models, a trial analysis",
-                                .example = "rehascope doctor",
-                                .options = model_options,
+                                .example = "rehascope doctor --home clinic",
+                                .options = doctor_options,
                                 .words_min = 0,
                                 .words_max = 0,
                                 .run = run_doctor};

@@ -71,16 +71,27 @@ static reha_status execute(reha_store *store, const char *sql, reha_error *err)
     return code == SQLITE_OK ? REHA_OK : fail_sql(store, sqlite3_extended_errcode(store->db), sql, err);
 }
 
-static int read_version(reha_store *store)
+/* The number of steps that made the tables; 0: there are none. */
+static reha_status read_version(reha_store *store, int *out, reha_error *err)
 {
+    static const char sql[] = "PRAGMA user_version";
     sqlite3_stmt *statement = NULL;
-    int version = -1;
-    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW) {
-        version = sqlite3_column_int(statement, 0);
+    reha_status status = REHA_OK;
+    *out = 0;
+    int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
+    code = code == SQLITE_OK ? sqlite3_step(statement) : code;
+    const int version = code == SQLITE_ROW ? sqlite3_column_int(statement, 0) : 0;
+    if (code != SQLITE_ROW) {
+        status = fail_sql(store, code, sql, err);
+    } else if (version < 0) {
+        status =
+            reha_fail(err, REHA_E_TAMPERED,
+                      "the database is damaged: restore a backup (its tables have the version %d)", version);
+    } else {
+        *out = version;
     }
     (void)sqlite3_finalize(statement);
-    return version;
+    return status;
 }
 
 /* The key of one home must not open, and then seal, the records of another. */
@@ -107,9 +118,10 @@ static reha_status check_key(reha_store *store, const reha_keys *keys, reha_erro
 static reha_status migrate(reha_store *store, const reha_keys *keys, reha_error *err)
 {
     char number[NAME_BYTES];
+    int version = 0;
     reha_status status = REHA_OK;
     REHA_TRY(execute(store, "BEGIN IMMEDIATE", err));
-    const int version = read_version(store); /* another process may have migrated meanwhile */
+    REHA_CHECK(read_version(store, &version, err)); /* another process may have migrated meanwhile */
     if (version > 0) {
         REHA_CHECK(check_key(store, keys, err)); /* before anything is sealed with it */
     }
@@ -151,7 +163,8 @@ reha_status reha_store_sweep(reha_store *store, reha_error *err)
 
 static reha_status bring_forward(reha_store *store, const reha_keys *keys, bool may_migrate, reha_error *err)
 {
-    const int version = read_version(store);
+    int version = 0;
+    REHA_TRY(read_version(store, &version, err));
     if (version > reha_schema_count()) {
         return reha_fail(
             err, REHA_E_UNSUPPORTED,
@@ -230,7 +243,9 @@ int reha_store_schema_newest(void)
 
 int reha_store_schema(reha_store *store)
 {
-    return read_version(store);
+    int version = 0;
+    (void)read_version(store, &version, NULL);
+    return version;
 }
 
 static reha_status prepare(reha_store *store, reha_sql which, const reha_value *values, size_t count,

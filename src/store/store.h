@@ -20,7 +20,7 @@ typedef struct reha_store reha_store; /* one connection; one thread at a time; s
 /* Opens or makes the file and migrates it forward. Columns that tell who somebody is, and
  * whatever people write, are sealed with keys->records (docs/adr/0014); callers give and get them in clear.
  * REHA_E_UNSUPPORTED: of a newer version; REHA_E_STALE: of an older one and not `may_migrate`; REHA_E_FORMAT:
- * no database; REHA_E_TAMPERED: of another key. */
+ * no database; REHA_E_TAMPERED: of another key, or of a version that never was. */
 REHA_MUST_USE reha_status reha_store_open(const char *path, const reha_keys *keys, bool may_migrate,
                                           reha_store **out, reha_error *err);
 void reha_store_close(reha_store *store); /* NULL is fine; an open transaction is undone */
@@ -28,7 +28,7 @@ void reha_store_close(reha_store *store); /* NULL is fine; an open transaction i
  * once. Without such a migration it costs nothing. REHA_E_BUSY: somebody reads; call it again at the next
  * start. */
 REHA_MUST_USE reha_status reha_store_sweep(reha_store *store, reha_error *err);
-/* The newest version of the tables, and that of an open file. */
+/* The newest version of the tables, and that of an open file (0: it cannot be read now). */
 int reha_store_schema_newest(void);
 int reha_store_schema(reha_store *store);
 

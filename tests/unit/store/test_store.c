@@ -814,20 +814,32 @@ static void test_another_key_opens_nothing(void **state)
     reha_store_close(store);
 }
 
+static void make_with_version(const char *name, const char version[4])
+{
+    reha_store_close(open_new(name));
+    FILE *file = fopen(path, "r+b"); /* user_version stands at byte 60 of the header */
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+    assert_int_equal(fwrite(version, 1, 4, file), 4);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void test_refuses_what_it_does_not_know(void **state)
 {
     (void)state;
     reha_error err = REHA_ERROR_INIT;
     reha_store *store = NULL;
     char command[160];
-    reha_store_close(open_new("newer.db"));
-    FILE *file = fopen(path, "r+b"); /* user_version stands at byte 60 of the header */
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
-    assert_int_equal(fwrite("\0\0\3\0", 1, 4, file), 4);
-    assert_int_equal(fclose(file), 0);
+    make_with_version("newer.db", "\0\0\3\0");
     assert_int_equal(reha_store_open(path, &keys, true, &store, &err), REHA_E_UNSUPPORTED);
     assert_non_null(strstr(err.text, "newer version"));
+    for (int may_migrate = 0; may_migrate <= 1;
+         may_migrate++) { /* a number below 0 is no step to begin with */
+        make_with_version(may_migrate ? "below.db" : "below-read.db", "\377\377\377\376");
+        assert_int_equal(reha_store_open(path, &keys, may_migrate != 0, &store, &err), REHA_E_TAMPERED);
+        assert_non_null(strstr(err.text, "version -2"));
+        assert_null(store);
+    }
     (void)snprintf(path, sizeof path, "%s/text.db", folder);
     (void)snprintf(command, sizeof command, "yes hello | head -c 9000 > '%s'", path);
     assert_int_equal(system(command), 0);

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-reha_status reha_disk_fail(reha_error *err, const char *path, const char *what)
+/* In parentheses: not the macro that the analyser sees. */
+reha_status(reha_disk_fail)(reha_error *err, const char *path, const char *what)
 {
     return errno == ENOSPC || errno == EDQUOT || errno == EFBIG
                ? reha_fail(err, REHA_E_FULL, "the disk of the records is full: nothing was stored")

@@ -63,8 +63,8 @@ static size_t place_of(sqlite3_value **values, char out[PLACE_BYTES])
 {
     const char *id = (const char *)sqlite3_value_text(values[1]);
     const char *column = (const char *)sqlite3_value_text(values[2]);
-    const size_t id_bytes = id != NULL ? strlen(id) : 0;
-    const size_t column_bytes = column != NULL ? strlen(column) : 0;
+    const size_t id_bytes = id != NULL ? (size_t)sqlite3_value_bytes(values[1]) : 0;
+    const size_t column_bytes = column != NULL ? (size_t)sqlite3_value_bytes(values[2]) : 0;
     if (id_bytes == 0 || column_bytes == 0 || column_bytes + 1 + id_bytes > PLACE_BYTES) {
         return 0;
     }

@@ -133,7 +133,7 @@ reha_status reha_keys_load(const char *path, bool may_make, reha_keys *out, reha
     REHA_TRY(reha_file_load(path, KEY_FILE_BYTES, &text, &count, err));
     const bool is_key = count == KEY_FILE_BYTES && memcmp(text, KEY_MAGIC, sizeof KEY_MAGIC - 1) == 0 &&
                         sodium_hex2bin(key, sizeof key, (const char *)text + sizeof KEY_MAGIC - 1,
-                                       2 * REHA_KEY_BYTES, NULL, &key_bytes, NULL) == 0 &&
+                                       (size_t)2 * REHA_KEY_BYTES, NULL, &key_bytes, NULL) == 0 &&
                         key_bytes == REHA_KEY_BYTES;
     sodium_memzero(text, count);
     reha_free(text);

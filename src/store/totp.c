@@ -15,7 +15,7 @@ static uint32_t turn(uint32_t value, unsigned bits)
 static void sha1_block(uint32_t h[5], const uint8_t block[BLOCK_BYTES])
 {
     uint32_t w[80];
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
                (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
     }

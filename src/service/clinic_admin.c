@@ -224,9 +224,9 @@ reha_status reha_clinic_audit_verify(reha_clinic *clinic, const reha_actor *acto
         fault = status == REHA_OK && bad > 0 ? blob_fault : fault;
     }
     const bool is_ok = status == REHA_OK && bad == 0;
-    *out =
-        json_pack("{s:I, s:b, s:s?, s:I, s:I}", "events", (json_int_t)events, "ok", is_ok ? 1 : 0, "fault",
-                  is_ok ? NULL : fault.text, "blobs", (json_int_t)(good + bad), "blobs_bad", (json_int_t)bad);
+    *out = json_pack("{s:I, s:b, s:s?, s:I, s:I}", "events", (json_int_t)events, "ok", is_ok ? 1 : 0, "fault",
+                     is_ok ? NULL : fault.text, "blobs", (json_int_t)good + (json_int_t)bad, "blobs_bad",
+                     (json_int_t)bad);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
 }
 

@@ -83,6 +83,24 @@ static bool lies_as_wanted(const char *own, const char *prefix, const char *low,
                                        : !is_after && !is_before;
 }
 
+/* Goes past the prefix, "eq" where there is none; false: it is no known one. */
+static bool read_prefix(const char **text, char out[3])
+{
+    static const char *const prefixes[] = {"eq", "gt", "ge", "lt", "le"};
+    (void)snprintf(out, 3, "eq");
+    if (!isalpha((unsigned char)(*text)[0])) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (strncmp(*text, prefixes[i], 2) == 0) {
+            (void)snprintf(out, 3, "%s", prefixes[i]);
+            *text += 2;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A day, month or year with its prefix, as the span of days that it is. */
 typedef struct span {
     char prefix[3];
@@ -91,18 +109,8 @@ typedef struct span {
 
 static reha_status read_date(const char *text, span *out, reha_error *err)
 {
-    static const char *const prefixes[] = {"eq", "gt", "ge", "lt", "le"};
-    bool is_known = false;
-    (void)snprintf(out->prefix, sizeof out->prefix, "eq");
-    if (isalpha((unsigned char)text[0])) {
-        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-            is_known = is_known || strncmp(text, prefixes[i], 2) == 0;
-        }
-        if (!is_known) {
-            return reha_fail(err, REHA_E_ARG, "'date' takes the prefixes eq, gt, ge, lt and le");
-        }
-        (void)snprintf(out->prefix, sizeof out->prefix, "%.2s", text);
-        text += 2;
+    if (!read_prefix(&text, out->prefix)) {
+        return reha_fail(err, REHA_E_ARG, "'date' takes the prefixes eq, gt, ge, lt and le");
     }
     const size_t length = strcspn(text, "T"); /* records know days: the time of day is passed over */
     int year = 0;
@@ -167,15 +175,10 @@ static reha_status read_instants(const char *text, instants *out, reha_error *er
                                 "2026-01-31T12:30:00Z, with gt, ge, lt, le or none";
     struct tm parts = {0};
     int64_t east_s = 0;
-    int64_t length_s = 24 * 3600;
+    int64_t length_s = 24 * (int64_t)3600;
     int used = 0;
-    (void)snprintf(out->prefix, sizeof out->prefix, "eq");
-    if (isalpha((unsigned char)text[0])) {
-        (void)snprintf(out->prefix, sizeof out->prefix, "%.2s", text);
-        if (strstr("eq gt ge lt le", out->prefix) == NULL || strlen(text) < 2) {
-            return reha_fail(err, REHA_E_ARG, "%s", fault);
-        }
-        text += 2;
+    if (!read_prefix(&text, out->prefix)) {
+        return reha_fail(err, REHA_E_ARG, "%s", fault);
     }
     if (sscanf(text, "%4d-%2d-%2d%n", &parts.tm_year, &parts.tm_mon, &parts.tm_mday, &used) != 3 ||
         used != 10) {

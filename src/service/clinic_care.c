@@ -218,7 +218,12 @@ reha_status reha_clinic_plan(reha_clinic *clinic, const reha_actor *actor, const
     REHA_TRY(clinic_may(actor, REHA_MAY_READ, err));
     REHA_TRY(clinic_row(clinic, REHA_SQL_PLAN, REHA_BIND(reha_of_text(id), reha_of_int(version)), "plan", out,
                         err));
-    return clinic_saw(clinic, actor, "plan.see", "plan", id, err);
+    const reha_status status = clinic_saw(clinic, actor, "plan.see", "plan", id, err);
+    if (status != REHA_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 static reha_status next_version(reha_store *store, const char *patient_id, const char *id, int64_t if_version,
@@ -324,9 +329,10 @@ static reha_status take_foreign(const json_t *given, json_t **out, reha_error *e
     REHA_TRY(status);
     json_decref(*out);
     *out = json_copy((json_t *)given);
-    (void)json_object_set_new(*out, "reviewed", json_false());
     (void)json_object_del(*out, "review");
-    return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for a plan");
+    return json_object_set_new(*out, "reviewed", json_false()) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for a plan");
 }
 
 reha_status reha_clinic_plan_save(reha_clinic *clinic, const reha_actor *actor, const char *patient_id,

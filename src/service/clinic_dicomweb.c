@@ -133,9 +133,9 @@ static reha_status ask_model(reha_clinic *clinic, const char *digest, bool is_he
     json_t *request = json_pack("{s:s, s:b}", "op", "model", "head", is_head ? 1 : 0);
     reha_status status = clinic_view(clinic, request, bytes, count, &answer, err);
     if (status == REHA_OK) {
-        *out = json_incref(json_object_get(answer.json, "model"));
-        status =
-            json_is_object(*out) ? REHA_OK : reha_fail(err, REHA_E_INTERNAL, "the worker gave no attributes");
+        json_t *model = json_object_get(answer.json, "model");
+        *out = json_is_object(model) ? json_incref(model) : NULL;
+        status = *out != NULL ? REHA_OK : reha_fail(err, REHA_E_INTERNAL, "the worker gave no attributes");
     }
     reha_sandbox_answer_clear(&answer);
     json_decref(request);
@@ -308,6 +308,10 @@ reha_status reha_clinic_retrieve(reha_clinic *clinic, const reha_actor *actor, c
     }
     made->clinic = clinic;
     made->images = json_copy((json_t *)(uintptr_t)images);
+    if (made->images == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the files of a study");
+        goto done;
+    }
     const json_t *first = json_array_get(images, 0);
     const bool is_one = json_array_size(images) == 1;
     REHA_CHECK(clinic_begin(clinic, true, &write, err));

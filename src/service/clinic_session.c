@@ -62,8 +62,8 @@ static reha_status session_json(reha_store *store, const char *user_id, const ch
     char csrf[REHA_DIGEST_TEXT_BYTES];
     char expires[REHA_TIMESTAMP_BYTES];
     json_t *user = NULL;
-    json_t *may = json_array();
     REHA_TRY(reha_store_row(store, REHA_SQL_USER, REHA_BIND(reha_of_text(user_id)), &user, err));
+    json_t *may = json_array();
     const reha_role role = reha_role_find(reha_json_string(user, "role", ""));
     for (int i = 0; i < REHA_PERMISSION_COUNT; i++) {
         if (reha_role_may(role, (reha_permission)i)) {

@@ -109,8 +109,11 @@ reha_status unpack_archive(const void *bytes, size_t count, const unpack_limits 
     zip_t *archive = source != NULL ? zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &fault) : NULL;
     if (archive == NULL) {
         zip_source_free(source);
-        return reha_fail(err, REHA_E_FORMAT, "the zip archive is damaged: %s", zip_error_strerror(&fault));
+        (void)reha_fail(err, REHA_E_FORMAT, "the zip archive is damaged: %s", zip_error_strerror(&fault));
+        zip_error_fini(&fault);
+        return REHA_E_FORMAT;
     }
+    zip_error_fini(&fault);
     const reha_status status = unpack_all(archive, limits, take, context, skipped, err);
     zip_discard(archive);
     return status;

@@ -58,7 +58,10 @@ reha_status reha_web_token_add(reha_call *call, reha_error *err)
     char text[REHA_ACCESS_TOKEN_BYTES];
     json_t *token = NULL;
     REHA_TRY(reha_clinic_token_add(call->clinic, &call->actor, call->in, text, &token, err));
-    (void)json_object_set_new(token, "token", json_string(text));
+    if (json_object_set_new(token, "token", json_string(text)) != 0) {
+        json_decref(token);
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for the token: revoke it and make a new one");
+    }
     REHA_TRY(reha_call_json(call, 201, token, err));
     call->response.cache = NULL;
     call->response.etag[0] = '\0';

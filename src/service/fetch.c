@@ -10,6 +10,8 @@
 #include "service/clinic_priv.h"
 #include "service/intake_priv.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +205,8 @@ static reha_status hear_objects(const archive_process *process, const reha_fetch
         if (status == REHA_OK && !is_mine) {
             if (strcmp(reha_json_string(message.json, "op", ""), "over") == 0) {
                 *is_over = true;
-                *failed = (int)reha_json_number(message.json, "failed", 0.0);
+                *failed =
+                    (int)fmin(fmax(reha_json_number(message.json, "failed", 0.0), 0.0), (double)INT_MAX);
                 status = archive_last_word(message.json, err);
                 wire_clear(&message);
                 return status;

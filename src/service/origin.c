@@ -90,7 +90,7 @@ static bool shown_to_json(const reha_dicom_origin *origin, json_t *to)
 static void shown_from_json(const json_t *from, reha_dicom_origin *out)
 {
     reha_dicom_shown *shown = &out->shown;
-    const int shape = (int)reha_json_number(from, "window_shape", 0.0);
+    const double shape = reha_json_number(from, "window_shape", 0.0);
     for (size_t i = 0; i < NUMBERS; i++) {
         *(double *)(void *)((char *)out + numbers[i].offset) = reha_json_number(from, numbers[i].name, 0.0);
     }
@@ -119,11 +119,18 @@ json_t *reha_origin_to_json(const reha_dicom_origin *origin)
     return to;
 }
 
+/* 0: none, or more than there can be. */
+static uint32_t count_from(const json_t *from, const char *name)
+{
+    const double count = reha_json_number(from, name, 0.0);
+    return count >= 1.0 && count <= (double)UINT32_MAX ? (uint32_t)count : 0;
+}
+
 reha_status reha_origin_from_json(const json_t *from, reha_dicom_origin *out, reha_error *err)
 {
-    *out = (reha_dicom_origin){.width_px = (uint32_t)reha_json_number(from, "width_px", 0.0),
-                               .height_px = (uint32_t)reha_json_number(from, "height_px", 0.0),
-                               .frame_count = (uint32_t)reha_json_number(from, "frame_count", 0.0)};
+    *out = (reha_dicom_origin){.width_px = count_from(from, "width_px"),
+                               .height_px = count_from(from, "height_px"),
+                               .frame_count = count_from(from, "frame_count")};
     for (size_t i = 0; i < MEMBERS; i++) {
         const char *text = reha_json_string(from, members[i].name, "");
         const bool is_right =

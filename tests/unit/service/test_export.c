@@ -230,6 +230,14 @@ static void test_identity(void **state)
     assert_ok(reha_origin_from_json(json, &wired, &err), &err);
     assert_memory_equal(wired.patient_name, back.patient_name, strlen(back.patient_name) + 1);
     assert_string_equal(wired.ids.sop_class_uid, back.ids.sop_class_uid);
+    static const double counts[] = {0.0, -1.0, 4294967296.0, 4294967936.0, 1e300};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        json_object_set_new(json, "width_px", json_real(counts[i]));
+        assert_int_equal(reha_origin_from_json(json, &wired, &err), REHA_E_FORMAT);
+        assert_int_equal(wired.width_px, 0);
+    }
+    json_object_set_new(json, "width_px", json_integer(640));
+    assert_ok(reha_origin_from_json(json, &wired, &err), &err);
     json_object_set_new(json, "study_instance_uid", json_string("1.2/3"));
     assert_int_equal(reha_origin_from_json(json, &wired, &err), REHA_E_FORMAT);
     json_decref(json);

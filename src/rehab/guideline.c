@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILES_MAX = 200 };
+enum { FILES_MAX = 200, PHASE_WEEKS_MAX = 520 };
 
 reha_status reha_guidelines_folder(char **out, reha_error *err)
 {
@@ -162,9 +162,10 @@ static reha_status parse_phase(const reha_place *place, const json_t *json, bool
     REHA_TRY(reha_place_string(place, json, "focus", &out->focus, err));
     REHA_TRY(reha_place_string(place, json, "patient", &out->patient, err));
     if (reha_json_need_numbers(json, "weeks", 2, weeks, NULL) != REHA_OK ||
-        !(weeks[0] >= 0.0 && weeks[1] >= weeks[0])) {
+        !(weeks[0] >= 0.0 && weeks[1] >= weeks[0] && weeks[1] <= PHASE_WEEKS_MAX)) {
         const reha_place at = reha_place_key(place, "weeks");
-        return reha_place_fail(&at, err, "must be [from, to], how long the phase lasts as a rule");
+        return reha_place_fail(&at, err, "must be [from, to], how long the phase lasts as a rule, at most %d",
+                               PHASE_WEEKS_MAX);
     }
     out->weeks_low = (int)weeks[0];
     out->weeks_high = (int)weeks[1];

@@ -125,7 +125,12 @@ static reha_status read_items(const json_t *items, reha_instrument *out, reha_er
     const json_t *groups = json_object_get(items, "groups");
     size_t sum = 0;
     for (size_t i = 0; i < json_array_size(groups) && i < 3; i++) {
-        out->groups[i] = (size_t)json_integer_value(json_array_get(groups, i));
+        const json_int_t size = json_integer_value(json_array_get(groups, i));
+        if (size < 1 || (size_t)size > out->item_count - sum) {
+            return reha_fail(err, REHA_E_FORMAT, "items: group %zu holds %lld items of %zu that are left",
+                             i + 1, (long long)size, out->item_count - sum);
+        }
+        out->groups[i] = (size_t)size;
         sum += out->groups[i];
     }
     if (groups != NULL && sum != out->item_count) {

@@ -226,18 +226,22 @@ static void remove_base(void)
     (void)rmdir(folder);
 }
 
-/* Appends a rule to the knee's file and loads: the error must hold `wanted`. */
-static void refuse_rule(const char *rule, const char *wanted)
+static json_t *load_knee(void)
 {
     char path[300];
     reha_error err = REHA_ERROR_INIT;
     json_t *file = NULL;
-    json_t *added = NULL;
-    reha_guideline *loaded = NULL;
     (void)snprintf(path, sizeof path, "%s/conditions/knee-oa.json", GUIDELINES);
     assert_ok(reha_json_load(path, &file, &err), &err);
-    assert_ok(reha_json_parse(rule, strlen(rule), &added, &err), &err);
-    assert_int_equal(json_array_append_new(json_object_get(file, "rules"), added), 0);
+    return file;
+}
+
+/* Takes the knee's file, changed, and loads with it: the error must hold `wanted`. */
+static void refuse_knee(json_t *file, const char *wanted)
+{
+    char path[300];
+    reha_error err = REHA_ERROR_INIT;
+    reha_guideline *loaded = NULL;
     (void)snprintf(path, sizeof path, "%s/conditions/knee-oa.json", folder);
     (void)unlink(path);
     assert_ok(reha_json_save(path, file, &err), &err);
@@ -248,6 +252,17 @@ static void refuse_rule(const char *rule, const char *wanted)
     if (strstr(err.text, wanted) == NULL) {
         fail_msg("'%s' is not in '%s'", wanted, err.text);
     }
+}
+
+/* Appends a rule to the knee's file. */
+static void refuse_rule(const char *rule, const char *wanted)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *added = NULL;
+    json_t *file = load_knee();
+    assert_ok(reha_json_parse(rule, strlen(rule), &added, &err), &err);
+    assert_int_equal(json_array_append_new(json_object_get(file, "rules"), added), 0);
+    refuse_knee(file, wanted);
 }
 
 #define CONVENTION "\"strength\": \"clinical convention\", \"source\": {\"id\": \"convention\"}"
@@ -385,6 +400,20 @@ static void test_a_phase_ends_by_time_only_by_time(void **state)
         assert_non_null(strstr(err.text, bad[i][1]));
         remove_base();
     }
+}
+
+static void test_bad_weeks_of_a_phase_are_refused(void **state)
+{
+    static const double bad[][2] = {{-1.0, 2.0}, {4.0, 2.0}, {0.0, 521.0}, {1e30, 1e300}};
+    (void)state;
+    link_base();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        json_t *file = load_knee();
+        json_t *phase = json_array_get(json_object_get(file, "phases"), 0);
+        assert_int_equal(json_object_set_new(phase, "weeks", json_pack("[f, f]", bad[i][0], bad[i][1])), 0);
+        refuse_knee(file, "how long the phase lasts");
+    }
+    remove_base();
 }
 
 static void test_priority_settles_a_contradiction(void **state)
@@ -564,6 +593,7 @@ int main(void)
                                        cmocka_unit_test(test_what_can_hold_together),
                                        cmocka_unit_test(test_bad_rules_are_refused),
                                        cmocka_unit_test(test_a_phase_ends_by_time_only_by_time),
+                                       cmocka_unit_test(test_bad_weeks_of_a_phase_are_refused),
                                        cmocka_unit_test(test_priority_settles_a_contradiction),
                                        cmocka_unit_test(test_broken_folders),
                                        cmocka_unit_test(test_nothing_lies_unused),

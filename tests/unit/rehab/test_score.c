@@ -238,6 +238,11 @@ static void test_slips_in_the_file_are_found(void **state)
     refuse("\"population\"", "\"populatiom\"", "population");
     refuse("\"answered_min\": 5", "\"answered_min\": 0", "answered_min");
     refuse("\"value\": 20.2", "\"value\": -0.2", "above 0");
+    /* Groups whose sizes have the right sum, and are none. */
+    refuse("\"groups\": [\n          5,\n          8\n", "\"groups\": [\n         -5,\n         18\n",
+           "group 1");
+    refuse("\"groups\": [\n          5,\n          8\n", "\"groups\": [\n         13,\n          0\n",
+           "group 2");
 }
 
 static void test_every_failing_allocation_is_reported(void **state)

@@ -54,7 +54,6 @@ static void print_why(const json_t *why)
     for (size_t i = 0; i < json_array_size(all) && count < SHOWN_MAX; i++) {
         sorted[count++] = json_array_get(all, i);
     }
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     qsort(sorted, count, sizeof sorted[0], by_size);
     (void)printf("Why: all patients %.2f", number(why, "base"));
     (void)printf(", and what this patient's answers add (they sum to the expected score):\n");

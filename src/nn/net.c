@@ -448,9 +448,7 @@ static reha_status add_buffer(reha_net *net, size_t bytes, reha_buffer **out, re
 {
     if (net->pool_count == net->pool_capacity) {
         const int capacity = net->pool_capacity == 0 ? 32 : 2 * net->pool_capacity;
-        reha_buffer **pool = reha_realloc(
-            net->pool,
-            (size_t)capacity * sizeof(*pool)); // NOLINT(bugprone-sizeof-expression): an array of pointers
+        reha_buffer **pool = reha_realloc(net->pool, (size_t)capacity * sizeof(*pool));
         if (pool == NULL) {
             return out_of_memory(err);
         }

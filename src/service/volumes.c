@@ -227,7 +227,6 @@ reha_status reha_volumes_convert(const reha_volumes *volumes, int series, const 
         REHA_TRY(choose(volumes, series, &stack, err));
     }
     const size_t count = volume_count(volumes, stack) > 0 ? volume_count(volumes, stack) : 1;
-    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant
     reha_volume **loaded = reha_alloc_zero(count, sizeof *loaded);
     if (loaded == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu volumes", count);

@@ -419,7 +419,7 @@ reha_status reha_detection_metrics_compute(const reha_detections *set, double io
                                                  &out->sensitivity_one, &out->false_positives_without};
         for (int f = 0; f < FIGURES; f++) {
             targets[f]->value = figures[f];
-            interval_of(work.rounds + f * rounds, rounds, targets[f]);
+            interval_of(work.rounds + (ptrdiff_t)f * rounds, rounds, targets[f]);
         }
     }
     work_clear(&work);

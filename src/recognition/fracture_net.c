@@ -230,16 +230,16 @@ reha_status reha_fracture_detector_init(reha_fracture_detector *detector, const 
                                         reha_error *err)
 {
     const size_t area = (size_t)view->side_px * (size_t)view->side_px;
-    const size_t cells = area / (REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
+    const size_t cells = area / ((size_t)REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
     reha_session_options how = reha_session_options_default();
     how.batch_max = view->mirror_average ? VIEWS_MAX : 1;
     how.threads = threads;
     how.precision = precision;
     *detector = (reha_fracture_detector){.view = *view};
     detector->grey = reha_alloc_zero(area, sizeof(float));
-    detector->inputs = reha_alloc_zero(VIEWS_MAX * REHA_FRACTURE_CHANNELS * area, sizeof(float));
+    detector->inputs = reha_alloc_zero((size_t)VIEWS_MAX * REHA_FRACTURE_CHANNELS * area, sizeof(float));
     detector->centres = reha_alloc_zero(VIEWS_MAX * cells, sizeof(float));
-    detector->sizes = reha_alloc_zero(VIEWS_MAX * REHA_FRACTURE_MAPS * cells, sizeof(float));
+    detector->sizes = reha_alloc_zero((size_t)VIEWS_MAX * REHA_FRACTURE_MAPS * cells, sizeof(float));
     reha_status status = REHA_OK;
     if (detector->grey == NULL || detector->inputs == NULL || detector->centres == NULL ||
         detector->sizes == NULL) {

@@ -161,7 +161,7 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     const size_t image = run->order[position % run->use_count];
     const int side = run->augment.side_px;
     const size_t area = (size_t)side * (size_t)side;
-    const size_t cells = area / (REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
+    const size_t cells = area / ((size_t)REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
     reha_edges boxes[REHA_FRACTURE_PART_BOXES_MAX];
     reha_fracture_picture picture = run->store[image];
     reha_random random =
@@ -547,7 +547,7 @@ static reha_status start(training *run, reha_error *err)
 {
     const reha_train_options *options = run->options;
     const size_t area = (size_t)run->augment.side_px * (size_t)run->augment.side_px;
-    const size_t cells = area / (REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
+    const size_t cells = area / ((size_t)REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
     REHA_TRY(reha_fracture_card_init(&run->card, err));
     REHA_TRY(reha_fracture_data_load(options->data_folder, &run->data, err));
     if (run->data.box_count == 0) {
@@ -563,9 +563,9 @@ static reha_status start(training *run, reha_error *err)
     if (run->fold_of_group == NULL || run->order == NULL || run->held_out == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
-    const size_t target_counts[] = {[CENTRES] = cells, [SIZES] = REHA_FRACTURE_MAPS * cells};
-    REHA_TRY(
-        reha_course_make_room(&run->course, BATCH, REHA_FRACTURE_CHANNELS * area, target_counts, 2, err));
+    const size_t target_counts[] = {[CENTRES] = cells, [SIZES] = (size_t)REHA_FRACTURE_MAPS * cells};
+    REHA_TRY(reha_course_make_room(&run->course, BATCH, (size_t)REHA_FRACTURE_CHANNELS * area, target_counts,
+                                   2, err));
     REHA_TRY(reha_fracture_folds(&run->data, FOLDS, options->seed, run->fold_of_group, err));
     REHA_TRY(reha_fracture_truth_init(&run->truth, &run->data, err));
     return prepare_store(run, err);

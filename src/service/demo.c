@@ -258,7 +258,7 @@ static reha_status add_strays(const demo *d, reha_error *err)
         reha_gray *image = NULL;
         uint8_t *png = NULL;
         size_t bytes = 0;
-        reha_phantom_spec spec = reha_phantom_film(REHA_SIDE_RIGHT, (uint64_t)(900 + i));
+        reha_phantom_spec spec = reha_phantom_film(REHA_SIDE_RIGHT, 900 + (uint64_t)i);
         spec.knees[0].angle_deg = i == 0 ? 0.0 : 180.0; /* upside down: refused */
         spec.bits = 8;
         const reha_upload_options options = {.file_name = "knee.png", .mm_per_px = 0.2};

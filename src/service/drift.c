@@ -316,7 +316,7 @@ reha_status reha_drift_tables(const json_t *reference, const json_t *fresh, reha
     tables[1] = (reha_drift_table){0};
     layout to = {.tables = tables, .index = json_object()};
     json_t *counts = count_facts(reference, fresh);
-    const json_int_t images = (json_int_t)(json_array_size(reference) + json_array_size(fresh));
+    const json_int_t images = (json_int_t)json_array_size(reference) + (json_int_t)json_array_size(fresh);
     if (to.index == NULL || counts == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for columns");
         goto done;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <zip.h>
 
-enum { HEAD_BYTES = 132 };
+enum { RATIO_FREE_BYTES = 132 * 1024 }; /* smaller entries may be packed as tightly as they like */
 
 static bool may_be_image(const uint8_t *bytes, size_t count)
 {
@@ -25,7 +25,7 @@ static reha_status check_entry(const zip_stat_t *entry, const unpack_limits *lim
         return reha_fail(err, REHA_E_LIMIT, "the archive unpacks to more than %.0f MiB; send it in parts",
                          limits->bytes_max / 1048576.0);
     }
-    if (entry->size > HEAD_BYTES * 1024U &&
+    if (entry->size > RATIO_FREE_BYTES &&
         (double)entry->size > limits->ratio_max * (double)(entry->comp_size + 1)) {
         return reha_fail(err, REHA_E_LIMIT,
                          "entry %llu of the archive unpacks to more than %.0f times its size",

@@ -14,6 +14,7 @@ typedef struct train_arguments {
     const char *base;
     const char *network;
     const char *target;
+    const char *teacher;
     int seed;
     int threads;
     int epochs;
@@ -33,6 +34,10 @@ static const app_option train_options[] = {
      offsetof(train_arguments, base), 0, 0},
     {"network", APP_TEXT, "NAME", "knee-oa: resnet50 (default) or mobilenetv2",
      offsetof(train_arguments, network), 0, 0},
+    {"teacher", APP_TEXT, "FILE",
+     "knee-oa: predictions for the training images by models that did not learn from them (evaluate "
+     "--predictions), as a second reader beside the labels",
+     offsetof(train_arguments, teacher), 0, 0},
     {"target", APP_TEXT, "COLUMN", "outcome: the column of your own table to predict",
      offsetof(train_arguments, target), 0, 0},
     {"epochs", APP_INTEGER, "N", "rounds over the data (default: the recipe's)",
@@ -109,6 +114,7 @@ static int run_train(const app_command *command, int argc, char **argv)
     how.out_folder = given.out;
     how.backbone_folder = given.backbone;
     how.network = given.network;
+    how.teacher_path = given.teacher;
     how.seed = (uint64_t)given.seed;
     how.threads = given.threads;
     how.epochs = given.epochs;

@@ -3,7 +3,7 @@
 #include <math.h>
 
 static const double RAD_PER_DEG = 0.017453292519943295;
-enum { BLUR_RADIUS_MAX = 3 };
+enum { BLUR_RADIUS_MAX = 3, LEVELS = 256 };
 
 reha_knee_augment_spec reha_knee_augment_spec_default(void)
 {
@@ -11,6 +11,8 @@ reha_knee_augment_spec reha_knee_augment_spec_default(void)
                                     .rotate_deg = 10.0,
                                     .scale_log = 0.13,
                                     .aspect_log = 0.05,
+                                    .stretch_log = 0.3,
+                                    .stretch_chance = 0.08,
                                     .shift_x_px = 9.0,
                                     .shift_y_px = 11.0,
                                     .contrast_log = 0.3,
@@ -31,6 +33,20 @@ reha_knee_augment_spec reha_knee_augment_spec_default(void)
                                     .cut_grey = 0.45};
 }
 
+/* Wide windows as an archive of 300 x 162 px crops has them; tones as of a film printed hard or soft. */
+reha_knee_reframe_spec reha_knee_reframe_spec_default(void)
+{
+    return (reha_knee_reframe_spec){.chance = 0.35,
+                                    .height_min = 0.5,
+                                    .height_max = 0.85,
+                                    .joint_min = 0.3,
+                                    .joint_max = 0.7,
+                                    .side_max = 0.08,
+                                    .gamma_log = 0.5,
+                                    .low_percent_max = 12.0,
+                                    .high_percent_max = 8.0};
+}
+
 static double draw(reha_random *random, double range)
 {
     return reha_random_range(random, -range, range);
@@ -39,6 +55,56 @@ static double draw(reha_random *random, double range)
 static int clamp_int(int value, int low, int high)
 {
     return value < low ? low : value > high ? high : value;
+}
+
+/* Grey value below which `percent` of the pixels lie. */
+static int percentile(const size_t histogram[LEVELS], size_t count, double percent)
+{
+    const double wanted = percent / 100.0 * (double)count;
+    size_t below = 0;
+    int level = 0;
+    while (level < LEVELS - 1 && (double)(below + histogram[level]) <= wanted) {
+        below += histogram[level++];
+    }
+    return level;
+}
+
+/* What becomes of each grey value: what lies outside of the limits is black or white, the rest curved. */
+static void draw_tones(const uint8_t *raw, size_t count, const reha_knee_reframe_spec *spec,
+                       reha_random *random, float tones[LEVELS])
+{
+    size_t histogram[LEVELS] = {0};
+    for (size_t i = 0; i < count; i++) {
+        histogram[raw[i]]++;
+    }
+    const int low = percentile(histogram, count, reha_random_range(random, 0.0, spec->low_percent_max));
+    const int high =
+        percentile(histogram, count, 100.0 - reha_random_range(random, 0.0, spec->high_percent_max));
+    const double gamma = exp(draw(random, spec->gamma_log));
+    for (int level = 0; level < LEVELS; level++) {
+        const double share = (double)(level - low) / (high > low ? high - low : 1);
+        tones[level] = (float)floor((LEVELS - 1) * pow(fmin(fmax(share, 0.0), 1.0), gamma) + 0.5);
+    }
+}
+
+void reha_knee_reframe(const uint8_t *raw, const reha_knee_crop_spec *crop,
+                       const reha_knee_reframe_spec *spec, reha_random *random, float *square)
+{
+    const int size = crop->size_px;
+    float tones[LEVELS];
+    draw_tones(raw, (size_t)size * (size_t)size, spec, random, tones);
+    const double height_px = size * reha_random_range(random, spec->height_min, spec->height_max);
+    const double above_px = height_px * reha_random_range(random, spec->joint_min, spec->joint_max);
+    const int top = clamp_int((int)(crop->joint_y_px - above_px), 0, (int)(size - height_px));
+    const int bottom = clamp_int(top + (int)height_px, top + 1, size) - 1;
+    const int left = (int)(size * reha_random_range(random, 0.0, spec->side_max));
+    const int right = size - 1 - (int)(size * reha_random_range(random, 0.0, spec->side_max));
+    for (int y = 0; y < size; y++) {
+        const uint8_t *row = raw + (size_t)clamp_int(y, top, bottom) * (size_t)size;
+        for (int x = 0; x < size; x++) {
+            square[(size_t)y * (size_t)size + (size_t)x] = tones[row[clamp_int(x, left, right)]];
+        }
+    }
 }
 
 static float bilinear(const uint8_t *square, int size_px, double x_px, double y_px)
@@ -60,7 +126,8 @@ static void warp(const uint8_t *square, const reha_knee_crop_spec *crop, const r
 {
     const double angle = draw(random, spec->rotate_deg) * RAD_PER_DEG;
     const double scale = exp(draw(random, spec->scale_log));
-    const double aspect = exp(draw(random, spec->aspect_log));
+    const bool stretched = reha_random_unit(random) < spec->stretch_chance;
+    const double aspect = exp(draw(random, stretched ? spec->stretch_log : spec->aspect_log));
     const double shift_x_px = draw(random, spec->shift_x_px);
     const double shift_y_px = draw(random, spec->shift_y_px);
     const double mirror = reha_random_unit(random) < spec->flip_chance ? -1.0 : 1.0;

@@ -8,6 +8,7 @@
  * two misses by one. */
 #include "recognition/knee_oa.h"
 
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -39,11 +40,16 @@ static const float LEAST_RATE_SHARE = 0.02F;
 static const float WEIGHT_DECAY = 0.05F;
 static const float RANK_LOSS_WEIGHT = 0.3F; /* squared error of the expected grade, beside cross-entropy */
 static const double LABEL_SD_GRADES = 0.5;  /* of the soft labels */
+/* Of a teacher in the target, where there is one: the reader of the label still has the greater say over
+ * everything but the teacher's own mistakes. */
+static const double TEACHER_SHARE = 0.5;
 static const double EVALUATION_SHARE = 1.1; /* time of an epoch with its evaluation, against its steps */
 
 typedef struct squares { /* prepared images of one split, in memory */
     reha_dataset data;
     uint8_t *pixels; /* count * square_bytes */
+    uint8_t *raw;    /* the same before normalisation, bone bright; NULL: not kept */
+    float *teacher;  /* count * GRADES: negative where the teacher says nothing; NULL: no teacher */
     size_t square_bytes;
     size_t inverted_count;
 } squares;
@@ -53,6 +59,7 @@ typedef struct training {
     reha_knee_crop_spec crop;
     reha_knee_network_spec network;
     reha_knee_augment_spec augment;
+    reha_knee_reframe_spec reframe;
     squares train, val;
     reha_graph *graph;
     float *inputs;      /* BATCH windows */
@@ -76,6 +83,28 @@ typedef struct preparation {
     bool *was_inverted;
 } preparation;
 
+static void to_bytes(const float *square, size_t count, uint8_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (uint8_t)(square[i] * 255.0F + 0.5F);
+    }
+}
+
+/* The lot's darkest value to 0 and its brightest to 255: what follows does not mind another scale. */
+static void keep_raw(const float *square, size_t count, uint8_t *raw)
+{
+    float low = square[0];
+    float high = square[0];
+    for (size_t i = 1; i < count; i++) {
+        low = fminf(low, square[i]);
+        high = fmaxf(high, square[i]);
+    }
+    const float gain = 255.0F / fmaxf(high - low, 1e-6F);
+    for (size_t i = 0; i < count; i++) {
+        raw[i] = (uint8_t)((square[i] - low) * gain + 0.5F);
+    }
+}
+
 static reha_status prepare_one(void *context, size_t index, size_t thread_idx, reha_error *err)
 {
     preparation *job = context;
@@ -96,10 +125,11 @@ static reha_status prepare_one(void *context, size_t index, size_t thread_idx, r
         job->was_inverted[index] = true;
         REHA_CHECK(reha_knee_square(image, &whole, job->crop, true, square, err));
     }
-    REHA_CHECK(reha_knee_normalise(job->crop, square, err));
-    for (size_t i = 0; i < count; i++) {
-        job->into->pixels[index * count + i] = (uint8_t)(square[i] * 255.0F + 0.5F);
+    if (job->into->raw != NULL) {
+        keep_raw(square, count, job->into->raw + index * count);
     }
+    REHA_CHECK(reha_knee_normalise(job->crop, square, err));
+    to_bytes(square, count, job->into->pixels + index * count);
 done:
     reha_gray_free(image);
     reha_free(square);
@@ -109,7 +139,8 @@ done:
     return status;
 }
 
-static reha_status prepare(const training *run, const char *split, squares *out, reha_error *err)
+static reha_status prepare(const training *run, const char *split, bool with_raw, squares *out,
+                           reha_error *err)
 {
     const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     REHA_TRY(reha_dataset_load(run->options->data_folder, split, &out->data, err));
@@ -117,9 +148,10 @@ static reha_status prepare(const training *run, const char *split, squares *out,
     size_t total_bytes = 0;
     if (reha_mul_size(out->data.count, out->square_bytes, &total_bytes)) {
         out->pixels = reha_alloc(total_bytes);
+        out->raw = with_raw ? reha_alloc(total_bytes) : NULL;
     }
     bool *was_inverted = reha_alloc_zero(out->data.count, sizeof *was_inverted);
-    if (out->pixels == NULL || was_inverted == NULL) {
+    if (out->pixels == NULL || (with_raw && out->raw == NULL) || was_inverted == NULL) {
         reha_free(was_inverted);
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu crops", out->data.count);
     }
@@ -137,6 +169,92 @@ static void squares_clear(squares *part)
 {
     reha_dataset_clear(&part->data);
     reha_free(part->pixels);
+    reha_free(part->raw);
+    reha_free(part->teacher);
+}
+
+/* ---- a teacher ---- */
+
+enum { TEACHER_COLUMNS = GRADES + 1 }; /* path, p0 to p4 */
+
+static reha_status read_teacher_row(const reha_csv *csv, size_t row, const int columns[TEACHER_COLUMNS],
+                                    float *out, reha_error *err)
+{
+    double sum = 0.0;
+    if (reha_csv_get(csv, row, columns[1])[0] == '\0') {
+        return REHA_OK; /* refused: the teacher says nothing */
+    }
+    double values[GRADES];
+    for (int k = 0; k < GRADES; k++) {
+        if (!reha_parse_double(reha_csv_get(csv, row, columns[1 + k]), true, &values[k]) ||
+            !(values[k] >= 0.0)) {
+            return reha_fail(err, REHA_E_FORMAT, "line %zu: 'p%d' is no probability", reha_csv_line(csv, row),
+                             k);
+        }
+        sum += values[k];
+    }
+    if (!(fabs(sum - 1.0) < 0.01)) {
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: the probabilities add up to %g, not to 1",
+                         reha_csv_line(csv, row), sum);
+    }
+    for (int k = 0; k < GRADES; k++) {
+        out[k] = (float)(values[k] / sum);
+    }
+    return REHA_OK;
+}
+
+/* Rows stand mostly in the order of the images: each search goes on behind the last one's find. */
+static size_t find_teacher_row(const reha_csv *csv, int column, const char *path, size_t from)
+{
+    const size_t rows = reha_csv_rows(csv);
+    for (size_t i = 0; i < rows; i++) {
+        const size_t row = (from + i) % rows;
+        if (strcmp(reha_csv_get(csv, row, column), path) == 0) {
+            return row;
+        }
+    }
+    return rows;
+}
+
+static reha_status load_teacher(const char *path, squares *part, reha_error *err)
+{
+    static const char *const names[TEACHER_COLUMNS] = {"path", "p0", "p1", "p2", "p3", "p4"};
+    reha_status status = REHA_OK;
+    reha_csv *csv = NULL;
+    int columns[TEACHER_COLUMNS];
+    size_t taught_count = 0;
+    size_t next = 0;
+    REHA_CHECK(reha_csv_load(path, &csv, err));
+    for (int i = 0; i < TEACHER_COLUMNS; i++) {
+        REHA_CHECK(reha_csv_need(csv, names[i], &columns[i], err));
+    }
+    part->teacher = reha_alloc_zero(part->data.count * GRADES, sizeof *part->teacher);
+    if (part->teacher == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a teacher of %zu images", part->data.count);
+        goto done;
+    }
+    for (size_t i = 0; i < part->data.count; i++) {
+        float *says = part->teacher + i * GRADES;
+        says[0] = -1.0F;
+        const size_t row = find_teacher_row(csv, columns[0], part->data.items[i].path, next);
+        if (row < reha_csv_rows(csv)) {
+            next = row + 1;
+            REHA_CHECK(read_teacher_row(csv, row, columns, says, err));
+        }
+        taught_count += says[0] >= 0.0F ? 1 : 0;
+    }
+    if (taught_count * 2 < part->data.count) {
+        status = reha_fail(err, REHA_E_FORMAT,
+                           "only %zu of %zu training images have a row with probabilities: the column 'path' "
+                           "must be as in labels.csv",
+                           taught_count, part->data.count);
+    }
+done:
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "%s", path);
+    }
+    reha_csv_free(csv);
+    return status;
 }
 
 static void soft_label(int grade, float *target)
@@ -151,10 +269,42 @@ static void soft_label(int grade, float *target)
     }
 }
 
+static void set_target(const squares *part, size_t image, float *target)
+{
+    soft_label(part->data.items[image].grade, target);
+    const float *says = part->teacher != NULL ? part->teacher + image * GRADES : NULL;
+    for (int k = 0; says != NULL && says[0] >= 0.0F && k < GRADES; k++) {
+        target[k] = (float)((1.0 - TEACHER_SHARE) * (double)target[k] + TEACHER_SHARE * (double)says[k]);
+    }
+}
+
 static void begin_epoch(void *context, int epoch)
 {
     const training *run = context;
     reha_recipe_order(run->options, epoch, run->order, run->train.data.count);
+}
+
+/* The picture as another hospital would have cut and exposed it, normalised; reha_free *out. */
+static reha_status reframe(const training *run, size_t image, reha_random *random, uint8_t **out,
+                           reha_error *err)
+{
+    reha_status status = REHA_OK;
+    const size_t count = run->train.square_bytes;
+    float *square = reha_alloc(count * sizeof *square);
+    uint8_t *bytes = reha_alloc(count);
+    if (square == NULL || bytes == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a crop");
+        goto done;
+    }
+    reha_knee_reframe(run->train.raw + image * count, &run->crop, &run->reframe, random, square);
+    REHA_CHECK(reha_knee_normalise(&run->crop, square, err));
+    to_bytes(square, count, bytes);
+    *out = bytes;
+    bytes = NULL;
+done:
+    reha_free(bytes);
+    reha_free(square);
+    return status;
 }
 
 static reha_status fill(void *context, int epoch, size_t position, size_t place, reha_error *err)
@@ -163,10 +313,14 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
     const size_t image = run->order[position];
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
     reha_random random = reha_recipe_random(run->options, epoch, REHA_STREAM_AUGMENT + (uint64_t)position);
-    (void)err;
-    reha_knee_augment(run->train.pixels + image * run->train.square_bytes, &run->crop, &run->augment, &random,
-                      run->inputs + place * window);
-    soft_label(run->train.data.items[image].grade, run->targets + place * GRADES);
+    uint8_t *reframed = NULL;
+    if (reha_random_unit(&random) < run->reframe.chance) {
+        REHA_TRY(reframe(run, image, &random, &reframed, err));
+    }
+    reha_knee_augment(reframed != NULL ? reframed : run->train.pixels + image * run->train.square_bytes,
+                      &run->crop, &run->augment, &random, run->inputs + place * window);
+    reha_free(reframed);
+    set_target(&run->train, image, run->targets + place * GRADES);
     return REHA_OK;
 }
 
@@ -357,11 +511,13 @@ static reha_status write_card(training *run, const reha_ordinal_calibration *cal
     REHA_CHECK(status);
     REHA_CHECK(reha_knee_card_set_take(
         &card, "training",
-        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:s}", "epochs", run->course.epochs, "batch", BATCH,
-                  "seed", (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count,
+        json_pack("{s:i, s:i, s:I, s:I, s:I, s:i, s:f, s:f, s:f, s:s}", "epochs", run->course.epochs, "batch",
+                  BATCH, "seed", (json_int_t)run->options->seed, "images", (json_int_t)run->train.data.count,
                   "inverted_corrected", (json_int_t)(run->train.inverted_count + run->val.inverted_count),
                   "frozen_stages", run->network.frozen_stages, "peak_rate",
-                  (double)PEAK_RATES[run->network.trunk], "software", "rehascope " REHA_VERSION),
+                  (double)PEAK_RATES[run->network.trunk], "teacher_share",
+                  run->train.teacher != NULL ? TEACHER_SHARE : 0.0, "reframed_chance", run->reframe.chance,
+                  "software", "rehascope " REHA_VERSION),
         err));
     REHA_CHECK(reha_knee_card_save(&card, run->options->out_folder, err));
 done:
@@ -407,8 +563,11 @@ static reha_status start(training *run, reha_error *err)
     const size_t window = (size_t)run->crop.window_w_px * (size_t)run->crop.window_h_px;
     REHA_TRY(reha_dataset_check_splits(run->options->data_folder, err));
     REHA_TRY(reha_folder_make(run->options->out_folder, err));
-    REHA_TRY(prepare(run, "train", &run->train, err));
-    REHA_TRY(prepare(run, "val", &run->val, err));
+    REHA_TRY(prepare(run, "train", true, &run->train, err));
+    REHA_TRY(prepare(run, "val", false, &run->val, err));
+    if (run->options->teacher_path != NULL) {
+        REHA_TRY(load_teacher(run->options->teacher_path, &run->train, err));
+    }
     if (run->train.data.count < BATCH) {
         return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",
                          run->train.data.count, BATCH);
@@ -461,7 +620,8 @@ reha_status reha_knee_train(const reha_train_options *options, const reha_progre
     training run = {.options = options,
                     .crop = reha_knee_crop_spec_default(),
                     .network = reha_knee_network_spec_default(),
-                    .augment = reha_knee_augment_spec_default()};
+                    .augment = reha_knee_augment_spec_default(),
+                    .reframe = reha_knee_reframe_spec_default()};
     REHA_CHECK(reha_course_start(options, progress, DEFAULT_EPOCHS,
                                  "epoch,loss,val_accuracy,val_kappa,val_mae,val_auc,seconds\n", &run.course,
                                  err));

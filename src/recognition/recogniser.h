@@ -56,6 +56,8 @@ typedef struct reha_train_options {
     const char *backbone_folder; /* pre-trained weights, or (muscles) a model to go on from; NULL:
                                   * random start */
     const char *network;         /* name of the architecture; NULL: the recipe's own */
+    const char *teacher_path; /* knee-oa: probabilities of the training images by networks that did not learn
+                               * from them, as `evaluate` writes them; NULL: the labels alone */
     const char
         *base_folder; /* an installed model of the task, whose other networks (finder, gate, landmarks),
                        * thresholds and texts the new one takes over; NULL: the new one has none */

@@ -41,6 +41,23 @@ run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --roun
 says out 'quadratic kappa'
 [ "$(wc -l <"$work/p.csv")" -eq 21 ] || fail "not one prediction for each of 20 images"
 
+# A second reader: predictions of the training images change what is learnt; rows that miss, lie or belong to
+# other images are told.
+run 0 evaluate knee-oa --data "$work/knees" --split train --model "$work/a" --rounds 0 --predictions "$work/teacher.csv"
+run 0 "${train[@]}" --epochs 1 --out "$work/taught" --teacher "$work/teacher.csv"
+cmp -s "$work/taught/model.onnx" "$work/c/model.onnx" && fail "a teacher changed nothing"
+grep -q '"teacher_share": 0.5' "$work/taught/card.json" || fail "the card does not tell of the teacher"
+grep -q '"teacher_share": 0.0' "$work/a/card.json" || fail "the card tells of a teacher that was not there"
+run 1 "${train[@]}" --epochs 1 --out "$work/none" --teacher "$work/none.csv"
+run 1 "${train[@]}" --epochs 1 --out "$work/none" --teacher "$work/p.csv"
+says err 'p.csv: only 0 of 40 training images have a row'
+awk -F, -v OFS=, 'NR == 3 { $4 = "1.5" } { print }' "$work/teacher.csv" >"$work/bad.csv"
+run 1 "${train[@]}" --epochs 1 --out "$work/none" --teacher "$work/bad.csv"
+says err 'bad.csv: line 3: the probabilities add up to'
+awk -F, -v OFS=, 'NR == 3 { $4 = "-1" } { print }' "$work/teacher.csv" >"$work/bad.csv"
+run 1 "${train[@]}" --epochs 1 --out "$work/none" --teacher "$work/bad.csv"
+says err "bad.csv: line 3: 'p1' is no probability"
+
 # Explanations are measured, and their figures go into the card; the card's method is the one used.
 run 0 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --rounds 20 --threads 1 --explain --explain-images 3 --save-card
 says out 'used by the program: (hires-cam|grad-cam)'

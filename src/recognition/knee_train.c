@@ -62,8 +62,6 @@ typedef struct training {
     reha_knee_reframe_spec reframe;
     squares train, val;
     reha_graph *graph;
-    float *inputs;      /* BATCH windows */
-    float *targets;     /* BATCH * GRADES */
     size_t *order;      /* of the training images in this epoch */
     double *val_logits; /* val count * GRADES: mean of the picture and its mirror image */
     reha_course course; /* its best: kappa */
@@ -318,9 +316,9 @@ static reha_status fill(void *context, int epoch, size_t position, size_t place,
         REHA_TRY(reframe(run, image, &random, &reframed, err));
     }
     reha_knee_augment(reframed != NULL ? reframed : run->train.pixels + image * run->train.square_bytes,
-                      &run->crop, &run->augment, &random, run->inputs + place * window);
+                      &run->crop, &run->augment, &random, run->course.inputs + place * window);
     reha_free(reframed);
-    set_target(&run->train, image, run->targets + place * GRADES);
+    set_target(&run->train, image, run->course.targets[0] + place * GRADES);
     return REHA_OK;
 }
 
@@ -577,11 +575,10 @@ static reha_status start(training *run, reha_error *err)
                          "%zu images in split 'val': at least %d are needed to calibrate with",
                          run->val.data.count, REHA_CALIBRATION_IMAGES_MIN);
     }
-    run->inputs = reha_alloc_zero(BATCH * window, sizeof *run->inputs);
-    run->targets = reha_alloc_zero(BATCH * GRADES, sizeof *run->targets);
+    REHA_TRY(reha_course_make_room(&run->course, BATCH, window, (const size_t[]){GRADES}, 1, err));
     run->order = reha_alloc_zero(run->train.data.count, sizeof *run->order);
     run->val_logits = reha_alloc_zero(run->val.data.count * GRADES, sizeof *run->val_logits);
-    if (run->inputs == NULL || run->targets == NULL || run->order == NULL || run->val_logits == NULL) {
+    if (run->order == NULL || run->val_logits == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for training");
     }
     run->network.height_px = run->crop.window_h_px;
@@ -604,8 +601,8 @@ static reha_status start(training *run, reha_error *err)
                                               .probe_steps = MINUTES_PROBE_STEPS,
                                               .rest_share = EVALUATION_SHARE,
                                               .kept = "finished epochs are kept",
-                                              .inputs = {run->inputs},
-                                              .targets = {run->targets, run->targets},
+                                              .inputs = {run->course.inputs},
+                                              .targets = {run->course.targets[0], run->course.targets[0]},
                                               .context = run,
                                               .begin = begin_epoch,
                                               .fill = fill,
@@ -636,8 +633,6 @@ reha_status reha_knee_train(const reha_train_options *options, const reha_progre
 done:
     reha_course_clear(&run.course);
     reha_graph_free(run.graph);
-    reha_free(run.inputs);
-    reha_free(run.targets);
     reha_free(run.order);
     reha_free(run.val_logits);
     squares_clear(&run.train);

@@ -168,8 +168,22 @@ static reha_status derive_weeks(const reha_place *root, const json_t *json, cons
     return REHA_OK;
 }
 
+/* Whom nobody would ask: a question that makes a clinician smile hides the others. Whoever states it is
+ * believed, and from 60 years on asked which of the two is wrong (general.input.pregnant-age). */
+static void derive_pregnant(const reha_fact_list *list, reha_facts *facts)
+{
+    enum { ASKED_BELOW_YEARS = 60 };
+    const int sex = reha_fact_find(list, "sex");
+    const double choice = value_of(list, facts, "sex");
+    const bool is_male = !isnan(choice) && strcmp(list->items[sex].choices[(int)choice], "male") == 0;
+    if (is_male || value_of(list, facts, "age_years") >= ASKED_BELOW_YEARS) {
+        derive(list, facts, "pregnant", 0.0, is_male ? "from the sex: not asked" : "from the age: not asked");
+    }
+}
+
 static void derive_all(const reha_fact_list *list, reha_facts *facts)
 {
+    derive_pregnant(list, facts);
     const double height_m = 0.01 * value_of(list, facts, "height_cm");
     const double bmi = value_of(list, facts, "weight_kg") / (height_m * height_m);
     derive(list, facts, "bmi", round(10.0 * bmi) / 10.0, "from height and weight");

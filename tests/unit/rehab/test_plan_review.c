@@ -236,6 +236,48 @@ static void test_another_patient_or_time_is_refused(void **state)
     json_decref(input);
 }
 
+static bool asks(const json_t *plan, const char *fact)
+{
+    const json_t *questions = json_object_get(plan, "questions");
+    for (size_t i = 0; i < json_array_size(questions); i++) {
+        if (strcmp(reha_json_string(json_array_get(questions, i), "fact", ""), fact) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A man and a woman of seventy are not asked; who states it is believed. */
+static void test_pregnancy_is_asked_of_whom_it_can_concern(void **state)
+{
+    static const struct {
+        const char *sex;
+        int age_years;
+        bool is_asked;
+    } cases[] = {{"female", 35, true}, {"other", 35, true}, {"male", 35, false}, {"female", 70, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *input = input_of("knee-oa-typical-calm");
+        json_t *person = json_object_get(input, "person");
+        assert_int_equal(json_object_set_new(person, "sex", json_string(cases[i].sex)), 0);
+        assert_int_equal(json_object_set_new(person, "age_years", json_integer(cases[i].age_years)), 0);
+        (void)json_object_del(json_object_get(input, "comorbidity"), "pregnant");
+        json_t *plan = make(input, NULL);
+        assert_int_equal(asks(plan, "pregnant"), cases[i].is_asked);
+        json_decref(plan);
+        json_decref(input);
+    }
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *person = json_object_get(input, "person");
+    assert_int_equal(json_object_set_new(person, "sex", json_string("male")), 0);
+    assert_int_equal(json_object_set_new(person, "age_years", json_integer(35)), 0);
+    assert_int_equal(json_object_set_new(json_object_get(input, "comorbidity"), "pregnant", json_true()), 0);
+    json_t *plan = make(input, NULL);
+    assert_true(asks(plan, "pregnancy_weeks"));
+    json_decref(plan);
+    json_decref(input);
+}
+
 static void test_memory_failures(void **state)
 {
     reha_status status = REHA_E_NOMEM;
@@ -277,6 +319,7 @@ int main(void)
                                        cmocka_unit_test(test_no_goal_beyond_the_end_of_a_scale),
                                        cmocka_unit_test(test_same_input_same_plan),
                                        cmocka_unit_test(test_another_patient_or_time_is_refused),
+                                       cmocka_unit_test(test_pregnancy_is_asked_of_whom_it_can_concern),
                                        cmocka_unit_test(test_memory_failures)};
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -93,6 +93,7 @@ typedef struct reha_rule {
     int need;              /* of imaging: 0 not needed, 1 consider, 2 needed */
     int shift;             /* REHA_SHIFT_...: the lower, the more careful */
     bool at_start;         /* of shifts: when the first plan is made; else at a review */
+    bool is_today;         /* of refer: the same day; else soon */
     const char *file;      /* where it stands, for messages */
     int line;
 } reha_rule;

@@ -24,7 +24,7 @@ static const char *const kind_members[REHA_RULE_KIND_COUNT] = {"",
                                                                " need patient",
                                                                " weeks patient",
                                                                " shift moment patient",
-                                                               " patient"};
+                                                               " today patient"};
 
 const char *reha_rule_kind_name(reha_rule_kind kind)
 {
@@ -211,6 +211,17 @@ static reha_status parse_goal(const reha_place *place, const json_t *json, const
                            &out->reach, err);
 }
 
+static reha_status parse_today(const reha_place *place, const json_t *json, reha_rule *out, reha_error *err)
+{
+    const json_t *today = json_object_get(json, "today");
+    const reha_place at = reha_place_key(place, "today");
+    if (today != NULL && !json_is_true(today)) {
+        return reha_place_fail(&at, err, "must be true; left out, it means soon");
+    }
+    out->is_today = today != NULL;
+    return REHA_OK;
+}
+
 static reha_status parse_kind(const reha_place *place, const json_t *json, const reha_guideline *guideline,
                               reha_rule *out, reha_error *err)
 {
@@ -241,6 +252,8 @@ static reha_status parse_kind(const reha_place *place, const json_t *json, const
         REHA_TRY(parse_word(place, json, "moment", moments, 2, &word, err));
         out->at_start = word == 0;
         return REHA_OK;
+    case REHA_RULE_REFER:
+        return parse_today(place, json, out, err);
     default:
         return REHA_OK;
     }

@@ -103,6 +103,9 @@ json_t *reha_plan_line_(plan_maker *m, const reha_rule *rule)
     reha_plan_put_(m, line, "strength", reha_plan_text_(rule->basis.strength));
     reha_plan_put_(m, line, "source", reha_plan_basis_(m, &rule->basis));
     reha_plan_put_(m, line, "because", reha_plan_because_(m, &rule->when));
+    if (rule->is_today) {
+        reha_plan_put_(m, line, "today", json_true());
+    }
     return line;
 }
 

@@ -133,6 +133,22 @@ static const json_t *current_phase(const json_t *plan)
     return NULL;
 }
 
+/* Whom else to see: the same day, or at some time. */
+static void add_referrals(writer *w, json_t *block, const json_t *plan, bool is_today)
+{
+    const json_t *all = json_object_get(plan, "referrals");
+    json_t *lines = json_array();
+    w->page->failed |= lines == NULL;
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *line = json_array_get(all, i);
+        if (json_is_true(json_object_get(line, "today")) == is_today) {
+            append(w, lines, json_incref(line));
+        }
+    }
+    add_lines_of(w, block, lines);
+    json_decref(lines);
+}
+
 static void write_alarm(writer *w, const json_t *plan)
 {
     const json_t *flags = json_object_get(plan, "red_flags");
@@ -147,6 +163,11 @@ static void write_alarm(writer *w, const json_t *plan)
             }
         }
         add_line(w, block, word(w, "page.no-exercises"));
+    }
+    if (!is_stopped) {
+        block = add_block(w, "alarm", "page.go-today");
+        add_referrals(w, block, plan, true);
+        drop_if_empty(w, block);
     }
     block = add_block(w, is_stopped ? "section" : "alarm", "page.stop-if");
     for (size_t i = 0; i < json_array_size(flags); i++) {
@@ -356,7 +377,7 @@ static void write_cautions(writer *w, const json_t *plan)
     add_lines_of(w, block, json_object_get(plan, "avoid"));
     drop_if_empty(w, block);
     block = add_block(w, "section", "page.other-help");
-    add_lines_of(w, block, json_object_get(plan, "referrals"));
+    add_referrals(w, block, plan, false);
     drop_if_empty(w, block);
 }
 

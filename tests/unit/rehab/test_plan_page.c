@@ -207,6 +207,38 @@ static void test_reading_age_of_every_text(void **state)
     }
 }
 
+static const char *place_of(const char *text, const char *key)
+{
+    const char *place = strstr(text, json_string_value(json_object_get(words, key)));
+    if (place == NULL) {
+        fail_msg("'%s' is not on the page", key);
+    }
+    return place;
+}
+
+/* A call to the doctor on the same day stands before everything, not under "Other help" at the end. */
+static void test_a_referral_of_today_comes_first(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *plan = NULL;
+    char *text = NULL;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    assert_int_equal(
+        json_object_set_new(json_object_get(input, "symptoms"), "swelling", json_string("marked")), 0);
+    json_t *comorbidity = json_object_get(input, "comorbidity");
+    assert_int_equal(json_object_set_new(comorbidity, "anticoagulants", json_true()), 0);
+    assert_int_equal(json_object_set_new(comorbidity, "depression", json_true()), 0);
+    assert_ok(plan_of(base, input, NULL, false, &plan, &err), &err);
+    assert_ok(reha_plan_patient_text(plan, GUIDELINES, "en", &text, &err), &err);
+    assert_true(place_of(text, "refer.bleed") < place_of(text, "flag.infection"));
+    assert_true(place_of(text, "refer.mood") > place_of(text, "scale.red"));
+    assert_null(strstr(place_of(text, "refer.bleed") + 1, "You take blood thinners")); /* once */
+    reha_free(text);
+    json_decref(plan);
+    json_decref(input);
+}
+
 /* ---- Drawings and PDFs ---- */
 
 static void test_every_exercise_has_a_drawing(void **state)
@@ -307,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_word_is_there_and_used),
                                        cmocka_unit_test(test_the_formula),
                                        cmocka_unit_test(test_reading_age_of_every_page),
+                                       cmocka_unit_test(test_a_referral_of_today_comes_first),
                                        cmocka_unit_test(test_reading_age_of_every_text),
                                        cmocka_unit_test(test_every_exercise_has_a_drawing),
                                        cmocka_unit_test(test_odd_figures),

@@ -105,7 +105,7 @@ async function notForOthers(page) {
 
 // By keyboard. It is tried again at once, and waits on.
 async function tryInVain(page) {
-  await page.getByRole("button", { name: /^Try the report of .* again now$/ }).nth(1).press("Enter");
+  await page.getByRole("button", { name: /^Try again now: the report of / }).nth(1).press("Enter");
   await page.getByText("The server tries again now: 1.").waitFor();
   await page.locator(".outbox tbody tr").nth(1).getByText(/Tries: 1\. Next try at /).waitFor();
 }

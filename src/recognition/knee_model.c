@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/threads.h"
+#include "base/text.h"
 #include "nn/onnx.h"
 #include "recognition/explain_maps.h"
 
@@ -141,30 +141,34 @@ reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_kne
 }
 
 /* Of a network in int8, from the file beside it. */
-static reha_status load_ranges(const reha_knee_network *network, const char *folder, const reha_graph *graph,
+static reha_status load_ranges(const reha_knee_network *network, const char *path, const reha_graph *graph,
                                reha_calibration **out, reha_error *err)
 {
     *out = NULL;
     if (network->precision != REHA_INT8) {
         return REHA_OK;
     }
-    char *path = reha_path_join(folder, network->ranges);
-    const reha_status status = path == NULL ? reha_fail(err, REHA_E_NOMEM, "out of memory for the model")
-                                            : reha_calibration_load(graph, path, out, err);
-    reha_free(path);
+    reha_text beside = {0};
+    reha_text_addf(&beside, "%.*s%s", (int)(strlen(path) - strlen(network->file)), path, network->ranges);
+    const reha_status status = beside.data == NULL
+                                   ? reha_fail(err, REHA_E_NOMEM, "out of memory for the model")
+                                   : reha_calibration_load(graph, beside.data, out, err);
+    reha_text_clear(&beside);
     return status;
 }
 
-static reha_status open_network(reha_model *model, const reha_knee_network *network, const reha_graph *graph,
-                                const char *folder, const reha_model_options *options, reha_error *err)
+static reha_status open_network(reha_model *model, const reha_knee_network *network, const char *path,
+                                const reha_model_options *options, reha_error *err)
 {
     const reha_knee_card *card = &model->card;
+    reha_graph *graph = NULL;
     reha_knee_net net = {.input_offset = (float)network->input_offset,
                          .input_gain = (float)network->input_gain};
     reha_calibration *ranges = NULL;
     reha_status status;
+    REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
-    REHA_CHECK(load_ranges(network, folder, graph, &ranges, err));
+    REHA_CHECK(load_ranges(network, path, graph, &ranges, err));
     REHA_CHECK(reha_knee_member_session_(card, network, graph, options->threads, network->precision, ranges,
                                          &net.session, err));
     switch (network->role) {
@@ -199,42 +203,7 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
 done:
     reha_knee_net_clear(&net);
     reha_calibration_free(ranges);
-    return status;
-}
-
-/* Reading a file is most of opening a network, and files can be read side by side. */
-typedef struct network_files {
-    const reha_knee_card *card;
-    const char *folder;
-    reha_graph *graphs[REHA_KNEE_NETWORKS_MAX];
-} network_files;
-
-static reha_status read_network(void *context, size_t index, size_t thread_idx, reha_error *err)
-{
-    network_files *files = context;
-    (void)thread_idx;
-    char *path = reha_path_join(files->folder, files->card->networks[index].file);
-    const reha_status status = path == NULL ? reha_fail(err, REHA_E_NOMEM, "out of memory for the model")
-                                            : reha_onnx_load(path, NULL, &files->graphs[index], err);
-    reha_free(path);
-    return status;
-}
-
-static reha_status open_networks(reha_model *model, const char *folder, const reha_model_options *options,
-                                 reha_error *err)
-{
-    network_files files = {.card = &model->card, .folder = folder};
-    const size_t count = (size_t)model->card.network_count;
-    reha_status status = reha_parallel_for(count, (size_t)options->threads, read_network, &files, err);
-    for (size_t i = 0; i < count && status == REHA_OK; i++) {
-        status = open_network(model, &model->card.networks[i], files.graphs[i], folder, options, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        reha_graph_free(files.graphs[i]);
-    }
-    if (status != REHA_OK) {
-        reha_error_prefix(err, "model %s", folder);
-    }
+    reha_graph_free(graph);
     return status;
 }
 
@@ -250,7 +219,19 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
     if (model->windows == NULL || model->scaled == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
     }
-    return open_networks(model, folder, options, err);
+    for (int i = 0; i < model->card.network_count; i++) {
+        char *path = reha_path_join(folder, model->card.networks[i].file);
+        if (path == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for the model");
+        }
+        const reha_status status = open_network(model, &model->card.networks[i], path, options, err);
+        reha_free(path);
+        if (status != REHA_OK) {
+            reha_error_prefix(err, "model %s", folder);
+            return status;
+        }
+    }
+    return REHA_OK;
 }
 
 reha_status reha_knee_model_open_(const reha_model_options *options, reha_model **out, reha_error *err)

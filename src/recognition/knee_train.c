@@ -8,7 +8,6 @@
  * two misses by one. */
 #include "recognition/knee_oa.h"
 
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -19,6 +18,7 @@
 #include "recognition/knee_augment.h"
 #include "recognition/knee_card.h"
 #include "recognition/knee_network.h"
+#include "recognition/knee_teacher.h"
 #include "recognition/metrics.h"
 #include "recognition/recipe.h"
 
@@ -49,7 +49,7 @@ typedef struct squares { /* prepared images of one split, in memory */
     reha_dataset data;
     uint8_t *pixels; /* count * square_bytes */
     uint8_t *raw;    /* the same before normalisation, bone bright; NULL: not kept */
-    float *teacher;  /* count * GRADES: negative where the teacher says nothing; NULL: no teacher */
+    float *teacher;  /* as reha_knee_teacher_load gives it; NULL: no teacher */
     size_t square_bytes;
     size_t inverted_count;
 } squares;
@@ -171,89 +171,7 @@ static void squares_clear(squares *part)
     reha_free(part->teacher);
 }
 
-/* ---- a teacher ---- */
-
-enum { TEACHER_COLUMNS = GRADES + 1 }; /* path, p0 to p4 */
-
-static reha_status read_teacher_row(const reha_csv *csv, size_t row, const int columns[TEACHER_COLUMNS],
-                                    float *out, reha_error *err)
-{
-    double sum = 0.0;
-    if (reha_csv_get(csv, row, columns[1])[0] == '\0') {
-        return REHA_OK; /* refused: the teacher says nothing */
-    }
-    double values[GRADES];
-    for (int k = 0; k < GRADES; k++) {
-        if (!reha_parse_double(reha_csv_get(csv, row, columns[1 + k]), true, &values[k]) ||
-            !(values[k] >= 0.0)) {
-            return reha_fail(err, REHA_E_FORMAT, "line %zu: 'p%d' is no probability", reha_csv_line(csv, row),
-                             k);
-        }
-        sum += values[k];
-    }
-    if (!(fabs(sum - 1.0) < 0.01)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: the probabilities add up to %g, not to 1",
-                         reha_csv_line(csv, row), sum);
-    }
-    for (int k = 0; k < GRADES; k++) {
-        out[k] = (float)(values[k] / sum);
-    }
-    return REHA_OK;
-}
-
-/* Rows stand mostly in the order of the images: each search goes on behind the last one's find. */
-static size_t find_teacher_row(const reha_csv *csv, int column, const char *path, size_t from)
-{
-    const size_t rows = reha_csv_rows(csv);
-    for (size_t i = 0; i < rows; i++) {
-        const size_t row = (from + i) % rows;
-        if (strcmp(reha_csv_get(csv, row, column), path) == 0) {
-            return row;
-        }
-    }
-    return rows;
-}
-
-static reha_status load_teacher(const char *path, squares *part, reha_error *err)
-{
-    static const char *const names[TEACHER_COLUMNS] = {"path", "p0", "p1", "p2", "p3", "p4"};
-    reha_status status = REHA_OK;
-    reha_csv *csv = NULL;
-    int columns[TEACHER_COLUMNS];
-    size_t taught_count = 0;
-    size_t next = 0;
-    REHA_CHECK(reha_csv_load(path, &csv, err));
-    for (int i = 0; i < TEACHER_COLUMNS; i++) {
-        REHA_CHECK(reha_csv_need(csv, names[i], &columns[i], err));
-    }
-    part->teacher = reha_alloc_zero(part->data.count * GRADES, sizeof *part->teacher);
-    if (part->teacher == NULL) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a teacher of %zu images", part->data.count);
-        goto done;
-    }
-    for (size_t i = 0; i < part->data.count; i++) {
-        float *says = part->teacher + i * GRADES;
-        says[0] = -1.0F;
-        const size_t row = find_teacher_row(csv, columns[0], part->data.items[i].path, next);
-        if (row < reha_csv_rows(csv)) {
-            next = row + 1;
-            REHA_CHECK(read_teacher_row(csv, row, columns, says, err));
-        }
-        taught_count += says[0] >= 0.0F ? 1 : 0;
-    }
-    if (taught_count * 2 < part->data.count) {
-        status = reha_fail(err, REHA_E_FORMAT,
-                           "only %zu of %zu training images have a row with probabilities: the column 'path' "
-                           "must be as in labels.csv",
-                           taught_count, part->data.count);
-    }
-done:
-    if (status != REHA_OK) {
-        reha_error_prefix(err, "%s", path);
-    }
-    reha_csv_free(csv);
-    return status;
-}
+/* ---- targets ---- */
 
 static void soft_label(int grade, float *target)
 {
@@ -271,7 +189,10 @@ static void set_target(const squares *part, size_t image, float *target)
 {
     soft_label(part->data.items[image].grade, target);
     const float *says = part->teacher != NULL ? part->teacher + image * GRADES : NULL;
-    for (int k = 0; says != NULL && says[0] >= 0.0F && k < GRADES; k++) {
+    if (says == NULL || says[0] < 0.0F) {
+        return;
+    }
+    for (int k = 0; k < GRADES; k++) {
         target[k] = (float)((1.0 - TEACHER_SHARE) * (double)target[k] + TEACHER_SHARE * (double)says[k]);
     }
 }
@@ -564,7 +485,8 @@ static reha_status start(training *run, reha_error *err)
     REHA_TRY(prepare(run, "train", true, &run->train, err));
     REHA_TRY(prepare(run, "val", false, &run->val, err));
     if (run->options->teacher_path != NULL) {
-        REHA_TRY(load_teacher(run->options->teacher_path, &run->train, err));
+        REHA_TRY(
+            reha_knee_teacher_load(run->options->teacher_path, &run->train.data, &run->train.teacher, err));
     }
     if (run->train.data.count < BATCH) {
         return reha_fail(err, REHA_E_ARG, "%zu training images: at least %d are needed",

@@ -23,11 +23,15 @@ void clinic_outbox_open(reha_clinic *clinic, const clinic_address *to)
 }
 
 /* Whoever looks at the study, or at the outbox, looks again. */
+static void tell_page(reha_clinic *clinic, const char *study_id)
+{
+    clinic_event_add(clinic, "study", study_id, NULL, NULL, "archive");
+}
+
 static void tell_pages(reha_clinic *clinic, const json_t *rows)
 {
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        clinic_event_add(clinic, "study", reha_json_string(json_array_get(rows, i), "study_id", ""), NULL,
-                         NULL, "archive");
+        tell_page(clinic, reha_json_string(json_array_get(rows, i), "study_id", ""));
     }
 }
 
@@ -189,7 +193,7 @@ reha_status clinic_outbox_sent(reha_clinic *clinic, const clinic_letter *letter,
     }
     status = clinic_end(&write, status, err);
     if (status == REHA_OK) {
-        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+        tell_page(clinic, letter->study_id);
     }
 done:
     free(text); /* allowed: jansson's */
@@ -247,7 +251,7 @@ reha_status clinic_outbox_later(reha_clinic *clinic, const clinic_letter *letter
 done:
     status = clinic_end(&write, status, err);
     if (status == REHA_OK) {
-        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+        tell_page(clinic, letter->study_id);
         tell_pages(clinic, given_up);
     }
     json_decref(given_up);
@@ -268,7 +272,7 @@ reha_status clinic_outbox_end(reha_clinic *clinic, const clinic_letter *letter, 
     }
     status = clinic_end(&write, status, err);
     if (status == REHA_OK) {
-        clinic_event_add(clinic, "study", letter->study_id, NULL, NULL, "archive");
+        tell_page(clinic, letter->study_id);
     }
     return status;
 }

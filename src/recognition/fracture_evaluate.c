@@ -248,16 +248,6 @@ done:
 
 /* ---- all pictures ---- */
 
-static void tell(const evaluation *run, const reha_progress *progress, size_t done, double start_ms)
-{
-    if (progress != NULL && progress->update != NULL) {
-        const double total = (double)run->data.image_count;
-        const double rate = 1e3 * (double)done / fmax(reha_clock_ms() - start_ms, 1e-3);
-        progress->update(progress->context, (double)done, total, "images", rate,
-                         (total - (double)done) / rate, "");
-    }
-}
-
 static reha_status judge_image(evaluation *run, size_t index, bool with_erasure, reha_error *err)
 {
     reha_gray *image = NULL;
@@ -308,7 +298,7 @@ static reha_status judge_all(evaluation *run, bool with_erasure, const reha_prog
             return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, images);
         }
         REHA_TRY(judge_image(run, i, with_erasure, err));
-        tell(run, progress, i + 1, start_ms);
+        reha_progress_tell(progress, i + 1, images, "images", start_ms);
     }
     return REHA_OK;
 }

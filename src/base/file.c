@@ -35,13 +35,12 @@ static reha_status read_all(int fd, uint8_t *data, size_t size_bytes, const char
     return REHA_OK;
 }
 
-reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out, size_t *out_bytes,
-                           reha_error *err)
+static reha_status open_regular(const char *path, size_t limit_bytes, int *out, size_t *out_bytes,
+                                reha_error *err)
 {
     reha_status status = REHA_OK;
-    uint8_t *data = NULL;
     struct stat info;
-    *out = NULL;
+    *out = -1;
     *out_bytes = 0;
     /* Non-blocking: opening a pipe or device by mistake must not hang. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -51,14 +50,29 @@ reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out, 
     }
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         status = reha_fail(err, REHA_E_FORMAT, "%s: is not a regular file", path);
-        goto done;
-    }
-    if ((uint64_t)info.st_size > limit_bytes) {
+    } else if ((uint64_t)info.st_size > limit_bytes) {
         status = reha_fail(err, REHA_E_LIMIT, "%s: %lld bytes, more than the limit of %zu", path,
                            (long long)info.st_size, limit_bytes);
-        goto done;
     }
-    const size_t size_bytes = (size_t)info.st_size;
+    if (status != REHA_OK) {
+        (void)close(fd);
+        return status;
+    }
+    *out = fd;
+    *out_bytes = (size_t)info.st_size;
+    return REHA_OK;
+}
+
+reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out, size_t *out_bytes,
+                           reha_error *err)
+{
+    reha_status status = REHA_OK;
+    uint8_t *data = NULL;
+    size_t size_bytes = 0;
+    int fd = -1;
+    *out = NULL;
+    *out_bytes = 0;
+    REHA_TRY(open_regular(path, limit_bytes, &fd, &size_bytes, err));
     data = reha_alloc(size_bytes + 1);
     if (data == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "%s: out of memory for %zu bytes", path, size_bytes);
@@ -71,6 +85,30 @@ reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out, 
     data = NULL;
 done:
     reha_free(data);
+    (void)close(fd);
+    return status;
+}
+
+reha_status reha_file_pieces(const char *path, size_t limit_bytes, reha_take_bytes take, void *context,
+                             reha_error *err)
+{
+    reha_status status = REHA_OK;
+    size_t left_bytes = 0;
+    int fd = -1;
+    REHA_TRY(open_regular(path, limit_bytes, &fd, &left_bytes, err));
+    uint8_t *piece = reha_alloc(COPY_BYTES);
+    if (piece == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "%s: out of memory for %d bytes", path, COPY_BYTES);
+    }
+    while (status == REHA_OK && left_bytes > 0) {
+        const size_t count = left_bytes < COPY_BYTES ? left_bytes : COPY_BYTES;
+        status = read_all(fd, piece, count, path, err);
+        if (status == REHA_OK) {
+            take(context, piece, count);
+        }
+        left_bytes -= count;
+    }
+    reha_free(piece);
     (void)close(fd);
     return status;
 }

@@ -13,6 +13,12 @@
 REHA_MUST_USE reha_status reha_file_load(const char *path, size_t limit_bytes, uint8_t **out,
                                          size_t *out_bytes, reha_error *err);
 
+/* The same file and faults, a piece of at most 1 MiB after the other: what is only to be looked at once need
+ * not lie in memory. After a fault `take` may have seen the beginning. */
+typedef void (*reha_take_bytes)(void *context, const uint8_t *bytes, size_t count);
+REHA_MUST_USE reha_status reha_file_pieces(const char *path, size_t limit_bytes, reha_take_bytes take,
+                                           void *context, reha_error *err);
+
 /* Writes atomically: a temporary file beside it, fsync, rename, fsync of the folder. REHA_E_NOT_FOUND if the
  * folder does not exist. */
 REHA_MUST_USE reha_status reha_file_save(const char *path, const void *data, size_t size_bytes,

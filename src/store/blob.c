@@ -38,7 +38,7 @@ struct reha_blob_writer {
     int fd;
     bool ended;
     crypto_secretstream_xchacha20poly1305_state seal;
-    crypto_hash_sha256_state hash;
+    reha_digest hash;
     char digest[REHA_DIGEST_TEXT_BYTES];
     size_t total_bytes;
     size_t held_bytes;
@@ -242,7 +242,7 @@ reha_status reha_blob_writer_new(const reha_blobs *blobs, reha_blob_writer **out
     (void)flock(writer->fd, LOCK_EX | LOCK_NB);
     memcpy(head, MAGIC, MAGIC_BYTES);
     (void)crypto_secretstream_xchacha20poly1305_init_push(&writer->seal, head + MAGIC_BYTES, blobs->key);
-    (void)crypto_hash_sha256_init(&writer->hash);
+    reha_digest_init(&writer->hash);
     REHA_CHECK(reha_disk_write(writer->fd, head, sizeof head, writer->path, err));
     *out = writer;
     writer = NULL;
@@ -265,7 +265,7 @@ static reha_status put_piece(reha_blob_writer *writer, bool last, reha_error *er
 reha_status reha_blob_writer_add(reha_blob_writer *writer, const void *bytes, size_t count, reha_error *err)
 {
     const uint8_t *from = bytes;
-    (void)crypto_hash_sha256_update(&writer->hash, from, count);
+    reha_digest_add(&writer->hash, from, count);
     writer->total_bytes += count;
     while (count > 0) {
         if (writer->held_bytes == PIECE_BYTES) {
@@ -441,10 +441,8 @@ reha_status reha_blob_writer_end(reha_blob_writer *writer, char digest[REHA_DIGE
         *out_bytes = 0;
     }
     if (!writer->ended) {
-        uint8_t hash[crypto_hash_sha256_BYTES];
         REHA_TRY(put_piece(writer, true, err));
-        (void)crypto_hash_sha256_final(&writer->hash, hash);
-        (void)sodium_bin2hex(writer->digest, sizeof writer->digest, hash, sizeof hash);
+        reha_digest_end(&writer->hash, writer->digest);
         writer->ended = true;
     }
     if (digest != NULL) {
@@ -536,7 +534,7 @@ struct reha_blob_reader {
     char digest[REHA_DIGEST_TEXT_BYTES];
     size_t total_bytes;
     bool is_over;
-    crypto_hash_sha256_state hash;
+    reha_digest hash;
     pieces pieces;
     uint8_t piece[PIECE_BYTES];
 };
@@ -555,7 +553,7 @@ reha_status reha_blob_reader_new(const reha_blobs *blobs, const char *digest, re
     reader->pieces.fd = -1;
     REHA_CHECK(blob_path(blobs, digest, reader->path, err));
     (void)snprintf(reader->digest, sizeof reader->digest, "%s", digest);
-    (void)crypto_hash_sha256_init(&reader->hash);
+    reha_digest_init(&reader->hash);
     status = open_sealed(reader->path, &fd, &file_bytes, &reader->total_bytes, err);
     reader->pieces.fd = fd;
     REHA_CHECK(status);
@@ -575,7 +573,6 @@ size_t reha_blob_reader_bytes(const reha_blob_reader *reader)
 reha_status reha_blob_reader_next(reha_blob_reader *reader, const uint8_t **out, size_t *count,
                                   reha_error *err)
 {
-    uint8_t hash[crypto_hash_sha256_BYTES];
     char found[REHA_DIGEST_TEXT_BYTES];
     *out = reader->piece;
     *count = 0;
@@ -583,13 +580,12 @@ reha_status reha_blob_reader_next(reha_blob_reader *reader, const uint8_t **out,
         return REHA_OK;
     }
     REHA_TRY(next_piece(&reader->pieces, reader->piece, count, reader->path, err));
-    (void)crypto_hash_sha256_update(&reader->hash, reader->piece, *count);
+    reha_digest_add(&reader->hash, reader->piece, *count);
     if (*count > 0) {
         return REHA_OK;
     }
     reader->is_over = true;
-    (void)crypto_hash_sha256_final(&reader->hash, hash);
-    (void)sodium_bin2hex(found, sizeof found, hash, sizeof hash);
+    reha_digest_end(&reader->hash, found);
     return strcmp(found, reader->digest) == 0
                ? REHA_OK
                : reha_fail(err, REHA_E_TAMPERED, "%s: holds other content than its name says", reader->path);

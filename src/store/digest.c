@@ -8,51 +8,62 @@
 
 enum { FILE_BYTES_MAX = 1 << 30 };
 
-static void to_text(const unsigned char hash[crypto_hash_sha256_BYTES], char out[REHA_DIGEST_TEXT_BYTES])
+void reha_digest_init(reha_digest *digest)
 {
-    (void)sodium_bin2hex(out, REHA_DIGEST_TEXT_BYTES, hash, crypto_hash_sha256_BYTES);
+    sha256_init(&digest->state);
+}
+
+void reha_digest_add(reha_digest *digest, const void *bytes, size_t count)
+{
+    sha256_update(&digest->state, count, bytes);
+}
+
+void reha_digest_end(reha_digest *digest, char out[REHA_DIGEST_TEXT_BYTES])
+{
+    uint8_t hash[SHA256_DIGEST_SIZE];
+    sha256_digest(&digest->state, sizeof hash, hash);
+    (void)sodium_bin2hex(out, REHA_DIGEST_TEXT_BYTES, hash, sizeof hash);
 }
 
 void reha_digest_bytes(const void *bytes, size_t count, char out[REHA_DIGEST_TEXT_BYTES])
 {
-    unsigned char hash[crypto_hash_sha256_BYTES];
-    (void)crypto_hash_sha256(hash, bytes, count);
-    to_text(hash, out);
+    reha_digest digest;
+    reha_digest_init(&digest);
+    reha_digest_add(&digest, bytes, count);
+    reha_digest_end(&digest, out);
+}
+
+static void add_piece(void *context, const uint8_t *bytes, size_t count)
+{
+    reha_digest_add(context, bytes, count);
 }
 
 reha_status reha_digest_file(const char *path, char out[REHA_DIGEST_TEXT_BYTES], reha_error *err)
 {
-    uint8_t *bytes = NULL;
-    size_t count = 0;
+    reha_digest digest;
     out[0] = '\0';
-    REHA_TRY(reha_file_load(path, FILE_BYTES_MAX, &bytes, &count, err));
-    reha_digest_bytes(bytes, count, out);
-    reha_free(bytes);
+    reha_digest_init(&digest);
+    REHA_TRY(reha_file_pieces(path, FILE_BYTES_MAX, add_piece, &digest, err));
+    reha_digest_end(&digest, out);
     return REHA_OK;
 }
 
 reha_status reha_digest_files(const char *folder, const char *const *names, size_t count,
                               char out[REHA_DIGEST_TEXT_BYTES], reha_error *err)
 {
-    crypto_hash_sha256_state state;
-    unsigned char hash[crypto_hash_sha256_BYTES];
+    reha_digest digest;
     out[0] = '\0';
-    (void)crypto_hash_sha256_init(&state);
+    reha_digest_init(&digest);
     for (size_t i = 0; i < count; i++) {
-        uint8_t *bytes = NULL;
-        size_t size_bytes = 0;
         char *path = reha_path_join(folder, names[i]);
         if (path == NULL) {
             return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
         }
-        const reha_status status = reha_file_load(path, FILE_BYTES_MAX, &bytes, &size_bytes, err);
+        reha_digest_add(&digest, names[i], strlen(names[i]) + 1);
+        const reha_status status = reha_file_pieces(path, FILE_BYTES_MAX, add_piece, &digest, err);
         reha_free(path);
         REHA_TRY(status);
-        (void)crypto_hash_sha256_update(&state, (const unsigned char *)names[i], strlen(names[i]) + 1);
-        (void)crypto_hash_sha256_update(&state, bytes, size_bytes);
-        reha_free(bytes);
     }
-    (void)crypto_hash_sha256_final(&state, hash);
-    to_text(hash, out);
+    reha_digest_end(&digest, out);
     return REHA_OK;
 }

@@ -42,6 +42,49 @@ static uint8_t *pattern(size_t count)
     return bytes;
 }
 
+/* The published example (FIPS 180-4, "abc"); pieces of any size; and files together with their names. */
+static void test_digests(void **state)
+{
+    enum { SIZE = 3 << 20 };
+    (void)state;
+    static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    const char *const names[] = {"a.bin", "b.bin"};
+    reha_error err = REHA_ERROR_INIT;
+    reha_digest digest;
+    char found[REHA_DIGEST_TEXT_BYTES], other[REHA_DIGEST_TEXT_BYTES];
+    reha_digest_bytes("abc", 3, found);
+    assert_string_equal(found, abc);
+    uint8_t *bytes = pattern(SIZE);
+    char *a = reha_path_join(folder, names[0]);
+    char *b = reha_path_join(folder, names[1]);
+    assert_ok(reha_file_save(a, bytes, SIZE, &err), &err);
+    assert_ok(reha_file_save(b, "abc", 3, &err), &err);
+    assert_ok(reha_digest_file(b, found, &err), &err);
+    assert_string_equal(found, abc);
+    assert_ok(reha_digest_file(a, found, &err), &err);
+    reha_digest_init(&digest);
+    for (size_t done = 0, part = 1; done < SIZE; done += part, part = part * 3 + 1) {
+        part = part < SIZE - done ? part : SIZE - done;
+        reha_digest_add(&digest, bytes + done, part);
+    }
+    reha_digest_end(&digest, other);
+    assert_string_equal(found, other);
+    assert_ok(reha_digest_files(folder, names, 2, found, &err), &err);
+    reha_digest_add(&digest, "a.bin", 6); /* after its end it begins anew */
+    reha_digest_add(&digest, bytes, SIZE);
+    reha_digest_add(&digest, "b.bin", 6);
+    reha_digest_add(&digest, "abc", 3);
+    reha_digest_end(&digest, other);
+    assert_string_equal(found, other);
+    assert_int_equal(remove(b), 0);
+    assert_int_equal(reha_digest_files(folder, names, 2, found, &err), REHA_E_NOT_FOUND);
+    assert_string_equal(found, "");
+    assert_int_equal(remove(a), 0);
+    reha_free(a);
+    reha_free(b);
+    reha_free(bytes);
+}
+
 static void test_comes_back_whole(void **state)
 {
     (void)state;
@@ -306,7 +349,8 @@ static void test_is_read_in_pieces(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_comes_back_whole),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_digests),
+                                       cmocka_unit_test(test_comes_back_whole),
                                        cmocka_unit_test(test_pieces_equal_the_whole),
                                        cmocka_unit_test(test_is_read_in_pieces),
                                        cmocka_unit_test(test_nothing_readable_on_disk),

@@ -105,4 +105,5 @@ const app_command app_worker = {.name = "worker",
                                 .options = worker_options,
                                 .words_min = 0,
                                 .words_max = 0,
+                                .is_large = true,
                                 .run = run_worker};

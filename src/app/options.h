@@ -30,8 +30,7 @@ typedef struct app_command {
     const char *example;
     const app_option *options; /* ends with a NULL name; may be NULL */
     int words_min, words_max;  /* of the plain arguments */
-    bool is_large; /* opens models or volumes: worth the 70 ms of beginning once more with memory in large
-                      pages */
+    bool is_large;             /* opens models or volumes: reha_mem_expect_models */
     int (*run)(const struct app_command *command, int argc, char **argv);
 } app_command;
 

@@ -4,9 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const app_command *const commands[] = {
     &app_serve,    &app_analyse,    &app_compare,    &app_scores,  &app_train,  &app_evaluate, &app_calibrate,
@@ -26,17 +24,6 @@ static void help(FILE *to)
     }
     (void)fprintf(to, "\nrehascope COMMAND --help shows the options and an example.\n"
                       "Findings support a clinician's decision and make none.\n");
-}
-
-/* Opening the knee's model touches 47,000 small pages, which in a virtual machine costs a third of the time
- * to the first result. The C library takes the wish for large ones from its environment when a program
- * begins, and only then: the program begins once more, with it. Whoever sets GLIBC_TUNABLES, to whatever, is
- * not interfered with. */
-static void begin_in_large_pages(char **argv)
-{
-    if (getenv("GLIBC_TUNABLES") == NULL && setenv("GLIBC_TUNABLES", REHA_LARGE_PAGES, 0) == 0) {
-        (void)execv("/proc/self/exe", argv); /* returns only where it cannot */
-    }
 }
 
 static void on_nothing(int signal_no)
@@ -78,7 +65,7 @@ int app_main(int argc, char **argv)
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i]->name, name) == 0) {
             if (commands[i]->is_large) {
-                begin_in_large_pages(argv);
+                reha_mem_expect_models();
             }
             return after_output(commands[i]->run(commands[i], argc - 2, argv + 2));
         }

@@ -1,12 +1,22 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
-enum { ALIGNMENT_BYTES = 64 };
+enum {
+    ALIGNMENT_BYTES = 64,
+    LARGE_PAGE_BYTES = 2 << 20,
+    OWN_MAPPING_BYTES =
+        32 << 20, /* blocks from here on are no part of the heap: the most that malloc allows */
+    RESERVED_BYTES = 128 << 20,
+    GROWTH_BYTES = 4 << 20 /* of the heap beyond that */
+};
 
 /* Counters of the test hooks: the only state of this room besides the log sink. */
 static atomic_long fail_after = -1;
@@ -26,8 +36,37 @@ static bool must_fail(void)
     return left == 0;
 }
 
-static void *count_block(void *block)
+/* The whole large pages of a stretch of memory. Only a wish: where it is not granted, nothing changes. */
+static void wish_large_pages(void *begin, size_t size_bytes)
 {
+    const uintptr_t from = ((uintptr_t)begin + LARGE_PAGE_BYTES - 1) / LARGE_PAGE_BYTES * LARGE_PAGE_BYTES;
+    const uintptr_t to = ((uintptr_t)begin + size_bytes) / LARGE_PAGE_BYTES * LARGE_PAGE_BYTES;
+    if (to > from) {
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+    }
+}
+
+void reha_mem_expect_models(void)
+{
+    enum { PROBE_BYTES = 1 << 20 };
+    char *const old_end = sbrk(0);
+    (void)mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * RESERVED_BYTES);
+    (void)mallopt(M_TOP_PAD, RESERVED_BYTES);
+    void *volatile probe = malloc(PROBE_BYTES); /* the heap grows by this and by what was asked for above */
+    free(probe); /* volatile: compilers leave out what nobody looks at */
+    (void)mallopt(M_TOP_PAD, GROWTH_BYTES);
+    char *const new_end = sbrk(0);
+    if (new_end != (void *)-1 && old_end != (void *)-1 && new_end > old_end) {
+        wish_large_pages(old_end, (size_t)(new_end - old_end));
+    }
+}
+
+static void *count_block(void *block, size_t size_bytes)
+{
+    if (block != NULL && size_bytes >= OWN_MAPPING_BYTES) {
+        wish_large_pages(block, size_bytes);
+    }
     if (block != NULL) {
         atomic_fetch_add_explicit(&live_blocks, 1, memory_order_relaxed);
     }
@@ -36,7 +75,7 @@ static void *count_block(void *block)
 
 void *reha_alloc(size_t size_bytes)
 {
-    return must_fail() ? NULL : count_block(malloc(size_bytes > 0 ? size_bytes : 1));
+    return must_fail() ? NULL : count_block(malloc(size_bytes > 0 ? size_bytes : 1), size_bytes);
 }
 
 void *reha_alloc_zero(size_t count, size_t size_bytes)
@@ -45,7 +84,7 @@ void *reha_alloc_zero(size_t count, size_t size_bytes)
     if (!reha_mul_size(count, size_bytes, &total_bytes) || must_fail()) {
         return NULL;
     }
-    return count_block(calloc(1, total_bytes > 0 ? total_bytes : 1));
+    return count_block(calloc(1, total_bytes > 0 ? total_bytes : 1), total_bytes);
 }
 
 void *reha_realloc(void *block, size_t size_bytes)
@@ -64,7 +103,7 @@ void *reha_alloc_aligned(size_t size_bytes)
         posix_memalign(&block, ALIGNMENT_BYTES, padded_bytes) != 0) {
         return NULL;
     }
-    return count_block(block);
+    return count_block(block, padded_bytes);
 }
 
 char *reha_strndup(const char *text, size_t length)

@@ -5,9 +5,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What GLIBC_TUNABLES must say when a process begins, for memory in large pages
- * where the system lends them on request. */
-#define REHA_LARGE_PAGES "glibc.malloc.hugetlb=1"
+/* For a process that will open models: to be called once, when it begins, before it has threads. The first
+ * 128 MiB of the heap, and single blocks from 32 MiB, lie in large pages where the system lends them on
+ * request (a virtual machine takes a third longer over small ones), and what was freed is used again before
+ * the system is asked for more. Costs address space, no memory; does nothing where the C library's heap is
+ * another one (sanitizers). */
+void reha_mem_expect_models(void);
 
 /* All return NULL when memory is out (or a test asked for it). Size 0 gives a unique block.
  * Every block, from any of these, ends with reha_free. Any thread. */

@@ -3,8 +3,6 @@
 #endif
 #include "service/sandbox_spawn_priv.h"
 
-#include "base/memory.h"
-
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,16 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PASSED_MAX = 9 };
+enum { PASSED_MAX = 8 };
 
 /* What the program needs and no more: secrets of the server's environment stay outside. */
-static void choose_environment(char **out, char *threads, char *pages)
+static void choose_environment(char **out, char *threads)
 {
     static const char *const passed[] = {"PATH",         "LANG",          "HOME",
                                          "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
     size_t count = 0;
     out[count++] = threads;
-    out[count++] = pages;
     for (char **at = environ; *at != NULL && count + 1 < PASSED_MAX; at++) {
         for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
             const size_t length = strlen(passed[i]);
@@ -36,14 +33,11 @@ static void choose_environment(char **out, char *threads, char *pages)
 reha_status sandbox_spawn(char *const *arguments, int link, int second, pid_t *pid, reha_error *err)
 {
     char threads[] = "OMP_NUM_THREADS=1"; /* a process with threads could not make children */
-    /* Every request has a fresh process, whose images come page by page: large pages, where the system lends
-     * them. */
-    char pages[] = "GLIBC_TUNABLES=" REHA_LARGE_PAGES;
     char *environment[PASSED_MAX];
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
-    choose_environment(environment, threads, pages);
+    choose_environment(environment, threads);
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawn_file_actions_adddup2(&actions, link, STDIN_FILENO);

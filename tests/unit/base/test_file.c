@@ -37,6 +37,77 @@ static void test_save_and_load(void **state)
     reha_free(deep);
 }
 
+typedef struct gathered {
+    uint8_t *bytes;
+    size_t count;
+    int pieces;
+} gathered;
+
+static void gather(void *context, const uint8_t *bytes, size_t count)
+{
+    gathered *all = context;
+    memcpy(all->bytes + all->count, bytes, count);
+    all->count += count;
+    all->pieces++;
+}
+
+static void test_pieces(void **state)
+{
+    enum { SIZE = 2500000 };
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    uint8_t *bytes = reha_alloc(SIZE);
+    gathered all = {.bytes = reha_alloc(SIZE)};
+    char *path = reha_path_join(folder, "pieces.bin");
+    reha_random random = reha_random_init(4, 1);
+    for (int i = 0; i < SIZE; i++) {
+        bytes[i] = (uint8_t)reha_random_u32(&random);
+    }
+    assert_ok(reha_file_save(path, bytes, SIZE, &err), &err);
+    assert_ok(reha_file_pieces(path, SIZE, gather, &all, &err), &err);
+    assert_int_equal(all.count, SIZE);
+    assert_int_equal(all.pieces, 3);
+    assert_memory_equal(all.bytes, bytes, SIZE);
+    assert_int_equal(reha_file_pieces(path, SIZE - 1, gather, &all, &err), REHA_E_LIMIT);
+    assert_int_equal(reha_file_pieces("no/such", SIZE, gather, &all, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(reha_file_pieces("/dev/zero", SIZE, gather, &all, &err), REHA_E_FORMAT);
+    assert_ok(reha_file_save(path, "", 0, &err), &err);
+    assert_ok(reha_file_pieces(path, SIZE, gather, &all, &err), &err);
+    assert_int_equal(all.pieces, 3); /* none came */
+    assert_int_equal(remove(path), 0);
+    reha_free(path);
+    reha_free(all.bytes);
+    reha_free(bytes);
+}
+
+/* Before and after the wish for large pages, blocks on both sides of its limit hold what is written. */
+static void test_large_blocks(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (size_t mib = 1; mib <= 64; mib *= 4) {
+            const size_t count = mib << 20;
+            uint8_t *plain = reha_alloc(count);
+            uint8_t *zeroed = reha_alloc_zero(count, 1);
+            uint8_t *aligned = reha_alloc_aligned(count);
+            assert_true(plain != NULL && zeroed != NULL && aligned != NULL);
+            assert_true((uintptr_t)aligned % 64 == 0);
+            for (size_t i = 0; i < count; i += 4096) {
+                assert_int_equal(zeroed[i], 0);
+                plain[i] = aligned[i] = (uint8_t)(i >> 12);
+            }
+            for (size_t i = 0; i < count; i += 4096) {
+                assert_int_equal(plain[i], (uint8_t)(i >> 12));
+                assert_int_equal(aligned[i], (uint8_t)(i >> 12));
+            }
+            reha_free(aligned);
+            reha_free(zeroed);
+            reha_free(plain);
+        }
+        reha_mem_expect_models();
+    }
+}
+
 static void test_bad_paths(void **state)
 {
     (void)state;
@@ -210,6 +281,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_paths_that_leave_a_folder),
                                        cmocka_unit_test(test_save_and_load),
+                                       cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_large_blocks),
                                        cmocka_unit_test(test_bad_paths),
                                        cmocka_unit_test(test_copy),
                                        cmocka_unit_test(test_parallel_loop),

@@ -90,6 +90,7 @@ reha_status reha_dnn_new(int threads, reha_dnn **out, reha_error *err)
         return reha_dnn_no_memory_(err);
     }
     dnn->threads = threads > 0 ? threads : omp_get_num_procs();
+    (void)dnnl_set_jit_profiling_flags(DNNL_JIT_PROFILE_NONE); /* else every kernel is told to a profiler */
     REHA_CHECK(reha_dnn_check_(dnnl_engine_create(&dnn->engine, dnnl_cpu, 0), "a CPU engine", err));
     REHA_CHECK(reha_dnn_check_(dnnl_stream_create(&dnn->stream, dnn->engine, dnnl_stream_default_flags),
                                "a stream", err));

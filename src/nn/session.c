@@ -13,9 +13,9 @@ struct reha_session {
     reha_dnn *dnn;
     uint8_t *arena;
     size_t arena_bytes;
-    reha_program programs[PROGRAMS_MAX]; /* largest batch first, the last one is 1 */
+    reha_program programs[PROGRAMS_MAX]; /* largest batch first, the last one is batch_min */
     int program_count;
-    int batch_max;
+    int batch_min, batch_max;
     size_t input_counts[PORTS_MAX], output_counts[PORTS_MAX]; /* floats of one image */
     int input_count, output_count;
     char (*names)[REHA_NN_NAME_BYTES]; /* of the steps' nodes */
@@ -54,7 +54,8 @@ static void keep_ports(reha_session *session, const reha_graph *graph)
     }
 }
 
-/* batch_max and the powers of two below it: any number of images is a sum of few of these. */
+/* batch_max and, if fewer may come, the powers of two below it: any number of images is a sum of few of
+ * these. */
 static void choose_batches(reha_session *session)
 {
     int power = 1;
@@ -62,7 +63,7 @@ static void choose_batches(reha_session *session)
         power *= 2;
     }
     session->programs[session->program_count++].batch = session->batch_max;
-    for (; power >= 1 && session->batch_max > 1; power /= 2) {
+    for (; power >= 1 && session->batch_max > session->batch_min; power /= 2) {
         session->programs[session->program_count++].batch = power;
     }
 }
@@ -159,6 +160,7 @@ static reha_status build_session(const reha_graph *graph, const reha_session_opt
         return reha_fail(err, REHA_E_NOMEM, "no memory for a session");
     }
     session->batch_max = options->batch_max;
+    session->batch_min = options->is_whole_batch ? options->batch_max : 1;
     const int threads = options->threads > 0 ? options->threads : (int)reha_threads_available();
     REHA_CHECK(reha_dnn_new(threads, &session->dnn, err));
     REHA_CHECK(reha_plan_new(graph, options->precision, is_blocked, options->calibration, &plan, err));
@@ -257,9 +259,9 @@ static reha_status run_program(reha_session *session, const reha_program *progra
 static reha_status run_batch(reha_session *session, int batch, const float *const *inputs,
                              float *const *outputs, observer watch, reha_error *err)
 {
-    if (batch < 1 || batch > session->batch_max) {
-        return reha_fail(err, REHA_E_ARG, "a batch of %d images: this session takes 1 to %d", batch,
-                         session->batch_max);
+    if (batch < session->batch_min || batch > session->batch_max) {
+        return reha_fail(err, REHA_E_ARG, "a batch of %d images: this session takes %d to %d", batch,
+                         session->batch_min, session->batch_max);
     }
     reha_status status = REHA_OK;
     const int token = reha_dnn_enter(session->dnn);

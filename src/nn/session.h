@@ -13,8 +13,9 @@ const char *reha_precision_name(reha_precision precision);
 const char *reha_nn_isa(void); /* for `doctor`: "avx512_bf16", "avx2", ... */
 
 typedef struct reha_session_options {
-    int batch_max;            /* 1; arrays of fewer images run with the compiled batch size sets */
-    int threads;              /* 0: all processors */
+    int batch_max;       /* 1; arrays of fewer images run with the compiled batch size sets */
+    bool is_whole_batch; /* always batch_max images: nothing is compiled for fewer, and fewer are refused */
+    int threads;         /* 0: all processors */
     reha_precision precision; /* falls back to F32 where not fast unless force_precision */
     bool force_precision;
     const struct reha_calibration *calibration; /* INT8 only: see nn/quantize.h; borrowed during create */
@@ -29,8 +30,8 @@ REHA_MUST_USE reha_status reha_session_new(const reha_graph *graph, const reha_s
                                            reha_session **out, reha_error *err);
 void reha_session_free(reha_session *session);
 
-/* inputs[i]: NCHW floats of graph input i for `batch` images (1 to batch_max); outputs[i]: room for
- * output i, NCHW. Deterministic: bit-identical between runs and thread counts. */
+/* inputs[i]: NCHW floats of graph input i for `batch` images (1 to batch_max, or just that); outputs[i]: room
+ * for output i, NCHW. Deterministic: bit-identical between runs and thread counts. */
 REHA_MUST_USE reha_status reha_session_run(reha_session *session, int batch, const float *const *inputs,
                                            float *const *outputs, reha_error *err);
 

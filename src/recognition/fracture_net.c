@@ -233,6 +233,7 @@ reha_status reha_fracture_detector_init(reha_fracture_detector *detector, const 
     const size_t cells = area / ((size_t)REHA_FRACTURE_STRIDE_PX * REHA_FRACTURE_STRIDE_PX);
     reha_session_options how = reha_session_options_default();
     how.batch_max = view->mirror_average ? VIEWS_MAX : 1;
+    how.is_whole_batch = true;
     how.threads = threads;
     how.precision = precision;
     *detector = (reha_fracture_detector){.view = *view};

@@ -71,6 +71,7 @@ static reha_status open_network(reha_model *model, const char *folder, int threa
     how.threads = threads;
     how.precision = REHA_BF16;
     how.batch_max = VIEWS;
+    how.is_whole_batch = true;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(reha_injury_check_graph_(graph, path, err));
     REHA_CHECK(reha_session_new(graph, &how, &model->session, err));

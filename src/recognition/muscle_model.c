@@ -57,6 +57,7 @@ static reha_status open_all(reha_model *model, const char *folder, const reha_mo
     how.threads = options->threads;
     how.precision = REHA_BF16;
     how.batch_max = REHA_MUSCLE_SIDES;
+    how.is_whole_batch = true;
     if (options->models_folder != NULL) {
         model->models_folder = reha_strdup(options->models_folder);
         if (model->models_folder == NULL) {

@@ -469,6 +469,38 @@ static void test_repeatable(void **state)
     reha_graph_free(n.graph);
 }
 
+/* A session for just one size of batch computes the same, and takes no other. */
+static void test_whole_batches(void **state)
+{
+    (void)state;
+    const net n = residual_net();
+    reha_error err = REHA_ERROR_INIT;
+    reha_random random = reha_random_init(3, 1);
+    nn_data data = nn_data_new(n.graph, 6, &random);
+    const float *const *inputs = (const float *const *)data.in;
+    float *any = reha_alloc(data.out_count[0] * sizeof(float));
+    assert_non_null(any);
+    reha_session *session = make_session(&n, 6, 1, REHA_F32, NULL);
+    assert_ok(reha_session_run(session, 6, inputs, data.out, &err), &err);
+    memcpy(any, data.out[0], data.out_count[0] * sizeof(float));
+    reha_session_free(session);
+    reha_session_options options = reha_session_options_default();
+    options.batch_max = 6;
+    options.threads = 1;
+    options.is_whole_batch = true;
+    assert_ok(reha_session_new(n.graph, &options, &session, &err), &err);
+    memset(data.out[0], 0, data.out_count[0] * sizeof(float));
+    assert_ok(reha_session_run(session, 6, inputs, data.out, &err), &err);
+    assert_memory_equal(any, data.out[0], data.out_count[0] * sizeof(float));
+    assert_int_equal(reha_session_run(session, 5, inputs, data.out, &err), REHA_E_ARG);
+    assert_non_null(strstr(err.text, "takes 6 to 6"));
+    assert_int_equal(reha_session_run(session, 7, inputs, data.out, &err), REHA_E_ARG);
+    reha_session_free(session);
+    reha_free(any);
+    nn_data_clear(&data);
+    reha_graph_free(n.graph);
+}
+
 static void test_bad_options(void **state)
 {
     (void)state;
@@ -541,6 +573,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_several_inputs),
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_repeatable),
+        cmocka_unit_test(test_whole_batches),
         cmocka_unit_test(test_bad_options),
         cmocka_unit_test(test_no_memory),
     };

@@ -522,40 +522,50 @@ static reha_status read_graph(reha_onnx_reader *reader, const Onnx__ModelProto *
     return read_outputs(reader, err);
 }
 
-reha_status reha_onnx_parse(const void *bytes, size_t count, const reha_onnx_limits *limits, reha_graph **out,
-                            reha_error *err)
+/* Takes the message over. */
+static reha_status read_message(reha_onnx_message *message, const reha_onnx_limits *limits, reha_graph **out,
+                                reha_error *err)
 {
-    const reha_onnx_limits defaults = reha_onnx_limits_default();
-    reha_onnx_reader reader = {.limits = limits != NULL ? limits : &defaults, .batch = 1};
-    reha_onnx_message message;
-    *out = NULL;
-    reha_status status = reha_onnx_unpack(bytes, count, reader.limits, &message, err);
-    if (status == REHA_OK) {
-        status = read_graph(&reader, message.model, err);
-    }
+    reha_onnx_reader reader = {.limits = limits, .batch = 1};
+    const reha_status status = read_graph(&reader, message->model, err);
     if (status == REHA_OK) {
         *out = reader.graph;
         reader.graph = NULL; /* handed over */
     }
     reha_graph_free(reader.graph);
     reha_free(reader.entries);
-    reha_onnx_message_clear(&message);
+    reha_onnx_message_clear(message);
     return status;
+}
+
+reha_status reha_onnx_parse(const void *bytes, size_t count, const reha_onnx_limits *limits, reha_graph **out,
+                            reha_error *err)
+{
+    const reha_onnx_limits defaults = reha_onnx_limits_default();
+    reha_onnx_message message;
+    *out = NULL;
+    limits = limits != NULL ? limits : &defaults;
+    const reha_status status = reha_onnx_unpack(bytes, count, limits, &message, err);
+    return status == REHA_OK ? read_message(&message, limits, out, err) : status;
 }
 
 reha_status reha_onnx_load(const char *path, const reha_onnx_limits *limits, reha_graph **out,
                            reha_error *err)
 {
     const reha_onnx_limits defaults = reha_onnx_limits_default();
+    reha_onnx_message message;
     uint8_t *bytes = NULL;
     size_t count = 0;
     *out = NULL;
     limits = limits != NULL ? limits : &defaults;
     REHA_TRY(reha_file_load(path, limits->file_bytes_max, &bytes, &count, err));
-    const reha_status status = reha_onnx_parse(bytes, count, limits, out, err);
+    reha_status status = reha_onnx_unpack(bytes, count, limits, &message, err);
+    reha_free(bytes); /* before the weights become floats: the message has its own copy */
+    if (status == REHA_OK) {
+        status = read_message(&message, limits, out, err);
+    }
     if (status != REHA_OK) {
         reha_error_prefix(err, "%s", path);
     }
-    reha_free(bytes);
     return status;
 }

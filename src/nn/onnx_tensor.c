@@ -139,6 +139,14 @@ reha_status reha_onnx_tensor_floats(const Onnx__TensorProto *tensor, size_t coun
                count * sizeof(float));
         return REHA_OK;
     }
+    if (tensor->data_type == TYPE_FLOAT16 && tensor->has_raw_data) { /* how the shipped weights are stored */
+        for (size_t i = 0; i < count; i++) {
+            uint16_t half;
+            memcpy(&half, tensor->raw_data.data + 2 * i, sizeof half);
+            out[i] = reha_half_to_float(half);
+        }
+        return REHA_OK;
+    }
     for (size_t i = 0; i < count; i++) {
         out[i] = (float)element(tensor, i);
     }

@@ -184,3 +184,79 @@ done:
     reha_graph_free(made);
     return status;
 }
+
+/* needed[i]: an output depends on node i by way of nodes behind `value`. */
+static void find_needed(const reha_graph *graph, reha_value_id value, bool *needed)
+{
+    for (int i = 0; i < reha_graph_output_count(graph); i++) {
+        needed[reha_graph_output(graph, i)] = true;
+    }
+    for (int i = reha_graph_node_count(graph) - 1; i > value; i--) {
+        const reha_node *node = reha_graph_node(graph, i);
+        for (int k = 0; k < node->input_count && needed[i]; k++) {
+            needed[node->inputs[k]] = true;
+        }
+    }
+}
+
+static reha_status copy_tail(const reha_graph *graph, reha_value_id value, const bool *needed,
+                             reha_value_id *renamed, reha_graph *made, reha_error *err)
+{
+    const reha_node *first = reha_graph_node(graph, value);
+    for (int i = 0; i < reha_graph_node_count(graph); i++) {
+        renamed[i] = -1;
+    }
+    REHA_TRY(reha_graph_add_input(made, first->name, (int)first->shape.dims[1], (int)first->shape.dims[2],
+                                  (int)first->shape.dims[3], &renamed[value], err));
+    for (int i = value + 1; i < reha_graph_node_count(graph); i++) {
+        const reha_node *node = reha_graph_node(graph, i);
+        reha_value_id inputs[REHA_NN_INPUTS_MAX] = {0};
+        if (!needed[i]) {
+            continue;
+        }
+        for (int k = 0; k < node->input_count; k++) {
+            inputs[k] = renamed[node->inputs[k]];
+            if (inputs[k] < 0) {
+                return reha_fail(err, REHA_E_ARG, "node %s needs %s, which is not behind %s", node->name,
+                                 reha_graph_node(graph, node->inputs[k])->name, first->name);
+            }
+        }
+        REHA_TRY(reha_graph_add_copy(made, graph, node, inputs, &renamed[i], err));
+    }
+    for (int i = 0; i < reha_graph_output_count(graph); i++) {
+        const reha_value_id output = renamed[reha_graph_output(graph, i)];
+        if (output < 0) {
+            return reha_fail(err, REHA_E_ARG, "output %s does not depend on node %s",
+                             reha_graph_output_name(graph, i), first->name);
+        }
+        REHA_TRY(reha_graph_mark_output(made, output, reha_graph_output_name(graph, i), err));
+    }
+    return REHA_OK;
+}
+
+reha_status reha_graph_tail(const reha_graph *graph, reha_value_id value, reha_graph **out, reha_error *err)
+{
+    reha_status status = REHA_OK;
+    reha_graph *made = NULL;
+    const int count = reha_graph_node_count(graph);
+    *out = NULL;
+    if (value < 0 || value >= count || reha_graph_node(graph, value)->shape.rank != 4) {
+        return reha_fail(err, REHA_E_ARG, "value %d of %d is no map to cut a graph at", value, count);
+    }
+    bool *needed = reha_alloc_zero((size_t)count, sizeof *needed);
+    reha_value_id *renamed = reha_alloc_zero((size_t)count, sizeof *renamed);
+    if (needed == NULL || renamed == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for a graph of %d nodes", count);
+        goto done;
+    }
+    find_needed(graph, value, needed);
+    REHA_CHECK(reha_graph_new(reha_graph_name(graph), &made, err));
+    REHA_CHECK(copy_tail(graph, value, needed, renamed, made, err));
+    *out = made;
+    made = NULL;
+done:
+    reha_free(needed);
+    reha_free(renamed);
+    reha_graph_free(made);
+    return status;
+}

@@ -73,7 +73,7 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
     for (int m = 0; m < model->member_count; m++) {
         float logits[2 * REHA_KNEE_VIEWS_MAX * REHA_GRADES];
         const float *inputs[1] = {model->scaled};
-        float *outputs[1] = {logits};
+        float *outputs[2] = {logits, model->members[m].last_map};
         reha_knee_net_scale(&model->members[m].net, model->windows, (size_t)pictures * window, model->scaled);
         if (model->ranges_left > 0 && model->members[m].ranges != NULL) {
             REHA_TRY(reha_calibration_add(model->members[m].ranges, pictures, inputs, err));
@@ -179,9 +179,7 @@ reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error 
     for (int k = 0; k < REHA_GRADES; k++) {
         weights[k] = (k == knee->grade ? 1.0f : 0.0f) - (float)knee->probabilities[k];
     }
-    const float *inputs[1] = {model->scaled};
-    reha_knee_net_scale(&model->members[0].net, model->windows,
-                        (size_t)spec->window_w_px * (size_t)spec->window_h_px, model->scaled);
+    const float *inputs[1] = {model->members[0].last_map}; /* the first picture's: as framed, not mirrored */
     REHA_CHECK(reha_explainer_run(model->explainer, inputs, weights, outputs, map, err));
     reha_explainer_read(model->explainer, model->cam, map);
     float largest = 0.0f;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "nn/fold.h"
 #include "nn/onnx.h"
 #include "recognition/explain_maps.h"
 
@@ -18,6 +19,7 @@ void reha_knee_model_close_(reha_model *model)
     for (int i = 0; i < model->member_count; i++) {
         reha_knee_net_clear(&model->members[i].net);
         reha_calibration_free(model->members[i].ranges);
+        reha_free(model->members[i].last_map);
     }
     reha_knee_net_clear(&model->finder);
     reha_knee_net_clear(&model->gate);
@@ -104,10 +106,14 @@ static reha_status check_shapes(const reha_knee_card *card, const reha_knee_netw
     return REHA_OK;
 }
 
-/* Explanations use the first member: the others vote on the same picture with the same preparation. */
-static reha_status open_explainer(reha_model *model, const reha_knee_network *network,
-                                  const reha_graph *graph, int threads, reha_error *err)
+/* Explanations use the first member: the others vote on the same picture with the same preparation. Its last
+ * map becomes a second output (the caller's *last_map is the room for it), and only what lies behind the map
+ * is compiled for gradients: a second copy of the network would cost 70 MiB and a quarter of the start. */
+static reha_status open_explainer(reha_model *model, const reha_knee_network *network, reha_graph *graph,
+                                  int threads, float **last_map, reha_error *err)
 {
+    reha_status status = REHA_OK;
+    reha_graph *tail = NULL;
     if (model->explainer != NULL || network->explain_node[0] == '\0') {
         return REHA_OK;
     }
@@ -125,7 +131,17 @@ static reha_status open_explainer(reha_model *model, const reha_knee_network *ne
     }
     model->map_height = (int)shape.dims[2];
     model->map_width = (int)shape.dims[3];
-    return reha_explainer_new(graph, node, 0, threads, &model->explainer, err);
+    REHA_CHECK(reha_graph_tail(graph, node, &tail, err));
+    REHA_CHECK(reha_explainer_new(tail, reha_graph_input(tail, 0), 0, threads, &model->explainer, err));
+    REHA_CHECK(reha_graph_mark_output(graph, node, "last_map", err));
+    *last_map =
+        reha_alloc((size_t)reha_knee_card_pictures(&model->card) * reha_shape_count(shape) * sizeof(float));
+    if (*last_map == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for the explanation");
+    }
+done:
+    reha_graph_free(tail);
+    return status;
 }
 
 reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_knee_network *network,
@@ -137,6 +153,7 @@ reha_status reha_knee_member_session_(const reha_knee_card *card, const reha_kne
     how.precision = precision;
     how.calibration = ranges;
     how.batch_max = network->role == REHA_KNEE_KL ? reha_knee_card_pictures(card) : 1;
+    how.is_whole_batch = true; /* a knee is always seen in all views: two thirds of the compiling saved */
     return reha_session_new(graph, &how, out, err);
 }
 
@@ -165,19 +182,22 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     reha_knee_net net = {.input_offset = (float)network->input_offset,
                          .input_gain = (float)network->input_gain};
     reha_calibration *ranges = NULL;
+    float *last_map = NULL;
     reha_status status;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
     REHA_CHECK(load_ranges(network, path, graph, &ranges, err));
+    if (network->role == REHA_KNEE_KL && options->with_explanation) {
+        REHA_CHECK(open_explainer(model, network, graph, options->threads, &last_map, err));
+    }
     REHA_CHECK(reha_knee_member_session_(card, network, graph, options->threads, network->precision, ranges,
                                          &net.session, err));
     switch (network->role) {
     case REHA_KNEE_KL:
-        model->members[model->member_count++] = (knee_member){.net = net, .weight = network->weight};
+        model->members[model->member_count++] =
+            (knee_member){.net = net, .weight = network->weight, .last_map = last_map};
         net.session = NULL;
-        if (options->with_explanation) {
-            REHA_CHECK(open_explainer(model, network, graph, options->threads, err));
-        }
+        last_map = NULL;
         break;
     case REHA_KNEE_FINDER: {
         const reha_shape shape = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
@@ -201,6 +221,7 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
         break;
     }
 done:
+    reha_free(last_map);
     reha_knee_net_clear(&net);
     reha_calibration_free(ranges);
     reha_graph_free(graph);

@@ -14,6 +14,7 @@ typedef struct knee_member { /* one network of the grading ensemble */
     reha_knee_net net;
     double weight;
     reha_calibration *ranges; /* while quantising: collects the network's activations; else NULL */
+    float *last_map; /* of the first one, if it explains: its map for every picture of the last run, NCHW */
 } knee_member;
 
 struct reha_model {
@@ -26,7 +27,7 @@ struct reha_model {
     float *finder_output;
     float *windows; /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
     float *scaled;  /* the same as a member gets them */
-    reha_explainer *explainer; /* NULL: no explanations */
+    reha_explainer *explainer; /* from the first member's last map on; NULL: no explanations */
     reha_cam cam;              /* how its maps are made: the card's "explanation" */
     char *folder;              /* that it was opened from */
     int map_width, map_height; /* of its map */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "nn/explain.h"
+#include "nn/fold.h"
 #include "nn/reference.h"
 
 #include <math.h>
@@ -212,6 +213,66 @@ static void test_inner_value(void **state)
     reha_graph_free(m.graph);
 }
 
+/* What lies behind a map, as a network of its own: the same outputs, and the same explanation from the map's
+ * values alone. */
+static void test_tail(void **state)
+{
+    enum { AREA = (HEIGHT / 2) * (WIDTH / 2) };
+    model m;
+    reha_explainer *whole = NULL, *behind = NULL;
+    reha_reference *reference = NULL;
+    reha_graph *tail = NULL;
+    (void)state;
+    make(&m, true);
+    const float *inputs[1] = {m.input};
+    assert_ok(reha_reference_new(m.graph, 1, inputs, &reference, &err), &err);
+    const float *features[1] = {reha_reference_value(reference, m.features)};
+    assert_ok(reha_graph_tail(m.graph, m.features, &tail, &err), &err);
+    assert_int_equal(reha_graph_node_count(tail), 5); /* the map, pooled, flat, dropout, linear */
+    assert_int_equal(reha_graph_param_count(tail), 2);
+    assert_string_equal(reha_graph_node(tail, reha_graph_input(tail, 0))->name, "r2");
+    assert_string_equal(reha_graph_output_name(tail, 0), "y");
+    assert_ok(reha_explainer_new(m.graph, m.features, 0, 1, &whole, &err), &err);
+    assert_ok(reha_explainer_new(tail, reha_graph_input(tail, 0), 0, 1, &behind, &err), &err);
+    for (int k = 0; k < CLASSES; k++) {
+        float hot[CLASSES] = {0}, outputs[CLASSES], others[CLASSES], map[AREA], other[AREA];
+        hot[k] = 1.0F;
+        assert_ok(reha_explainer_run(whole, inputs, hot, outputs, map, &err), &err);
+        assert_ok(reha_explainer_run(behind, features, hot, others, other, &err), &err);
+        for (int i = 0; i < CLASSES; i++) {
+            assert_true(fabs((double)outputs[i] - (double)others[i]) < 1e-5);
+        }
+        for (int p = 0; p < AREA; p++) {
+            assert_true(fabs((double)map[p] - (double)other[p]) < 1e-5);
+        }
+    }
+    reha_explainer_free(whole);
+    reha_explainer_free(behind);
+    reha_reference_free(reference);
+    reha_graph_free(tail);
+    reha_graph_free(m.graph);
+}
+
+static void test_no_tail(void **state)
+{
+    model m;
+    reha_graph *tail = NULL;
+    reha_value_id late, other;
+    (void)state;
+    make(&m, true);
+    assert_int_equal(reha_graph_tail(m.graph, reha_graph_find_node(m.graph, "c2"), &tail, &err), REHA_E_ARG);
+    assert_null(tail);
+    assert_non_null(strstr(err.text, "node c3 needs r1, which is not behind c2"));
+    assert_int_equal(reha_graph_tail(m.graph, m.logits, &tail, &err), REHA_E_ARG); /* no map */
+    assert_int_equal(reha_graph_tail(m.graph, -1, &tail, &err), REHA_E_ARG);
+    assert_int_equal(reha_graph_tail(m.graph, 999, &tail, &err), REHA_E_ARG);
+    assert_ok(reha_graph_add_input(m.graph, "x2", 1, 4, 4, &other, &err), &err);
+    assert_ok(reha_graph_add_unary(m.graph, "s2", REHA_OP_SIGMOID, other, &late, &err), &err);
+    assert_int_equal(reha_graph_tail(m.graph, late, &tail, &err), REHA_E_ARG);
+    assert_non_null(strstr(err.text, "output y does not depend on node s2"));
+    reha_graph_free(m.graph);
+}
+
 static void expect_refused(const reha_graph *graph, reha_value_id value, int output, const char *text)
 {
     reha_explainer *explainer = (reha_explainer *)&err;
@@ -265,6 +326,8 @@ int main(void)
         cmocka_unit_test(test_other_maps),
         cmocka_unit_test(test_against_finite_differences),
         cmocka_unit_test(test_inner_value),
+        cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_no_tail),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_memory_runs_out),
     };

@@ -22,7 +22,8 @@ typedef struct figures { /* of one case and method */
 } figures;
 
 struct reha_explain_study {
-    reha_explain_network network;
+    reha_explain_network networks[REHA_EXPLAIN_NETWORKS_MAX];
+    int network_count;
     reha_explain_maker *maker;
     int width, height;
     size_t cases_max, count, shuffled_max, shuffled;
@@ -84,8 +85,8 @@ static reha_status allocate(reha_explain_study *study, reha_error *err)
                : reha_fail(err, REHA_E_NOMEM, "out of memory to measure explanations of %zu pictures", n);
 }
 
-reha_status reha_explain_study_new(const reha_explain_network *network, size_t cases_max, size_t shuffled_max,
-                                   reha_explain_study **out, reha_error *err)
+reha_status reha_explain_study_new(const reha_explain_network *networks, int network_count, size_t cases_max,
+                                   size_t shuffled_max, reha_explain_study **out, reha_error *err)
 {
     reha_status status = REHA_OK;
     *out = NULL;
@@ -93,10 +94,11 @@ reha_status reha_explain_study_new(const reha_explain_network *network, size_t c
     if (study == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory to measure explanations");
     }
-    study->network = *network;
     study->cases_max = cases_max;
     study->shuffled_max = shuffled_max < cases_max ? shuffled_max : cases_max;
-    REHA_CHECK(reha_explain_maker_new(network, &study->maker, err));
+    REHA_CHECK(reha_explain_maker_new(networks, network_count, &study->maker, err));
+    memcpy(study->networks, networks, (size_t)network_count * sizeof *networks);
+    study->network_count = network_count;
     study->width = reha_explain_maker_width(study->maker);
     study->height = reha_explain_maker_height(study->maker);
     REHA_CHECK(allocate(study, err));
@@ -190,13 +192,16 @@ static reha_status shuffle_level(reha_explain_study *study, int level, uint64_t 
 {
     reha_status status = REHA_OK;
     const size_t area = area_of(study);
-    reha_graph *graph = NULL;
     reha_explain_maker *maker = NULL;
-    reha_explain_network network = study->network;
+    reha_graph *graphs[REHA_EXPLAIN_NETWORKS_MAX] = {NULL};
+    reha_explain_network networks[REHA_EXPLAIN_NETWORKS_MAX];
     const double share = LEVEL_SHARES[level] > 0.0 ? LEVEL_SHARES[level] : 1e-6; /* at least one layer */
-    REHA_CHECK(reha_explain_randomised(study->network.graph, share, seed, &graph, err));
-    network.graph = graph;
-    REHA_CHECK(reha_explain_maker_new(&network, &maker, err));
+    for (int n = 0; n < study->network_count; n++) {
+        networks[n] = study->networks[n];
+        REHA_CHECK(reha_explain_randomised(networks[n].graph, share, seed + (uint64_t)n, &graphs[n], err));
+        networks[n].graph = graphs[n];
+    }
+    REHA_CHECK(reha_explain_maker_new(networks, study->network_count, &maker, err));
     for (size_t i = 0; i < study->shuffled; i++) {
         for (int m = 0; m < TRUE_METHODS; m++) {
             double *alike =
@@ -210,7 +215,9 @@ static reha_status shuffle_level(reha_explain_study *study, int level, uint64_t 
     }
 done:
     reha_explain_maker_free(maker);
-    reha_graph_free(graph);
+    for (int n = 0; n < study->network_count; n++) {
+        reha_graph_free(graphs[n]);
+    }
     return status;
 }
 

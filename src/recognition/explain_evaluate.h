@@ -20,10 +20,11 @@ typedef struct reha_explain_case {
 
 typedef struct reha_explain_study reha_explain_study; /* one thread at a time */
 
-/* `shuffled_max`: the first so many cases are kept for the shuffling test. network->graph is borrowed. */
-REHA_MUST_USE reha_status reha_explain_study_new(const reha_explain_network *network, size_t cases_max,
-                                                 size_t shuffled_max, reha_explain_study **out,
-                                                 reha_error *err);
+/* `networks`: those that vote, as in explain_maps.h; their graphs are borrowed. `shuffled_max`: the first so
+ * many cases are kept for the shuffling test. */
+REHA_MUST_USE reha_status reha_explain_study_new(const reha_explain_network *networks, int network_count,
+                                                 size_t cases_max, size_t shuffled_max,
+                                                 reha_explain_study **out, reha_error *err);
 void reha_explain_study_free(reha_explain_study *study); /* NULL is fine */
 int reha_explain_study_width(const reha_explain_study *study);
 int reha_explain_study_height(const reha_explain_study *study);

@@ -1,7 +1,9 @@
-/* Maps of what moved a classifying network, by several methods, on one picture size; and controls that look
- * at nothing, so that the figures of explain_evaluate.h have something to be compared with.
+/* Maps of what moved a classifying network, or several that vote, by several methods, on one picture size;
+ * and controls that look at nothing, so that the figures of explain_evaluate.h have something to be compared
+ * with.
  *
- * Explained is log p of one class: what speaks for it and against the others. Maps have the picture's size,
+ * Explained is log p of one class, p being the weighted mean of the networks' probabilities: what speaks for
+ * it and against the others. Maps have the picture's size,
  * larger = more important; only their order and shape mean something. Pictures: one channel, 0..1. */
 #ifndef REHA_RECOGNITION_EXPLAIN_MAPS_H
 #define REHA_RECOGNITION_EXPLAIN_MAPS_H
@@ -26,20 +28,27 @@ const char *reha_explain_method_name(reha_explain_method method); /* "hires-cam"
 bool reha_explain_method_cam(const char *name, reha_cam *out);
 bool reha_explain_method_is_control(reha_explain_method method);
 
-enum { REHA_EXPLAIN_CELL_PX = 16, REHA_EXPLAIN_CLASSES_MAX = 8 };
+enum { REHA_EXPLAIN_CELL_PX = 16, REHA_EXPLAIN_CLASSES_MAX = 8, REHA_EXPLAIN_NETWORKS_MAX = 8 };
 
 typedef struct reha_explain_network {
     const reha_graph
         *graph;       /* one input [n,1,h,w], output 0 logits [n, classes]; borrowed while the maker lives */
     const char *node; /* its last map; copied */
     float input_offset, input_gain;
+    double weight;            /* of its vote, above 0 */
     reha_precision precision; /* of the scores; gradients are f32 */
     int threads;
 } reha_explain_network;
 
+/* d(log p[class]) / d(logits of each voter), p the weighted mean of the voters' probabilities: a voter that
+ * gives the class nothing has no say in it. probabilities, out: [voters][classes], may be the same. */
+void reha_explain_vote_gradient(const float *probabilities, const double *weights, int voters, int classes,
+                                int class_idx, float *out);
+
 typedef struct reha_explain_maker reha_explain_maker; /* one thread at a time */
-/* REHA_E_FORMAT: another shape of network; no such node. */
-REHA_MUST_USE reha_status reha_explain_maker_new(const reha_explain_network *network,
+/* 1 to REHA_EXPLAIN_NETWORKS_MAX networks. REHA_E_FORMAT: another shape of network, or not the first one's
+ * shapes; no such node. */
+REHA_MUST_USE reha_status reha_explain_maker_new(const reha_explain_network *networks, int count,
                                                  reha_explain_maker **out, reha_error *err);
 void reha_explain_maker_free(reha_explain_maker *maker); /* NULL is fine */
 int reha_explain_maker_width(const reha_explain_maker *maker);

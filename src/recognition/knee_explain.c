@@ -30,7 +30,8 @@ typedef struct run {
     reha_dataset data;
     reha_csv *experts; /* NULL: the folder has no landmarks.csv */
     int knee_column, tibia_column, femur_column;
-    reha_graph *graph;
+    reha_graph *graphs[REHA_KNEE_NETWORKS_MAX]; /* of the networks that vote and explain */
+    int graph_count;
     reha_explain_study *study;
     bool *target;
     size_t expert_count, refused_count;
@@ -202,31 +203,35 @@ done:
 
 static reha_status open_study(run *of, size_t count, reha_error *err)
 {
-    const reha_knee_network *network = NULL;
-    for (int i = 0; network == NULL && i < of->model->card.network_count; i++) {
+    reha_explain_network networks[REHA_KNEE_NETWORKS_MAX];
+    for (int i = 0; i < of->model->card.network_count && of->model->explains; i++) {
         const reha_knee_network *one = &of->model->card.networks[i];
-        network = one->role == REHA_KNEE_KL && one->explain_node[0] != '\0' ? one : NULL;
+        if (one->role != REHA_KNEE_KL || one->explain_node[0] == '\0') {
+            continue;
+        }
+        char *path = reha_path_join(of->model->folder, one->file);
+        if (path == NULL) {
+            return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+        }
+        const reha_status status = reha_onnx_load(path, NULL, &of->graphs[of->graph_count], err);
+        reha_free(path);
+        REHA_TRY(status);
+        /* int8 ranges belong to the true weights, and the shuffled networks are to be judged by the same
+         * numbers. */
+        networks[of->graph_count] =
+            (reha_explain_network){.graph = of->graphs[of->graph_count],
+                                   .node = one->explain_node,
+                                   .input_offset = (float)one->input_offset,
+                                   .input_gain = (float)one->input_gain,
+                                   .weight = one->weight,
+                                   .precision = one->precision == REHA_INT8 ? REHA_BF16 : one->precision,
+                                   .threads = 1};
+        of->graph_count++;
     }
-    if (network == NULL || of->model->explainer == NULL) {
+    if (of->graph_count == 0) {
         return reha_fail(err, REHA_E_ARG, "this model explains nothing: its card names no explain_node");
     }
-    char *path = reha_path_join(of->model->folder, network->file);
-    if (path == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
-    }
-    reha_status status = reha_onnx_load(path, NULL, &of->graph, err);
-    reha_free(path);
-    REHA_TRY(status);
-    /* int8 ranges belong to the true weights, and the shuffled networks are to be judged by the same numbers.
-     */
-    const reha_precision precision = network->precision == REHA_INT8 ? REHA_BF16 : network->precision;
-    const reha_explain_network how = {.graph = of->graph,
-                                      .node = network->explain_node,
-                                      .input_offset = (float)network->input_offset,
-                                      .input_gain = (float)network->input_gain,
-                                      .precision = precision,
-                                      .threads = 1};
-    REHA_TRY(reha_explain_study_new(&how, count, SHUFFLED_MAX, &of->study, err));
+    REHA_TRY(reha_explain_study_new(networks, of->graph_count, count, SHUFFLED_MAX, &of->study, err));
     of->target = reha_alloc_zero((size_t)reha_explain_study_width(of->study) *
                                      (size_t)reha_explain_study_height(of->study),
                                  sizeof(bool));
@@ -255,7 +260,8 @@ static void add_words(const run *of, json_t *report)
 {
     (void)json_object_set_new(
         report, "explained",
-        json_string("log of the probability of the told grade, of the unmirrored picture"));
+        json_string(
+            "log of the probability that the networks together give the told grade, of the unmirrored picture"));
     (void)json_object_set_new(
         report, "target",
         json_string("joint line (within 3 mm of the space between tibia and femur) and margins "
@@ -295,7 +301,9 @@ reha_status reha_knee_explain_measure_(reha_model *model, const reha_evaluate_op
     add_words(&of, *out);
 done:
     reha_explain_study_free(of.study);
-    reha_graph_free(of.graph);
+    for (int i = 0; i < of.graph_count; i++) {
+        reha_graph_free(of.graphs[i]);
+    }
     reha_csv_free(of.experts);
     reha_free(of.target);
     reha_free(order);

@@ -273,10 +273,10 @@ static void say_evidence(const knee_case *knee, sentence *to)
     if (isfinite(knee->evidence_medial)) {
         const double medial = 100.0 * knee->evidence_medial;
         if (medial >= 60.0 || medial <= 40.0) {
-            say(to, " %.0f %% of what moved the network towards KL %d lies in the %s half.",
+            say(to, " %.0f %% of what moved the model towards KL %d lies in the %s half.",
                 medial >= 60.0 ? medial : 100.0 - medial, knee->grade, medial >= 60.0 ? "medial" : "lateral");
         } else {
-            say(to, " What moved the network towards KL %d lies in both halves.", knee->grade);
+            say(to, " What moved the model towards KL %d lies in both halves.", knee->grade);
         }
     }
     say(to, " Osteophytes and sclerosis are not measured.");

@@ -1,6 +1,7 @@
 #include "recognition/knee_oa_priv.h"
 
 #include "base/memory.h"
+#include "recognition/explain_maps.h"
 
 #include <math.h>
 #include <string.h>
@@ -79,6 +80,7 @@ reha_status reha_knee_grade_(knee_case *knee, reha_error *err)
             REHA_TRY(reha_calibration_add(model->members[m].ranges, pictures, inputs, err));
         }
         REHA_TRY(reha_session_run(model->members[m].net.session, pictures, inputs, outputs, err));
+        memcpy(model->members[m].first_logits, logits, sizeof model->members[m].first_logits);
         for (int v = 0; v < pictures; v++) {
             add_softmax(logits + (size_t)v * REHA_GRADES, model->members[m].weight, mean);
             weight += model->members[m].weight;
@@ -159,6 +161,42 @@ static void place_map(const knee_case *knee, reha_region *region)
     region->explanation_angle_deg = knee->pose.angle_deg;
 }
 
+/* The members' maps for what each says of the first picture (as framed, not mirrored), added up: the gradient
+ * of log p(grade) of their mean, so what speaks for this grade and against the others. */
+static reha_status add_maps(knee_case *knee, float *map, float *one, reha_error *err)
+{
+    reha_model *model = knee->model;
+    const size_t cells = (size_t)model->map_width * (size_t)model->map_height;
+    float gradient[REHA_KNEE_NETWORKS_MAX][REHA_GRADES];
+    double weights[REHA_KNEE_NETWORKS_MAX];
+    float outputs[REHA_GRADES];
+    for (int m = 0; m < model->member_count; m++) {
+        double p[REHA_GRADES] = {0.0};
+        add_softmax(model->members[m].first_logits, 1.0, p);
+        weights[m] = model->members[m].explainer != NULL ? model->members[m].weight : 0.0;
+        for (int k = 0; k < REHA_GRADES; k++) {
+            gradient[m][k] = (float)p[k];
+        }
+    }
+    reha_explain_vote_gradient(gradient[0], weights, model->member_count, REHA_GRADES, knee->grade,
+                               gradient[0]);
+    for (int m = 0; m < model->member_count; m++) {
+        const knee_member *member = &model->members[m];
+        const float *inputs[1] = {member->last_map};
+        if (member->explainer == NULL) {
+            continue;
+        }
+        REHA_TRY(reha_explainer_run(member->explainer, inputs, gradient[m], outputs, one, err));
+        reha_explainer_read(member->explainer, model->cam, one);
+        for (size_t i = 0; i < cells; i++) {
+            map[i] += isfinite(one[i]) ? one[i] : 0.0f;
+        }
+    }
+    return REHA_OK;
+}
+
+_Static_assert((int)REHA_KNEE_NETWORKS_MAX <= (int)REHA_EXPLAIN_NETWORKS_MAX, "members that explain");
+
 enum { MAP_SHRINK = 2 }; /* the picture of the map has half of the window's pixels a side: it is smooth */
 
 reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error *err)
@@ -167,24 +205,15 @@ reha_status reha_knee_explain_(knee_case *knee, reha_region *region, reha_error 
     const reha_knee_crop_spec *spec = &model->card.crop;
     const size_t cells = (size_t)model->map_width * (size_t)model->map_height;
     knee->evidence_medial = (double)NAN;
-    float *map = reha_alloc_zero(cells, sizeof(float));
+    float *map = reha_alloc_zero(2 * cells, sizeof(float));
     reha_gray *picture = NULL;
     reha_status status = REHA_OK;
     if (map == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for the explanation");
     }
-    /* The gradient of log p(grade): what speaks for this grade and against the others. */
-    float weights[REHA_GRADES];
-    float outputs[REHA_GRADES];
-    for (int k = 0; k < REHA_GRADES; k++) {
-        weights[k] = (k == knee->grade ? 1.0f : 0.0f) - (float)knee->probabilities[k];
-    }
-    const float *inputs[1] = {model->members[0].last_map}; /* the first picture's: as framed, not mirrored */
-    REHA_CHECK(reha_explainer_run(model->explainer, inputs, weights, outputs, map, err));
-    reha_explainer_read(model->explainer, model->cam, map);
+    REHA_CHECK(add_maps(knee, map, map + cells, err));
     float largest = 0.0f;
     for (size_t i = 0; i < cells; i++) {
-        map[i] = isfinite(map[i]) ? map[i] : 0.0f;
         largest = fmaxf(largest, fabsf(map[i]));
     }
     knee->evidence_medial = medial_share(knee, map);

@@ -19,12 +19,12 @@ void reha_knee_model_close_(reha_model *model)
     for (int i = 0; i < model->member_count; i++) {
         reha_knee_net_clear(&model->members[i].net);
         reha_calibration_free(model->members[i].ranges);
+        reha_explainer_free(model->members[i].explainer);
         reha_free(model->members[i].last_map);
     }
     reha_knee_net_clear(&model->finder);
     reha_knee_net_clear(&model->gate);
     reha_knee_net_clear(&model->landmarks);
-    reha_explainer_free(model->explainer);
     reha_free(model->folder);
     reha_free(model->finder_output);
     reha_free(model->windows);
@@ -106,15 +106,33 @@ static reha_status check_shapes(const reha_knee_card *card, const reha_knee_netw
     return REHA_OK;
 }
 
-/* Explanations use the first member: the others vote on the same picture with the same preparation. Its last
- * map becomes a second output (the caller's *last_map is the room for it), and only what lies behind the map
- * is compiled for gradients: a second copy of the network would cost 70 MiB and a quarter of the start. */
+static reha_status check_map(reha_model *model, const reha_knee_network *network, const reha_shape *shape,
+                             reha_error *err)
+{
+    const char *method =
+        reha_json_string(json_object_get(model->card.json, "explanation"), "method", "hires-cam");
+    if (!reha_explain_method_cam(method, &model->cam)) {
+        return reha_fail(err, REHA_E_FORMAT,
+                         "card.json: explanation.method is '%.40s', not a method of one pass", method);
+    }
+    if (model->explains && (model->map_height != shape->dims[2] || model->map_width != shape->dims[3])) {
+        return reha_fail(err, REHA_E_FORMAT, "%s: its map '%s' has another size than the network's before it",
+                         network->file, network->explain_node);
+    }
+    model->map_height = (int)shape->dims[2];
+    model->map_width = (int)shape->dims[3];
+    model->explains = true;
+    return REHA_OK;
+}
+
+/* Explained is the vote, so every member gives its map: as a second output, from which only what lies behind
+ * it is compiled for gradients; a second copy of the network would cost 70 MiB and a quarter of the start. */
 static reha_status open_explainer(reha_model *model, const reha_knee_network *network, reha_graph *graph,
-                                  int threads, float **last_map, reha_error *err)
+                                  int threads, knee_member *member, reha_error *err)
 {
     reha_status status = REHA_OK;
     reha_graph *tail = NULL;
-    if (model->explainer != NULL || network->explain_node[0] == '\0') {
+    if (network->explain_node[0] == '\0') {
         return REHA_OK;
     }
     const int node = reha_graph_find_node(graph, network->explain_node);
@@ -123,20 +141,13 @@ static reha_status open_explainer(reha_model *model, const reha_knee_network *ne
                          network->explain_node);
     }
     const reha_shape shape = reha_graph_node(graph, node)->shape;
-    const char *method =
-        reha_json_string(json_object_get(model->card.json, "explanation"), "method", "hires-cam");
-    if (!reha_explain_method_cam(method, &model->cam)) {
-        return reha_fail(err, REHA_E_FORMAT,
-                         "card.json: explanation.method is '%.40s', not a method of one pass", method);
-    }
-    model->map_height = (int)shape.dims[2];
-    model->map_width = (int)shape.dims[3];
+    const size_t pictures = (size_t)reha_knee_card_pictures(&model->card);
+    REHA_TRY(check_map(model, network, &shape, err));
     REHA_CHECK(reha_graph_tail(graph, node, &tail, err));
-    REHA_CHECK(reha_explainer_new(tail, reha_graph_input(tail, 0), 0, threads, &model->explainer, err));
+    REHA_CHECK(reha_explainer_new(tail, reha_graph_input(tail, 0), 0, threads, &member->explainer, err));
     REHA_CHECK(reha_graph_mark_output(graph, node, "last_map", err));
-    *last_map =
-        reha_alloc((size_t)reha_knee_card_pictures(&model->card) * reha_shape_count(shape) * sizeof(float));
-    if (*last_map == NULL) {
+    member->last_map = reha_alloc(pictures * reha_shape_count(shape) * sizeof(float));
+    if (member->last_map == NULL) {
         status = reha_fail(err, REHA_E_NOMEM, "out of memory for the explanation");
     }
 done:
@@ -182,22 +193,22 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
     reha_knee_net net = {.input_offset = (float)network->input_offset,
                          .input_gain = (float)network->input_gain};
     reha_calibration *ranges = NULL;
-    float *last_map = NULL;
+    knee_member member = {.weight = network->weight};
     reha_status status;
     REHA_CHECK(reha_onnx_load(path, NULL, &graph, err));
     REHA_CHECK(check_shapes(card, network, graph, err));
     REHA_CHECK(load_ranges(network, path, graph, &ranges, err));
     if (network->role == REHA_KNEE_KL && options->with_explanation) {
-        REHA_CHECK(open_explainer(model, network, graph, options->threads, &last_map, err));
+        REHA_CHECK(open_explainer(model, network, graph, options->threads, &member, err));
     }
     REHA_CHECK(reha_knee_member_session_(card, network, graph, options->threads, network->precision, ranges,
                                          &net.session, err));
     switch (network->role) {
     case REHA_KNEE_KL:
-        model->members[model->member_count++] =
-            (knee_member){.net = net, .weight = network->weight, .last_map = last_map};
+        member.net = net;
+        model->members[model->member_count++] = member;
+        member = (knee_member){0}; /* handed over */
         net.session = NULL;
-        last_map = NULL;
         break;
     case REHA_KNEE_FINDER: {
         const reha_shape shape = reha_graph_node(graph, reha_graph_output(graph, 0))->shape;
@@ -221,7 +232,8 @@ static reha_status open_network(reha_model *model, const reha_knee_network *netw
         break;
     }
 done:
-    reha_free(last_map);
+    reha_explainer_free(member.explainer);
+    reha_free(member.last_map);
     reha_knee_net_clear(&net);
     reha_calibration_free(ranges);
     reha_graph_free(graph);

@@ -205,7 +205,7 @@ static reha_status analyse_knee(knee_case *knee, reha_region *region, const reha
         return REHA_OK;
     }
     REHA_TRY(reha_knee_grade_(knee, err));
-    if (options->with_explanation && knee->model->explainer != NULL) {
+    if (options->with_explanation && knee->model->explains) {
         REHA_TRY(reha_knee_explain_(knee, region, err));
     }
     region->is_accepted = true;

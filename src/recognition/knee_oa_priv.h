@@ -13,8 +13,10 @@
 typedef struct knee_member { /* one network of the grading ensemble */
     reha_knee_net net;
     double weight;
-    reha_calibration *ranges; /* while quantising: collects the network's activations; else NULL */
-    float *last_map; /* of the first one, if it explains: its map for every picture of the last run, NCHW */
+    reha_calibration *ranges;        /* while quantising: collects the network's activations; else NULL */
+    reha_explainer *explainer;       /* from its last map on; NULL: explains nothing */
+    float *last_map;                 /* then: its map for every picture of the last run, NCHW */
+    float first_logits[REHA_GRADES]; /* of the last run's first picture, the one that is explained */
 } knee_member;
 
 struct reha_model {
@@ -27,10 +29,10 @@ struct reha_model {
     float *finder_output;
     float *windows; /* the views of the knee, each followed by its mirror image if the card says so, 0..1 */
     float *scaled;  /* the same as a member gets them */
-    reha_explainer *explainer; /* from the first member's last map on; NULL: no explanations */
-    reha_cam cam;              /* how its maps are made: the card's "explanation" */
+    bool explains;  /* at least one member does */
+    reha_cam cam;   /* how maps are made: the card's "explanation" */
+    int map_width, map_height; /* of every member's map */
     char *folder;              /* that it was opened from */
-    int map_width, map_height; /* of its map */
 };
 
 /* One knee on its way through the analysis. Coordinates are those of `image`, the reduced working image. */

@@ -68,8 +68,12 @@ static void make_picture(float *picture, bool with_spot)
 
 static reha_explain_network of(const reha_graph *graph)
 {
-    return (reha_explain_network){
-        .graph = graph, .node = "map", .input_gain = 1.0F, .precision = REHA_F32, .threads = 1};
+    return (reha_explain_network){.graph = graph,
+                                  .node = "map",
+                                  .input_gain = 1.0F,
+                                  .weight = 1.0,
+                                  .precision = REHA_F32,
+                                  .threads = 1};
 }
 
 static void each_method_finds_the_spot(void **state)
@@ -80,7 +84,7 @@ static void each_method_finds_the_spot(void **state)
     reha_graph *graph = make_network();
     const reha_explain_network network = of(graph);
     reha_explain_maker *maker = NULL;
-    assert_ok(reha_explain_maker_new(&network, &maker, &err), &err);
+    assert_ok(reha_explain_maker_new(&network, 1, &maker, &err), &err);
     assert_int_equal(reha_explain_maker_width(maker), WIDTH);
     assert_int_equal(reha_explain_maker_height(maker), HEIGHT);
     make_picture(picture, true);
@@ -119,6 +123,93 @@ static void each_method_finds_the_spot(void **state)
     reha_explain_maker_free(NULL);
 }
 
+/* Explained is the mean of the voters: its gradient against finite differences of log of the mean. */
+static void the_gradient_is_that_of_the_vote(void **state)
+{
+    enum { VOTERS = 3, CLASSES = 4 };
+    (void)state;
+    reha_random random = reha_random_init(8, 1);
+    const double weights[VOTERS] = {1.0, 0.5, 2.0};
+    double logits[VOTERS][CLASSES];
+    float p[VOTERS][CLASSES], gradient[VOTERS][CLASSES];
+    for (int i = 0; i < VOTERS * CLASSES; i++) {
+        logits[i / CLASSES][i % CLASSES] = reha_random_normal(&random);
+    }
+    for (int class_idx = 0; class_idx < CLASSES; class_idx++) {
+        for (int i = -1; i < VOTERS * CLASSES; i++) {
+            double log_mean[2];
+            for (int side = 0; side < 2; side++) {
+                double sum = 0.0;
+                for (int v = 0; v < VOTERS; v++) {
+                    double total = 0.0, e[CLASSES];
+                    for (int k = 0; k < CLASSES; k++) {
+                        const double moved = v * CLASSES + k == i ? (side == 0 ? -1e-5 : 1e-5) : 0.0;
+                        e[k] = exp(logits[v][k] + moved);
+                        total += e[k];
+                    }
+                    for (int k = 0; k < CLASSES && i < 0; k++) {
+                        p[v][k] = (float)(e[k] / total);
+                    }
+                    sum += weights[v] * e[class_idx] / total;
+                }
+                log_mean[side] = log(sum);
+            }
+            if (i < 0) {
+                reha_explain_vote_gradient(p[0], weights, VOTERS, CLASSES, class_idx, gradient[0]);
+            } else {
+                const double expected = (log_mean[1] - log_mean[0]) / 2e-5;
+                assert_true(fabs((double)gradient[i / CLASSES][i % CLASSES] - expected) < 1e-5);
+            }
+        }
+    }
+}
+
+/* A second voter that answers the same everywhere halves the probabilities' distance to it and adds nothing
+ * to the map; twice the same network is that network. */
+static void networks_are_explained_together(void **state)
+{
+    (void)state;
+    static float picture[AREA], alone[AREA], together[AREA];
+    float p[2], q[2], r[2];
+    reha_graph *graph = make_network();
+    reha_graph *deaf = make_network();
+    memset(reha_graph_param_mutable(deaf, reha_graph_find_param(deaf, "fc.weight"))->values, 0,
+           (size_t)2 * CHANNELS * sizeof(float));
+    reha_explain_network networks[3] = {of(graph), of(graph), of(deaf)};
+    networks[1].weight = 3.0;
+    reha_explain_maker *one = NULL, *both = NULL, *same = NULL;
+    assert_ok(reha_explain_maker_new(networks, 1, &one, &err), &err);
+    assert_ok(reha_explain_maker_new(networks, 2, &same, &err), &err);
+    assert_ok(reha_explain_maker_new(networks + 1, 2, &both, &err), &err);
+    make_picture(picture, true);
+    assert_ok(reha_explain_scores(one, picture, 1, p, &err), &err);
+    assert_ok(reha_explain_scores(same, picture, 1, q, &err), &err);
+    assert_ok(reha_explain_scores(both, picture, 1, r, &err), &err);
+    const double of_deaf = 1.0 / (1.0 + exp(1.5));
+    assert_true(fabs((double)p[1] - (double)q[1]) < 1e-6);
+    assert_true(fabs((double)r[1] - (0.75 * (double)p[1] + 0.25 * of_deaf)) < 1e-5);
+    for (int m = REHA_EXPLAIN_HIRES_CAM; m <= REHA_EXPLAIN_INTEGRATED; m++) {
+        double difference = 0.0, largest = 0.0;
+        const double share = 0.75 * (double)p[1] / (double)r[1];
+        assert_ok(reha_explain_map(one, (reha_explain_method)m, picture, 1, 0, alone, &err), &err);
+        assert_ok(reha_explain_map(same, (reha_explain_method)m, picture, 1, 0, together, &err), &err);
+        for (int i = 0; i < AREA; i++) {
+            difference = fmax(difference, fabs((double)alone[i] - (double)together[i]));
+            largest = fmax(largest, fabs((double)alone[i]));
+        }
+        assert_true(m == REHA_EXPLAIN_GRAD_CAM_PLUS || difference < 1e-4 * largest);
+        assert_ok(reha_explain_map(both, (reha_explain_method)m, picture, 1, 0, together, &err), &err);
+        for (int i = 0; i < AREA && m <= REHA_EXPLAIN_GRAD_CAM; i++) {
+            assert_true(fabs(share * (double)alone[i] - (double)together[i]) < 1e-3 * largest);
+        }
+    }
+    reha_explain_maker_free(one);
+    reha_explain_maker_free(both);
+    reha_explain_maker_free(same);
+    reha_graph_free(graph);
+    reha_graph_free(deaf);
+}
+
 static void networks_that_cannot_be_explained_are_named(void **state)
 {
     (void)state;
@@ -126,11 +217,13 @@ static void networks_that_cannot_be_explained_are_named(void **state)
     reha_explain_network network = of(graph);
     reha_explain_maker *maker = (reha_explain_maker *)&err;
     network.node = "nothing";
-    assert_int_equal(reha_explain_maker_new(&network, &maker, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_explain_maker_new(&network, 1, &maker, &err), REHA_E_FORMAT);
     assert_null(maker);
     assert_non_null(strstr(err.text, "'nothing'"));
+    assert_int_equal(reha_explain_maker_new(&network, 0, &maker, &err), REHA_E_ARG);
+    assert_int_equal(reha_explain_maker_new(&network, 9, &maker, &err), REHA_E_ARG);
     network.node = "fc"; /* no map */
-    assert_int_equal(reha_explain_maker_new(&network, &maker, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_explain_maker_new(&network, 1, &maker, &err), REHA_E_FORMAT);
     reha_graph_free(graph);
     reha_value_id v;
     assert_ok(reha_graph_new("colour", &graph, &err), &err);
@@ -139,7 +232,22 @@ static void networks_that_cannot_be_explained_are_named(void **state)
               &err);
     assert_ok(reha_graph_mark_output(graph, v, "y", &err), &err);
     network = of(graph);
-    assert_int_equal(reha_explain_maker_new(&network, &maker, &err), REHA_E_FORMAT);
+    assert_int_equal(reha_explain_maker_new(&network, 1, &maker, &err), REHA_E_FORMAT);
+    reha_graph_free(graph);
+    reha_graph *small = NULL;
+    graph = make_network();
+    assert_ok(reha_graph_new("small", &small, &err), &err);
+    assert_ok(reha_graph_add_input(small, "x", 1, HEIGHT, WIDTH / 2, &v, &err), &err);
+    assert_ok(reha_graph_add_conv(small, "map", v, CHANNELS, reha_window_square(3, 2, 1), 1, true, &v, &err),
+              &err);
+    assert_ok(reha_graph_add_unary(small, "pool", REHA_OP_GLOBAL_AVERAGE_POOL, v, &v, &err), &err);
+    assert_ok(reha_graph_add_unary(small, "flat", REHA_OP_FLATTEN, v, &v, &err), &err);
+    assert_ok(reha_graph_add_fully_connected(small, "fc", v, 2, &v, &err), &err);
+    assert_ok(reha_graph_mark_output(small, v, "logits", &err), &err);
+    const reha_explain_network unlike[2] = {of(graph), of(small)};
+    assert_int_equal(reha_explain_maker_new(unlike, 2, &maker, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "differ"));
+    reha_graph_free(small);
     reha_graph_free(graph);
     reha_cam cam;
     assert_true(reha_explain_method_cam("grad-cam++", &cam) && cam == REHA_CAM_PLUS);
@@ -282,7 +390,7 @@ static void a_study_ranks_methods_above_controls(void **state)
     for (int i = 0; i < AREA; i++) {
         target[i] = abs(i % WIDTH - SPOT_X) <= NEAR && abs(i / WIDTH - SPOT_Y) <= NEAR;
     }
-    assert_ok(reha_explain_study_new(&network, 3, 2, &study, &err), &err);
+    assert_ok(reha_explain_study_new(&network, 1, 3, 2, &study, &err), &err);
     assert_int_equal(reha_explain_study_finish(study, 10, 1, NULL, &report, &err),
                      REHA_E_ARG); /* nothing yet */
     make_picture(picture, true);
@@ -328,7 +436,7 @@ static void no_allocation_failure_hurts(void **state)
         reha_explain_study *study = NULL;
         json_t *report = NULL;
         reha_mem_fail_after(n);
-        status = reha_explain_study_new(&network, 1, 1, &study, NULL);
+        status = reha_explain_study_new(&network, 1, 1, 1, &study, NULL);
         const reha_explain_case one = {picture, 1, 0, true, NULL, 0.0};
         if (status == REHA_OK) {
             status = reha_explain_study_add(study, &one, NULL);
@@ -349,6 +457,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_method_finds_the_spot),
+        cmocka_unit_test(the_gradient_is_that_of_the_vote),
+        cmocka_unit_test(networks_are_explained_together),
         cmocka_unit_test(networks_that_cannot_be_explained_are_named),
         cmocka_unit_test(shuffling_keeps_the_values_and_the_other_layers),
         cmocka_unit_test(likeness_is_a_rank_correlation),

@@ -27,7 +27,8 @@ static void put_header(reha_dcm_writer *p)
     reha_dcm_put_u32(p, 0);                                /* its size: at the end */
     put_zeros(p, 4);
     reha_dcm_put_u32(p, 0x02400000u);
-    reha_dcm_put_bytes(p, "scnrRGB XYZ ", 3 * CLASS_BYTES); /* input device, colour space, connection space */
+    reha_dcm_put_bytes(p, "scnrRGB XYZ ",
+                       3 * (size_t)CLASS_BYTES); /* input device, colour space, connection space */
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
         reha_dcm_put_u16(p, made[i]);
     }

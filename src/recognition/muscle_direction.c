@@ -199,8 +199,9 @@ static void fill_bins(const float *map, const tensor *t, reha_box_px box,
                       const reha_muscle_measurement *belly, double middle_deg, double *bins)
 {
     for (int i = 0; i < COUNT; i++) {
+        const int row = i / SIDE;
         const reha_point_px at = {box.x_px + (i % SIDE + 0.5) / SIDE * box.width_px - 0.5,
-                                  box.y_px + ((double)(i / SIDE) + 0.5) / SIDE * box.height_px - 0.5};
+                                  box.y_px + (row + 0.5) / SIDE * box.height_px - 0.5};
         const double sum = (double)(t->xx[i] + t->yy[i]);
         const double difference = (double)(t->xx[i] - t->yy[i]);
         if (sum <= 1e-12 || !is_well_inside(belly, at)) {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { SIDE = REHA_MUSCLE_INPUT_PX, MAP = REHA_MUSCLE_MAP_PX, CURVE_STEPS = 256 };
+enum { SIDE = REHA_MUSCLE_INPUT_PX, MAP = REHA_MUSCLE_MAP_PX, CELLS = MAP * MAP, CURVE_STEPS = 256 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 
 typedef struct placement { /* from the network's square (-0.5..0.5) to the tissue box (same) */
@@ -59,7 +59,9 @@ static void warp(const reha_injury_view *view, const reha_muscle_frame *frame, c
                  float *input, float *targets)
 {
     const float range = (float)fmax(1e-6, frame->high - frame->low);
-    for (int i = 0; i < REHA_INJURY_MAPS * MAP * MAP; i++) {
+    float *injured = targets + (size_t)REHA_INJURY_INJURED * CELLS;
+    float *torn = targets + (size_t)REHA_INJURY_TORN * CELLS;
+    for (int i = 0; i < REHA_INJURY_MAPS * CELLS; i++) {
         targets[i] = 0.0F;
     }
     for (int y = 0; y < SIDE; y++) {
@@ -70,15 +72,15 @@ static void warp(const reha_injury_view *view, const reha_muscle_frame *frame, c
                 frame->box.x_px + (0.5 + at->xx * u + at->xy * v + at->x0) * frame->box.width_px - 0.5;
             const double sy =
                 frame->box.y_px + (0.5 + at->yx * u + at->yy * v + at->y0) * frame->box.height_px - 0.5;
-            float *injured = targets + y / 2 * MAP + x / 2;
+            const int cell = y / 2 * MAP + x / 2;
             float grey = 0.0F;
             corner near;
             if (find_corner(view->image, sx, sy, &near)) {
                 for (int k = 0; k < 4; k++) {
                     const float w = 0.25F * near.weight[k] / 255.0F;
                     grey += near.weight[k] * (view->image->pixels[near.at[k]] - (float)frame->low) / range;
-                    injured[REHA_INJURY_INJURED * MAP * MAP] += w * (float)view->truth.injured[near.at[k]];
-                    injured[REHA_INJURY_TORN * MAP * MAP] += w * (float)view->truth.torn[near.at[k]];
+                    injured[cell] += w * (float)view->truth.injured[near.at[k]];
+                    torn[cell] += w * (float)view->truth.torn[near.at[k]];
                 }
             }
             input[y * SIDE + x] = fminf(1.0F, fmaxf(0.0F, grey));
@@ -99,7 +101,8 @@ static void change_tone(float *grey, reha_random *random)
         curve[k] = (float)(gain * pow((double)k / CURVE_STEPS, gamma));
     }
     for (int i = 0; i < SIDE * SIDE; i++) {
-        const float depth = (float)(i / SIDE) / SIDE - 0.5F;
+        const int row = i / SIDE;
+        const float depth = (float)row / SIDE - 0.5F;
         const float across = (float)(i % SIDE) / SIDE - 0.5F;
         float v = curve[(int)(grey[i] * CURVE_STEPS + 0.5F)] * (1.0F + slope * depth + side_slope * across);
         if (noise > 0.0) {
@@ -113,12 +116,12 @@ static void change_tone(float *grey, reha_random *random)
 static void blur(float *grey)
 {
     for (int pass = 0; pass < 2; pass++) {
-        const int step = pass == 0 ? 1 : SIDE;
-        const int line = pass == 0 ? SIDE : 1;
+        const ptrdiff_t step = pass == 0 ? 1 : SIDE;
+        const ptrdiff_t line = pass == 0 ? SIDE : 1;
         for (int l = 0; l < SIDE; l++) {
-            float before = grey[l * line];
-            for (int i = 0; i < SIDE; i++) {
-                float *at = grey + l * line + i * step;
+            float *at = grey + l * line;
+            float before = *at;
+            for (int i = 0; i < SIDE; i++, at += step) {
                 const float here = *at;
                 *at = 0.25F * before + 0.5F * here + 0.25F * (i + 1 < SIDE ? at[step] : here);
                 before = here;

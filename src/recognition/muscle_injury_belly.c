@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { MAP = REHA_MUSCLE_MAP_PX, LAST = REHA_INJURY_CURVE - 1 };
+enum { MAP = REHA_MUSCLE_MAP_PX, CELLS = MAP * MAP, LAST = REHA_INJURY_CURVE - 1 };
 static const double DEG = 180.0 / 3.14159265358979323846;
 
 /* Without a direction of its own the texture is taken to run along the middle line. */
@@ -65,12 +65,12 @@ reha_status reha_injury_belly_from_mask(const reha_gray *image, const reha_muscl
 {
     reha_status status = REHA_OK;
     reha_muscle_measurement measured;
-    float *maps = reha_alloc_zero((size_t)2 * MAP * MAP, sizeof *maps); /* the second: no fascicles */
+    float *maps = reha_alloc_zero((size_t)2 * CELLS, sizeof *maps); /* the second: no fascicles */
     if (maps == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for a mask");
     }
     REHA_CHECK(read_mask(mask, frame, maps, err));
-    REHA_CHECK(reha_muscle_measure(image, frame, maps, maps + MAP * MAP, &measured, err));
+    REHA_CHECK(reha_muscle_measure(image, frame, maps, maps + CELLS, &measured, err));
     if (!measured.has_superficial || !measured.has_deep) {
         status = reha_fail(err, REHA_E_REFUSED, "the mask shows no two aponeuroses");
         goto done;

@@ -22,6 +22,12 @@ static reha_point_px place_of(const reha_muscle_frame *frame, double column, dou
                            frame->box.y_px + (row + 0.5) * frame->box.height_px / MAP - 0.5};
 }
 
+static reha_point_px place_of_cell(const reha_muscle_frame *frame, int cell)
+{
+    const int row = cell / MAP;
+    return place_of(frame, cell % MAP, row);
+}
+
 /* 1 inside of the belly. Returns how many cells are. */
 static size_t fill_belly(const reha_muscle_frame *frame, const reha_injury_belly *belly, uint8_t *inside)
 {
@@ -54,17 +60,19 @@ static void extent_add(extent *to, const reha_muscle_frame *frame, const reha_in
                        const reha_injury_axes *axes, int at)
 {
     const double half_row = 0.5 * frame->box.height_px / MAP;
-    const reha_point_px p = place_of(frame, at % MAP, (double)(at / MAP));
+    const reha_point_px p = place_of_cell(frame, at);
     const double top = reha_injury_top(belly, p.x_px);
     const double height = fmax(1.0, reha_injury_bottom(belly, p.x_px) - top);
     const double above = fmax(0.0, (p.y_px - half_row - top) / height);
     const double below = fmin(1.0, (p.y_px + half_row - top) / height);
     const double along = reha_injury_along(axes, p.x_px, p.y_px);
     const bool is_first = to->cells++ == 0;
-    to->column0 = is_first ? at % MAP : fmin(to->column0, at % MAP);
-    to->column1 = is_first ? at % MAP : fmax(to->column1, at % MAP);
-    to->row0 = is_first ? (double)(at / MAP) : fmin(to->row0, (double)(at / MAP));
-    to->row1 = is_first ? (double)(at / MAP) : fmax(to->row1, (double)(at / MAP));
+    const int row = at / MAP;
+    const int column = at % MAP;
+    to->column0 = is_first ? column : fmin(to->column0, column);
+    to->column1 = is_first ? column : fmax(to->column1, column);
+    to->row0 = is_first ? row : fmin(to->row0, row);
+    to->row1 = is_first ? row : fmax(to->row1, row);
     to->depth0 = is_first ? above : fmin(to->depth0, above);
     to->depth1 = is_first ? below : fmax(to->depth1, below);
     to->along0 = is_first ? along : fmin(to->along0, along);
@@ -194,7 +202,7 @@ static void find_regions(const work *w, const reha_muscle_frame *frame, const re
             continue;
         }
         reha_injury_found found = {.score = sure_mean(&sure), .label = label};
-        found.at = place_of(frame, sure.at % MAP, (double)(sure.at / MAP));
+        found.at = place_of_cell(frame, sure.at);
         extent_tell(&size, frame, out->belly_cells, &found);
         keep(out, &found);
     }
@@ -280,8 +288,7 @@ bool reha_injury_extent(const float *drawn, const reha_muscle_frame *frame, cons
     const double border = -BORDER_SHARE * belly->thickness_px;
     *out = (reha_injury_found){.score = 1.0};
     for (int i = 0; i < COUNT; i++) {
-        const bool is_inside =
-            reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
+        const bool is_inside = reha_injury_depth(belly, place_of_cell(frame, i)) >= border;
         belly_cells += is_inside ? 1 : 0;
         if (is_inside && drawn[i] > 0.5F) {
             extent_add(&size, frame, belly, &axes, i);
@@ -301,8 +308,7 @@ double reha_injury_dice(const float *injured, const float *drawn, const reha_mus
     double both = 0.0, sum = 0.0;
     const double border = -BORDER_SHARE * belly->thickness_px;
     for (int i = 0; i < COUNT; i++) {
-        const bool is_inside =
-            reha_injury_depth(belly, place_of(frame, i % MAP, (double)(i / MAP))) >= border;
+        const bool is_inside = reha_injury_depth(belly, place_of_cell(frame, i)) >= border;
         const double found = is_inside && injured[i] > 0.5F ? 1.0 : 0.0;
         const double truth = drawn[i] > 0.5F ? 1.0 : 0.0;
         both += found * truth;
@@ -353,7 +359,7 @@ int reha_injury_outline(const int *labels, int label, const reha_muscle_frame *f
     const int kept = count < REHA_INJURY_OUTLINE ? count : REHA_INJURY_OUTLINE;
     for (int i = 0; i < kept; i++) {
         const int at = border[i * count / kept];
-        out[i] = place_of(frame, at % MAP, (double)(at / MAP));
+        out[i] = place_of_cell(frame, at);
     }
     return kept;
 }
@@ -364,7 +370,8 @@ reha_status reha_injury_darkness(const reha_gray *image, const reha_muscle_frame
                                  const reha_injury_belly *belly, float *scratch, float *out, reha_error *err)
 {
     float *mean = scratch;
-    float *square = scratch + COUNT;
+    float *square = mean + COUNT;
+    float *filtered = square + COUNT;
     uint8_t *inside = reha_alloc_zero(COUNT, 1);
     double sums[4] = {0};
     double n = 0.0;
@@ -377,8 +384,8 @@ reha_status reha_injury_darkness(const reha_gray *image, const reha_muscle_frame
         square[i] = mean[i] * mean[i];
     }
     if (status == REHA_OK) {
-        reha_box_filter(mean, MAP, MAP, BASE_RADIUS, scratch + 2 * COUNT, mean);
-        reha_box_filter(square, MAP, MAP, BASE_RADIUS, scratch + 2 * COUNT, square);
+        reha_box_filter(mean, MAP, MAP, BASE_RADIUS, filtered, mean);
+        reha_box_filter(square, MAP, MAP, BASE_RADIUS, filtered, square);
         (void)fill_belly(frame, belly, inside);
     }
     for (int i = 0; status == REHA_OK && i < COUNT; i++) {

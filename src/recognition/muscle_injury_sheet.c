@@ -7,7 +7,15 @@
 
 #include <math.h>
 
-enum { TILE_W = 320, TILE_H = 240, ROWS = 4, COLUMNS = REHA_LESION_NOTHING, GAP_PX = 4, DASH_PX = 5 };
+enum {
+    TILE_W = 320,
+    TILE_H = 240,
+    ROWS = 4,
+    COLUMNS = REHA_LESION_NOTHING,
+    TILES = ROWS * COLUMNS,
+    GAP_PX = 4,
+    DASH_PX = 5
+};
 static const double HEIGHT_RATIO = 2.0; /* of the muscle's thickness: what a tile shows */
 
 static void draw_border(reha_gray *image, const uint8_t *mask)
@@ -72,8 +80,8 @@ reha_status reha_injury_sheet_save(const reha_injury_scene *scenes, const size_t
     }
     REHA_CHECK(reha_gray_new(COLUMNS * (TILE_W + GAP_PX), ROWS * (TILE_H + GAP_PX), &sheet, err));
     reha_random random = reha_random_init(seed, 0x7368656574);
-    for (int tile = 0; tile < ROWS * COLUMNS; tile++) {
-        size_t at = (size_t)tile * count / (ROWS * COLUMNS);
+    for (int tile = 0; tile < TILES; tile++) {
+        size_t at = (size_t)tile * count / TILES;
         while (scenes[usable[at]].is_labelled) {
             at = (at + 1) % count;
         }

@@ -6,7 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIDE = REHA_MUSCLE_MAP_PX, COUNT = SIDE * SIDE, ROUNDS = 8, PIECES_MAX = 64, RUNS_MAX = 16 };
+enum {
+    SIDE = REHA_MUSCLE_MAP_PX,
+    MIDDLE = SIDE / 2,
+    COUNT = SIDE * SIDE,
+    ROUNDS = 8,
+    PIECES_MAX = 64,
+    RUNS_MAX = 16
+};
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double PIECE_COLUMNS_MIN = 0.05; /* of the box: shorter pieces of a band are specks */
 static const double BAND_COLUMNS_MIN = 0.25;  /* a band seen in fewer columns is none */
@@ -178,7 +185,7 @@ static void describe(trace *t)
             continue;
         }
         const double y = 0.5 * (t->top[x] + t->bottom[x]);
-        const double u = x - SIDE / 2;
+        const double u = x - MIDDLE;
         t->columns++;
         t->from = x < t->from ? x : t->from;
         t->to = x;
@@ -239,7 +246,7 @@ static bool is_continuation(const trace *line, const trace *piece)
     if (gap_to - gap_from > SIDE / 20) {
         return false; /* beside each other, not one after the other */
     }
-    const double u = 0.5 * (piece->from + piece->to) - SIDE / 2;
+    const double u = 0.5 * (piece->from + piece->to) - MIDDLE;
     const double off = piece->middle + piece->slope * u - (line->middle + line->slope * u);
     return fabs(off) < JOIN_DISTANCE * SIDE && fabs(piece->slope - line->slope) < JOIN_SLOPE;
 }
@@ -391,8 +398,9 @@ static void add_moments(const reha_muscle_grid *grid, const int *labels, moments
         if (labels[i] != 0) {
             moments *m = &sums[labels[i]];
             const double w = (double)grid->map[i];
+            const int row = i / grid->width;
             const double x = i % grid->width;
-            const double y = i / grid->width;
+            const double y = row;
             m->n += w;
             m->x += w * x;
             m->y += w * y;

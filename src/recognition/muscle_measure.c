@@ -28,8 +28,9 @@ static double fascicles_between(const float *fascicle, reha_box_px box, const re
 {
     double sum = 0.0;
     for (int i = 0; i < SIDE * SIDE; i++) {
+        const int row = i / SIDE;
         const double x = box.x_px + (i % SIDE + 0.5) / SIDE * box.width_px - 0.5;
-        const double y = box.y_px + ((double)(i / SIDE) + 0.5) / SIDE * box.height_px - 0.5;
+        const double y = box.y_px + (row + 0.5) / SIDE * box.height_px - 0.5;
         if (fascicle[i] > 0.1F && y > reha_muscle_curve_at(top, x) && y < reha_muscle_curve_at(bottom, x)) {
             sum += (double)fascicle[i];
         }

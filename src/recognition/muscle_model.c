@@ -165,7 +165,7 @@ static void read_at_tissue(const float *map, const reha_box_px *framing, const r
             const int iy = v < MAP - 1 ? (int)v : MAP - 2;
             const float fx = (float)(u - ix);
             const float fy = (float)(v - iy);
-            const float *at = map + iy * MAP + ix;
+            const float *at = map + (ptrdiff_t)iy * MAP + ix;
             to[y * MAP + x] = (1.0F - fy) * ((1.0F - fx) * at[0] + fx * at[1]) +
                               fy * ((1.0F - fx) * at[MAP] + fx * at[MAP + 1]);
         }

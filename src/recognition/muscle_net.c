@@ -34,7 +34,7 @@ static reha_status add_stem(const reha_graph *colour, const reha_node *stem, reh
                                  out, err));
     const float *from = reha_graph_param(colour, stem->params[0])->values;
     reha_param *weight = reha_graph_param_mutable(grey, reha_graph_node(grey, *out)->params[0]);
-    const size_t area = (size_t)(stem->window.kernel_h * stem->window.kernel_w);
+    const size_t area = (size_t)stem->window.kernel_h * (size_t)stem->window.kernel_w;
     for (size_t o = 0; o < (size_t)weight->shape.dims[0]; o++) {
         for (size_t i = 0; i < area; i++) {
             const float *colours = from + o * RGB * area + i;

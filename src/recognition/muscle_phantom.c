@@ -66,14 +66,14 @@ static double echo_at(const reha_muscle_phantom *p, double x, double y)
 static void draw_grain(uint64_t seed, float *planes)
 {
     reha_random random = reha_random_init(seed, 0x677261);
-    float *real = planes, *imaginary = planes + PIXELS;
+    float *real = planes, *imaginary = real + PIXELS, *scratch = imaginary + PIXELS;
     double power = 0.0;
     for (int i = 0; i < PIXELS; i++) {
         real[i] = (float)reha_random_normal(&random);
         imaginary[i] = (float)reha_random_normal(&random);
     }
-    reha_speckle_smooth(real, W, H, PULSE_X_PX, PULSE_Y_PX, planes + 2 * PIXELS, real);
-    reha_speckle_smooth(imaginary, W, H, PULSE_X_PX, PULSE_Y_PX, planes + 2 * PIXELS, imaginary);
+    reha_speckle_smooth(real, W, H, PULSE_X_PX, PULSE_Y_PX, scratch, real);
+    reha_speckle_smooth(imaginary, W, H, PULSE_X_PX, PULSE_Y_PX, scratch, imaginary);
     for (int i = 0; i < PIXELS; i++) {
         real[i] = real[i] * real[i] + imaginary[i] * imaginary[i];
         power += (double)real[i] / PIXELS;
@@ -101,8 +101,9 @@ reha_status reha_muscle_phantom_draw(const reha_muscle_phantom *phantom, reha_gr
     }
     draw_grain(phantom->seed, planes);
     for (int i = 0; i < PIXELS; i++) {
+        const int row = i / W;
         const double x = i % W;
-        const double y = (double)(i / W);
+        const double y = row;
         const double grey = echo_at(phantom, x, y) + GRAIN * (double)planes[i];
         (*image)->pixels[i] = (float)round(255.0 * fmin(1.0, fmax(0.004, grey)));
         const bool is_band = (y > top_at(phantom, x) - APONEUROSIS_PX && y < top_at(phantom, x)) ||

@@ -25,7 +25,7 @@ static double bilinear(const float *map, double x, double y)
     const int iy = cy < MAP - 1 ? (int)cy : MAP - 2;
     const double fx = cx - ix;
     const double fy = cy - iy;
-    const float *at = map + iy * MAP + ix;
+    const float *at = map + (ptrdiff_t)iy * MAP + ix;
     return (1.0 - fy) * ((1.0 - fx) * (double)at[0] + fx * (double)at[1]) +
            fy * ((1.0 - fx) * (double)at[MAP] + fx * (double)at[MAP + 1]);
 }

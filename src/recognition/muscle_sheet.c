@@ -63,8 +63,9 @@ void reha_muscle_sheet_add(reha_muscle_sheet *sheet, const char *name, const reh
     if (sheet->used >= sheet->tiles) {
         return;
     }
+    const size_t row = sheet->used / COLUMNS;
     const double x = (double)(sheet->used % COLUMNS) * TILE_W;
-    const double y = (double)(sheet->used / COLUMNS) * TILE_H;
+    const double y = (double)row * TILE_H;
     const reha_rect frame = {x + 2.0, y + PRINT_PX + 6.0, TILE_W - 4.0, TILE_H - PRINT_PX - 8.0};
     const reha_rect box = reha_rect_fit(image, frame);
     char text[96];

@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAPS_MAX = 64, RUN = 128, WINDOW_MAX_PX = 320, LAGS = 3, PIXELS_MIN = 1500, LEVEL_PIXELS_MIN = 40 };
+enum {
+    TAPS_MAX = 64,
+    REACH_MAX = TAPS_MAX / 2 - 1,
+    RUN = 128,
+    WINDOW_MAX_PX = 320,
+    LAGS = 3,
+    PIXELS_MIN = 1500,
+    LEVEL_PIXELS_MIN = 40
+};
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double ALONG_RATIO = 0.06; /* of the thickness: fascicles stay, grain goes */
 static const double ALONG_MIN_PX = 3.0, ALONG_MAX_PX = 10.0;
@@ -23,7 +31,7 @@ void reha_speckle_smooth_along(const float *in, int width, int height, double fa
     double weight[TAPS_MAX];
     double dx[TAPS_MAX], dy[TAPS_MAX];
     const double step = fmax(1.0, 0.4 * sigma_px);
-    const int reach = (int)fmin(TAPS_MAX / 2 - 1, ceil(2.0 * sigma_px / step));
+    const int reach = (int)fmin(REACH_MAX, ceil(2.0 * sigma_px / step));
     double total = 0.0;
     for (int k = -reach; k <= reach; k++) {
         const double at = k * step;
@@ -107,7 +115,7 @@ static void smooth_columns(const float *in, int width, int height, const double 
 static int gaussian(double sigma, double *weight)
 {
     double total = 0.0;
-    const int reach = (int)fmin(TAPS_MAX / 2 - 1, ceil(3.0 * sigma));
+    const int reach = (int)fmin(REACH_MAX, ceil(3.0 * sigma));
     for (int k = -reach; k <= reach; k++) {
         weight[k + reach] = exp(-0.5 * k * k / (sigma * sigma));
         total += weight[k + reach];

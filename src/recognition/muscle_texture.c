@@ -60,8 +60,9 @@ static void fill_histogram(const texture *t, const reha_muscle_frame *frame,
 {
     const double step = frame->box.width_px / t->width;
     for (int i = 0; i < t->width * t->height; i++) {
+        const int row = i / t->width;
         const reha_point_px at = {frame->box.x_px + (i % t->width + 0.5) * step - 0.5,
-                                  frame->box.y_px + ((double)(i / t->width) + 0.5) * step - 0.5};
+                                  frame->box.y_px + (row + 0.5) * step - 0.5};
         const double sum = (double)(t->xx[i] + t->yy[i]);
         const double difference = (double)(t->xx[i] - t->yy[i]);
         if (sum <= 1e-9 || !is_well_inside(belly, at)) {

@@ -46,7 +46,7 @@ static reha_status load_stem(reha_graph *graph, const char *backbone_folder, reh
     const reha_node *stem = reha_graph_node(graph, reha_graph_find_node(graph, "stem"));
     reha_param *weight = reha_graph_param_mutable(graph, stem->params[0]);
     const size_t filters = (size_t)weight->shape.dims[0];
-    const size_t area = (size_t)(stem->window.kernel_h * stem->window.kernel_w);
+    const size_t area = (size_t)stem->window.kernel_h * (size_t)stem->window.kernel_w;
     if (reha_shape_count(colour.shape) != filters * RGB * area) {
         status = reha_fail(err, REHA_E_FORMAT, "%s: not the first convolution of MobileNetV2", path);
         goto done;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CSV_BYTES_MAX = 1 << 30 };
+enum { CSV_BYTES_MAX = 1 << 30, NUMBER_BYTES = 64 };
 
 struct reha_csv {
     char *text;      /* fields, each NUL-terminated, one after the other */
@@ -15,6 +15,7 @@ struct reha_csv {
     size_t column_count;
     size_t *lines; /* of row i in the file; row 0 is the header */
     size_t line_count;
+    char separator;
 };
 
 typedef struct csv_parser {
@@ -155,6 +156,7 @@ reha_status reha_csv_parse(const char *text, size_t length, reha_csv **out, reha
         goto done;
     }
     parser.separator = separator_of(parser.in, parser.end);
+    csv->separator = parser.separator;
     while (parser.in < parser.end) {
         if (csv->column_count > 1 && (*parser.in == '\n' || *parser.in == '\r')) {
             parser.line_no += *parser.in == '\n';
@@ -240,6 +242,19 @@ const char *reha_csv_get(const reha_csv *csv, size_t row, int column)
         return "";
     }
     return csv->text + csv->offsets[(row + 1) * csv->column_count + (size_t)column];
+}
+
+bool reha_csv_number(const reha_csv *csv, size_t row, int column, double *out)
+{
+    char copy[NUMBER_BYTES];
+    const char *cell = reha_csv_get(csv, row, column);
+    const char *comma = strchr(cell, ',');
+    if (comma == NULL || csv->separator == ',' || strchr(cell, '.') != NULL || strlen(cell) >= sizeof copy) {
+        return reha_parse_double(cell, true, out);
+    }
+    memcpy(copy, cell, strlen(cell) + 1);
+    copy[comma - cell] = '.';
+    return reha_parse_double(copy, true, out);
 }
 
 void reha_csv_add_field(reha_text *text, const char *field)

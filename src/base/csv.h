@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct reha_text;
@@ -26,6 +27,11 @@ REHA_MUST_USE reha_status reha_csv_need(const reha_csv *csv, const char *column,
 const char *reha_csv_header(const reha_csv *csv, size_t column);       /* borrowed */
 size_t reha_csv_line(const reha_csv *csv, size_t row);                 /* of the file, from 1 */
 const char *reha_csv_get(const reha_csv *csv, size_t row, int column); /* borrowed, never NULL */
+
+/* The cell as a finite number (reha_parse_double). In tables that no comma parts, one comma is a decimal
+ * mark, as spreadsheets of many countries write it. False: no number; *out is then as reha_parse_double
+ * leaves it. */
+bool reha_csv_number(const reha_csv *csv, size_t row, int column, double *out);
 
 /* Appends one field to `text`, quoted where RFC 4180 asks for it. */
 void reha_csv_add_field(struct reha_text *text, const char *field);

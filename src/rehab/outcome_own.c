@@ -86,7 +86,7 @@ static void look_at(const reha_csv *csv, int column, survey *found, double *numb
             continue;
         }
         count_value(found, cell);
-        if (reha_parse_double(cell, true, &value)) {
+        if (reha_csv_number(csv, row, column, &value)) {
             numbers[count++] = value;
             found->is_whole = found->is_whole && value == floor(value);
         } else {
@@ -247,8 +247,9 @@ static uint32_t number_of(numbering *all, const char *text)
     return all->numbers[slot];
 }
 
-static void read_value(const reha_feature *feature, const char *cell, float *out)
+static void read_value(const reha_feature *feature, const reha_csv *csv, size_t row, int column, float *out)
 {
+    const char *cell = reha_csv_get(csv, row, column);
     double value = 0.0;
     *out = NAN;
     if (is_unknown(cell)) {
@@ -257,7 +258,7 @@ static void read_value(const reha_feature *feature, const char *cell, float *out
     if (feature->kind == REHA_FEATURE_CATEGORY) {
         const int level = reha_feature_level(feature, cell);
         *out = level >= 0 ? (float)level : NAN;
-    } else if (reha_parse_double(cell, true, &value)) {
+    } else if (reha_csv_number(csv, row, column, &value)) {
         *out = (float)value;
     }
 }
@@ -273,7 +274,7 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
         counts->no_outcome++;
         return REHA_OK;
     }
-    if (!reha_parse_double(cell, true, &outcome)) {
+    if (!reha_csv_number(csv, row, target, &outcome)) {
         return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number",
                          reha_csv_line(csv, row), cell);
     }
@@ -281,8 +282,7 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
     table->y[made] = outcome;
     table->line_no[made] = (uint32_t)(reha_csv_line(csv, row));
     for (size_t j = 0; j < table->feature_count; j++) {
-        read_value(&table->features[j], reha_csv_get(csv, row, columns[j]),
-                   &table->x[made * table->feature_count + j]);
+        read_value(&table->features[j], csv, row, columns[j], &table->x[made * table->feature_count + j]);
     }
     if (patient >= 0) {
         table->patient[made] = number_of(patients, reha_csv_get(csv, row, patient));

@@ -209,14 +209,13 @@ static reha_status add_long_row(reha_score_table *table, const reha_csv *csv, si
     const int value = reha_csv_find(csv, "value");
     const int items = reha_csv_find(csv, "items");
     const int side = reha_csv_find(csv, "side");
-    const char *value_text = value >= 0 ? reha_csv_get(csv, row, value) : "";
     const char *items_text = items >= 0 ? reha_csv_get(csv, row, items) : "";
     entry one = {.date = reha_csv_get(csv, row, reha_csv_find(csv, "date")),
                  .instrument = reha_csv_get(csv, row, reha_csv_find(csv, "instrument")),
                  .side = side >= 0 ? reha_csv_get(csv, row, side) : "",
                  .value = (double)NAN};
     REHA_TRY(read_items(items_text, &one, err));
-    if (one.item_count == 0 && !reha_parse_double(value_text, true, &one.value)) {
+    if (one.item_count == 0 && !reha_csv_number(csv, row, value, &one.value)) {
         return reha_fail(err, REHA_E_FORMAT, "neither a number in 'value' nor items in 'items'");
     }
     return add_entry(table, &one, reha_csv_line(csv, row), err);
@@ -241,7 +240,7 @@ static reha_status add_wide_row(reha_score_table *table, const reha_csv *csv, si
             *colon = '\0';
             one.side = colon + 1;
         }
-        if (!reha_parse_double(cell, true, &one.value)) {
+        if (!reha_csv_number(csv, row, (int)k, &one.value)) {
             return reha_fail(err, REHA_E_FORMAT, "column %.40s: '%.20s' is no number", name, cell);
         }
         REHA_TRY(add_entry(table, &one, reha_csv_line(csv, row), err));

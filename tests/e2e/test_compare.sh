@@ -109,6 +109,9 @@ run 0 scores "$work/w.csv" --mdc nrs-pain=2
 says out 'left'
 says out '3  -3  real improvement'
 says out 'stated by the user'
+printf 'date;tug;nrs-pain:left\n2026-01-01;11,5;6\n2026-02-01;8,0;3\n' >"$work/comma.csv" # a decimal comma
+run 0 scores "$work/comma.csv"
+says out '2026-01-01  11.5'
 run 1 scores "$work/w.csv" --mdc nrs=2
 says err 'no known instrument'
 run 1 scores "$work/w.csv" --mdc nrs-pain=much

@@ -59,6 +59,31 @@ static void test_the_header_tells_the_separator(void **state)
     assert_non_null(strstr(err.text, "UTF-16: save it as CSV in UTF-8"));
 }
 
+/* A decimal comma is one only where no comma parts the columns. */
+static void test_numbers_of_a_table(void **state)
+{
+    static const struct {
+        const char *table;
+        bool is_number;
+        double value;
+    } cases[] = {{"a;b\n1;2,5\n", true, 2.5},      {"a\tb\n1\t-0,125\n", true, -0.125},
+                 {"a;b\n1; 2.5 \n", true, 2.5},    {"a;b\n1;7\n", true, 7.0},
+                 {"a,b\n1,\"2,5\"\n", false, 0.0}, {"a;b\n1;1.234,5\n", false, 0.0},
+                 {"a;b\n1;1,234,5\n", false, 0.0}, {"a;b\n1;,\n", false, 0.0},
+                 {"a;b\n1;\n", false, 0.0},        {"a;b\n1;nan\n", false, 0.0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_csv *csv = NULL;
+        double value = 99.0;
+        assert_ok(reha_csv_parse(cases[i].table, strlen(cases[i].table), &csv, &err), &err);
+        assert_int_equal(reha_csv_number(csv, 0, 1, &value), cases[i].is_number);
+        assert_true(!cases[i].is_number || value == cases[i].value);
+        assert_false(reha_csv_number(csv, 5, 1, &value) || reha_csv_number(csv, 0, -1, &value));
+        reha_csv_free(csv);
+    }
+}
+
 /* Empty lines and line ends inside of quotes: a row knows where it stands in the file. */
 static void test_rows_know_their_line(void **state)
 {
@@ -232,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
                                        cmocka_unit_test(test_the_header_tells_the_separator),
+                                       cmocka_unit_test(test_numbers_of_a_table),
                                        cmocka_unit_test(test_rows_know_their_line),
                                        cmocka_unit_test(test_bad_tables_name_their_line),
                                        cmocka_unit_test(test_table_memory_failures),

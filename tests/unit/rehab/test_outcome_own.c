@@ -117,6 +117,44 @@ static void test_cleaning_leaves_no_blocks(void **state)
     reha_free(file);
 }
 
+/* A spreadsheet of a country with a decimal comma: the same numbers, not a category of texts. */
+static void test_decimal_commas(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_text text = {0};
+        char *file = NULL;
+        reha_csv *csv = NULL;
+        reha_feature *features = NULL;
+        size_t count = 0;
+        json_t *cleaning = NULL;
+        reha_table *table = NULL;
+        reha_own_counts counts;
+        reha_text_add(&text, i == 0 ? "bmi,score\n" : "bmi;score\n");
+        for (int row = 0; row < 40; row++) {
+            if (i == 0) {
+                reha_text_addf(&text, "%d.25,%d.5\n", 18 + row % 30, row);
+            } else {
+                reha_text_addf(&text, "%d,25;%d,5\n", 18 + row % 30, row);
+            }
+        }
+        assert_ok(reha_text_take(&text, &file, &err), &err);
+        assert_ok(reha_csv_parse(file, strlen(file), &csv, &err), &err);
+        assert_ok(reha_own_describe(csv, "score", &features, &count, &cleaning, &err), &err);
+        assert_int_equal(count, 1);
+        assert_int_equal(features[0].kind, REHA_FEATURE_NUMBER);
+        assert_ok(reha_own_read(csv, "score", features, count, &table, &counts, &err), &err);
+        assert_true(table->x[0] == 18.25F && table->x[31] == 19.25F);
+        assert_true(table->y[0] == 0.5 && table->y[39] == 39.5);
+        reha_table_free(table);
+        reha_free(features);
+        json_decref(cleaning);
+        reha_csv_free(csv);
+        reha_free(file);
+    }
+}
+
 static void test_unusable_tables(void **state)
 {
     static const struct {
@@ -157,8 +195,8 @@ static void test_unusable_tables(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cleaning),
-                                       cmocka_unit_test(test_cleaning_leaves_no_blocks),
-                                       cmocka_unit_test(test_unusable_tables)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cleaning), cmocka_unit_test(test_cleaning_leaves_no_blocks),
+        cmocka_unit_test(test_decimal_commas), cmocka_unit_test(test_unusable_tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

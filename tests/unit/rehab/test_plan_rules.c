@@ -2,6 +2,7 @@
 #include "unit/rehab/plan_cases.h"
 
 #include "base/text.h"
+#include "rehab/change.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -520,6 +521,19 @@ static bool is_in_table(const json_t *instrument, double change)
     return false;
 }
 
+/* A goal that one patient's measurement error could reach alone says so. */
+static void check_error_is_told(const reha_rule *rule, const reha_instrument *instrument)
+{
+    if (instrument->mdc_count > 0) {
+        const double error = reha_mdc_95(&instrument->mdc[0], (double)NAN, instrument->low, instrument->high);
+        if (isfinite(error) && fabs(rule->change) < error &&
+            strstr(rule->text, "measurement error") == NULL) {
+            fail_msg("%s: a change of %g lies within the measurement error (%g), and the text says nothing",
+                     rule->id, rule->change, error);
+        }
+    }
+}
+
 static void test_goals_agree_with_the_table_of_scores(void **state)
 {
     static const char *const names[][2] = {{"koos_pain", "koos-pain"},
@@ -536,9 +550,11 @@ static void test_goals_agree_with_the_table_of_scores(void **state)
                                            {"six_minute_walk_m", "walk-6min"}};
     reha_error err = REHA_ERROR_INIT;
     json_t *scores = NULL;
+    reha_scores *table = NULL;
     int checked = 0;
     (void)state;
     assert_ok(reha_json_load(GUIDELINES "/scores.json", &scores, &err), &err);
+    assert_ok(reha_scores_load(GUIDELINES "/scores.json", &table, &err), &err);
     const json_t *instruments = json_object_get(scores, "instruments");
     for (size_t r = 0; r < base->rule_count; r++) {
         const reha_rule *rule = &base->rules[r];
@@ -559,10 +575,16 @@ static void test_goals_agree_with_the_table_of_scores(void **state)
             fail_msg("%s: a change of %g is neither important nor beyond error in scores.json", rule->id,
                      rule->change);
         }
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+            if (strcmp(base->facts.items[rule->fact].name, names[n][0]) == 0) {
+                check_error_is_told(rule, reha_scores_find(table, names[n][1]));
+            }
+        }
         checked++;
     }
     assert_true(checked >= 12);
     json_decref(scores);
+    reha_scores_free(table);
 }
 
 /* Every allocation of loading fails once: an error, and nothing is left behind. */

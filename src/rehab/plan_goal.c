@@ -6,6 +6,8 @@
 
 static const double OWN_GOAL_CHANGE = 2.0; /* of 10; see the rule general.goal.own */
 static const double PSFS_MAX = 10.0;
+/* Of one unit: 10.2 - 1.4 is 8.8 then, in the file as in the line's digest. */
+static const double TARGET_STEPS = 1000.0;
 
 static const json_t *find_line(const json_t *lines, const char *id)
 {
@@ -17,11 +19,10 @@ static const json_t *find_line(const json_t *lines, const char *id)
     return NULL;
 }
 
-/* The same goal in the last plan: a goal keeps the baseline and the date that were agreed. */
-static const json_t *agreed(const plan_maker *m, int phase, const char *id)
+static const json_t *goal_of(const plan_maker *m, int phase, const char *id)
 {
     const json_t *phases = json_object_get(m->previous, "phases");
-    for (size_t i = 0; i < json_array_size(phases); i++) {
+    for (size_t i = 0; phase >= 0 && i < json_array_size(phases); i++) {
         const json_t *one = json_array_get(phases, i);
         if (strcmp(reha_json_string(one, "id", ""), m->programme->phases[phase].id) == 0) {
             return find_line(json_object_get(one, "goals"), id);
@@ -33,6 +34,26 @@ static const json_t *agreed(const plan_maker *m, int phase, const char *id)
 static bool is_reached(double now, double target, bool at_most)
 {
     return !isnan(now) && (at_most ? now <= target : now >= target);
+}
+
+bool reha_plan_goal_reached_(const plan_maker *m, const json_t *goal)
+{
+    const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
+    const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
+    return fact >= 0 &&
+           is_reached(m->facts.values[fact], reha_json_number(goal, "target", (double)NAN), at_most);
+}
+
+/* The same goal in the last plan: a goal keeps the baseline and the date that were agreed, in the phase that
+ * follows, too, unless it was reached. */
+static const json_t *agreed(const plan_maker *m, int phase, const char *id)
+{
+    const json_t *same = goal_of(m, phase, id);
+    if (same != NULL || phase != m->phase) {
+        return same;
+    }
+    const json_t *open = goal_of(m, m->phase_before, id);
+    return open != NULL && !reha_plan_goal_reached_(m, open) ? open : NULL;
 }
 
 void reha_plan_goal_text_(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
@@ -58,6 +79,7 @@ static json_t *goal_json(plan_maker *m, const reha_rule *rule, int phase)
     double target =
         isnan(rule->change) ? rule->reach : fmin(fmax(baseline + rule->change, fact->low), fact->high);
     (void)reha_date_after(m->in->date, 7 * rule->weeks, by, sizeof by);
+    target = round(target * TARGET_STEPS) / TARGET_STEPS;
     if (before != NULL) {
         target = reha_json_number(before, "target", target);
         (void)snprintf(by, sizeof by, "%.10s", reha_json_string(before, "by", by));
@@ -150,14 +172,11 @@ bool reha_plan_goals_reached_(const plan_maker *m)
         }
         for (size_t k = 0; k < json_array_size(goals); k++) {
             const json_t *goal = json_array_get(goals, k);
-            const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
-            const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
             if (strcmp(reha_json_string(goal, "state", ""), "removed") == 0 ||
                 reha_json_string(goal, "measure", NULL) == NULL) {
                 continue; /* left out by a clinician, or words without a number */
             }
-            if (fact < 0 ||
-                !is_reached(m->facts.values[fact], reha_json_number(goal, "target", (double)NAN), at_most)) {
+            if (!reha_plan_goal_reached_(m, goal)) {
                 return false;
             }
             known++;

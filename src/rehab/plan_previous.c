@@ -179,8 +179,42 @@ static void keep_line(plan_maker *m, json_t *to_list, int phase, const json_t *l
     }
 }
 
+static bool is_of_a_rule(const plan_maker *m, const char *id)
+{
+    for (size_t i = 0; i < m->g->rule_count; i++) {
+        if (strcmp(m->g->rules[i].id, id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Goals that the phase before leaves open come along, and what a clinician said of them. */
+static void keep_open_goals(plan_maker *m)
+{
+    const char *id = m->programme->phases[m->phase].id;
+    json_t *now = json_object_get(find_phase(m->plan, id), "goals");
+    const json_t *same = json_object_get(find_phase(m->previous, id), "goals");
+    const json_t *before = m->phase_before >= 0 && m->phase_before != m->phase
+                               ? find_phase(m->previous, m->programme->phases[m->phase_before].id)
+                               : NULL;
+    const json_t *goals = json_object_get(before, "goals");
+    for (size_t i = 0; i < json_array_size(goals); i++) {
+        const json_t *goal = json_array_get(goals, i);
+        const char *line = reha_json_string(goal, "line", "");
+        const bool has_place = find_line(now, line) != NULL || !is_of_a_rule(m, line);
+        if (json_is_object(json_object_get(goal, "edited")) && find_line(same, line) == NULL && has_place &&
+            !reha_plan_goal_reached_(m, goal)) {
+            keep_line(m, now, m->phase, goal);
+        }
+    }
+}
+
 void reha_plan_keep_edits_(plan_maker *m)
 {
+    if (m->previous != NULL) {
+        keep_open_goals(m);
+    }
     for (int p = m->phase; m->previous != NULL && p < m->programme->phase_count; p++) {
         const char *id = m->programme->phases[p].id;
         const json_t *before = find_phase(m->previous, id);
@@ -268,9 +302,7 @@ static void changes_of_goals(plan_maker *m, json_t *list, const json_t *before)
             continue;
         }
         const double now = m->facts.values[fact];
-        const double target = reha_json_number(goal, "target", 0.0);
-        const bool at_most = strcmp(reha_json_string(goal, "direction", ""), "at-most") == 0;
-        if (at_most ? now <= target : now >= target) {
+        if (reha_plan_goal_reached_(m, goal)) {
             (void)snprintf(text, sizeof text, "goal reached: %.200s (now %.4g)",
                            reha_json_string(goal, "text", ""), now);
             add_change(m, list, "goal-reached", text, reha_json_string(goal, "line", ""));

@@ -50,6 +50,8 @@ void reha_plan_digest_(const json_t *line, char out[9]);
 
 /* "2 x, 10 repetitions, 3 days a week": of one level of a dose, or of a dose that somebody wrote. */
 void reha_plan_dose_text_(const json_t *level, char *out, size_t out_bytes);
+/* Whether today's numbers reach a goal of the last plan; false for words without a number. */
+bool reha_plan_goal_reached_(const plan_maker *m, const json_t *goal);
 void reha_plan_goal_text_(const reha_fact *fact, double baseline, double target, bool at_most, const char *by,
                           char *out, size_t out_bytes);
 

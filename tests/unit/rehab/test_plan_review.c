@@ -124,6 +124,90 @@ static void test_an_edit_without_reason_is_refused(void **state)
     json_decref(input);
 }
 
+static void set(json_t *input, const char *section, const char *key, double value)
+{
+    json_t *of = json_object_get(input, section);
+    if (of == NULL) {
+        of = json_object();
+        assert_int_equal(json_object_set_new(input, section, of), 0);
+    }
+    assert_int_equal(json_object_set_new(of, key, json_real(value)), 0);
+}
+
+/* 10.2 - 1.4 is no 8.8 in binary: the plan as written must still be the plan as made, for any baseline. */
+static void test_targets_survive_their_file(void **state)
+{
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-build");
+    for (int i = 0; i < 120; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        set(input, "function", "tug_s", 10.0 + 0.1 * i);
+        set(input, "scores", "koos_pain", 30.0 + 0.1 * i);
+        set(input, "scores", "koos_adl", 30.0 + 0.3 * i);
+        json_t *plan = make(input, NULL);
+        assert_non_null(line_of(plan, "goals", "knee-oa.goal.tug"));
+        assert_non_null(line_of(plan, "goals", "knee-oa.goal.koos-adl"));
+        assert_ok(check(plan, &err), &err);
+        json_decref(plan);
+    }
+    json_decref(input);
+}
+
+/* On to the next phase: a goal that is still open keeps its baseline, target and date, with what a clinician
+ * said of it; a reached one is set anew. And back again. */
+static void test_open_goals_come_along(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *plan = make(input, NULL);
+    assert_string_equal(reha_json_string(phase_of(plan, "current"), "id", ""), "calm");
+    json_t *adl = line_of(plan, "goals", "knee-oa.goal.koos-adl");
+    const double target = reha_json_number(adl, "target", 0.0);
+    char *by = reha_strdup(reha_json_string(adl, "by", ""));
+    assert_true(target > 62.0 && target < 62.5);
+    edit(adl, "target", json_real(60.0), "modest hopes");
+    json_t *own = json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "line", "clinician.1", "text",
+                            "Sing in the choir again", "kind", "goal", "state", "open", "edited", "reason",
+                            "own wish", "by", "physio 7");
+    assert_int_equal(
+        json_array_append_new(json_object_get((json_t *)phase_of(plan, "current"), "goals"), own), 0);
+    set(input, "scores", "koos_pain", 58.0); /* beyond its target */
+    set(input, "scores", "koos_adl", 57.0);
+    set(input, "symptoms", "pain_activity", 4.0);
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-06-12")), 0);
+    json_t *next = make(input, plan);
+    assert_string_equal(reha_json_string(phase_of(next, "current"), "id", ""), "build");
+    const json_t *came = line_of(next, "goals", "knee-oa.goal.koos-adl");
+    assert_true(reha_json_number(came, "baseline", 0.0) == 52.0);
+    assert_true(reha_json_number(came, "now", 0.0) == 57.0);
+    assert_true(reha_json_number(came, "target", 0.0) == 60.0);
+    assert_string_equal(reha_json_string(came, "by", ""), by);
+    assert_string_equal(reha_json_string(came, "state", ""), "open");
+    assert_string_equal(reha_json_string(json_object_get(came, "edited"), "reason", ""), "modest hopes");
+    const json_t *pain = line_of(next, "goals", "knee-oa.goal.koos-pain");
+    assert_true(reha_json_number(pain, "baseline", 0.0) == 58.0);
+    assert_non_null(line_of(next, "goals", "clinician.1"));
+    assert_null(line_of(next, "goals", "knee-oa.goal.pain-first")); /* of the first phase only */
+    assert_ok(check(next, &err), &err);
+    json_t *response = json_pack("{s:i, s:b, s:i, s:i}", "pain_change_24h", 4, "swelling_more", 1,
+                                 "sessions_done_percent", 90, "effort_felt", 8);
+    assert_int_equal(json_object_set_new(input, "response", response), 0);
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-06-26")), 0);
+    json_t *back = make(input, next);
+    assert_string_equal(reha_json_string(phase_of(back, "current"), "id", ""), "calm");
+    came = line_of(back, "goals", "knee-oa.goal.koos-adl");
+    assert_true(reha_json_number(came, "baseline", 0.0) == 52.0);
+    assert_true(reha_json_number(came, "target", 0.0) == 60.0);
+    pain = line_of(back, "goals", "knee-oa.goal.koos-pain");
+    assert_true(reha_json_number(pain, "baseline", 0.0) == 58.0);
+    reha_free(by);
+    json_decref(back);
+    json_decref(next);
+    json_decref(plan);
+    json_decref(input);
+}
+
 static void test_danger_wins_over_an_edit(void **state)
 {
     (void)state;
@@ -314,6 +398,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_edits_are_kept_with_their_reason),
                                        cmocka_unit_test(test_an_edit_without_reason_is_refused),
+                                       cmocka_unit_test(test_targets_survive_their_file),
+                                       cmocka_unit_test(test_open_goals_come_along),
                                        cmocka_unit_test(test_danger_wins_over_an_edit),
                                        cmocka_unit_test(test_goals_keep_their_baseline),
                                        cmocka_unit_test(test_no_goal_beyond_the_end_of_a_scale),

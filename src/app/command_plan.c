@@ -4,6 +4,7 @@
 #include "rehab/plan.h"
 #include "service/plan_pdf.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,11 +62,30 @@ static void print_cause(const json_t *line, const char *indent)
     (void)printf("\n");
 }
 
+/* What became of a line: left out by a clinician; a goal that has moved, was reached or is overdue. */
+static void print_standing(const json_t *line)
+{
+    const char *state = reha_json_string(line, "state", "");
+    const double now = reha_json_number(line, "now", (double)NAN);
+    const bool has_moved = now != reha_json_number(line, "baseline", now);
+    if (strcmp(state, "removed") == 0) {
+        (void)printf(" (left out)");
+    } else if (json_object_get(line, "measure") != NULL && (strcmp(state, "open") != 0 || has_moved)) {
+        if (isfinite(now)) {
+            (void)printf(" (now %.4g; %s)", now, state);
+        } else {
+            (void)printf(" (%s)", state);
+        }
+    }
+}
+
 static void print_line(const json_t *line, bool why)
 {
     const char *dose = reha_json_string(json_object_get(line, "dose"), "text", "");
     const char *reason = reha_json_string(json_object_get(line, "edited"), "reason", NULL);
-    (void)printf("  - %s%s%s\n", reha_json_string(line, "text", ""), dose[0] != '\0' ? " " : "", dose);
+    (void)printf("  - %s%s%s", reha_json_string(line, "text", ""), dose[0] != '\0' ? " " : "", dose);
+    print_standing(line);
+    (void)printf("\n");
     if (reason != NULL) {
         (void)printf("      edited by %s: %s\n",
                      reha_json_string(json_object_get(line, "edited"), "by", "a clinician"), reason);

@@ -150,7 +150,11 @@ static void write_line(report *r, const json_t *line)
         put_text(r, 12.0, 8.0, false, REHA_INK_SOFT, text);
     }
     if (json_object_get(line, "measure") != NULL) { /* a goal: where it stands, and why this much */
-        (void)snprintf(text, sizeof text, "State: %s. %s", reha_json_string(line, "state", ""),
+        char now[32] = "";
+        if (json_is_number(json_object_get(line, "now"))) {
+            (void)snprintf(now, sizeof now, ", now %.4g", reha_json_number(line, "now", 0.0));
+        }
+        (void)snprintf(text, sizeof text, "State: %s%s. %s", reha_json_string(line, "state", ""), now,
                        reha_json_string(line, "why", ""));
         put_text(r, 12.0, 8.0, false, REHA_INK_SOFT, text);
     }

@@ -218,6 +218,10 @@ static void write_goals(writer *w, const json_t *plan, const json_t *phase)
         }
         if (key != NULL) {
             fill(word(w, key), pairs, text, sizeof text);
+            if (strcmp(reha_json_string(goal, "state", ""), "overdue") == 0) {
+                const size_t used = strlen(text);
+                (void)snprintf(text + used, sizeof text - used, " %s", word(w, "goal.late"));
+            }
             add_line(w, block, text);
         }
     }

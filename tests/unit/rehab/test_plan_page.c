@@ -57,8 +57,8 @@ static void need_of(json_t *seen, const char *format, const char *name)
 
 static void test_every_word_is_there_and_used(void **state)
 {
-    static const char *const fixed[] = {"page.", "month.",       "side.",        "scale.",
-                                        "dose.", "goal.reached", "goal.activity"};
+    static const char *const fixed[] = {"page.", "month.",       "side.",         "scale.",
+                                        "dose.", "goal.reached", "goal.activity", "goal.late"};
     const char *key = NULL;
     json_t *value = NULL;
     json_t *seen = json_object();
@@ -239,6 +239,29 @@ static void test_a_referral_of_today_comes_first(void **state)
     json_decref(input);
 }
 
+/* A page of August must not ask for something by July. */
+static void test_a_day_that_passed_is_told(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *first = NULL;
+    json_t *next = NULL;
+    char *text = NULL;
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    assert_ok(plan_of(base, input, NULL, false, &first, &err), &err);
+    assert_ok(reha_plan_patient_text(first, GUIDELINES, "en", &text, &err), &err);
+    assert_null(strstr(text, json_string_value(json_object_get(words, "goal.late"))));
+    reha_free(text);
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-08-01")), 0);
+    assert_ok(plan_of(base, input, first, false, &next, &err), &err);
+    assert_ok(reha_plan_patient_text(next, GUIDELINES, "en", &text, &err), &err);
+    assert_true(place_of(text, "goal.late") > strstr(text, "your pain score goes from"));
+    reha_free(text);
+    json_decref(next);
+    json_decref(first);
+    json_decref(input);
+}
+
 /* ---- Drawings and PDFs ---- */
 
 static void test_every_exercise_has_a_drawing(void **state)
@@ -340,6 +363,7 @@ int main(void)
                                        cmocka_unit_test(test_the_formula),
                                        cmocka_unit_test(test_reading_age_of_every_page),
                                        cmocka_unit_test(test_a_referral_of_today_comes_first),
+                                       cmocka_unit_test(test_a_day_that_passed_is_told),
                                        cmocka_unit_test(test_reading_age_of_every_text),
                                        cmocka_unit_test(test_every_exercise_has_a_drawing),
                                        cmocka_unit_test(test_odd_figures),

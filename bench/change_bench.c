@@ -1,25 +1,31 @@
-/* False alarms and power of `compare`: looks at knees in which nothing changed (random turn, enlargement,
- * shift, exposure and noise), and at the same with a change of 1.5 times the smallest detectable one.
+/* False alarms and power of `compare`: looks at joints and muscles in which nothing changed (random turn,
+ * enlargement, shift, exposure, noise), and at the same with a change of 1.5 times the smallest detectable
+ * one.
  *
- *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]   real knees of split val, other ones than
- * repeat_bench took; 5 looks each; the change is added to the reading change_bench phantom [KNEES] [MODELS]
- * [SCORES]               drawn knees: other texture, place and exposure; the change is drawn
- *     change_bench muscle [MUSCLES] [MODELS] [SCORES]                drawn muscles: other fascicles and
- * grain, other depth in the picture, other gain; thickness and the fascicles' direction are drawn changed
+ *     change_bench real DATA/knee_xray [KNEES] [MODELS] [SCORES]
+ *         real knees of split val, other ones than repeat_bench took; 5 looks each; the change is added to
+ *         the reading
+ *     change_bench phantom [KNEES] [MODELS] [SCORES]
+ *         drawn knees: other texture, place and exposure; the change is drawn
+ *     change_bench muscle [MUSCLES] [MODELS] [SCORES]
+ *         drawn muscles: other fascicles and grain, other depth in the picture, other gain; thickness and the
+ *         fascicles' direction are drawn changed
+ *     change_bench tissue DATA/muscle_ultrasound [GROUPS] [MODELS] [SCORES] [PICTURES]
+ *         real muscles, the first picture of each held-out group; the change is rendered into the picture
+ *         (change_bench_tissue.c); PICTURES: a folder that keeps them
  *
- * "reading alone" leaves out the published error of positioning, which looks at one film cannot have. One
- * thread. */
+ * "reading alone" leaves out the published error of positioning, which looks at one film cannot have.
+ * Intervals are Wilson's. One thread. */
+#include "change_bench.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "image/load.h"
 #include "image/register.h"
 #include "image/resample.h"
 #include "recognition/knee_phantom.h"
 #include "recognition/muscle_phantom.h"
-#include "rehab/change_films.h"
-#include "service/analyse.h"
+#include "rehab/outcome_figures.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -29,8 +35,6 @@
 enum { LOOKS = 5, MEASURES = 3 };
 static const char *const knee_keys[MEASURES] = {"jsw-medial-min", "jsw-lateral-min", "kl-grade"};
 static const char *const muscle_keys[MEASURES] = {"thickness", "pennation", "fascicle-angle"};
-static const double FACTOR = 1.5;
-static const double MUSCLE_MM_PER_PX = 0.1;
 
 typedef struct tally {
     int pairs, refused;
@@ -41,9 +45,7 @@ typedef struct tally {
 
 typedef struct bench {
     const char *const *keys;
-    reha_analyser *analyser;
-    reha_scores *scores;
-    reha_random random;
+    bench_reader reader;
     tally stated, open;                         /* one set-up stated; nothing known */
     int laid, laid_unreliable, laid_bad_unseen; /* registrations */
     double laid_sum_px, laid_most_px, told_sum_px;
@@ -51,12 +53,13 @@ typedef struct bench {
 
 /* ---- one pair ---- */
 
-static bool is_real(reha_verdict verdict)
+bool bench_is_real(const reha_compared *compared)
 {
+    const reha_verdict verdict = compared->change.verdict;
     return verdict == REHA_IMPROVED || verdict == REHA_WORSENED || verdict == REHA_DIFFERENT;
 }
 
-static const reha_compared *find(const reha_films *films, const char *key)
+const reha_compared *bench_find(const reha_films *films, const char *key)
 {
     for (int i = 0; films->pair_count > 0 && i < films->pairs[0].measure_count; i++) {
         if (strcmp(films->pairs[0].measures[i].key, key) == 0) {
@@ -66,13 +69,29 @@ static const reha_compared *find(const reha_films *films, const char *key)
     return NULL;
 }
 
-static reha_status judge(const bench *b, json_t *first, json_t *second, bool is_stated, reha_films *out,
-                         reha_error *err)
+reha_status bench_judge(const bench_reader *reader, json_t *first, json_t *second, bool is_setup_stated,
+                        reha_films *out, reha_error *err)
 {
     const reha_visit before = {first, "", "", "", ""};
     const reha_visit after = {second, "", "", "", ""};
-    const reha_film_options how = {.is_setup_stated = is_stated};
-    return reha_films_compare(&before, &after, b->scores, &how, out, err);
+    const reha_film_options how = {.is_setup_stated = is_setup_stated};
+    return reha_films_compare(&before, &after, reader->scores, &how, out, err);
+}
+
+reha_status bench_read(const bench_reader *reader, const reha_gray *image, const reha_acquisition *facts,
+                       reha_side side, json_t **out, reha_analysis **analysis, reha_error *err)
+{
+    reha_analysis *found = NULL;
+    const reha_analyse_options how = {.side_hint = side, .side_source = "known"};
+    REHA_TRY(reha_analyser_recogniser(reader->analyser)
+                 ->analyse(reha_analyser_model(reader->analyser), image, facts, &how, &found, err));
+    const reha_status status = reha_analysis_to_json(found, out, err);
+    if (status == REHA_OK && analysis != NULL) {
+        *analysis = found;
+    } else {
+        reha_analysis_free(found);
+    }
+    return status;
 }
 
 static void count(const bench *b, tally *to, const reha_films *films, double added)
@@ -83,12 +102,12 @@ static void count(const bench *b, tally *to, const reha_films *films, double add
         return;
     }
     for (int k = 0; k < MEASURES; k++) {
-        const reha_compared *one = find(films, b->keys[k]);
+        const reha_compared *one = bench_find(films, b->keys[k]);
         if (one == NULL || (isnan(one->change.sdc) && one->change.verdict == REHA_CANNOT_TELL)) {
             continue;
         }
         to->count[k]++;
-        to->alarms[k] += is_real(one->change.verdict) ? 1 : 0;
+        to->alarms[k] += bench_is_real(one) ? 1 : 0;
         if (isfinite(one->change.sdc)) {
             to->sdc_sum[k] += one->change.sdc;
             to->alone_count[k]++;
@@ -100,25 +119,13 @@ static void count(const bench *b, tally *to, const reha_films *films, double add
     }
 }
 
-static reha_status read(const bench *b, const reha_gray *image, const reha_acquisition *facts, reha_side side,
-                        json_t **out, reha_error *err)
-{
-    reha_analysis *analysis = NULL;
-    const reha_analyse_options how = {.side_hint = side, .side_source = "known"};
-    REHA_TRY(reha_analyser_recogniser(b->analyser)
-                 ->analyse(reha_analyser_model(b->analyser), image, facts, &how, &analysis, err));
-    const reha_status status = reha_analysis_to_json(analysis, out, err);
-    reha_analysis_free(analysis);
-    return status;
-}
-
 /* ---- real knees ---- */
 
 /* *map: where a pixel of the new look lies in `image`. */
 static reha_status another_look(bench *b, const reha_gray *image, reha_gray **out, reha_affine *map,
                                 reha_error *err)
 {
-    reha_random *r = &b->random;
+    reha_random *r = &b->reader.random;
     const reha_point_px middle = {0.5 * (image->width_px - 1.0), 0.5 * (image->height_px - 1.0)};
     const reha_point_px moved = {middle.x_px + reha_random_range(r, -6.0, 6.0),
                                  middle.y_px + reha_random_range(r, -6.0, 6.0)};
@@ -165,7 +172,7 @@ static reha_status real_knee(bench *b, const char *path, reha_error *err)
     json_t *first = NULL;
     reha_acquisition facts;
     REHA_TRY(reha_image_load(path, NULL, &image, &facts, err));
-    REHA_CHECK(read(b, image, &facts, reha_side_from_name(path), &first, err));
+    REHA_CHECK(bench_read(&b->reader, image, &facts, reha_side_from_name(path), &first, NULL, err));
     for (int i = 0; i < LOOKS; i++) {
         reha_gray *seen = NULL;
         json_t *second = NULL;
@@ -174,12 +181,14 @@ static reha_status real_knee(bench *b, const char *path, reha_error *err)
         reha_affine map;
         status = another_look(b, image, &seen, &map, err);
         status = status == REHA_OK && i == 0 ? lay_over(b, image, seen, map, err) : status;
-        status = status == REHA_OK ? read(b, seen, &facts, reha_side_from_name(path), &second, err) : status;
-        status = status == REHA_OK ? judge(b, first, second, true, &stated, err) : status;
-        status = status == REHA_OK ? judge(b, first, second, false, &open, err) : status;
+        status = status == REHA_OK
+                     ? bench_read(&b->reader, seen, &facts, reha_side_from_name(path), &second, NULL, err)
+                     : status;
+        status = status == REHA_OK ? bench_judge(&b->reader, first, second, true, &stated, err) : status;
+        status = status == REHA_OK ? bench_judge(&b->reader, first, second, false, &open, err) : status;
         if (status == REHA_OK) {
-            count(b, &b->stated, &stated, FACTOR);
-            count(b, &b->open, &open, FACTOR);
+            count(b, &b->stated, &stated, BENCH_FACTOR);
+            count(b, &b->open, &open, BENCH_FACTOR);
         }
         reha_gray_free(seen);
         json_decref(second);
@@ -226,7 +235,7 @@ static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t
                          json_t **out, reha_error *err)
 {
     reha_gray *image = NULL;
-    reha_random *r = &b->random;
+    reha_random *r = &b->reader.random;
     reha_acquisition facts = reha_acquisition_unknown();
     reha_phantom_spec spec = reha_phantom_crop(REHA_SIDE_RIGHT, seed);
     spec.is_spacing_known = true;
@@ -240,7 +249,7 @@ static reha_status drawn(bench *b, double medial_mm, double lateral_mm, uint64_t
         spec.contrast *= reha_random_range(r, 0.8, 1.2);
     }
     REHA_TRY(reha_phantom_draw(&spec, &image, NULL, err));
-    const reha_status status = read(b, image, &facts, REHA_SIDE_RIGHT, out, err);
+    const reha_status status = bench_read(&b->reader, image, &facts, REHA_SIDE_RIGHT, out, NULL, err);
     reha_gray_free(image);
     return status;
 }
@@ -254,18 +263,18 @@ static reha_status drawn_knee(bench *b, uint64_t seed, reha_error *err)
     json_t *still = NULL;
     json_t *less = NULL;
     reha_films films;
-    const double medial_mm = reha_random_range(&b->random, 3.0, 5.5);
-    const double lateral_mm = reha_random_range(&b->random, 4.0, 6.5);
+    const double medial_mm = reha_random_range(&b->reader.random, 3.0, 5.5);
+    const double lateral_mm = reha_random_range(&b->reader.random, 4.0, 6.5);
     REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed, true, &first, err));
     REHA_CHECK(drawn(b, medial_mm, lateral_mm, seed + 1, false, &still, err));
-    REHA_CHECK(judge(b, first, still, true, &films, err));
+    REHA_CHECK(bench_judge(&b->reader, first, still, true, &films, err));
     count(b, &b->stated, &films, 0.0);
-    const reha_compared *medial = find(&films, b->keys[0]);
+    const reha_compared *medial = bench_find(&films, b->keys[0]);
     if (medial != NULL && isfinite(medial->change.sdc) && strcmp(medial->unit, "mm") == 0) {
-        REHA_CHECK(drawn(b, fmax(medial_mm - FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2, false,
-                         &less, err));
-        REHA_CHECK(judge(b, first, less, true, &films, err));
-        medial = find(&films, b->keys[0]);
+        REHA_CHECK(drawn(b, fmax(medial_mm - BENCH_FACTOR * medial->change.sdc, 0.2), lateral_mm, seed + 2,
+                         false, &less, err));
+        REHA_CHECK(bench_judge(&b->reader, first, less, true, &films, err));
+        medial = bench_find(&films, b->keys[0]);
         b->stated.found_of[0]++;
         b->stated.found[0] += medial != NULL && medial->change.verdict == REHA_WORSENED ? 1 : 0;
     }
@@ -282,7 +291,7 @@ static reha_status drawn_muscle(bench *b, reha_muscle_phantom phantom, bool as_f
                                 reha_error *err)
 {
     reha_gray *image = NULL;
-    reha_random *r = &b->random;
+    reha_random *r = &b->reader.random;
     reha_acquisition facts = reha_acquisition_unknown();
     double exponent = 1.0;
     if (!as_first) {
@@ -295,8 +304,8 @@ static reha_status drawn_muscle(bench *b, reha_muscle_phantom phantom, bool as_f
     for (size_t i = 0; i < (size_t)image->width_px * image->height_px; i++) {
         image->pixels[i] = (float)(255.0 * pow((double)image->pixels[i] / 255.0, exponent));
     }
-    image->spacing = (reha_spacing){MUSCLE_MM_PER_PX, MUSCLE_MM_PER_PX, REHA_SPACING_USER};
-    const reha_status status = read(b, image, &facts, REHA_SIDE_UNKNOWN, out, err);
+    image->spacing = (reha_spacing){BENCH_MUSCLE_MM_PER_PX, BENCH_MUSCLE_MM_PER_PX, REHA_SPACING_USER};
+    const reha_status status = bench_read(&b->reader, image, &facts, REHA_SIDE_UNKNOWN, out, NULL, err);
     reha_gray_free(image);
     return status;
 }
@@ -309,10 +318,10 @@ static reha_status look_for(bench *b, const json_t *first, reha_muscle_phantom p
     json_t *changed = NULL;
     reha_films films;
     REHA_CHECK(drawn_muscle(b, phantom, false, &changed, err));
-    REHA_CHECK(judge(b, (json_t *)first, changed, true, &films, err));
-    const reha_compared *one = find(&films, b->keys[k]);
+    REHA_CHECK(bench_judge(&b->reader, (json_t *)first, changed, true, &films, err));
+    const reha_compared *one = bench_find(&films, b->keys[k]);
     b->stated.found_of[k]++;
-    b->stated.found[k] += one != NULL && is_real(one->change.verdict) && one->change.difference > 0.0 ? 1 : 0;
+    b->stated.found[k] += one != NULL && bench_is_real(one) && one->change.difference > 0.0 ? 1 : 0;
 done:
     json_decref(changed);
     return status;
@@ -331,17 +340,17 @@ static reha_status one_muscle(bench *b, uint64_t seed, reha_error *err)
     REHA_CHECK(drawn_muscle(b, phantom, true, &first, err));
     other.seed = seed + 1;
     REHA_CHECK(drawn_muscle(b, other, false, &still, err));
-    REHA_CHECK(judge(b, first, still, true, &films, err));
+    REHA_CHECK(bench_judge(&b->reader, first, still, true, &films, err));
     count(b, &b->stated, &films, 0.0);
     for (int k = 0; k < 2; k++) {
-        const reha_compared *one = find(&films, b->keys[k]);
+        const reha_compared *one = bench_find(&films, b->keys[k]);
         if (one == NULL || !isfinite(one->change.sdc)) {
             continue;
         }
         reha_muscle_phantom changed = phantom;
         changed.seed = seed + 2 + (uint64_t)k;
-        changed.bottom_y_px += k == 0 ? FACTOR * one->change.sdc / MUSCLE_MM_PER_PX : 0.0;
-        changed.fascicle_deg += k == 1 ? FACTOR * one->change.sdc : 0.0;
+        changed.bottom_y_px += k == 0 ? BENCH_FACTOR * one->change.sdc / BENCH_MUSCLE_MM_PER_PX : 0.0;
+        changed.fascicle_deg += k == 1 ? BENCH_FACTOR * one->change.sdc : 0.0;
         REHA_CHECK(look_for(b, first, changed, k, err));
     }
 done:
@@ -352,6 +361,17 @@ done:
 
 /* ---- report ---- */
 
+static void print_share(const char *what, int hits, int of)
+{
+    double low = 0.0;
+    double high = 0.0;
+    if (of > 0) {
+        reha_outcome_wilson((size_t)hits, (size_t)of, &low, &high);
+        (void)printf("; %s %d of %d (%.1f %%, %.1f to %.1f)", what, hits, of, 100.0 * hits / of,
+                     100.0 * fmax(low, 0.0), 100.0 * high);
+    }
+}
+
 static void print(const bench *b, const char *name, const tally *t)
 {
     (void)printf("%s: %d pairs, %d refused\n", name, t->pairs, t->refused);
@@ -359,30 +379,55 @@ static void print(const bench *b, const char *name, const tally *t)
         if (t->count[k] == 0) {
             continue;
         }
-        (void)printf("  %-16s false alarms %d of %d (%.1f %%)", b->keys[k], t->alarms[k], t->count[k],
-                     100.0 * t->alarms[k] / t->count[k]);
+        (void)printf("  %-16s", b->keys[k]);
+        print_share("false alarms", t->alarms[k], t->count[k]);
+        print_share("reading alone", t->alone[k], t->alone_count[k]);
+        print_share("1.5 SDC found", t->found[k], t->found_of[k]);
         if (t->alone_count[k] > 0) {
-            (void)printf("; reading alone %d (%.1f %%); mean SDC %.4f", t->alone[k],
-                         100.0 * t->alone[k] / t->alone_count[k], t->sdc_sum[k] / t->alone_count[k]);
-        }
-        if (t->found_of[k] > 0) {
-            (void)printf("; 1.5 SDC found %d of %d (%.1f %%)", t->found[k], t->found_of[k],
-                         100.0 * t->found[k] / t->found_of[k]);
+            (void)printf("; mean SDC %.4f", t->sdc_sum[k] / t->alone_count[k]);
         }
         (void)printf("\n");
     }
+}
+
+static reha_status run(bench *b, const char *mode, const char *data, size_t count_max, const char *pictures,
+                       reha_error *err)
+{
+    if (strcmp(mode, "tissue") == 0) {
+        return bench_tissue(&b->reader, data, count_max, pictures, err);
+    }
+    if (strcmp(mode, "real") == 0) {
+        REHA_TRY(real_knees(b, data, count_max, err));
+        print(b, "same set-up stated", &b->stated);
+        print(b, "nothing known of the set-up", &b->open);
+        (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d "
+                     "told to be unreliable, %d off by more than 3 px and not told\n",
+                     b->laid, b->laid_sum_px / b->laid, b->laid_most_px, b->told_sum_px / b->laid,
+                     b->laid_unreliable, b->laid_bad_unseen);
+        return REHA_OK;
+    }
+    for (size_t i = 0; i < count_max; i++) {
+        REHA_TRY(strcmp(mode, "muscle") == 0 ? one_muscle(b, 1000 + 10 * i, err)
+                                             : drawn_knee(b, 1000 + 10 * i, err));
+    }
+    print(b,
+          strcmp(mode, "muscle") == 0 ? "drawn muscles, same set-up stated"
+                                      : "drawn knees, same set-up stated",
+          &b->stated);
+    return REHA_OK;
 }
 
 int main(int argc, char **argv)
 {
     reha_error err = REHA_ERROR_INIT;
     reha_status status = REHA_OK;
-    const bool is_real_run = argc > 2 && strcmp(argv[1], "real") == 0;
-    const bool is_muscle = argc > 1 && strcmp(argv[1], "muscle") == 0;
-    const int at = is_real_run ? 3 : 2;
-    if (!is_real_run && !is_muscle && (argc < 2 || strcmp(argv[1], "phantom") != 0)) {
-        (void)fprintf(
-            stderr, "usage: change_bench real DATA/knee_xray | phantom | muscle [COUNT] [MODELS] [SCORES]\n");
+    const char *mode = argc > 1 ? argv[1] : "";
+    const bool is_of_data = strcmp(mode, "real") == 0 || strcmp(mode, "tissue") == 0;
+    const bool is_muscle = strcmp(mode, "muscle") == 0 || strcmp(mode, "tissue") == 0;
+    const int at = is_of_data ? 3 : 2;
+    if (argc < at || (!is_of_data && !is_muscle && strcmp(mode, "phantom") != 0)) {
+        (void)fprintf(stderr, "usage: change_bench real DATA/knee_xray | phantom | muscle | tissue "
+                              "DATA/muscle_ultrasound [COUNT] [MODELS] [SCORES] [PICTURES]\n");
         return 2;
     }
     const size_t count_max = argc > at ? (size_t)strtoul(argv[at], NULL, 10) : 40;
@@ -393,36 +438,19 @@ int main(int argc, char **argv)
     if (b == NULL || count_max == 0) {
         return 2;
     }
-    b->random = reha_random_init(77, 1);
+    b->reader.random = reha_random_init(77, 1);
     b->keys = is_muscle ? muscle_keys : knee_keys;
-    REHA_CHECK(reha_analyser_open(&options, &b->analyser, &err));
-    REHA_CHECK(reha_scores_load(argc > at + 2 ? argv[at + 2] : "guidelines/scores.json", &b->scores, &err));
-    if (is_real_run) {
-        REHA_CHECK(real_knees(b, argv[2], count_max, &err));
-        print(b, "same set-up stated", &b->stated);
-        print(b, "nothing known of the set-up", &b->open);
-        (void)printf("registration by intensity: %d, error mean %.2f px, most %.2f px; told mean %.2f px; %d "
-                     "told to be "
-                     "unreliable, %d off by more than 3 px and not told\n",
-                     b->laid, b->laid_sum_px / b->laid, b->laid_most_px, b->told_sum_px / b->laid,
-                     b->laid_unreliable, b->laid_bad_unseen);
-    } else if (is_muscle) {
-        for (size_t i = 0; i < count_max; i++) {
-            REHA_CHECK(one_muscle(b, 1000 + 10 * i, &err));
-        }
-        print(b, "drawn muscles, same set-up stated", &b->stated);
-    } else {
-        for (size_t i = 0; i < count_max; i++) {
-            REHA_CHECK(drawn_knee(b, 1000 + 10 * i, &err));
-        }
-        print(b, "drawn knees, same set-up stated", &b->stated);
-    }
+    REHA_CHECK(reha_analyser_open(&options, &b->reader.analyser, &err));
+    REHA_CHECK(
+        reha_scores_load(argc > at + 2 ? argv[at + 2] : "guidelines/scores.json", &b->reader.scores, &err));
+    REHA_CHECK(
+        run(b, mode, is_of_data ? argv[2] : NULL, count_max, argc > at + 3 ? argv[at + 3] : NULL, &err));
 done:
     if (status != REHA_OK) {
         (void)fprintf(stderr, "change_bench: %s\n", err.text);
     }
-    reha_analyser_close(b->analyser);
-    reha_scores_free(b->scores);
+    reha_analyser_close(b->reader.analyser);
+    reha_scores_free(b->reader.scores);
     reha_free(b);
     return status == REHA_OK ? 0 : 1;
 }

@@ -136,6 +136,12 @@ static void step_back(plan_maker *m, int shift)
     }
 }
 
+/* Nothing goes up in a plan that a red flag stops, nor a dose in the one after it: nobody trained by it. */
+static bool is_held(const plan_maker *m)
+{
+    return m->is_stopped || strcmp(reha_json_string(m->previous, "status", ""), "doctor-today") == 0;
+}
+
 /* One step at a visit: back if it was too much, on if the criteria are met, else a little more or the same.
  */
 static void next_plan(plan_maker *m)
@@ -146,7 +152,7 @@ static void next_plan(plan_maker *m)
     const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
     if (shift < 0) {
         step_back(m, shift);
-    } else if (leaves(m, m->phase)) {
+    } else if (!m->is_stopped && leaves(m, m->phase)) {
         m->phase++;
         m->level = REHA_LEVEL_START;
         m->moved_by = -1;
@@ -154,7 +160,7 @@ static void next_plan(plan_maker *m)
         if (m->is_placed_by_time) {
             start_dose(m);
         }
-    } else if (shift > 0 && m->level < REHA_LEVEL_MAX) {
+    } else if (shift > 0 && m->level < REHA_LEVEL_MAX && !is_held(m)) {
         m->level++;
     } else {
         m->moved_by = -1;
@@ -169,7 +175,8 @@ static void dose_in_stated_phase(plan_maker *m)
         return;
     }
     m->moved_by = find_shift(m, false);
-    const int shift = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
+    const int asked = m->moved_by >= 0 ? m->g->rules[m->moved_by].shift : 0;
+    const int shift = asked > 0 && is_held(m) ? 0 : asked;
     m->level = shift == REHA_SHIFT_PHASE_BACK && !must_be_lowest(m)
                    ? dose_after(m->level_before, REHA_SHIFT_DOWN) /* the phase is the clinician's */
                    : dose_after(m->level_before, shift);

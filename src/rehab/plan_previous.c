@@ -242,6 +242,26 @@ static void add_change(plan_maker *m, json_t *list, const char *what, const char
     reha_plan_append_(m, list, one);
 }
 
+/* What the last plan stopped for and this one does not: the doctor's answer is what lies between them. */
+static void changes_of_flags(plan_maker *m, json_t *list)
+{
+    char text[300];
+    const json_t *before = json_object_get(m->previous, "red_flags");
+    const json_t *now = json_object_get(m->plan, "red_flags");
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        const json_t *flag = json_array_get(before, i);
+        const char *id = reha_json_string(flag, "line", "");
+        if (strcmp(reha_json_string(flag, "state", ""), "present") == 0 &&
+            strcmp(reha_json_string(find_line(now, id), "state", ""), "present") != 0) {
+            (void)snprintf(
+                text, sizeof text,
+                "no longer present: '%.160s' Ask what the doctor found and allows, and write it down",
+                reha_json_string(flag, "text", ""));
+            add_change(m, list, "flag-gone", text, id);
+        }
+    }
+}
+
 static void change_of_phase(plan_maker *m, json_t *list)
 {
     char text[300];
@@ -323,6 +343,7 @@ json_t *reha_plan_changes_(plan_maker *m)
         (void)snprintf(text, sizeof text, "status: from %.30s to %.30s", old_status, status);
         add_change(m, list, "status", text, NULL);
     }
+    changes_of_flags(m, list);
     change_of_phase(m, list);
     const json_t *before =
         m->phase_before >= 0 ? find_phase(m->previous, m->programme->phases[m->phase_before].id) : NULL;

@@ -208,6 +208,59 @@ static void test_open_goals_come_along(void **state)
     json_decref(input);
 }
 
+static bool is_told(const json_t *plan, const char *what, const char *says)
+{
+    const json_t *changes = json_object_get(plan, "changes");
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const json_t *one = json_array_get(changes, i);
+        if (strcmp(reha_json_string(one, "what", ""), what) == 0 &&
+            strstr(reha_json_string(one, "text", ""), says) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Good sessions before a red flag are no reason for more: not while it stops the plan, nor right after. */
+static void test_a_stop_raises_nothing(void **state)
+{
+    (void)state;
+    json_t *input = input_of("knee-oa-typical-calm");
+    json_t *first = make(input, NULL);
+    json_t *response = json_pack("{s:i, s:b, s:i, s:i}", "pain_change_24h", 0, "swelling_more", 0,
+                                 "sessions_done_percent", 90, "effort_felt", 4);
+    assert_int_equal(json_object_set_new(input, "response", response), 0);
+    assert_int_equal(json_object_set_new(input, "date", json_string("2026-06-12")), 0);
+    json_t *usual = make(input, first);
+    assert_true(is_told(usual, "dose-level", "from level 1 up to level 2"));
+    for (int is_stated = 0; is_stated < 2; is_stated++) { /* the phase follows, or is the clinician's */
+        if (is_stated == 1) {
+            assert_int_equal(json_object_set_new(input, "phase", json_string("calm")), 0);
+        }
+        assert_int_equal(
+            json_object_set_new(json_object_get(input, "red_flags"), "rf_infection", json_true()), 0);
+        json_t *stopped = make(input, first);
+        assert_string_equal(reha_json_string(stopped, "status", ""), "doctor-today");
+        assert_false(is_told(stopped, "dose-level", ""));
+        assert_false(is_told(stopped, "flag-gone", ""));
+        assert_int_equal(json_object_del(json_object_get(input, "red_flags"), "rf_infection"), 0);
+        json_t *after = make(input, stopped);
+        assert_string_equal(reha_json_string(after, "status", ""), "ready");
+        assert_true(is_told(after, "flag-gone", "Fever"));
+        assert_true(is_told(after, "flag-gone", "what the doctor found"));
+        assert_false(is_told(after, "dose-level", ""));
+        json_t *third = make(input, after);
+        assert_true(is_told(third, "dose-level", "from level 1 up to level 2"));
+        assert_false(is_told(third, "flag-gone", ""));
+        json_decref(third);
+        json_decref(after);
+        json_decref(stopped);
+    }
+    json_decref(usual);
+    json_decref(first);
+    json_decref(input);
+}
+
 static void test_danger_wins_over_an_edit(void **state)
 {
     (void)state;
@@ -400,6 +453,7 @@ int main(void)
                                        cmocka_unit_test(test_an_edit_without_reason_is_refused),
                                        cmocka_unit_test(test_targets_survive_their_file),
                                        cmocka_unit_test(test_open_goals_come_along),
+                                       cmocka_unit_test(test_a_stop_raises_nothing),
                                        cmocka_unit_test(test_danger_wins_over_an_edit),
                                        cmocka_unit_test(test_goals_keep_their_baseline),
                                        cmocka_unit_test(test_no_goal_beyond_the_end_of_a_scale),

@@ -160,29 +160,52 @@ void reha_plan_goal_notes_(plan_maker *m, json_t *list)
     }
 }
 
+/* Goals of the last plan's current phase. */
+static const json_t *last_goals(const plan_maker *m)
+{
+    const json_t *phases = json_object_get(m->previous, "phases");
+    for (size_t i = 0; i < json_array_size(phases); i++) {
+        if (strcmp(reha_json_string(json_array_get(phases, i), "state", ""), "current") == 0) {
+            return json_object_get(json_array_get(phases, i), "goals");
+        }
+    }
+    return NULL;
+}
+
+/* Neither left out by a clinician, nor words without a number. */
+static bool counts(const json_t *goal)
+{
+    return strcmp(reha_json_string(goal, "state", ""), "removed") != 0 &&
+           reha_json_string(goal, "measure", NULL) != NULL;
+}
+
 bool reha_plan_goals_reached_(const plan_maker *m)
 {
     int known = 0;
-    const json_t *phases = json_object_get(m->previous, "phases");
-    for (size_t i = 0; i < json_array_size(phases); i++) {
-        const json_t *phase = json_array_get(phases, i);
-        const json_t *goals = json_object_get(phase, "goals");
-        if (strcmp(reha_json_string(phase, "state", ""), "current") != 0) {
-            continue;
+    const json_t *goals = last_goals(m);
+    for (size_t i = 0; i < json_array_size(goals); i++) {
+        const json_t *goal = json_array_get(goals, i);
+        if (counts(goal) && !reha_plan_goal_reached_(m, goal)) {
+            return false;
         }
-        for (size_t k = 0; k < json_array_size(goals); k++) {
-            const json_t *goal = json_array_get(goals, k);
-            if (strcmp(reha_json_string(goal, "state", ""), "removed") == 0 ||
-                reha_json_string(goal, "measure", NULL) == NULL) {
-                continue; /* left out by a clinician, or words without a number */
-            }
-            if (!reha_plan_goal_reached_(m, goal)) {
-                return false;
-            }
-            known++;
-        }
+        known += counts(goal) ? 1 : 0;
     }
     return known > 0;
+}
+
+bool reha_plan_goals_overdue_(const plan_maker *m)
+{
+    const json_t *goals = last_goals(m);
+    for (size_t i = 0; i < json_array_size(goals); i++) {
+        const json_t *goal = json_array_get(goals, i);
+        const int fact = reha_fact_find(&m->g->facts, reha_json_string(goal, "measure", ""));
+        int days_left = 0;
+        if (counts(goal) && fact >= 0 && !isnan(m->facts.values[fact]) && !reha_plan_goal_reached_(m, goal) &&
+            reha_date_days(m->in->date, reha_json_string(goal, "by", ""), &days_left) && days_left < 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 json_t *reha_plan_own_goals_(plan_maker *m)

@@ -33,6 +33,7 @@ void reha_plan_read_previous_(plan_maker *m)
     m->level = REHA_LEVEL_START;
     m->level_before = REHA_LEVEL_START;
     derive(m, "goals_reached", 0.0, "no earlier plan");
+    derive(m, "goals_overdue", 0.0, "no earlier plan");
     derive(m, "placed_by_time", 0.0, "the criteria of the phases");
     if (m->previous == NULL) {
         return;
@@ -43,6 +44,8 @@ void reha_plan_read_previous_(plan_maker *m)
         (int)fmin(fmax(reha_json_number(current, "level", REHA_LEVEL_START), 0.0), REHA_LEVEL_MAX);
     derive(m, "goals_reached", reha_plan_goals_reached_(m) ? 1.0 : 0.0,
            "the goals of the last plan against the scores of now");
+    derive(m, "goals_overdue", reha_plan_goals_overdue_(m) ? 1.0 : 0.0,
+           "the goals of the last plan, their dates and the scores of now");
     if (reha_date_days(reha_json_string(m->previous, "date", ""), m->in->date, &days)) {
         derive(m, "weeks_since_plan", floor(10.0 * days / DAYS_PER_WEEK) / 10.0, "the dates of both plans");
     }

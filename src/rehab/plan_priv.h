@@ -77,6 +77,8 @@ json_t *reha_plan_goals_(plan_maker *m, int phase);
 json_t *reha_plan_own_goals_(plan_maker *m);
 /* True if the last plan had goals with a known value and all of them are reached now. */
 bool reha_plan_goals_reached_(const plan_maker *m);
+/* One of its goals is past its date, measured now, and not reached. */
+bool reha_plan_goals_overdue_(const plan_maker *m);
 void reha_plan_goal_notes_(plan_maker *m, json_t *list); /* which goals the scale has no room for */
 /* plan_previous.c */
 void reha_plan_keep_edits_(plan_maker *m);

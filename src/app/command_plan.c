@@ -218,7 +218,11 @@ static void print_plan(const json_t *plan, bool why)
     (void)printf("Plan of %s: %s%s%s%s. Status: %s. Not reviewed: a clinician decides.\n",
                  reha_json_string(plan, "date", ""),
                  reha_json_string(json_object_get(plan, "guideline"), "title", ""), has_side ? ", " : "",
-                 has_side ? side : "", has_side ? " side" : "", reha_json_string(plan, "status", ""));
+                 has_side ? side : "",
+                 !has_side                   ? ""
+                 : strcmp(side, "both") == 0 ? " sides"
+                                             : " side",
+                 reha_json_string(plan, "status", ""));
     print_red_flags(json_object_get(plan, "red_flags"), why);
     print_questions(json_object_get(plan, "questions"));
     print_list(json_object_get(plan, "changes"), "Changed since the last plan", false);

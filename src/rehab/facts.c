@@ -171,7 +171,9 @@ const char *reha_fact_near(const reha_fact_list *list, const char *name)
 static reha_status parse_choice(const reha_fact *fact, const json_t *json, const reha_place *place,
                                 double *out, reha_error *err)
 {
+    static const char more[] = ", ... (all: guidelines/facts.json)";
     char known[160] = "";
+    int left_out = 0;
     const char *text = json_string_value(json);
     for (int i = 0; i < fact->choice_count; i++) {
         if (text != NULL && strcmp(text, fact->choices[i]) == 0) {
@@ -179,7 +181,11 @@ static reha_status parse_choice(const reha_fact *fact, const json_t *json, const
             return REHA_OK;
         }
         const size_t used = strlen(known);
-        (void)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", fact->choices[i]);
+        if (left_out == 0 && used + strlen(fact->choices[i]) + sizeof more + 2 < sizeof known) {
+            (void)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "", fact->choices[i]);
+        } else if (left_out++ == 0) { /* whole words only, and that there are more */
+            (void)snprintf(known + used, sizeof known - used, "%s", more);
+        }
     }
     return reha_place_fail(place, err, "must be one of: %s", known);
 }

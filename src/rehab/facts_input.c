@@ -270,9 +270,9 @@ static reha_status read_top(const reha_place *root, const json_t *json, const re
         if (index < 0) {
             return reha_fail(err, REHA_E_FORMAT, "%s: the fact '%s' is missing", list->source.name, top[i]);
         }
-        REHA_TRY(reha_place_string(root, json, top[i], &text, err));
         REHA_TRY(reha_fact_parse(&list->items[index], json_object_get(json, top[i]), &at,
                                  &out->facts.values[index], err));
+        REHA_TRY(reha_place_string(root, json, top[i], &text, err));
         (void)snprintf(texts[i], sizes[i], "%s", text);
     }
     (void)snprintf(out->phase, sizeof out->phase, "%s", reha_json_string(json, "phase", ""));

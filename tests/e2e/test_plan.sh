@@ -90,6 +90,10 @@ says err 'date: must be a date like'
 echo '{"schema": "rehascope/plan-input/1", "date": "2026-02-03", "condition": "gout", "side": "right"}' >"$work/bad.json"
 run 1 plan --input "$work/bad.json"
 says err 'condition: must be one of: knee-oa'
+says err '\.\.\. \(all: guidelines/facts.json\)'
+echo '{"schema":"rehascope/plan-input/1","date":"2026-01-05","condition":"low-back-pain"}' >"$work/no-side.json"
+run 1 plan --input "$work/no-side.json"
+says err 'side: must be one of: right, left, both, none'
 sed 's/"pain_activity": 6/"pain_activity": 60/' "$work/knee.json" >"$work/bad.json"
 run 1 plan --input "$work/bad.json"
 says err 'bad.json line [0-9]+, symptoms.pain_activity: must be a number from 0 to 10'

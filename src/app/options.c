@@ -62,6 +62,15 @@ static bool store(const app_option *option, const char *value, void *target)
     return false;
 }
 
+static int refuse_value(const app_command *command, const app_option *option, const char *value)
+{
+    if (option->kind == APP_TEXT) {
+        return app_wrong_use(command, "--%s: %s is needed, not nothing", option->name, option->value);
+    }
+    return app_wrong_use(command, "--%s: '%s' is no %snumber from %.10g to %.10g", option->name, value,
+                         option->kind == APP_INTEGER ? "whole " : "", option->low, option->high);
+}
+
 static const app_option *find(const app_command *command, const char *name, size_t length)
 {
     for (const app_option *option = command->options; option != NULL && option->name != NULL; option++) {
@@ -113,7 +122,7 @@ int app_parse(const app_command *command, int argc, char **argv, void *target, c
             value = argv[++i];
         }
         if (!store(option, value, target)) {
-            return app_wrong_use(command, "not a valid value for this option: %s", argument);
+            return refuse_value(command, option, value);
         }
     }
     if (*word_count < command->words_min) {

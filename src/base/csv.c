@@ -4,9 +4,10 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { CSV_BYTES_MAX = 1 << 30, NUMBER_BYTES = 64 };
+enum { CSV_BYTES_MAX = 1 << 30, NUMBER_BYTES = 64, HEADER_TOLD_BYTES = 100 };
 
 struct reha_csv {
     char *text;      /* fields, each NUL-terminated, one after the other */
@@ -116,21 +117,25 @@ static reha_status parse_row(reha_csv *csv, csv_parser *parser, reha_error *err)
     return REHA_OK;
 }
 
-/* What parts the header parts the table: spreadsheets write semicolons where the comma is the decimal mark.
- */
+/* What parts the header parts the table: spreadsheets write semicolons where the comma is the decimal mark,
+ * and a name of a column ("age, years") may hold a comma then. */
 static char separator_of(const char *text, const char *end)
 {
     static const char known[] = ",;\t";
-    bool found[sizeof known - 1] = {false};
+    size_t found[sizeof known - 1] = {0};
     bool is_quoted = false;
     for (; text < end && (is_quoted || (*text != '\n' && *text != '\r')); text++) {
         const char *at = strchr(known, *text);
         is_quoted = is_quoted != (*text == '"');
         if (!is_quoted && at != NULL && *at != '\0') {
-            found[at - known] = true;
+            found[at - known]++;
         }
     }
-    return found[0] || (!found[1] && !found[2]) ? ',' : found[1] ? ';' : '\t';
+    size_t best = 0;
+    for (size_t i = 1; i < sizeof known - 1; i++) {
+        best = found[i] > found[best] ? i : best;
+    }
+    return known[best];
 }
 
 reha_status reha_csv_parse(const char *text, size_t length, reha_csv **out, reha_error *err)
@@ -222,8 +227,19 @@ int reha_csv_find(const reha_csv *csv, const char *column)
 
 reha_status reha_csv_need(const reha_csv *csv, const char *column, int *out, reha_error *err)
 {
+    char there[HEADER_TOLD_BYTES];
+    size_t length = 0;
     *out = reha_csv_find(csv, column);
-    return *out >= 0 ? REHA_OK : reha_fail(err, REHA_E_FORMAT, "the column '%s' is missing", column);
+    if (*out >= 0) {
+        return REHA_OK;
+    }
+    there[0] = '\0';
+    for (size_t i = 0; i < csv->column_count && length < sizeof there; i++) {
+        length += (size_t)snprintf(there + length, sizeof there - length, "%s%s", i > 0 ? ", " : "",
+                                   reha_csv_header(csv, i));
+    }
+    return reha_fail(err, REHA_E_FORMAT, "the column '%.60s' is missing; the header has: %s%s", column, there,
+                     length < sizeof there ? "" : " ...");
 }
 
 const char *reha_csv_header(const reha_csv *csv, size_t column)

@@ -1,5 +1,5 @@
-/* RFC 4180 tables with a header row, held in memory. The header also tells the separator: a comma; where it
- * has none, a semicolon or a tab. */
+/* RFC 4180 tables with a header row, held in memory. The header also tells the separator: comma,
+ * semicolon or tab, whichever it has most often outside of quotes. */
 #ifndef REHA_BASE_CSV_H
 #define REHA_BASE_CSV_H
 
@@ -22,7 +22,7 @@ size_t reha_csv_rows(const reha_csv *csv); /* without the header */
 size_t reha_csv_columns(const reha_csv *csv);
 /* Index of a column, or -1. */
 int reha_csv_find(const reha_csv *csv, const char *column);
-/* As find, but an absent column is REHA_E_FORMAT and the text names it. */
+/* As find, but an absent column is REHA_E_FORMAT and the text names it and those that are there. */
 REHA_MUST_USE reha_status reha_csv_need(const reha_csv *csv, const char *column, int *out, reha_error *err);
 const char *reha_csv_header(const reha_csv *csv, size_t column);       /* borrowed */
 size_t reha_csv_line(const reha_csv *csv, size_t row);                 /* of the file, from 1 */

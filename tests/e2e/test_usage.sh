@@ -19,7 +19,9 @@ done
 run 2 analyse
 run 2 analyse x.png --threads zero
 run 2 analyse x.png --threads 0
+says err "--threads: '0' is no whole number from 1 to 256"
 run 2 analyse x.png --mm-per-px nan
+says err "--mm-per-px: 'nan' is no number from 0.001 to 10"
 run 2 analyse x.png --report report.doc
 run 2 analyse x.png --task
 run 2 train knee-oa

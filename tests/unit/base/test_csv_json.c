@@ -6,6 +6,7 @@
 #include "base/text.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static reha_csv *parse(const char *text)
@@ -38,7 +39,8 @@ static void test_the_header_tells_the_separator(void **state)
     static const char *const tables[] = {"a;b;c\r\n1;2,5;\"x;y\"\r\n",
                                          "\xEF\xBB\xBF"
                                          "a\tb\tc\n1\t2,5\tx;y\n",
-                                         "a,b,c\n1,\"2,5\",x;y\n", "\"a\";b;c\n1;2,5;\"x;y\"\n"};
+                                         "a,b,c\n1,\"2,5\",x;y\n", "\"a\";b;c\n1;2,5;\"x;y\"\n",
+                                         "a;pain, 0 to 10;c\n1;2,5;\"x;y\"\n"};
     (void)state;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
@@ -123,7 +125,16 @@ static void test_bad_tables_name_their_line(void **state)
     csv = parse("a\n1\n");
     int column = 0;
     assert_int_equal(reha_csv_need(csv, "kl", &column, &err), REHA_E_FORMAT);
-    assert_non_null(strstr(err.text, "'kl' is missing"));
+    assert_non_null(strstr(err.text, "'kl' is missing; the header has: a"));
+    reha_csv_free(csv);
+    char wide[1000] = "";
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(wide + strlen(wide), sizeof wide - strlen(wide), "%scol%d", i > 0 ? "," : "", i);
+    }
+    csv = parse(wide);
+    assert_int_equal(reha_csv_need(csv, "kl", &column, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "has: col0, col1, "));
+    assert_string_equal(err.text + strlen(err.text) - 4, " ...");
     reha_csv_free(csv);
 }
 

@@ -18,6 +18,7 @@ enum { WHOLE_LEVELS_MAX = 5, DISTINCT_MAX = 64 };
 /* What one column holds. */
 typedef struct survey {
     size_t missing, suppressed, numbers, texts, implausible;
+    size_t commas;                    /* texts that are numbers with a decimal comma */
     size_t distinct;                  /* counted up to DISTINCT_MAX + 1 */
     const char *values[DISTINCT_MAX]; /* borrowed from the table */
     size_t value_rows[DISTINCT_MAX];
@@ -34,6 +35,20 @@ static bool is_unknown(const char *cell)
         }
     }
     return false;
+}
+
+/* "3,5" where commas part the columns too: elsewhere reha_csv_number has read it. */
+static bool has_decimal_comma(const char *cell)
+{
+    char copy[32];
+    double value = 0.0;
+    const char *comma = strchr(cell, ',');
+    if (comma == NULL || strlen(cell) >= sizeof copy) {
+        return false;
+    }
+    (void)snprintf(copy, sizeof copy, "%s", cell);
+    copy[comma - cell] = '.';
+    return reha_parse_double(copy, true, &value);
 }
 
 static void count_value(survey *found, const char *cell)
@@ -91,6 +106,7 @@ static void look_at(const reha_csv *csv, int column, survey *found, double *numb
             found->is_whole = found->is_whole && value == floor(value);
         } else {
             found->texts++;
+            found->commas += has_decimal_comma(cell) ? 1 : 0;
         }
     }
     found->numbers = count;
@@ -134,7 +150,10 @@ static const char *judge(const survey *found, size_t rows, reha_feature *feature
         return "constant";
     }
     if (rows - found->missing < REHA_FEATURE_ROWS_MIN) {
-        return "known in too few rows";
+        return "known in fewer than 30 rows";
+    }
+    if (found->commas > 0 && (double)(found->numbers + found->commas) >= NUMBER_SHARE * known) {
+        return "numbers with a decimal comma: write a point, as in 3.5";
     }
     const bool is_number = (double)found->numbers >= NUMBER_SHARE * known;
     if (is_number && !(found->is_whole && found->distinct <= WHOLE_LEVELS_MAX)) {
@@ -210,9 +229,10 @@ reha_status reha_own_describe(const reha_csv *csv, const char *target, reha_feat
         (void)json_array_append_new(columns, column_to_json(name, &found, feature, reason));
     }
     if (*count == 0) {
-        status =
-            reha_fail(err, REHA_E_REFUSED,
-                      "no column but '%.60s' can be learnt from (constant, empty, or free text)", target);
+        const json_t *first = json_array_get(columns, 0);
+        status = reha_fail(err, REHA_E_REFUSED, "no column but '%.60s' can be learnt from%s%.60s%s%s", target,
+                           first != NULL ? "; the first, '" : "", reha_json_string(first, "column", ""),
+                           first != NULL ? "': " : "", reha_json_string(first, "reason", ""));
         goto done;
     }
     *features = made;
@@ -275,8 +295,9 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
         return REHA_OK;
     }
     if (!reha_csv_number(csv, row, target, &outcome)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number",
-                         reha_csv_line(csv, row), cell);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number%s",
+                         reha_csv_line(csv, row), cell,
+                         has_decimal_comma(cell) ? ": write a decimal point, as in 3.5" : "");
     }
     REHA_TRY(reha_table_add_row(table, &made, err));
     table->y[made] = outcome;

@@ -215,7 +215,7 @@ static reha_status add_long_row(reha_score_table *table, const reha_csv *csv, si
                  .side = side >= 0 ? reha_csv_get(csv, row, side) : "",
                  .value = (double)NAN};
     REHA_TRY(read_items(items_text, &one, err));
-    if (one.item_count == 0 && !reha_csv_number(csv, row, value, &one.value)) {
+    if (one.item_count == 0 && (value < 0 || !reha_csv_number(csv, row, value, &one.value))) {
         return reha_fail(err, REHA_E_FORMAT, "neither a number in 'value' nor items in 'items'");
     }
     return add_entry(table, &one, reha_csv_line(csv, row), err);

@@ -155,6 +155,38 @@ static void test_decimal_commas(void **state)
     }
 }
 
+/* Where commas part the columns, too, numbers look like words: never taken for categories without a word. */
+static void test_quoted_decimal_commas_are_told(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    reha_csv *csv = NULL;
+    reha_feature *features = NULL;
+    size_t count = 0;
+    json_t *cleaning = NULL;
+    reha_table *table = NULL;
+    reha_own_counts counts;
+    reha_text text = {0};
+    char *file = NULL;
+    reha_text_add(&text, "\"pain, 0 to 10\",age,score\n");
+    for (int i = 0; i < 80; i++) {
+        reha_text_addf(&text, "\"%d,5\",%d,%d\n", i % 3, 20 + i, i % 7);
+    }
+    reha_text_add(&text, "1,50,\"2,5\"\n");
+    assert_ok(reha_text_take(&text, &file, &err), &err);
+    assert_ok(reha_csv_parse(file, strlen(file), &csv, &err), &err);
+    assert_ok(reha_own_describe(csv, "score", &features, &count, &cleaning, &err), &err);
+    assert_int_equal(count, 1); /* age */
+    assert_non_null(
+        strstr(reha_json_string(column(cleaning, "pain, 0 to 10"), "reason", ""), "decimal comma"));
+    assert_int_equal(reha_own_read(csv, "score", features, count, &table, &counts, &err), REHA_E_FORMAT);
+    assert_non_null(strstr(err.text, "line 82: the outcome '2,5' is no number: write a decimal point"));
+    reha_free(features);
+    json_decref(cleaning);
+    reha_csv_free(csv);
+    reha_free(file);
+}
+
 static void test_unusable_tables(void **state)
 {
     static const struct {
@@ -163,7 +195,8 @@ static void test_unusable_tables(void **state)
         const char *says;
     } bad[] = {{"score\n1\n2\n", REHA_E_REFUSED, "no column but 'score'"},
                {"a,score\nx,1\nx,2\n", REHA_E_REFUSED, "no column but 'score'"},
-               {"a,b\n1,2\n", REHA_E_FORMAT, "'score' is missing"}};
+               {"a,score\nx,1\ny,2\n", REHA_E_REFUSED, "'a': known in fewer than 30 rows"},
+               {"a,b\n1,2\n", REHA_E_FORMAT, "'score' is missing; the header has: a, b"}};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
@@ -197,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cleaning), cmocka_unit_test(test_cleaning_leaves_no_blocks),
-        cmocka_unit_test(test_decimal_commas), cmocka_unit_test(test_unusable_tables)};
+        cmocka_unit_test(test_decimal_commas), cmocka_unit_test(test_quoted_decimal_commas_are_told),
+        cmocka_unit_test(test_unusable_tables)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,9 @@ static void check_balance(const reha_fracture_data *data, json_t *classes, json_
         "no-normals", "warning", "data set in which nearly every picture has a fracture",
         "add normal radiographs FROM THE SAME SOURCE: normals from elsewhere teach a detector "
         "whose pictures these are");
+    reha_problem unmarked = reha_problem_new(
+        "fracture-without-box", "error", "pictures that the table calls fractured, without a box",
+        "draw their boxes or remove them: as they are they teach that a fracture is normal");
     size_t without = 0;
     for (int c = 0; c < data->class_count; c++) {
         json_int_t count = 0;
@@ -78,12 +81,16 @@ static void check_balance(const reha_fracture_data *data, json_t *classes, json_
     }
     for (size_t i = 0; i < data->image_count; i++) {
         without += data->images[i].box_count == 0 ? 1 : 0;
+        if (data->images[i].box_count == 0 && data->images[i].is_called_fractured) {
+            reha_problem_add(&unmarked, data->images[i].path, NULL);
+        }
     }
     if ((double)without < MANY_WITHOUT * (double)data->image_count) {
         char text[96];
         (void)snprintf(text, sizeof text, "%zu of %zu pictures without a box", without, data->image_count);
         reha_problem_add(&normals, text, NULL);
     }
+    reha_problem_close(problems, &unmarked);
     reha_problem_close(problems, &rare);
     reha_problem_close(problems, &normals);
 }

@@ -269,12 +269,16 @@ static reha_status load_yolo(const char *folder, const char *labels, reha_fractu
 static reha_status note_subgroups(reha_fracture_data *data, const reha_csv *csv, int key, const int *columns,
                                   const char *const *names)
 {
+    const int fractured = reha_csv_find(csv, "fractured");
     for (size_t row = 0; row < reha_csv_rows(csv); row++) {
         reha_fracture_image *image = reha_fracture_find_(data, reha_csv_get(csv, row, key));
         for (int i = 0; image != NULL && names[i] != NULL; i++) {
             if (columns[i] >= 0 && strcmp(reha_csv_get(csv, row, columns[i]), "1") == 0) {
                 copy_text(image->subgroup, sizeof image->subgroup, names[i], strlen(names[i]));
             }
+        }
+        if (image != NULL) {
+            image->is_called_fractured = strcmp(reha_csv_get(csv, row, fractured), "1") == 0;
         }
     }
     return REHA_OK;
@@ -298,6 +302,13 @@ static reha_status load_fracatlas(const char *folder, const reha_csv *csv, reha_
     (void)snprintf(data->classes[0], sizeof data->classes[0], "fractured");
     if (has(folder, "Annotations/COCO JSON/COCO_fracture_masks.json", false)) {
         return reha_fracture_read_coco_(data, folder, "Annotations/COCO JSON/COCO_fracture_masks.json", err);
+    }
+    if (!has(folder, "Annotations/YOLO", true)) {
+        return reha_fail(
+            err, REHA_E_FORMAT,
+            "%.80s: below Annotations/ is neither 'COCO JSON/COCO_fracture_masks.json' nor YOLO/: "
+            "one of them is needed (FracAtlas holds both; PASCAL VOC is not read)",
+            folder);
     }
     return reha_fracture_read_yolo_(data, folder, "Annotations/YOLO", -1, err);
 }

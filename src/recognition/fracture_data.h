@@ -4,8 +4,8 @@
  *   classes.txt (optional), index.csv (optional: name, and source_picture or patient_id). Every class counts
  *   as a fracture. Without index.csv, pictures "x.rf.<hash>" (augmented copies) are one group per x.
  * - FracAtlas (Abedeen et al. 2023): images/, dataset.csv with image_id, and below Annotations/ the file
- *   "COCO JSON/COCO_fracture_masks.json" or the folder YOLO/. It has no patient ids: every picture is
- *   a group.
+ *   "COCO JSON/COCO_fracture_masks.json" or the folder YOLO/; with neither it is refused, since every
+ * fracture would pass for a normal picture. It has no patient ids: every picture is a group.
  * - GRAZPEDWRI-DX (Nagy et al. 2022): dataset.csv with filestem and patient_id, yolov5/labels/ (also below
  *   folder_structure/, or labels/), pictures in any folder. Of its nine classes only "fracture" counts.
  *
@@ -39,6 +39,7 @@ typedef struct reha_fracture_image {
     char group[REHA_FRACTURE_GROUP_BYTES];   /* patient or source picture */
     size_t group_idx;                        /* equal for one group */
     char subgroup[REHA_FRACTURE_NAME_BYTES]; /* body part (FracAtlas), sex (GRAZPEDWRI-DX), or "" */
+    bool is_called_fractured; /* by the table (FracAtlas: fractured), whatever boxes there are */
     size_t first_box, box_count;
 } reha_fracture_image;
 

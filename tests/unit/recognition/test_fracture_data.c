@@ -200,15 +200,51 @@ static void test_fracatlas_yolo_and_faults(void **state)
     reha_fracture_data data;
     (void)state;
     put_fracatlas();
+    /* Boxes in a form that is not read would make normal pictures of all fractures. */
+    put("Annotations/PASCAL VOC/IMG2.xml", "<annotation/>");
+    load_fails("neither 'COCO JSON/COCO_fracture_masks.json' nor YOLO/");
     put("Annotations/YOLO/IMG2.txt", "0 0.5 0.5 0.5 0.5\n");
     assert_ok(reha_fracture_data_load(root, &data, &err), &err);
     assert_int_equal(data.layout, REHA_FRACTURE_FRACATLAS);
     assert_int_equal(data.images[1].box_count, 1);
+    assert_false(data.images[0].is_called_fractured);
+    assert_true(data.images[1].is_called_fractured);
     reha_fracture_data_clear(&data);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         put("Annotations/COCO JSON/COCO_fracture_masks.json", bad[i][0]);
         load_fails(bad[i][1]);
     }
+}
+
+static const json_t *problem_of(const json_t *report, const char *code)
+{
+    size_t i = 0;
+    json_t *one = NULL;
+    json_array_foreach(json_object_get(report, "problems"), i, one)
+    {
+        if (strcmp(reha_json_string(one, "code", ""), code) == 0) {
+            return one;
+        }
+    }
+    return NULL;
+}
+
+static void test_audit_finds_fractures_without_a_box(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    (void)state;
+    put_fracatlas();
+    put("images/Fractured/IMG3.jpg", "3");
+    put("dataset.csv", "image_id,fractured\nIMG1.jpg,0\nIMG2.jpg,1\nIMG3.jpg,1\n");
+    put("Annotations/YOLO/IMG2.txt", "0 0.5 0.5 0.5 0.5\n");
+    assert_ok(reha_recogniser_fracture.audit(root, NULL, NULL, &report, &err), &err);
+    const json_t *found = problem_of(report, "fracture-without-box");
+    assert_non_null(found);
+    assert_int_equal(json_integer_value(json_object_get(found, "count")), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(found, "examples"), 0)),
+                        "images/Fractured/IMG3.jpg");
+    json_decref(report);
 }
 
 static void test_grazpedwri(void **state)
@@ -349,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup(test_grazpedwri, empty_root),
         cmocka_unit_test_setup(test_unknown_folders, empty_root),
         cmocka_unit_test(test_folds_keep_groups_together_and_repeat),
+        cmocka_unit_test_setup(test_audit_finds_fractures_without_a_box, empty_root),
         cmocka_unit_test_setup(test_audit_finds_copies_of_other_sources, empty_root),
         cmocka_unit_test_setup(test_fingerprints, empty_root)};
     return cmocka_run_group_tests(tests, make_root, remove_root);

@@ -86,6 +86,17 @@ static int check_targets(const analyse_arguments *given, size_t path_count)
     return -1;
 }
 
+/* Before the work, not after an hour of it. */
+static reha_status check_places(const analyse_arguments *given, reha_error *err)
+{
+    if (given->report != NULL && !names_folder(given->report)) {
+        REHA_TRY(reha_file_check_target(given->report, err));
+    }
+    REHA_TRY(reha_file_check_target(given->overlay, err));
+    REHA_TRY(reha_file_check_target(given->table, err));
+    return reha_file_check_target(given->plot, err);
+}
+
 static reha_status write_both(const char *folder, const reha_case *cases, size_t count, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -311,6 +322,9 @@ static int run_analyse(const app_command *command, int argc, char **argv)
         if (code >= 0) {
             goto done;
         }
+        status = check_places(&given, &err);
+    }
+    if (status == REHA_OK) {
         /* A model given by its folder may still need another one from beside the program. */
         status =
             given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);

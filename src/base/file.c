@@ -285,6 +285,25 @@ reha_status reha_folder_make(const char *path, reha_error *err)
     return status;
 }
 
+reha_status reha_file_check_target(const char *path, reha_error *err)
+{
+    if (path == NULL) {
+        return REHA_OK;
+    }
+    if (reha_path_is_folder(path)) {
+        return reha_fail(err, REHA_E_ARG, "%s: is a folder: give the name of a file", path);
+    }
+    char *copy = reha_strdup(path);
+    if (copy == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for a path");
+    }
+    const bool has_folder = reha_path_is_folder(dirname(copy));
+    reha_free(copy);
+    return has_folder
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOT_FOUND, "%s: cannot be created: its folder does not exist", path);
+}
+
 static int compare_paths(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

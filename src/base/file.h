@@ -34,6 +34,10 @@ bool reha_path_is_folder(const char *path);
 /* Creates the folder and its parents; existing is fine. */
 REHA_MUST_USE reha_status reha_folder_make(const char *path, reha_error *err);
 
+/* Can a file be written at `path` (NULL: none is asked for)? For commands that work long before they write:
+ * REHA_E_NOT_FOUND where its folder does not exist, REHA_E_ARG where a folder has that name. */
+REHA_MUST_USE reha_status reha_file_check_target(const char *path, reha_error *err);
+
 /* Sorted paths of all regular files below `path` (recursive; hidden names and links to folders are
  * passed over). REHA_E_LIMIT beyond `limit` entries. */
 typedef struct reha_paths {

@@ -281,7 +281,7 @@ reha_scene_admission reha_scene_admit(const reha_model *gate, const char *task, 
         (void)snprintf(out.code, sizeof out.code, "wrong-modality");
         (void)snprintf(
             out.text, sizeof out.text,
-            "the file says modality %.16s, but %s is needed; if the file is right, correct its tag",
+            "the file says modality %.16s, but %s is needed; if the picture is one, correct this tag in the file",
             facts->modality, reha_scene_text(needed));
         return out;
     }

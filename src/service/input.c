@@ -156,12 +156,30 @@ reha_status reha_input_load_gray(const char *path, reha_gray **out, reha_acquisi
     return REHA_OK;
 }
 
+/* A copy that broke off, a picture of a kind that is not read: whoever gave the folder counts on it, so it is
+ * told and not passed over. */
+static bool is_named_image(const char *path)
+{
+    static const char *const endings[] = {".dcm",  ".dicom", ".png",  ".jpg", ".jpeg", ".tif",
+                                          ".tiff", ".bmp",   ".webp", ".gif", ".heic", ".jp2"};
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        if (reha_str_ends_nocase(path, endings[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool looks_like_image(const char *path)
 {
     uint8_t head[HEAD_BYTES];
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return true; /* its error is to be told, not hidden */
+    }
+    if (is_named_image(path)) {
+        (void)close(fd);
+        return true;
     }
     const ssize_t got = read(fd, head, sizeof head);
     (void)close(fd);

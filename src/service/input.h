@@ -38,8 +38,9 @@ void reha_input_clear(reha_input *input);
 REHA_MUST_USE reha_status reha_input_load_gray(const char *path, reha_gray **out, reha_acquisition *facts,
                                                reha_error *err);
 
-/* Replaces folders by the image files below them (by content: the first bytes), keeps files as they are.
- * A folder without images is an entry of its own in *out, so that its error is told in its place. */
+/* Replaces folders by the image files below them (by content: the first bytes; also what is named as an image
+ * and is none, so that it is told and not passed over), keeps files as they are. A folder without images is
+ * an entry of its own in *out, so that its error is told in its place. */
 REHA_MUST_USE reha_status reha_input_expand(const char *const *paths, size_t count, reha_paths *out,
                                             reha_error *err);
 

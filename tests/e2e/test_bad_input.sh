@@ -38,6 +38,25 @@ grep -q 'the file is empty' "$work/r.html" || fail "the report leaves out the fi
 cp "$good" "$work/$(printf 'latin\xe9.png')" # a name that is not UTF-8
 run 0 analyse "$work/$(printf 'latin\xe9.png')" --json
 says out 'latin\?.png'
-run 1 analyse "$good" --report "$work/no/such/folder/r.html"
-says err 'cannot be created'
+# Where nothing can be written is said before the work, not after it.
+for place in "--report $work/no/such/folder/r.html" "--table $work/no/t.csv" "--overlay $work/no/o.png"; do
+    # shellcheck disable=SC2086
+    run 1 analyse "$good" $place
+    says err 'cannot be created: its folder does not exist'
+    [ ! -s "$work/out" ] || fail "the image was analysed first: $place"
+done
+run 1 analyse "$good" --table "$work/texts"
+says err 'is a folder: give the name of a file'
+
+# A folder: no image is passed over in silence, whatever is wrong with it; what is no image is.
+mkdir "$work/mixed"
+cp "$good" "$work/mixed/KNEE.PNG"
+: >"$work/mixed/half-copied.JPG"
+printf 'RIFF\0\0\0\0WEBPVP8 ' >"$work/mixed/phone.webp"
+echo "path,kl" >"$work/mixed/labels.csv"
+run 1 analyse "$work/mixed"
+says out 'KNEE\.PNG: .*KL [0-4]'
+says out 'half-copied\.JPG: not analysed: the file is empty'
+says out 'phone\.webp: not analysed: this is a WebP picture'
+[ "$(wc -l <"$work/out")" -eq 3 ] || fail "not three lines for three images and a table"
 finish

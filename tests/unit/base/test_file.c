@@ -120,6 +120,10 @@ static void test_bad_paths(void **state)
     assert_int_equal(reha_file_load(folder, 10, &bytes, &count, &err), REHA_E_FORMAT);
     assert_int_equal(reha_file_load("/dev/zero", 10, &bytes, &count, &err), REHA_E_FORMAT);
     assert_int_equal(reha_file_save("no/such/file", "x", 1, &err), REHA_E_NOT_FOUND);
+    assert_int_equal(reha_file_check_target("no/such/file", &err), REHA_E_NOT_FOUND);
+    assert_int_equal(reha_file_check_target(folder, &err), REHA_E_ARG);
+    assert_ok(reha_file_check_target("here", &err), &err);
+    assert_ok(reha_file_check_target(NULL, &err), &err);
     assert_int_equal(reha_folder_list("no/such", 10, &list, &err), REHA_E_NOT_FOUND);
     char *file = reha_path_join(folder, "plain");
     assert_ok(reha_file_save(file, "", 0, &err), &err);

@@ -94,11 +94,15 @@ static void test_folders_give_their_images(void **state)
     assert_ok(reha_folder_make(sub, &err), &err);
     (void)put("sub/knee.tif", tiny_tiff, sizeof tiny_tiff);
     (void)put("sub/notes.txt", "text", 4);
+    (void)put("sub/copied-half.JPG", "", 0); /* an image by its name: told as unreadable, never passed over */
+    (void)put("sub/phone.heic", "ftypheic", 8);
     const char *given[] = {sub, "absent.png"};
     assert_ok(reha_input_expand(given, 2, &paths, &err), &err);
-    assert_int_equal(paths.count, 2);
-    assert_non_null(strstr(paths.items[0], "knee.tif"));
-    assert_string_equal(paths.items[1], "absent.png"); /* its error is told in its place */
+    assert_int_equal(paths.count, 4);
+    assert_non_null(strstr(paths.items[0], "copied-half.JPG"));
+    assert_non_null(strstr(paths.items[1], "knee.tif"));
+    assert_non_null(strstr(paths.items[2], "phone.heic"));
+    assert_string_equal(paths.items[3], "absent.png"); /* its error is told in its place */
     reha_paths_clear(&paths);
 }
 

@@ -150,6 +150,16 @@ static reha_status open_records(reha_clinic *clinic, reha_error *err)
     char database[PATH_MAX];
     (void)snprintf(database, sizeof database, "%s/records.db", clinic->home);
     const bool is_new = stat(database, &info) != 0 || info.st_size == 0;
+    /* Never an empty clinic in the place of a lost one: whoever came first would set it up anew. */
+    char head[PATH_MAX];
+    (void)snprintf(head, sizeof head, "%s/audit.head", clinic->home);
+    if (is_new && reha_path_is_file(head)) {
+        return reha_fail(
+            err, REHA_E_NOT_FOUND,
+            "%.80s: records.db is gone or empty, though there were records: bring it back, or restore "
+            "a backup into a new folder (rehascope restore)",
+            clinic->home);
+    }
     REHA_TRY(reha_keys_load(path, is_new, &clinic->keys, err));
     const reha_status status = reha_store_open(database, &clinic->keys, false, &clinic->writer, err);
     REHA_TRY(status == REHA_E_STALE ? bring_forward(clinic, database, err) : status);

@@ -55,6 +55,17 @@ run 1 restore "$work/backup" --home "$work/again"
 run 1 restore "$work/knees" --home "$work/third"
 says err "is no backup"
 
+# A home that has lost its records is never opened as a new clinic, which whoever comes first would set up.
+cp -r "$work/again" "$work/lost"
+rm "$work/lost/records.db"*
+run 1 serve --home "$work/lost" --port 0
+says err 'lost: records.db is gone or empty.*restore'
+run 1 user add eve --role administrator --home "$work/lost" <<<"correct horse battery"
+: >"$work/lost/records.db"
+run 1 user list --home "$work/lost"
+says err 'lost: records.db is gone or empty'
+[ ! -s "$work/lost/records.db" ] || fail "a new clinic was made in the place of a lost one"
+
 # Truncating the log is found, also when the chain that is left is whole.
 python3 - "$work/again/records.db" <<'PY'
 import sqlite3, sys

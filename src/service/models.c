@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "dicom/network.h"
+#include "nn/onnx.h"
 #include "nn/session.h"
 #include "recognition/knee_phantom.h"
 #include "recognition/scene.h"
@@ -155,6 +156,21 @@ reha_status reha_models_ask(const char *models_folder, const char *task, reha_er
     return status;
 }
 
+/* A network's file that broke off when it was copied is found here, not at the first patient. */
+static reha_status check_network_file(const char *path, reha_error *err)
+{
+    reha_graph *graph = NULL;
+    if (access(path, R_OK) != 0) {
+        return reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    if (!reha_str_ends_nocase(path, ".onnx")) {
+        return REHA_OK;
+    }
+    const reha_status status = reha_onnx_load(path, NULL, &graph, err);
+    reha_graph_free(graph);
+    return status;
+}
+
 reha_status reha_models_check(const char *models_folder, reha_error *err)
 {
     enum { FILES_MAX = 64 };
@@ -167,13 +183,11 @@ reha_status reha_models_check(const char *models_folder, reha_error *err)
                          "%s: there is no folder of models: install them, or name theirs with --models DIR",
                          models_folder);
     }
-    REHA_TRY(reha_model_folder(models_folder, DEFAULT_TASK, &folder, err));
+    json_t *card = NULL;
+    REHA_CHECK(load_card(models_folder, DEFAULT_TASK, &folder, &card, err));
     REHA_CHECK(reha_folder_list(folder, FILES_MAX, &files, err));
     for (size_t i = 0; i < files.count; i++) {
-        if (access(files.items[i], R_OK) != 0) {
-            status = reha_fail(err, REHA_E_IO, "%s: cannot be read: %s", files.items[i], strerror(errno));
-            goto done;
-        }
+        REHA_CHECK(check_network_file(files.items[i], err));
         networks += reha_str_ends_nocase(files.items[i], ".onnx") ? 1 : 0;
     }
     if (networks == 0) {
@@ -181,6 +195,7 @@ reha_status reha_models_check(const char *models_folder, reha_error *err)
                            folder);
     }
 done:
+    json_decref(card);
     reha_paths_clear(&files);
     reha_free(folder);
     return status;
@@ -238,6 +253,43 @@ static bool check_analysis(json_t *checks, const char *models_folder)
     return add_check(checks, "analysis", status == REHA_OK, text);
 }
 
+/* Every model that is installed opens; without a gate nobody asks what a picture shows. */
+static bool check_models(json_t *checks, const char *models_folder)
+{
+    char text[300];
+    size_t opened = 0;
+    bool has_gate = false;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *list = NULL;
+    reha_status status = reha_models_list(models_folder, &list, &err);
+    for (size_t i = 0; status == REHA_OK && i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *task = reha_json_string(one, "task", "");
+        const char *fault = reha_json_string(one, "fault", NULL);
+        if (fault != NULL) {
+            status = reha_fail(&err, REHA_E_FORMAT, "%s", fault);
+        } else if (json_is_string(json_object_get(one, "version")) && reha_recogniser_find(task) != NULL) {
+            const reha_analyser_options how = {
+                .task = task, .models_folder = models_folder, .allow_switched_off = true};
+            reha_analyser *analyser = NULL;
+            status = reha_analyser_open(&how, &analyser, &err);
+            reha_analyser_close(analyser);
+        }
+        opened += status == REHA_OK && json_is_string(json_object_get(one, "version")) ? 1 : 0;
+        has_gate = has_gate || (opened > 0 && strcmp(task, reha_recogniser_gate.name) == 0 &&
+                                json_is_string(json_object_get(one, "version")));
+    }
+    const bool is_ok = status == REHA_OK && has_gate;
+    if (status != REHA_OK) {
+        (void)snprintf(text, sizeof text, "%s: install the models again", err.text);
+    } else {
+        (void)snprintf(text, sizeof text, "%zu are installed and open%s", opened,
+                       has_gate ? "" : "; that of the gate is absent: nobody checks what a picture shows");
+    }
+    json_decref(list);
+    return add_check(checks, "models", is_ok, text);
+}
+
 static bool check_network(json_t *checks)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -252,6 +304,7 @@ reha_status reha_doctor(const char *models_folder, json_t **out, reha_error *err
     bool is_ok = check_cpu(checks);
     is_ok = add_check(checks, "models folder", reha_path_is_folder(models_folder), models_folder) && is_ok;
     is_ok = check_analysis(checks, models_folder) && is_ok;
+    is_ok = check_models(checks, models_folder) && is_ok;
     is_ok = check_network(checks) && is_ok;
     *out = json_pack("{s:o, s:b}", "checks", checks, "ok", is_ok ? 1 : 0);
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");

@@ -20,8 +20,8 @@ REHA_MUST_USE reha_status reha_models_card(const char *models_folder, const char
 REHA_MUST_USE reha_status reha_models_ask(const char *models_folder, const char *task, reha_error *err);
 
 /* Whether the images of a clinic can be analysed with this folder: it is there, holds a model of the default
- * task, and every file of that can be read. The text says what to do. Opens no network (some milliseconds).
- */
+ * task, its card and networks are whole, and every file of that can be read. The text says what to do.
+ * Prepares no network (some 10 ms). */
 REHA_MUST_USE reha_status reha_models_check(const char *models_folder, reha_error *err);
 
 /* What decides whether this machine can do the work: CPU, memory, models; and a self-test on a generated

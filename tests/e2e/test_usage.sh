@@ -48,8 +48,23 @@ run 1 model show nothing
 run 2 model erase
 run 0 doctor
 says out '^ok +analysis'
+says out '^ok +models +[0-9]+ are installed and open$'
 run 0 doctor --json
 says out '"ok": true'
+
+# What is damaged or absent of the models is found before a patient is.
+cp -r "$REHA_SOURCE/models" "$work/models"
+rm -r "$work/models/gate"
+run 1 doctor --models "$work/models"
+says out '^FAULT models .*gate is absent: nobody checks'
+cp -r "$REHA_SOURCE/models/gate" "$work/models/"
+echo '{' >"$work/models/muscle-us/1/card.json"
+run 1 doctor --models "$work/models"
+says out '^FAULT models .*muscle-us/1/card.json.*install the models again'
+cp "$REHA_SOURCE/models/muscle-us/1/card.json" "$work/models/muscle-us/1/"
+head -c 1000 "$REHA_SOURCE/models/muscle-us/1/model.onnx" >"$work/models/muscle-us/1/model.onnx"
+run 1 doctor --models "$work/models" --json
+says out 'muscle-us/1/model.onnx: not an ONNX file, or cut off'
 
 # What cannot be printed is no success.
 if [ -w /dev/full ]; then

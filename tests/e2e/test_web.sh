@@ -21,6 +21,9 @@ says err 'no version folder with a card.json'
 echo '{}' >"$work/models/knee-oa/1/card.json"
 run 1 serve --home "$work/bare" --models "$work/models" --port 0
 says err 'holds no network'
+head -c 1000 "$REHA_SOURCE/models/knee-oa/1/model.onnx" >"$work/models/knee-oa/1/model.onnx" # a copy that broke off
+run 1 serve --home "$work/bare" --models "$work/models" --port 0
+says err 'model.onnx: not an ONNX file, or cut off'
 [ ! -e "$work/bare/records.db" ] || fail "a home was made without models"
 
 # A port in use is said with the way out, and leaves nothing by which a later start would take a demonstration for filled.

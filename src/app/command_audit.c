@@ -44,9 +44,10 @@ static void print_report(const json_t *report)
     for (size_t i = 0; i < json_array_size(problems); i++) {
         const json_t *one = json_array_get(problems, i);
         const json_t *examples = json_object_get(one, "examples");
-        (void)printf("%s: %lld %s\n    do: %s\n    for example: %s\n", reha_json_string(one, "severity", ""),
-                     (long long)reha_json_number(one, "count", 0.0), reha_json_string(one, "what", ""),
-                     reha_json_string(one, "do", ""), json_string_value(json_array_get(examples, 0)));
+        (void)printf("%s: %s (%lld)\n    do: %s\n    for example: %s\n",
+                     reha_json_string(one, "severity", ""), reha_json_string(one, "what", ""),
+                     (long long)reha_json_number(one, "count", 0.0), reha_json_string(one, "do", ""),
+                     json_string_value(json_array_get(examples, 0)));
     }
     if (json_array_size(problems) == 0) {
         (void)printf("no problems found\n");

@@ -1,6 +1,7 @@
 #include "app/commands.h"
 #include "app/outcome.h"
 #include "app/terminal.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -56,11 +57,33 @@ static const app_option evaluate_options[] = {
      offsetof(evaluate_arguments, sheet), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
+static bool is_known(const json_t *estimate, const char *key)
+{
+    return json_is_number(json_object_get(estimate, key));
+}
+
+/* The interval, or nothing where none was drawn (--rounds 0, a figure that most draws do not have). */
+static void print_interval(const json_t *estimate, const char *before, int decimals)
+{
+    if (is_known(estimate, "low") && is_known(estimate, "high")) {
+        (void)printf("%s(%.*f to %.*f)", before, decimals, reha_json_number(estimate, "low", 0.0), decimals,
+                     reha_json_number(estimate, "high", 0.0));
+    }
+}
+
 static void print_estimate(const json_t *metrics, const char *key, const char *label)
 {
     const json_t *one = json_object_get(metrics, key);
-    (void)printf("  %-28s %6.3f   (%.3f to %.3f)\n", label, reha_json_number(one, "value", (double)NAN),
-                 reha_json_number(one, "low", (double)NAN), reha_json_number(one, "high", (double)NAN));
+    if (!is_known(one, "value")) {
+        (void)printf("  %-28s      -   these images do not tell\n", label);
+        return;
+    }
+    (void)printf("  %-28s %6.3f", label, reha_json_number(one, "value", 0.0));
+    print_interval(one, "   ", 3);
+    if (is_known(one, "n")) {
+        (void)printf("   n %lld", (long long)reha_json_number(one, "n", 0.0));
+    }
+    (void)printf("\n");
 }
 
 /* Any report: each figure with its interval. */
@@ -96,18 +119,24 @@ static void print_subgroups(const json_t *rows)
             by = reha_json_string(row, "by", "");
             (void)printf("  by %s\n", by);
         }
-        (void)printf("    %-14s n %5lld  refused %lld", reha_json_string(row, "group", ""),
-                     (long long)reha_json_number(row, "n", 0.0),
-                     (long long)reha_json_number(row, "refused", 0.0));
-        static const char *const keys[] = {"accuracy", "kappa", "coverage"};
+        (void)printf("    %-14s n %5lld", reha_json_string(row, "group", ""),
+                     (long long)reha_json_number(row, "n", 0.0));
+        if (is_known(row, "refused")) {
+            (void)printf("  refused %lld", (long long)reha_json_number(row, "refused", 0.0));
+        }
+        static const char *const keys[][2] = {{"accuracy", "accuracy"},
+                                              {"kappa", "kappa"},
+                                              {"coverage", "coverage"},
+                                              {"dice_aponeurosis", "Dice of aponeuroses"},
+                                              {"thickness_error_ratio", "error of thickness (ratio)"},
+                                              {"fascicle_angle_error_deg", "of fascicle angle (degrees)"}};
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
-            const json_t *one = json_object_get(row, keys[k]);
-            if (!json_is_number(json_object_get(one, "value"))) {
+            const json_t *one = json_object_get(row, keys[k][0]);
+            if (!is_known(one, "value")) {
                 continue;
             }
-            (void)printf("  %s %.2f (%.2f to %.2f)", keys[k], reha_json_number(one, "value", (double)NAN),
-                         reha_json_number(one, "low", (double)NAN),
-                         reha_json_number(one, "high", (double)NAN));
+            (void)printf("  %s %.2f", keys[k][1], reha_json_number(one, "value", 0.0));
+            print_interval(one, " ", 2);
         }
         (void)printf("%s\n",
                      json_is_true(json_object_get(row, "few")) ? "  few: do not conclude from it" : "");
@@ -202,6 +231,7 @@ static void print_report(const json_t *report)
                                              {"coverage", "coverage of the 90 % sets"},
                                              {"mean_set_size", "mean set size, grades"}};
     const json_t *metrics = json_object_get(report, "metrics");
+    const long long unreadable = (long long)reha_json_number(report, "unreadable", 0.0);
     const json_t *recall = json_object_get(metrics, "recall_by_grade");
     const json_t *coverage = json_object_get(metrics, "coverage_by_grade");
     if (recall == NULL) {
@@ -214,21 +244,30 @@ static void print_report(const json_t *report)
         }
         return;
     }
-    (void)printf("%s, split %s: %lld images of %lld patients, %lld refused\n",
+    (void)printf("%s, split %s: %lld images of %lld patients, %lld refused",
                  reha_json_string(report, "data", ""), reha_json_string(report, "split", ""),
                  (long long)reha_json_number(metrics, "n", 0.0),
                  (long long)reha_json_number(metrics, "patients", 0.0),
                  (long long)reha_json_number(metrics, "refused", 0.0));
+    if (unreadable > 0) {
+        (void)printf(" (%lld of them could not be read)", unreadable);
+    }
+    (void)printf("\n");
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
         print_estimate(metrics, figures[i][0], figures[i][1]);
     }
     for (size_t k = 0; k < json_array_size(recall); k++) {
         const json_t *one = json_array_get(recall, k);
         const json_t *set = json_array_get(coverage, k);
-        (void)printf("  grade %zu: n %5lld  recall %.3f (%.3f to %.3f)  coverage %.3f\n", k,
-                     (long long)json_integer_value(json_array_get(json_object_get(metrics, "n_by_grade"), k)),
-                     reha_json_number(one, "value", (double)NAN), reha_json_number(one, "low", (double)NAN),
-                     reha_json_number(one, "high", (double)NAN), reha_json_number(set, "value", (double)NAN));
+        (void)printf(
+            "  grade %zu: n %5lld", k,
+            (long long)json_integer_value(json_array_get(json_object_get(metrics, "n_by_grade"), k)));
+        if (is_known(one, "value")) {
+            (void)printf("  recall %.3f", reha_json_number(one, "value", 0.0));
+            print_interval(one, " ", 3);
+            (void)printf("  coverage %.3f", reha_json_number(set, "value", 0.0));
+        }
+        (void)printf("\n");
     }
     (void)printf("  baseline (most frequent grade): accuracy %.3f, kappa 0\n",
                  reha_json_number(json_object_get(report, "baseline"), "accuracy", (double)NAN));
@@ -236,6 +275,26 @@ static void print_report(const json_t *report)
     if (json_object_get(report, "explanation") != NULL) {
         print_explanation(json_object_get(report, "explanation"));
     }
+}
+
+/* What the folder names and cannot be read is in no figure: told apart from the report, as a fault of the
+ * input. */
+static int tell_unreadable(const json_t *report)
+{
+    const json_t *files = json_object_get(report, "unreadable_files");
+    const size_t count = (size_t)reha_json_number(report, "unreadable", 0.0);
+    size_t i = 0;
+    json_t *one = NULL;
+    json_array_foreach(files, i, one)
+    {
+        (void)fprintf(stderr, "rehascope: %s: not measured: %s\n", reha_json_string(one, "path", ""),
+                      reha_json_string(one, "text", ""));
+    }
+    if (count > json_array_size(files)) {
+        (void)fprintf(stderr, "rehascope: %zu %simages cannot be read\n", count - json_array_size(files),
+                      json_array_size(files) > 0 ? "more " : "");
+    }
+    return count > 0 ? EXIT_INPUT : EXIT_DONE;
 }
 
 static int evaluate_outcome(const evaluate_arguments *given, const char *task)
@@ -284,10 +343,14 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
     }
+    reha_status status = reha_file_check_target(given.predictions, &err);
+    status = status == REHA_OK ? reha_file_check_target(given.sheet, &err) : status;
+    if (status != REHA_OK) {
+        return app_fail(status, &err);
+    }
     /* A model given by its folder may still need another one from beside the program (muscle-injury:
      * muscle-us). */
-    reha_status status =
-        given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
+    status = given.models != NULL ? REHA_OK : reha_models_folder(&models, given.model != NULL ? NULL : &err);
     status = given.model != NULL ? REHA_OK : status;
     if (status == REHA_OK) {
         const reha_analyser_options how = {.task = words[0],
@@ -338,6 +401,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
     } else {
         print_report(report);
         code = EXIT_DONE;
+    }
+    if (status == REHA_OK && code == EXIT_DONE) {
+        code = tell_unreadable(report);
     }
     json_decref(report);
     reha_analyser_close(analyser);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +42,13 @@ static reha_status read_row(const reha_csv *csv, size_t row, const columns *at, 
 {
     const size_t line_no = reha_csv_line(csv, row);
     const char *path = reha_csv_get(csv, row, at->path);
-    int64_t grade = -1;
+    double grade = -1.0;
     if (path[0] == '\0' || !reha_path_stays_inside(path)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder", line_no);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: 'path' must be a file below the folder, not '%.100s'",
+                         line_no, path);
     }
-    if (!reha_parse_int64(reha_csv_get(csv, row, at->grade), &grade) || grade < 0 || grade > GRADE_MAX) {
+    if (!reha_parse_double(reha_csv_get(csv, row, at->grade), true, &grade) || grade != floor(grade) ||
+        grade < 0.0 || grade > GRADE_MAX) { /* "2.0" is what tables of numbers write for 2 */
         return reha_fail(err, REHA_E_FORMAT, "line %zu: 'kl' is '%.20s', not a grade from 0 to %d", line_no,
                          reha_csv_get(csv, row, at->grade), GRADE_MAX);
     }
@@ -126,9 +129,10 @@ static reha_status fill(const reha_csv *csv, const char *folder, const char *spl
     if (out->count == 0) {
         char splits[120];
         list_splits(csv, at.split, splits, sizeof splits);
-        status = split != NULL ? reha_fail(err, REHA_E_NOT_FOUND, "no row has split '%.20s'; there are: %s",
-                                           split, splits)
-                               : reha_fail(err, REHA_E_NOT_FOUND, "the table has no rows");
+        status =
+            split != NULL && rows > 0
+                ? reha_fail(err, REHA_E_NOT_FOUND, "no row has split '%.20s'; there are: %s", split, splits)
+                : reha_fail(err, REHA_E_NOT_FOUND, "the table has no rows");
         goto done;
     }
     number_patients(refs, out);

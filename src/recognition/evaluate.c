@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REASON_BYTES = 32, DEFAULT_ROUNDS = 1000, EXPLAIN_MAX = 200 };
+enum { REASON_BYTES = 32, DEFAULT_ROUNDS = 1000, EXPLAIN_MAX = 200, UNREADABLE_TOLD_MAX = 20 };
 
 typedef struct evaluation {
     const reha_recogniser *recogniser;
@@ -26,6 +26,7 @@ typedef struct evaluation {
     char (*reasons)[REASON_BYTES]; /* of refusals, per image */
     reha_subgroup_facts *facts;    /* what the image itself told, per image */
     size_t unreadable_count;
+    json_t *unreadable; /* the first of them: path, what is wrong */
     double total_ms;
 } evaluation;
 
@@ -70,6 +71,24 @@ static void refuse(evaluation *run, size_t index, const char *reason)
     (void)snprintf(run->reasons[index], REASON_BYTES, "%s", reason);
 }
 
+/* A file that is absent or damaged is a fault of the folder, not an image that the model refused. */
+static reha_status add_unreadable(evaluation *run, size_t index, const char *text, reha_error *err)
+{
+    run->unreadable_count++;
+    refuse(run, index, "unreadable");
+    if (run->unreadable_count > UNREADABLE_TOLD_MAX) {
+        return REHA_OK;
+    }
+    if (run->unreadable == NULL) {
+        run->unreadable = json_array();
+    }
+    json_t *one = json_pack("{s:o, s:o}", "path", reha_json_text(run->data.items[index].path), "text",
+                            reha_json_text(text));
+    return json_array_append_new(run->unreadable, one) == 0
+               ? REHA_OK
+               : reha_fail(err, REHA_E_NOMEM, "out of memory for a list of files");
+}
+
 static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
 {
     const reha_labelled *item = &run->data.items[index];
@@ -83,9 +102,7 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     const reha_load_function load = run->options->load != NULL ? run->options->load : reha_load_picture;
     reha_status status = load(item->full_path, &image, &facts, &fault);
     if (status != REHA_OK && reha_status_is_input_fault(status)) {
-        run->unreadable_count++;
-        refuse(run, index, "unreadable");
-        return REHA_OK;
+        return add_unreadable(run, index, fault.text, err);
     }
     if (status != REHA_OK) {
         return reha_fail(err, status, "%s", fault.text);
@@ -194,6 +211,30 @@ static json_t *refusals_to_json(const evaluation *run)
     return counts;
 }
 
+/* Where no image was accepted no figure exists; why is what helps. */
+static reha_status check_accepted(const evaluation *run, reha_error *err)
+{
+    size_t refused = 0;
+    for (size_t i = 0; i < run->data.count; i++) {
+        refused += run->cases[i].is_refused ? 1 : 0;
+    }
+    if (refused < run->data.count) {
+        return REHA_OK;
+    }
+    const json_t *first = json_array_get(run->unreadable, 0);
+    if (first == NULL) {
+        return reha_fail(err, REHA_E_REFUSED,
+                         "none of %zu images was accepted, so there is nothing to measure; %s was refused as "
+                         "'%s': 'rehascope analyse' says more",
+                         run->data.count, run->data.items[0].path, run->reasons[0]);
+    }
+    return reha_fail(err, REHA_E_REFUSED,
+                     "none of %zu images was accepted, so there is nothing to measure; %zu cannot be read, "
+                     "the first is %.80s: %.60s",
+                     run->data.count, run->unreadable_count, reha_json_string(first, "path", ""),
+                     reha_json_string(first, "text", ""));
+}
+
 static reha_status metrics_of(const evaluation *run, const reha_graded_case *cases, size_t count,
                               json_t **out, reha_error *err)
 {
@@ -219,9 +260,11 @@ static reha_status make_report(const evaluation *run, json_t **out, reha_error *
     }
     const json_t *card = run->recogniser->card(run->model);
     *out = json_pack(
-        "{s:s, s:s, s:o, s:s, s:i, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name, "model_version",
-        reha_json_string(card, "version", ""), "data", reha_json_text(run->options->data_folder), "split",
+        "{s:s, s:s, s:o, s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:o}", "task", run->recogniser->name,
+        "model_version", reha_json_string(card, "version", ""), "data",
+        reha_json_text(run->options->data_folder), "split",
         run->options->split != NULL ? run->options->split : "all", "unreadable", (int)run->unreadable_count,
+        "unreadable_files", run->unreadable != NULL ? json_incref(run->unreadable) : json_array(),
         "mean_ms_per_image", run->total_ms / (double)run->data.count, "metrics", metrics, "baseline",
         baseline_to_json(run), "subgroups", subgroups, "refusals", refusals_to_json(run));
     return *out != NULL ? REHA_OK : reha_fail(err, REHA_E_NOMEM, "out of memory for the report");
@@ -244,6 +287,7 @@ static void evaluation_clear(evaluation *run)
     reha_free(run->cases);
     reha_free(run->reasons);
     reha_free(run->facts);
+    json_decref(run->unreadable);
     reha_dataset_clear(&run->data);
 }
 
@@ -258,6 +302,7 @@ reha_status reha_evaluate_graded(const reha_recogniser *recogniser, reha_model *
     if (options->predictions_path != NULL) {
         REHA_CHECK(write_predictions(&run, options->predictions_path, err));
     }
+    REHA_CHECK(check_accepted(&run, err));
     REHA_CHECK(make_report(&run, report, err));
 done:
     evaluation_clear(&run);
@@ -272,7 +317,10 @@ reha_status reha_evaluate_cases(const reha_recogniser *recogniser, reha_model *m
     evaluation run = {.recogniser = recogniser, .model = model, .task = task, .options = options};
     *cases = NULL;
     *count = 0;
-    const reha_status status = run_all(&run, progress, err);
+    reha_status status = run_all(&run, progress, err);
+    if (status == REHA_OK) {
+        status = check_accepted(&run, err);
+    }
     if (status == REHA_OK) {
         *cases = run.cases;
         *count = run.data.count;

@@ -45,8 +45,9 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
     }
     if (image[0] == '\0' || mask[0] == '\0' || !reha_path_stays_inside(image) ||
         !reha_path_stays_inside(mask)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: image and mask must be paths inside the folder",
-                         reha_csv_line(table, row));
+        const bool is_image = image[0] == '\0' || !reha_path_stays_inside(image);
+        return reha_fail(err, REHA_E_FORMAT, "line %zu: '%s' must be a file below the folder, not '%.100s'",
+                         reha_csv_line(table, row), is_image ? "image" : "mask", is_image ? image : mask);
     }
     out->structure = structure[0] == 'a' ? REHA_MUSCLE_APONEUROSIS : REHA_MUSCLE_FASCICLE;
     out->image = reha_strdup(image);
@@ -93,9 +94,11 @@ static reha_status read_rows(const reha_csv *table, const char *folder, const ch
         item->group_idx = group_number(table, &at, row, rows, out);
     }
     if (out->count == 0) {
-        status =
-            reha_fail(err, REHA_E_NOT_FOUND, "no rows%s%.40s%s", split != NULL ? " of split '" : "",
-                      split != NULL ? split : "", split != NULL ? "' (there are 'train' and 'val')" : "");
+        status = split == NULL || count == 0
+                     ? reha_fail(err, REHA_E_NOT_FOUND, "the table has no rows")
+                     : reha_fail(err, REHA_E_NOT_FOUND, "no row has split '%.20s'; %s", split,
+                                 at.split >= 0 ? "see the column 'split'"
+                                               : "without a column 'split' there are 'train' and 'val'");
     }
 done:
     reha_free(rows);
@@ -144,10 +147,17 @@ reha_status reha_muscle_item_open(const reha_muscle_item *item, reha_load_functi
     reha_acquisition facts;
     *image = *mask = NULL;
     REHA_CHECK(load(item->image_path, image, &facts, err));
-    REHA_CHECK(load(item->mask_path, mask, &facts, err));
+    status = load(item->mask_path, mask, &facts, err);
+    if (status != REHA_OK) {
+        reha_error_prefix(err, "its mask");
+        goto done;
+    }
     if ((*mask)->width_px != (*image)->width_px || (*mask)->height_px != (*image)->height_px) {
-        status = reha_fail(err, REHA_E_FORMAT, "the mask is %u x %u px, the image %u x %u", (*mask)->width_px,
-                           (*mask)->height_px, (*image)->width_px, (*image)->height_px);
+        status = reha_fail(
+            err, REHA_E_FORMAT,
+            "the mask is %u x %u px, the image %u x %u: export both at one size; 'audit-data muscle-us' "
+            "finds all such masks",
+            (*mask)->width_px, (*mask)->height_px, (*image)->width_px, (*image)->height_px);
     }
 done:
     if (status != REHA_OK) {

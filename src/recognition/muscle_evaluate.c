@@ -134,15 +134,22 @@ static json_t *by_size(const evaluation *run)
 {
     json_t *groups = json_array();
     for (size_t i = 0; i < run->data.count; i++) {
-        bool is_known = false;
-        for (size_t k = 0; k < i && !is_known; k++) {
-            is_known = memcmp(run->sizes[k], run->sizes[i], sizeof run->sizes[i]) == 0;
+        size_t first = 0;
+        int count = 0;
+        char group[32];
+        while (memcmp(run->sizes[first], run->sizes[i], sizeof run->sizes[i]) != 0) {
+            first++;
         }
-        if (is_known) {
+        if (first < i) {
             continue;
         }
-        json_t *one = json_pack("{s:s, s:i, s:i}", "by", "image size", "width_px", (int)run->sizes[i][0],
-                                "height_px", (int)run->sizes[i][1]);
+        for (size_t k = i; k < run->data.count; k++) {
+            count += memcmp(run->sizes[k], run->sizes[i], sizeof run->sizes[i]) == 0 ? 1 : 0;
+        }
+        (void)snprintf(group, sizeof group, "%u x %u px", (unsigned)run->sizes[i][0],
+                       (unsigned)run->sizes[i][1]);
+        json_t *one = json_pack("{s:s, s:s, s:i, s:i, s:i}", "by", "image size", "group", group, "n", count,
+                                "width_px", (int)run->sizes[i][0], "height_px", (int)run->sizes[i][1]);
         for (int f = 0; f < FIGURES; f++) {
             (void)json_object_set_new(one, figure_names[f], mean_of_size(run, f, run->sizes[i]));
         }

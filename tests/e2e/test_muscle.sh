@@ -83,7 +83,9 @@ awk -v d="$dice" 'BEGIN { exit !(d > 0.7) }' || fail "Dice $dice on held-out apo
 head -n 1 "$work/p.csv" | grep -q '^structure,image,width_px,height_px,group,dice,iou,fascicle_angle_deg,' || fail "wrong columns in the predictions"
 run 0 evaluate muscle-us --data "$work/set" --split val --threads 1 --rounds 0
 says out 'dice_aponeurosis'
+says out '^    [0-9]+ x [0-9]+ px +n +[1-9]'
 run 1 evaluate muscle-us --data "$work/set" --split none --threads 1
+says err "no row has split 'none'"
 run 0 audit-data muscle-us --data "$work/set"
 says out 'images of [0-9]+ groups'
 

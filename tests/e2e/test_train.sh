@@ -110,6 +110,23 @@ fi
 run 0 audit-data knee-oa --data "$work/knees" --json
 says out '"patients": 60'
 
+# A file that is absent is told apart from an image that was refused; with no image left, why is said. What images do not tell
+# is no "nan", and what cannot be written is said before the work.
+cp -r "$work/knees" "$work/gaps"
+rm "$work/gaps/$(awk -F, '$5 == "val" { print $1; exit }' "$work/gaps/labels.csv")"
+run 1 evaluate knee-oa --data "$work/gaps" --split val --model "$work/a" --rounds 0
+says out 'refused \(1 of them could not be read\)'
+says err ': not measured: cannot be opened'
+grep -q nan "$work/out" && fail "a figure is not a number"
+run 1 evaluate knee-oa --data "$work/gaps" --split val --model "$work/a" --rounds 0 --json
+says out '"unreadable": 1'
+says out '"text": "cannot be opened'
+awk -F, 'NR == 1 || $5 == "val" { $1 = NR == 1 ? $1 : "gone/" $1; print }' OFS=, "$work/knees/labels.csv" >"$work/gaps/labels.csv"
+run 1 evaluate knee-oa --data "$work/gaps" --split val --model "$work/a" --rounds 0
+says err 'none of [0-9]+ images was accepted.*cannot be read, the first is gone/.*: cannot be opened'
+run 1 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --predictions "$work/no/p.csv"
+says err 'cannot be created: its folder does not exist'
+
 # A damaged checkpoint and a damaged image are named.
 head -c 1000 "$work/a/checkpoint.bin" >"$work/x" && mv "$work/x" "$work/a/checkpoint.bin"
 run 1 "${train[@]}" --epochs 3 --out "$work/a" --resume
@@ -118,7 +135,7 @@ says err 'checkpoint'
 run 1 "${train[@]}" --epochs 1 --out "$work/e"
 says err 'knee-003'
 run 1 audit-data knee-oa --data "$work/knees"
-says out 'error: 1 images that cannot be read'
+says out 'error: images that cannot be read \(1\)'
 says err '1 problem is an error: train and evaluate when it is mended'
 run 1 audit-data knee-oa --data "$work/knees" --json
 says out '"code": "unreadable"'

@@ -36,6 +36,10 @@ static void test_rows_and_patients(void **state)
     assert_int_equal(data.count, 1);
     assert_string_equal(data.items[0].path, "b.png");
     reha_dataset_clear(&data);
+    assert_ok(load(HEAD "a.png,a,a,L,train,3.0\n", NULL, &data, &err),
+              &err); /* as tables of numbers write 3 */
+    assert_int_equal(data.items[0].grade, 3);
+    reha_dataset_clear(&data);
 }
 
 static void test_rows_without_patient_are_patients_of_their_own(void **state)
@@ -51,15 +55,18 @@ static void test_rows_without_patient_are_patients_of_their_own(void **state)
 static void test_faults_name_line_and_column(void **state)
 {
     (void)state;
-    static const char *const bad[][2] = {{"path,kl\na.png,1\n", "'knee_id' is missing"},
-                                         {HEAD "a.png,a,a,L,train,5\n", "line 2: 'kl' is '5'"},
-                                         {HEAD "a.png,a,a,L,train,\n", "line 2: 'kl'"},
-                                         {HEAD "a.png,a,a,L,train,one\n", "line 2: 'kl' is 'one'"},
-                                         {HEAD "../secret.png,a,a,L,train,1\n", "line 2: 'path'"},
-                                         {HEAD "/etc/passwd,a,a,L,train,1\n", "line 2: 'path'"},
-                                         {HEAD "x/../../y,a,a,L,train,1\n", "line 2: 'path'"},
-                                         {HEAD ",a,a,L,train,1\n", "line 2: 'path'"},
-                                         {HEAD, "no rows"}};
+    static const char *const bad[][2] = {
+        {"path,kl\na.png,1\n", "'knee_id' is missing"},
+        {HEAD "a.png,a,a,L,train,5\n", "line 2: 'kl' is '5'"},
+        {HEAD "a.png,a,a,L,train,\n", "line 2: 'kl'"},
+        {HEAD "a.png,a,a,L,train,2.5\n", "line 2: 'kl' is '2.5'"},
+        {HEAD "a.png,a,a,L,train,nan\n", "line 2: 'kl' is 'nan'"},
+        {HEAD "a.png,a,a,L,train,one\n", "line 2: 'kl' is 'one'"},
+        {HEAD "../secret.png,a,a,L,train,1\n", "line 2: 'path'"},
+        {HEAD "/etc/passwd,a,a,L,train,1\n", "below the folder, not '/etc/passwd'"},
+        {HEAD "x/../../y,a,a,L,train,1\n", "line 2: 'path'"},
+        {HEAD ",a,a,L,train,1\n", "line 2: 'path'"},
+        {HEAD, "no rows"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
         reha_dataset data;

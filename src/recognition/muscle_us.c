@@ -420,7 +420,7 @@ static reha_status find_scale(reha_muscle_case *work, reha_analysis *analysis, r
         reha_analysis_note(
             analysis, REHA_NOTE_WARNING, "scale-by-ruler",
             "Millimetres come from %d ticks of the ruler in the picture, %.2f px apart, taken as %.0f mm and "
-            "as square pixels: check, or state the scale (--mm-per-px).",
+            "as square pixels: check, or state the scale (--mm-per-px, or when uploading).",
             ruler.tick_count, ruler.step_px, ruler.unit_mm);
     } else {
         (void)snprintf(work->scale_source, sizeof work->scale_source,

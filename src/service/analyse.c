@@ -1,8 +1,10 @@
 #include "service/analyse.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/finding_text.h"
 #include "service/gatekeeper.h"
 #include "service/model_hash.h"
 
@@ -372,6 +374,15 @@ static void add_measure(reha_text *line, const reha_region *region, const char *
     reha_text_add(line, is_mm ? " mm" : " of plateau width");
 }
 
+/* " (scale: calibrated)": no millimetre without where it comes from. */
+static void add_scale(reha_text *line, const reha_region *region, const char *key)
+{
+    const reha_finding *finding = reha_region_find(region, key);
+    if (finding != NULL && isfinite(finding->measure.value) && strcmp(finding->measure.unit, "mm") == 0) {
+        reha_text_addf(line, " (scale: %s)", finding->measure.source);
+    }
+}
+
 /* "thickness 21.3 ± 0.9 mm, fascicles 18.2 ± 3.1 deg, ..." */
 static void add_muscle(reha_text *line, const reha_region *region)
 {
@@ -397,6 +408,7 @@ static void add_muscle(reha_text *line, const reha_region *region)
         }
     }
     reha_text_add(line, comma[0] != '\0' ? "" : "nothing could be measured");
+    add_scale(line, region, "thickness");
     for (int i = 0; i < region->note_count; i++) {
         if (region->notes[i].level == REHA_NOTE_WARNING) {
             reha_text_addf(line, " [%s]", region->notes[i].code);
@@ -430,9 +442,12 @@ static void add_region(reha_text *line, const reha_region *region)
     }
     const reha_finding *oa = reha_region_find(region, "oa");
     if (oa != NULL) {
-        reha_text_addf(line, ", osteoarthritis %.0f %%", 100.0 * oa->probability);
+        char percent[REHA_PERCENT_BYTES];
+        reha_percent_text(oa->probability, percent);
+        reha_text_addf(line, ", osteoarthritis %s", percent);
     }
     add_measure(line, region, "jsw-min", "narrowest joint space");
+    add_scale(line, region, "jsw-min");
 }
 
 /* "2 boxes of high specificity (best 41 %), 3 more of high sensitivity" */

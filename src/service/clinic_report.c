@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/finding_text.h"
 #include "recognition/recogniser.h"
 
 #include <math.h>
@@ -41,32 +42,11 @@ void report_patient(const json_t *study, char *out, size_t out_bytes)
                    name != NULL ? ", " : "", name != NULL ? name : "");
 }
 
-/* As many digits as the pages show; units as people write them. */
 static void measure_text(const json_t *measure, char *out, size_t out_bytes)
 {
-    static const struct {
-        const char *unit, *text;
-        int digits;
-    } known[] = {{"mm", " mm", 1},     {"deg", "\xc2\xb0", 1}, {"px", " px", 0},
-                 {"1", " (ratio)", 3}, {"%", " %", 0},         {"{grey}", " grey levels", 0}};
-    const double value = reha_json_number(measure, "value", (double)NAN);
-    const double error = reha_json_number(measure, "error_95", (double)NAN);
-    const char *unit = reha_json_string(measure, "unit", "");
-    const char *text = unit;
-    int digits = 2;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(unit, known[i].unit) == 0) {
-            text = known[i].text;
-            digits = known[i].digits;
-        }
-    }
-    if (!isfinite(value)) {
-        (void)snprintf(out, out_bytes, "not measured");
-    } else if (isfinite(error)) {
-        (void)snprintf(out, out_bytes, "%.*f \xc2\xb1 %.*f%s", digits, value, digits, error, text);
-    } else {
-        (void)snprintf(out, out_bytes, "%.*f%s", digits, value, text);
-    }
+    reha_measure_text(reha_json_number(measure, "value", (double)NAN),
+                      reha_json_number(measure, "error_95", (double)NAN),
+                      reha_json_string(measure, "unit", ""), out, out_bytes);
 }
 
 static void grade_text(const json_t *grading, char *out, size_t out_bytes)

@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "image/statistics.h"
-#include "recognition/finding.h"
+#include "recognition/finding_text.h"
 #include "service/figure_boxes_priv.h"
 #include "service/figure_injury_priv.h"
 #include "service/figure_muscle_priv.h"
@@ -246,8 +246,9 @@ void reha_figure_grades(reha_canvas *canvas, reha_rect frame, const reha_finding
     (void)reha_canvas_text(canvas, (reha_spot){frame.x, frame.y}, "Probability of each grade", &title);
     for (int k = 0; k < finding->class_count; k++) {
         const bool is_in = k >= finding->set_low && k <= finding->set_high;
-        (void)snprintf(labels[k], sizeof labels[k], "KL %d\n%.0f %%", k,
-                       100.0 * finding->class_probabilities[k]);
+        char percent[REHA_PERCENT_BYTES];
+        reha_percent_text(finding->class_probabilities[k], percent);
+        (void)snprintf(labels[k], sizeof labels[k], "KL %d\n%s", k, percent);
         bars[k] = (reha_bar){finding->class_probabilities[k], labels[k], reha_rgb(is_in ? BLUE : PALE)};
     }
     const reha_rect box = {frame.x, frame.y + 1.8 * size, frame.width, frame.height - 1.8 * size};

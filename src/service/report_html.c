@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/finding_text.h"
 #include "service/figure.h"
 #include "service/page.h"
 
@@ -16,17 +17,9 @@ static void add_measure(reha_text *html, const reha_measure *measure)
     if (measure->unit == NULL || measure->unit[0] == '\0') {
         return;
     }
-    if (!isfinite(measure->value)) {
-        reha_text_add(html, "not measured");
-    } else {
-        const bool is_ratio = strcmp(measure->unit, "1") == 0;
-        reha_text_addf(html, is_ratio ? "%.3f" : "%.2f", measure->value);
-        if (isfinite(measure->error)) {
-            reha_text_addf(html, is_ratio ? " ± %.3f" : " ± %.2f", measure->error);
-        }
-        reha_text_add(html, " ");
-        reha_text_add_html(html, strcmp(measure->unit, "1") == 0 ? "(ratio)" : measure->unit);
-    }
+    char text[96];
+    reha_measure_text(measure->value, measure->error, measure->unit, text, sizeof text);
+    reha_text_add_html(html, text);
 }
 
 static void add_finding(reha_text *html, const reha_finding *finding)
@@ -46,17 +39,18 @@ static void add_finding(reha_text *html, const reha_finding *finding)
     }
     reha_text_add(html, "</td><td class=n>");
     if (isfinite(finding->probability)) {
-        reha_text_addf(html, "%.0f %%", 100.0 * finding->probability);
+        char percent[REHA_PERCENT_BYTES];
+        reha_percent_text(finding->probability, percent);
+        reha_text_add_html(html, percent);
     }
     reha_text_add(html, "</td><td>");
     reha_text_add_html(html, finding->evidence);
-    const char *details[] = {finding->measure.source, finding->measure.error_source};
-    for (size_t i = 0; i < 2; i++) {
-        if (finding->measure.unit != NULL && details[i][0] != '\0') {
-            reha_text_add(html, i == 0 ? "<br><small>Scale: " : "<br><small>Error: ");
-            reha_text_add_html(html, details[i]);
-            reha_text_add(html, "</small>");
-        }
+    char sources[REHA_SOURCES_BYTES];
+    reha_measure_sources(&finding->measure, sources, sizeof sources);
+    if (sources[0] != '\0') {
+        reha_text_add(html, finding->evidence[0] != '\0' ? "<br><small>" : "<small>");
+        reha_text_add_html(html, sources);
+        reha_text_add(html, "</small>");
     }
     reha_text_add(html, "</td></tr>\n");
 }
@@ -168,8 +162,9 @@ static reha_status add_case(reha_text *html, const reha_case *result, size_t ind
     for (int i = 0; i < analysis->region_count; i++) {
         add_region(html, &analysis->regions[i], analysis->task);
     }
-    reha_text_addf(html, "<p><small>%u × %u px; scale: %s; model ", analysis->width_px, analysis->height_px,
-                   reha_spacing_source_text(analysis->spacing.source));
+    reha_text_addf(html, "<p><small>%u × %u px; scale: ", analysis->width_px, analysis->height_px);
+    reha_text_add_html(html, reha_analysis_scale_text(analysis));
+    reha_text_add(html, "; model ");
     reha_text_add_html(html, analysis->model_name);
     reha_text_addf(html, " %s <code>%.12s</code>; file <code>%.12s</code>; %.0f ms</small></p></section>\n",
                    analysis->model_version, analysis->model_hash, result->digest, result->total_ms);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "recognition/finding_text.h"
 #include "service/figure_boxes_priv.h"
 #include "service/figure_injury_priv.h"
 #include "service/figure_muscle_priv.h"
@@ -101,16 +102,11 @@ static void value_text(const reha_finding *finding, char *out, size_t out_bytes)
         (void)snprintf(out, out_bytes, "%d  (%.0f %% set: %d to %d)", finding->grade,
                        100.0 * finding->set_coverage, finding->set_low, finding->set_high);
     } else if (measure->unit != NULL && measure->unit[0] != '\0' && isfinite(measure->value)) {
-        const bool is_fine = strcmp(measure->unit, "1") != 0;
-        const char *unit = strcmp(measure->unit, "1") == 0 ? "of plateau width" : measure->unit;
-        if (isfinite(measure->error)) {
-            (void)snprintf(out, out_bytes, is_fine ? "%.2f ± %.2f %s" : "%.3f ± %.3f %s", measure->value,
-                           measure->error, unit);
-        } else {
-            (void)snprintf(out, out_bytes, is_fine ? "%.2f %s" : "%.3f %s", measure->value, unit);
-        }
+        reha_measure_text(measure->value, measure->error, measure->unit, out, out_bytes);
     } else if (isfinite(finding->probability)) {
-        (void)snprintf(out, out_bytes, "%.0f %%", 100.0 * finding->probability);
+        char percent[REHA_PERCENT_BYTES];
+        reha_percent_text(finding->probability, percent);
+        (void)snprintf(out, out_bytes, "%s", percent);
     } else {
         (void)snprintf(out, out_bytes, "not measured");
     }
@@ -134,11 +130,9 @@ static void write_finding(page *at, const reha_finding *finding, const char *nam
         write_at(at, REHA_MARGIN_PT + left_width, text_width() - left_width, 8.5, false, REHA_INK,
                  finding->evidence);
     }
-    if (finding->measure.source[0] != '\0') {
-        char text[220];
-        (void)snprintf(text, sizeof text, "Scale: %s. Error: %s", finding->measure.source,
-                       finding->measure.error_source[0] != '\0' ? finding->measure.error_source
-                                                                : "not known");
+    char text[REHA_SOURCES_BYTES];
+    reha_measure_sources(&finding->measure, text, sizeof text);
+    if (text[0] != '\0') {
         write_at(at, REHA_MARGIN_PT + left_width, text_width() - left_width, 7.5, false, REHA_INK_SOFT, text);
     }
     at->y = fmax(at->y, low) + 2.0;
@@ -243,9 +237,9 @@ static void write_case(page *at, const reha_case *result)
     }
     const reha_analysis *analysis = result->analysis;
     (void)snprintf(text, sizeof text, "%u x %u px; scale: %s; model %s %s (%.12s); file %.12s; %.0f ms",
-                   analysis->width_px, analysis->height_px,
-                   reha_spacing_source_text(analysis->spacing.source), analysis->model_name,
-                   analysis->model_version, analysis->model_hash, result->digest, result->total_ms);
+                   analysis->width_px, analysis->height_px, reha_analysis_scale_text(analysis),
+                   analysis->model_name, analysis->model_version, analysis->model_hash, result->digest,
+                   result->total_ms);
     write_line(at, 7.5, false, REHA_INK_SOFT, text);
     write_notes(at, analysis->notes, analysis->note_count, name);
     if (result->image != NULL && (analysis->region_count != 1 || !analysis->is_accepted)) {

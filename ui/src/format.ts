@@ -23,7 +23,8 @@ export function withError(value: number | null, error: number | null, unit: stri
   return unit === "deg" ? `${text}${unitText(unit)}` : `${text} ${unitText(unit)}`.trim();
 }
 
-export const measureText = (m: Measure): string => withError(m.value, m.error_95, m.unit);
+// A number on its own says of what it is a share; tables have that in their heads.
+export const measureText = (m: Measure): string => `${withError(m.value, m.error_95, m.unit)}${m.unit === "1" && m.value !== null ? ` ${t("unit.ratio")}` : ""}`;
 export const percent = (p: number | null): string => (p === null ? "–" : p > 0.995 ? "> 99 %" : p < 0.005 ? "< 1 %" : `${Math.round(p * 100)} %`);
 
 export function day(text: string | null): string {

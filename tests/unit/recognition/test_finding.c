@@ -1,7 +1,7 @@
 #include "support.h"
 
 #include "base/memory.h"
-#include "recognition/finding.h"
+#include "recognition/finding_text.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,6 +58,59 @@ static reha_analysis *full_analysis(void)
     r->explanation_box = (reha_box_px){10, 20, 300, 150};
     r->explanation_angle_deg = -3.5;
     return a;
+}
+
+/* What a clinician reads: unit, error and where both come from, never a unit in braces or a probability of
+ * nought. */
+static void numbers_are_written_as_people_write_them(void **state)
+{
+    static const struct {
+        double value, error;
+        const char *unit, *text;
+    } cases[] = {{3.234, 0.96, "mm", "3.2 \xc2\xb1 1.0 mm"},
+                 {9.56, 21.21, "deg", "9.6 \xc2\xb1 21.2\xc2\xb0"},
+                 {0.0732, 0.0131, "1", "0.073 \xc2\xb1 0.013 of plateau width"},
+                 {86.5, (double)NAN, "{grey}", "86 grey levels"},
+                 {171.5, 4.27, "px", "172 \xc2\xb1 4 px"},
+                 {2.5, (double)NAN, "cm2", "2.50 cm2"},
+                 {(double)NAN, 1.0, "mm", "not measured"}};
+    char text[REHA_SOURCES_BYTES];
+    char percent[REHA_PERCENT_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        reha_measure_text(cases[i].value, cases[i].error, cases[i].unit, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
+    static const struct {
+        double p;
+        const char *text;
+    } shares[] = {{0.0, "< 1 %"}, {0.004, "< 1 %"}, {0.006, "1 %"}, {0.764, "76 %"}, {0.999, "> 99 %"}};
+    for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+        reha_percent_text(shares[i].p, percent);
+        assert_string_equal(percent, shares[i].text);
+    }
+    reha_measure width = {.value = 3.2, .unit = "mm", .error = 0.7, .source = "calibrated"};
+    (void)snprintf(width.error_source, sizeof width.error_source, "95 %%: cross-validated error");
+    reha_measure_sources(&width, text, sizeof text);
+    assert_string_equal(text, "Scale: calibrated. Error (95 %): cross-validated error");
+    reha_measure angle = {.value = 3.2, .unit = "deg", .error = (double)NAN, .source = "image"};
+    reha_measure_sources(&angle, text, sizeof text);
+    assert_string_equal(text, "From: image. No error known");
+    angle.value = (double)NAN;
+    reha_measure_sources(&angle, text, sizeof text);
+    assert_string_equal(text, "");
+}
+
+/* A ruler in the picture gives millimetres where the file gives none: the scale is then the ruler. */
+static void the_scale_is_that_of_the_millimetres(void **state)
+{
+    reha_analysis *a = full_analysis();
+    (void)state;
+    a->spacing = reha_spacing_unknown();
+    assert_string_equal(reha_analysis_scale_text(a), "calibrated");
+    a->regions[0].findings[1].measure.unit = "px";
+    assert_string_equal(reha_analysis_scale_text(a), "unknown");
+    reha_analysis_free(a);
 }
 
 static const json_t *at(const json_t *json, const char *path)
@@ -229,6 +282,8 @@ int main(void)
         cmocka_unit_test(full_lists_keep_the_first_items),
         cmocka_unit_test(a_new_finding_is_harmless),
         cmocka_unit_test(long_notes_end_with_a_whole_character),
+        cmocka_unit_test(numbers_are_written_as_people_write_them),
+        cmocka_unit_test(the_scale_is_that_of_the_millimetres),
         cmocka_unit_test(running_out_of_memory_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

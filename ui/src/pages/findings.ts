@@ -55,6 +55,14 @@ function quality(analysis: Analysis): Child {
     what !== null && sure.length > 0 && h("small", {}, t("quality.certainty", { what, p: percent(Math.min(...sure)) })));
 }
 
+// Where the millimetres of a result come from, once above its numbers; nothing where no length was measured.
+function scale(analysis: Analysis): Child {
+  const measures = analysis.regions.flatMap((r) => r.findings).map((f) => f.measure);
+  const lengths = measures.filter((m) => m !== null && m.value !== null && ["mm", "px", "1"].includes(m.unit ?? ""));
+  const inMm = lengths.find((m) => m!.unit === "mm");
+  return lengths.length > 0 && h("p", { class: "soft scale" }, inMm ? t("scale.mm", { source: inMm.source ?? analysis.image.spacing.source }) : t("scale.none"));
+}
+
 // Bars of the grades: those of the prediction set solid, the others pale; the numbers are there as text too.
 function gradeBars(finding: Finding): Child {
   const g = finding.grading;
@@ -154,7 +162,7 @@ export function regionName(region: Region, all: Region[], task = ""): string {
 export function findingsOf(context: ReviewContext, result: Result): Child {
   const a = result.analysis;
   return [
-    quality(a), notes(a.notes),
+    quality(a), scale(a), notes(a.notes),
     a.regions.map((region, i) => h("section", { class: "region" },
       h("h3", {}, regionName(region, a.regions, a.task), " ", h("small", {}, region.side_source !== null && region.side !== "unknown" ? t("side-from", { source: region.side_source }) : "")),
       !region.accepted && h("p", { class: "refused" }, t("region-refused")), notes(region.notes),

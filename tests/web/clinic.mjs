@@ -36,6 +36,20 @@ async function judge(page, name) {
   if (shots) await page.screenshot({ path: join(shots, `${String(++shotNo).padStart(2, "0")}-${name}.png`) });
 }
 
+// As wide as a phone: nothing may stand outside of the screen, or the whole page moves sideways.
+async function judgeOnPhone(page, name, inSight) {
+  const before = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = () => document.documentElement.scrollWidth <= innerWidth;
+  await page.waitForFunction(wide).catch(() => check(false, `${name}: wider than a phone`));
+  for (const one of inSight !== undefined ? await page.locator(inSight).all() : []) {
+    const box = await one.boundingBox();
+    check(box !== null && box.x >= 0 && box.x + box.width <= 390, `${name}: ${inSight} is not in sight`);
+  }
+  await judge(page, `${name}-phone`);
+  await page.setViewportSize(before);
+}
+
 async function signIn(page, name) {
   await page.goto(`${base}/#/sign-in`);
   await page.getByLabel("Sign-in name").fill(name);
@@ -184,6 +198,8 @@ async function acceptAll(page) {
 async function review(page) {
   const sign = page.getByRole("button", { name: "Sign", exact: true });
   check(await page.locator(".banner").innerText().then((t) => t.includes("Not reviewed")), "the banner before the signature");
+  check(await page.locator(".scale").innerText().then((t) => /^Millimetres: .+\. ± is the 95 % error/.test(t)), "where the millimetres come from is not said");
+  await judgeOnPhone(page, "study", ".finding .value");
   check(await sign.isDisabled(), "an undecided study can be signed");
   await page.locator(".finding").first().focus();
   await page.keyboard.press("x");
@@ -230,6 +246,7 @@ async function compare(page) {
   await page.locator(".compare-stage canvas[data-loaded]").nth(1).waitFor();
   await page.getByText("What was checked").waitFor();
   await judge(page, "compare");
+  await judgeOnPhone(page, "compare", ".compared .verdict");
 }
 
 async function readPages(page) {
@@ -244,6 +261,7 @@ async function readPages(page) {
   await page.getByRole("link", { name: "P-0001" }).click();
   await page.locator(".chart canvas").first().waitFor();
   await judge(page, "patient");
+  await judgeOnPhone(page, "patient", ".task-choice select");
   await page.goto(`${base}/#/models`);
   await page.locator(".cards a").first().click();
   await page.getByRole("heading", { name: "Intended use" }).waitFor();
@@ -282,6 +300,7 @@ async function scores(page, patient) {
   await page.getByText("withdrawn: Wrong patient").waitFor();
   check((await page.locator("tr.withdrawn").count()) === 1, "a withdrawn score is not shown");
   await judge(page, "scores");
+  await judgeOnPhone(page, "scores");
 }
 
 async function makePlan(page, patient) {

@@ -56,7 +56,7 @@ function decisionText(m: ComparedMeasure, at: 0 | 1): Child {
   return h("small", { class: "decision-mark" }, d.decision === "amend" ? t("compare.amended", { value: number(d.value) }) : t("compare.rejected"));
 }
 
-function row(m: ComparedMeasure, joint: ComparedJoint, analyses: (Analysis | undefined)[], lengths: string): HTMLElement {
+function row(m: ComparedMeasure, joint: ComparedJoint, analyses: (Analysis | undefined)[], lengths: string, dates: string[]): HTMLElement {
   // Compared as shares of the plateau, a length has another unit than in its own result: its error would be wrong here.
   const error = (at: 0 | 1): number | null => {
     const own = analyses[at]?.regions[joint.regions[at]]?.findings.find((f) => f.key === m.key)?.measure;
@@ -64,19 +64,22 @@ function row(m: ComparedMeasure, joint: ComparedJoint, analyses: (Analysis | und
   };
   const digits = m.unit === "1" ? 4 : m.unit === "{grade}" ? 0 : 2;
   const sign = (v: number): string => `${v > 0 ? "+" : v < 0 ? "−" : ""}${number(Math.abs(v), digits)} ${m.unit === "{grade}" ? "" : unitText(m.unit)}`.trim();
-  return h("tr", {}, h("th", { scope: "row" }, m.label, m.unit === "1" && h("small", {}, ` ${t("compare.ratio")}`)),
-    ([0, 1] as const).map((at) => h("td", { class: "number" }, valueText(m, at, error(at)), decisionText(m, at))),
-    h("td", { class: "number" }, m.change.difference === null ? "–" : sign(m.change.difference)),
-    h("td", { class: "number" }, m.unit === "{grade}" ? t("compare.by-sets") : m.change.sdc_95 === null ? t("compare.no-sdc") : `± ${number(m.change.sdc_95, digits)} ${unitText(m.unit)}`),
-    h("td", {}, verdict(m), h("small", {}, [m.remark, m.change.remark].filter((x) => x !== "").map((x) => [" ", x])), h("details", {}, h("summary", {}, t("compare.basis")), h("p", {}, m.error_basis))));
+  // On a phone each row is a block of its own, with the head of each column before the value: the verdict stays in sight.
+  const cell = (label: string, kind: string | null, ...children: Child[]): HTMLElement => h("td", { role: "cell", "data-label": label, ...(kind !== null ? { class: kind } : {}) }, children);
+  return h("tr", { role: "row" }, h("th", { scope: "row", role: "rowheader" }, m.label, m.unit === "1" && h("small", {}, ` ${t("compare.ratio")}`)),
+    ([0, 1] as const).map((at) => cell(dates[at]!, "number", valueText(m, at, error(at)), decisionText(m, at))),
+    cell(t("compare.change"), "number", m.change.difference === null ? "–" : sign(m.change.difference)),
+    cell(t("compare.sdc"), "number", m.unit === "{grade}" ? t("compare.by-sets") : m.change.sdc_95 === null ? t("compare.no-sdc") : `± ${number(m.change.sdc_95, digits)} ${unitText(m.unit)}`),
+    cell(t("compare.verdict"), null, verdict(m), h("small", {}, [m.remark, m.change.remark].filter((x) => x !== "").map((x) => [" ", x])), h("details", {}, h("summary", {}, t("compare.basis")), h("p", {}, m.error_basis))));
 }
 
 function table(joint: ComparedJoint, c: Comparison, images: StudyImage[]): HTMLElement {
   const analyses = images.map((one) => one.result?.analysis);
+  const dates = c.visits.map((v) => v.date ?? t("compare.no-date"));
   return h("section", { class: "card" }, h("h3", {}, joint.side === "unknown" ? jointName(joint, images[0]) : t("compare.side", { side: sideText(joint.side) })),
-    joint.measures.length === 0 ? h("p", {}, t("compare.nothing")) : scrollable(h("table", { class: "wide compared" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("measure")), c.visits.map((v) => h("th", { scope: "col", class: "number" }, v.date ?? t("compare.no-date"))), h("th", { scope: "col", class: "number" }, t("compare.change")), h("th", { scope: "col", class: "number" }, t("compare.sdc")), h("th", { scope: "col" }, t("compare.verdict")))),
-      h("tbody", {}, joint.measures.map((m) => row(m, joint, analyses, c.lengths))))));
+    joint.measures.length === 0 ? h("p", {}, t("compare.nothing")) : scrollable(h("table", { class: "wide compared", role: "table" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("measure")), dates.map((date) => h("th", { scope: "col", class: "number" }, date)), h("th", { scope: "col", class: "number" }, t("compare.change")), h("th", { scope: "col", class: "number" }, t("compare.sdc")), h("th", { scope: "col" }, t("compare.verdict")))),
+      h("tbody", {}, joint.measures.map((m) => row(m, joint, analyses, c.lengths, dates))))));
 }
 
 const LEVELS: Record<string, string> = { refused: "refused", blocks: "refused", warning: "warning", note: "info" };

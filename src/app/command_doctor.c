@@ -17,15 +17,26 @@ static const app_option doctor_options[] = {
     {"models", APP_TEXT, "DIR", "folder of models (default: beside the program)",
      offsetof(doctor_arguments, models), 0, 0},
     {"home", APP_TEXT, "DIR",
-     "these records, too: a fault if a signed report did not reach the archive for longer than a day",
+     "these records, too: a fault if a signed report did not reach the archive for longer than a day, or if "
+     "this clock stands before the newest record",
      offsetof(doctor_arguments, home), 0, 0},
     {"json", APP_FLAG, NULL, "as JSON on standard output", offsetof(doctor_arguments, json), 0, 0},
     {NULL, APP_FLAG, NULL, NULL, 0, 0, 0}};
 
 enum { LATE_S = 24 * 3600, HOUR_S = 3600, ARCHIVE_TEXT_BYTES = 200 };
 
-/* One more line of the report. What failed or waits for less than a day is everyday work. */
-static reha_status check_archive(const char *home, json_t *report, reha_error *err)
+static void add_check(json_t *report, const char *name, bool is_ok, const char *text)
+{
+    (void)json_array_append_new(
+        json_object_get(report, "checks"),
+        json_pack("{s:s, s:b, s:s}", "name", name, "ok", is_ok ? 1 : 0, "text", text));
+    if (!is_ok) {
+        (void)json_object_set_new(report, "ok", json_false());
+    }
+}
+
+/* More lines of the report. What failed or waits for less than a day is everyday work. */
+static reha_status check_home(const char *home, json_t *report, reha_error *err)
 {
     char text[ARCHIVE_TEXT_BYTES];
     reha_clinic *clinic = NULL;
@@ -44,12 +55,10 @@ static reha_status check_archive(const char *home, json_t *report, reha_error *e
             (long long)json_integer_value(json_object_get(care, "waiting")), (long long)(waiting_s / HOUR_S),
             (long long)json_integer_value(json_object_get(care, "failed")), (long long)(failed_s / HOUR_S),
             is_late ? ": rehascope outbox list tells why" : "");
-        (void)json_array_append_new(
-            json_object_get(report, "checks"),
-            json_pack("{s:s, s:b, s:s}", "name", "archive", "ok", is_late ? 0 : 1, "text", text));
-        if (is_late) {
-            (void)json_object_set_new(report, "ok", json_false());
-        }
+        add_check(report, "archive", !is_late, text);
+        char clock[APP_CLOCK_TEXT_BYTES];
+        const bool is_behind = app_clock_is_behind(clinic, clock);
+        add_check(report, "clock", !is_behind, clock);
     }
     json_decref(care);
     reha_clinic_close(clinic);
@@ -73,7 +82,7 @@ static int run_doctor(const app_command *command, int argc, char **argv)
         status = reha_doctor(given.models != NULL ? given.models : models, &report, &err);
     }
     if (status == REHA_OK && given.home != NULL) {
-        status = check_archive(given.home, report, &err);
+        status = check_home(given.home, report, &err);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);

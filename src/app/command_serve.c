@@ -279,6 +279,11 @@ static reha_status serve(const serve_arguments *given, const char *home, reha_er
                          "--demo has a password that everybody knows: it is served on 127.0.0.1 only");
     }
     REHA_CHECK(reha_clinic_open(&what, &clinic, err));
+    char clock[APP_CLOCK_TEXT_BYTES];
+    if (app_clock_is_behind(clinic,
+                            clock)) { /* told, not refused: a clinic without its records helps nobody */
+        (void)fprintf(stderr, "rehascope: caution: %s\n", clock);
+    }
     backups = given->backups != NULL ? reha_strdup(given->backups) : reha_path_join(home, "backups");
     const reha_web_options web_options = {
         .clinic = clinic, .loopback_only = given->certificate == NULL, .backup_folder = backups};

@@ -1,5 +1,6 @@
 #include "app/home.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -34,6 +35,26 @@ reha_status app_open_clinic(const char *home, const char *models, bool must_exis
     const reha_status status = reha_clinic_open(&options, out, err);
     reha_free(path);
     return status;
+}
+
+bool app_clock_is_behind(reha_clinic *clinic, char text[APP_CLOCK_TEXT_BYTES])
+{
+    char now[REHA_TIMESTAMP_BYTES];
+    json_t *list = NULL;
+    const reha_actor actor = reha_actor_local();
+    const reha_query newest = {.limit = 1};
+    const reha_status status = reha_clinic_audit(clinic, &actor, &newest, &list, NULL);
+    const json_t *last = json_array_get(json_object_get(list, "items"), 0);
+    const char *at = reha_json_string(last, "at", "");
+    reha_clock_timestamp(now);
+    const bool is_behind = status == REHA_OK && strcmp(now, at) < 0;
+    (void)snprintf(
+        text, APP_CLOCK_TEXT_BYTES,
+        is_behind ? "this machine's clock says %.16s UTC, the newest record is of %.16s: set the clock right"
+                  : "%.16s UTC, the newest record is of %.16s",
+        now, at);
+    json_decref(list);
+    return is_behind;
 }
 
 static reha_status read_line(char *out, size_t out_bytes, reha_error *err)

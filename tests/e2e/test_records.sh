@@ -66,6 +66,20 @@ run 1 user list --home "$work/lost"
 says err 'lost: records.db is gone or empty'
 [ ! -s "$work/lost/records.db" ] || fail "a new clinic was made in the place of a lost one"
 
+# A clock that stands before the newest record gives false times: told at the start, and by doctor.
+run 0 doctor --home "$home"
+says out '^ok +clock '
+python3 - "$home/records.db" <<'PY'
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+d.executescript("DROP TRIGGER audit_keep; UPDATE audit SET at = '2999-01-31T00:00:00.000Z' WHERE no = (SELECT MAX(no) FROM audit);")
+PY
+run 1 doctor --home "$home"
+says out "^FAULT clock .*the newest record is of 2999-01-31T00:00: set the clock right"
+start_server
+end_server
+says serve-err "caution: this machine's clock says .*the newest record is of 2999-01-31"
+
 # Truncating the log is found, also when the chain that is left is whole.
 python3 - "$work/again/records.db" <<'PY'
 import sqlite3, sys

@@ -32,6 +32,23 @@ reha_status reha_models_folder(char **out, reha_error *err)
     return reha_folder_beside_program("REHASCOPE_MODELS", "models", out, err);
 }
 
+/* What a training that was stopped leaves is no model yet. */
+static reha_status check_finished(const char *folder, reha_error *err)
+{
+    char *card = reha_path_join(folder, "card.json");
+    char *checkpoint = reha_path_join(folder, "checkpoint.json");
+    const bool has_memory = card != NULL && checkpoint != NULL;
+    const bool is_half = has_memory && !reha_path_is_file(card) && reha_path_is_file(checkpoint);
+    reha_free(card);
+    reha_free(checkpoint);
+    return !has_memory ? reha_fail(err, REHA_E_NOMEM, "out of memory for a path")
+           : is_half   ? reha_fail(err, REHA_E_NOT_FOUND,
+                                   "%s: holds a training that was stopped, not a model: go on with the same "
+                                     "'train' command and --resume",
+                                   folder)
+                       : REHA_OK;
+}
+
 reha_status reha_analyser_open(const reha_analyser_options *options, reha_analyser **out, reha_error *err)
 {
     reha_status status = REHA_OK;
@@ -56,6 +73,7 @@ reha_status reha_analyser_open(const reha_analyser_options *options, reha_analys
                               .threads = options->threads,
                               .with_explanation = options->with_explanation};
     REHA_CHECK(reha_model_choose(&how, task, &folder, err));
+    REHA_CHECK(check_finished(folder, err));
     REHA_CHECK(reha_model_hash(folder, analyser->model_hash, err));
     how.model_folder = folder; /* what was hashed is what is opened */
     REHA_CHECK(analyser->recogniser->open(&how, &analyser->model, err));

@@ -127,6 +127,12 @@ says err 'none of [0-9]+ images was accepted.*cannot be read, the first is gone/
 run 1 evaluate knee-oa --data "$work/knees" --split val --model "$work/a" --predictions "$work/no/p.csv"
 says err 'cannot be created: its folder does not exist'
 
+# What a stopped training leaves is told as such.
+mkdir "$work/half"
+cp "$work/a/model.onnx" "$work/a/checkpoint.json" "$work/a/checkpoint.bin" "$work/half/"
+run 1 analyse --model "$work/half" "$work/knees/$(awk -F, 'NR == 2 { print $1 }' "$work/knees/labels.csv")"
+says err 'half: holds a training that was stopped.*--resume'
+
 # A damaged checkpoint and a damaged image are named.
 head -c 1000 "$work/a/checkpoint.bin" >"$work/x" && mv "$work/x" "$work/a/checkpoint.bin"
 run 1 "${train[@]}" --epochs 3 --out "$work/a" --resume

@@ -63,10 +63,12 @@ static void bad_rows_are_named(void **state)
     (void)state;
     static const struct {
         const char *row, *says;
-    } rows[] = {{"tendon,a.png,b.png,1\n", "line 2: structure 'tendon'"},
-                {"fascicle,../a.png,b.png,1\n", "line 2: image and mask must be paths inside"},
-                {"fascicle,a.png,/etc/passwd,1\n", "line 2: image and mask must be paths inside"},
-                {"fascicle,,b.png,1\n", "line 2"}};
+    } rows[] = {
+        {"tendon,a.png,b.png,1\n", "line 2: structure 'tendon'"},
+        {"fascicle,../a.png,b.png,1\n", "line 2: 'image' must be a file below the folder, not '../a.png'"},
+        {"fascicle,a.png,/etc/passwd,1\n",
+         "line 2: 'mask' must be a file below the folder, not '/etc/passwd'"},
+        {"fascicle,,b.png,1\n", "line 2"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         reha_error err = REHA_ERROR_INIT;
         reha_muscle_data data;

@@ -62,30 +62,6 @@ static bool is_known(const json_t *estimate, const char *key)
     return json_is_number(json_object_get(estimate, key));
 }
 
-/* The interval, or nothing where none was drawn (--rounds 0, a figure that most draws do not have). */
-static void print_interval(const json_t *estimate, const char *before, int decimals)
-{
-    if (is_known(estimate, "low") && is_known(estimate, "high")) {
-        (void)printf("%s(%.*f to %.*f)", before, decimals, reha_json_number(estimate, "low", 0.0), decimals,
-                     reha_json_number(estimate, "high", 0.0));
-    }
-}
-
-static void print_estimate(const json_t *metrics, const char *key, const char *label)
-{
-    const json_t *one = json_object_get(metrics, key);
-    if (!is_known(one, "value")) {
-        (void)printf("  %-28s      -   these images do not tell\n", label);
-        return;
-    }
-    (void)printf("  %-28s %6.3f", label, reha_json_number(one, "value", 0.0));
-    print_interval(one, "   ", 3);
-    if (is_known(one, "n")) {
-        (void)printf("   n %lld", (long long)reha_json_number(one, "n", 0.0));
-    }
-    (void)printf("\n");
-}
-
 /* Any report: each figure with its interval. */
 static void print_figures(const json_t *report)
 {
@@ -98,13 +74,13 @@ static void print_figures(const json_t *report)
     json_object_foreach(metrics, name, figure)
     {
         if (json_is_object(figure)) {
-            print_estimate(metrics, name, name);
+            app_print_estimate(metrics, name, name);
         }
     }
     const json_t *pointing = json_object_get(report, "pointing");
     if (pointing != NULL) {
-        print_estimate(pointing, "surest_box", "surest box points into one");
-        print_estimate(pointing, "usual_box", "usual box does (control)");
+        app_print_estimate(pointing, "surest_box", "surest box points into one");
+        app_print_estimate(pointing, "usual_box", "usual box does (control)");
     }
 }
 
@@ -136,7 +112,7 @@ static void print_subgroups(const json_t *rows)
                 continue;
             }
             (void)printf("  %s %.2f", keys[k][1], reha_json_number(one, "value", 0.0));
-            print_interval(one, " ", 2);
+            app_print_interval(one, " ", 2);
         }
         (void)printf("%s\n",
                      json_is_true(json_object_get(row, "few")) ? "  few: do not conclude from it" : "");
@@ -254,7 +230,7 @@ static void print_report(const json_t *report)
     }
     (void)printf("\n");
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
-        print_estimate(metrics, figures[i][0], figures[i][1]);
+        app_print_estimate(metrics, figures[i][0], figures[i][1]);
     }
     for (size_t k = 0; k < json_array_size(recall); k++) {
         const json_t *one = json_array_get(recall, k);
@@ -264,7 +240,7 @@ static void print_report(const json_t *report)
             (long long)json_integer_value(json_array_get(json_object_get(metrics, "n_by_grade"), k)));
         if (is_known(one, "value")) {
             (void)printf("  recall %.3f", reha_json_number(one, "value", 0.0));
-            print_interval(one, " ", 3);
+            app_print_interval(one, " ", 3);
             (void)printf("  coverage %.3f", reha_json_number(set, "value", 0.0));
         }
         (void)printf("\n");
@@ -282,7 +258,9 @@ static void print_report(const json_t *report)
 static int tell_unreadable(const json_t *report)
 {
     const json_t *files = json_object_get(report, "unreadable_files");
-    const size_t count = (size_t)reha_json_number(report, "unreadable", 0.0);
+    const json_t *metrics = json_object_get(report, "metrics"); /* where the task counts them there */
+    const size_t count =
+        (size_t)reha_json_number(report, "unreadable", reha_json_number(metrics, "unreadable", 0.0));
     size_t i = 0;
     json_t *one = NULL;
     json_array_foreach(files, i, one)

@@ -1,11 +1,14 @@
 #include "app/commands.h"
 #include "app/outcome.h"
 #include "app/terminal.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "service/analyse.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct train_arguments {
     const char *data;
@@ -79,6 +82,40 @@ static int train_outcome(const train_arguments *given, const char *task, int arg
     return is_progression ? app_progression_train(&outcome) : app_outcome_train(&outcome);
 }
 
+/* A network that was taught from nothing does nothing wrong, and still disappoints: said before the hours. */
+static void tell_no_backbone(const char *task, const train_arguments *given)
+{
+    static const char *const pretrained[] = {"knee-oa", "muscle-us", "fracture", "knee-mri", "gate"};
+    for (size_t i = 0; i < sizeof pretrained / sizeof pretrained[0]; i++) {
+        if (strcmp(task, pretrained[i]) == 0 && given->backbone == NULL && !given->resume) {
+            (void)fprintf(stderr,
+                          "rehascope: caution: without --backbone the network starts from random weights and "
+                          "learns much less from the same images\n");
+        }
+    }
+}
+
+/* What the card says of the new model, where it says it in single figures. */
+static void print_card(const char *folder)
+{
+    const char *name = NULL;
+    json_t *card = NULL;
+    json_t *figure = NULL;
+    char *path = reha_path_join(folder, "card.json");
+    (void)printf("model and card: %s\n", folder);
+    if (path != NULL && reha_json_load(path, &card, NULL) == REHA_OK) {
+        json_t *metrics = json_object_get(card, "metrics");
+        json_object_foreach(metrics, name, figure)
+        {
+            if (json_is_number(json_object_get(figure, "value"))) {
+                app_print_estimate(metrics, name, name);
+            }
+        }
+    }
+    json_decref(card);
+    reha_free(path);
+}
+
 static int run_train(const app_command *command, int argc, char **argv)
 {
     train_arguments given = {.seed = 1};
@@ -122,6 +159,7 @@ static int run_train(const app_command *command, int argc, char **argv)
     how.force_f32 = given.f32;
     how.resume = given.resume;
     quote_command(argc, argv, how.command, sizeof how.command);
+    tell_no_backbone(words[0], &given);
     const reha_progress progress = app_progress();
     const reha_status status = recogniser->train(&how, &progress, &err);
     app_progress_end();
@@ -130,7 +168,7 @@ static int run_train(const app_command *command, int argc, char **argv)
     if (status != REHA_OK) {
         return app_fail(status, &err);
     }
-    (void)printf("model and card: %s\n", given.out);
+    print_card(given.out);
     return EXIT_DONE;
 }
 

@@ -113,6 +113,34 @@ int app_print_items(const json_t *value, bool as_json, void (*print_one)(const j
     return EXIT_DONE;
 }
 
+static bool is_known(const json_t *estimate, const char *key)
+{
+    return json_is_number(json_object_get(estimate, key));
+}
+
+void app_print_interval(const json_t *estimate, const char *before, int decimals)
+{
+    if (is_known(estimate, "low") && is_known(estimate, "high")) {
+        (void)printf("%s(%.*f to %.*f)", before, decimals, reha_json_number(estimate, "low", 0.0), decimals,
+                     reha_json_number(estimate, "high", 0.0));
+    }
+}
+
+void app_print_estimate(const json_t *metrics, const char *key, const char *label)
+{
+    const json_t *one = json_object_get(metrics, key);
+    if (!is_known(one, "value")) {
+        (void)printf("  %-28s      -   these images do not tell\n", label);
+        return;
+    }
+    (void)printf("  %-28s %6.3f", label, reha_json_number(one, "value", 0.0));
+    app_print_interval(one, "   ", 3);
+    if (is_known(one, "n")) {
+        (void)printf("   n %lld", (long long)reha_json_number(one, "n", 0.0));
+    }
+    (void)printf("\n");
+}
+
 void app_print_case(const reha_case *result)
 {
     reha_error err = REHA_ERROR_INIT;

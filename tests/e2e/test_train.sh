@@ -7,6 +7,8 @@ awk -F, -v OFS=, 'NR > 1 { $5 = NR % 3 == 0 ? "val" : "train" } { print }' "$wor
 train=(train knee-oa --data "$work/knees" --network mobilenetv2 --threads 2 --seed 7)
 
 run 0 "${train[@]}" --epochs 2 --out "$work/a"
+says err 'caution: without --backbone the network starts from random weights'
+says out '^  kappa +(-?[0-9.]+|-) '
 for file in model.onnx card.json log.csv checkpoint.bin; do
     [ -s "$work/a/$file" ] || fail "training left no $file"
 done

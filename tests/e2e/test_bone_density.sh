@@ -25,9 +25,9 @@ echo ",,,107,max,,," >>"$work/data/patients.csv"
 echo "images/p0.png,Q0,normal,1000,1000,sum0" >>"$work/data/labels.csv"
 echo "99,Q0,male,150,1.7,70,-0.2," >>"$work/data/patients.csv"
 run 0 audit-data bone-density --data "$work/data"
-says out '1 rows that repeat a picture'
-says out '1 pictures that patients with different facts share'
-says out '1 ages below 18 or above 100'
+says out 'rows that repeat a picture of an earlier row \(1\)'
+says out 'pictures that patients with different facts share \(1\)'
+says out 'ages below 18 or above 100 \(1\)'
 run 0 audit-data bone-density --data "$work/data" --json
 says out '"groups": 36'
 

@@ -237,7 +237,12 @@ reha_status reha_muscle_calibrate(reha_model *model, const char *model_folder,
                                reha_json_real(p95_of(metrics, figure_names[REHA_MUSCLE_FASCICLE_ANGLE])),
                                "aponeurosis_angle_deg", reha_json_real(aponeurosis), "thickness_ratio",
                                reha_json_real(p95_of(metrics, figure_names[REHA_MUSCLE_THICKNESS])));
+    const double pieces =
+        reha_json_number(json_object_get(model->card, "measurement_error_95"), "fascicle_pieces_deg", 0.0);
     reha_status status = REHA_OK;
+    if (pieces > 0.0) { /* not fitted here: how the error grows where few fascicles are seen */
+        (void)json_object_set_new(errors, "fascicle_pieces_deg", json_real(pieces));
+    }
     if (json_object_set_new(model->card, "measurement_error_95", errors) != 0 ||
         json_object_set(model->card, "metrics", metrics) != 0 ||
         json_object_set_new(metrics, "split", json_string(options->split != NULL ? options->split : "all")) !=

@@ -130,5 +130,8 @@ says err 'is no model card of task muscle-us'
 run 0 evaluate muscle-us --data "$work/set" --split val --model "$work/model" --threads 1 --rounds 0 --json
 run 0 calibrate muscle-us --data "$work/set" --split val --model "$work/model" --threads 1 --rounds 0
 grep -q '"measurement_error_95"' "$work/model/card.json" || fail "calibration left no errors in the card"
+cp -r "$REHA_SOURCE/models/muscle-us/1" "$work/again"
+run 0 calibrate muscle-us --data "$work/set" --split val --model "$work/again" --threads 1 --rounds 0
+grep -q '"fascicle_pieces_deg": 25' "$work/again/card.json" || fail "calibration forgot that few fascicles say less"
 echo "dice of held-out aponeuroses: $dice"
 finish

@@ -143,6 +143,20 @@ static void say_rate(const reha_films *films, reha_compared *out)
     }
 }
 
+/* Measured against the picture's own edge: the hand that holds the probe turns them all. */
+static void say_tilt(reha_compared *out)
+{
+    static const char *const tilted[] = {"fascicle-angle", "superficial-aponeurosis-angle",
+                                         "deep-aponeurosis-angle"};
+    for (size_t i = 0; i < sizeof tilted / sizeof tilted[0]; i++) {
+        if (out->change.verdict == REHA_DIFFERENT && strcmp(out->key, tilted[i]) == 0) {
+            say(out,
+                "against the edge of the picture: a tilted probe does this, too; pennation tells the muscle's "
+                "own change");
+        }
+    }
+}
+
 /* Silence about a direction that was hardly seen is no news. */
 static void say_ill_seen(reha_compared *out)
 {
@@ -196,6 +210,7 @@ static void finish(reha_films *films, reha_compared *out)
         say(out, remark);
     }
     say_rate(films, out);
+    say_tilt(out);
     say_ill_seen(out);
 }
 

@@ -255,16 +255,21 @@ static void test_a_drawn_area_is_never_judged(void **state)
     json_decref(visits[1]);
 }
 
-/* "No change" of an angle that was hardly seen says so; a clear one, and a real change, say nothing of it. */
-static void test_silence_of_an_ill_seen_angle_is_told(void **state)
+/* "No change" of an angle that was hardly seen says so; a clear one, and a real change, say nothing of it.
+ * What a tilted probe turns as well says that. */
+static void test_what_an_angle_cannot_tell(void **state)
 {
     static const struct {
+        const char *key;
         double before, after, error;
         reha_verdict verdict;
-        bool is_told;
-    } cases[] = {{15.0, 21.0, 6.0, REHA_NO_CHANGE, true},
-                 {15.0, 17.0, 3.0, REHA_NO_CHANGE, false},
-                 {15.0, 30.0, 6.0, REHA_DIFFERENT, false}};
+        bool is_told, is_tilt_told;
+    } cases[] = {{"pennation", 15.0, 21.0, 6.0, REHA_NO_CHANGE, true, false},
+                 {"pennation", 15.0, 17.0, 3.0, REHA_NO_CHANGE, false, false},
+                 {"pennation", 15.0, 30.0, 6.0, REHA_DIFFERENT, false, false},
+                 {"fascicle-angle", 15.0, 30.0, 6.0, REHA_DIFFERENT, false, true},
+                 {"deep-aponeurosis-angle", 0.0, 5.0, 1.5, REHA_DIFFERENT, false, true},
+                 {"deep-aponeurosis-angle", 0.0, 1.0, 1.5, REHA_NO_CHANGE, false, false}};
     (void)state;
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         json_t *visits[2];
@@ -276,15 +281,16 @@ static void test_silence_of_an_ill_seen_angle_is_told(void **state)
                 json_object_get(json_array_get(json_object_get(visits[i], "regions"), 0), "findings");
             const double value = i == 0 ? cases[k].before : cases[k].after;
             assert_int_equal(
-                json_array_append_new(findings, number("pennation", value, cases[k].error, "deg")), 0);
+                json_array_append_new(findings, number(cases[k].key, value, cases[k].error, "deg")), 0);
         }
         const reha_visit before = {visits[0], usual.patient, usual.date, "aa", usual.position};
         const reha_visit after = {visits[1], usual.patient, "2026-01-10", "bb", usual.position};
         const reha_film_options how = {.is_setup_stated = true};
         assert_ok(reha_films_compare(&before, &after, scores, &how, &films, &err), &err);
-        const reha_compared *one = measure_of(&films, "pennation");
+        const reha_compared *one = measure_of(&films, cases[k].key);
         assert_int_equal(one->change.verdict, cases[k].verdict);
         assert_int_equal(strstr(one->remark, "seen poorly") != NULL, cases[k].is_told);
+        assert_int_equal(strstr(one->remark, "a tilted probe") != NULL, cases[k].is_tilt_told);
         assert_true(!cases[k].is_told || strstr(one->remark, "less than 9 degrees cannot show") != NULL);
         json_decref(visits[0]);
         json_decref(visits[1]);
@@ -492,7 +498,7 @@ int main(void)
         cmocka_unit_test(test_bone_that_grows_betrays_the_scale),
         cmocka_unit_test(test_pixels_are_no_size),
         cmocka_unit_test(test_a_drawn_area_is_never_judged),
-        cmocka_unit_test(test_silence_of_an_ill_seen_angle_is_told),
+        cmocka_unit_test(test_what_an_angle_cannot_tell),
         cmocka_unit_test(test_the_right_error_counts),
         cmocka_unit_test(test_a_joint_space_does_not_heal),
         cmocka_unit_test(test_grades_change_only_without_a_common_one),

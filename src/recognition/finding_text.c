@@ -4,15 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *reha_unit_text(const char *unit)
+{
+    return strcmp(unit, "{grey}") == 0 ? "grey levels" : strcmp(unit, "{grade}") == 0 ? "grades" : unit;
+}
+
 void reha_measure_text(double value, double error, const char *unit, char *out, size_t out_bytes)
 {
     static const struct {
         const char *unit, *text;
         int digits;
-    } known[] = {{"mm", " mm", 1},         {"deg", "\xc2\xb0", 1},
-                 {"px", " px", 0},         {"1", " of plateau width", 3},
-                 {"%", " %", 0},           {"{grey}", " grey levels", 0},
-                 {"{grade}", " grades", 1}};
+    } known[] = {{"mm", " mm", 1}, {"deg", "\xc2\xb0", 1}, {"px", " px", 0},    {"1", " of plateau width", 3},
+                 {"%", " %", 0},   {"{grey}", NULL, 0},    {"{grade}", NULL, 1}};
     const char *text = NULL;
     int digits = 2;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -22,7 +25,7 @@ void reha_measure_text(double value, double error, const char *unit, char *out, 
         }
     }
     const char *space = text != NULL || unit[0] == '\0' ? "" : " ";
-    text = text != NULL ? text : unit;
+    text = text != NULL ? text : reha_unit_text(unit);
     if (!isfinite(value)) {
         (void)snprintf(out, out_bytes, "not measured");
     } else if (isfinite(error)) {

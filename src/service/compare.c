@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "recognition/finding.h"
 #include "service/compare_priv.h"
 
 #include <math.h>
@@ -93,7 +94,7 @@ void reha_compared_text(const reha_compared *measure, char *out, size_t out_byte
 {
     const reha_change *change = &measure->change;
     const int digits = strcmp(measure->unit, "1") == 0 ? 4 : 2;
-    const char *unit = strcmp(measure->unit, "1") == 0 ? "of plateau width" : measure->unit;
+    const char *unit = strcmp(measure->unit, "1") == 0 ? "of plateau width" : reha_unit_text(measure->unit);
     if (strcmp(measure->unit, "{grade}") == 0) {
         char first[24];
         char second[24];

@@ -97,6 +97,10 @@ static void test_two_results(void **state)
     char text[200];
     reha_compared_text(medial, text, sizeof text);
     assert_non_null(strstr(text, "4.20 → 3.10 mm, -1.10"));
+    reha_compared grey = *medial;
+    grey.unit = "{grey}";
+    reha_compared_text(&grey, text, sizeof text);
+    assert_non_null(strstr(text, "4.20 → 3.10 grey levels, -1.10"));
     assert_ok(reha_comparison_html(comparison, page_path, &err), &err);
     char *html = page();
     assert_non_null(strstr(html, "Medial &lt;&amp;&gt;"));

@@ -137,8 +137,6 @@ reha_finding *reha_region_add(reha_region *region, const char *key, const char *
 /* Begins a mask with nothing inside, of an image of this analysis' size. Borrowed: the region's. */
 REHA_MUST_USE reha_status reha_region_add_mask(const reha_analysis *analysis, reha_region *region,
                                                const char *key, reha_mask **out, reha_error *err);
-/* A unit in words where UCUM has only a mark in braces ("{grey}": "grey levels"), else as it is. */
-const char *reha_unit_text(const char *unit);
 const reha_finding *reha_region_find(const reha_region *region, const char *key); /* NULL if absent */
 
 /* The analysis as JSON, schema in docs/formats/analysis.md. New reference. */

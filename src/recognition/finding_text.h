@@ -21,4 +21,7 @@ void reha_measure_sources(const reha_measure *measure, char *out, size_t out_byt
  * file), else of the pixels. Borrowed. */
 const char *reha_analysis_scale_text(const reha_analysis *analysis);
 
+/* A unit in words where UCUM has only a mark in braces ("{grey}": "grey levels"), else as it is. */
+const char *reha_unit_text(const char *unit);
+
 #endif

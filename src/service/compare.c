@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "recognition/finding.h"
+#include "recognition/finding_text.h"
 #include "service/compare_priv.h"
 
 #include <math.h>

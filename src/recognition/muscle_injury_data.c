@@ -107,14 +107,15 @@ static reha_status read_row(const reha_csv *table, const columns *at, size_t row
                : reha_fail(err, REHA_E_NOMEM, "out of memory for a row");
 }
 
-static size_t group_number(const reha_csv *table, const columns *at, size_t row, const reha_injury_data *data)
+/* rows: of the table, by item. */
+static size_t group_number(const reha_csv *table, const columns *at, size_t row, const size_t *rows,
+                           const reha_injury_data *data)
 {
     const char *group = group_of(table, at, row);
     const size_t last = data->count - 1;
     for (size_t i = last; i-- > 0;) { /* pictures of one group stand together mostly */
-        const size_t other = data->items[i].line - 2;
         if (data->items[i].is_labelled == data->items[last].is_labelled &&
-            strcmp(group_of(table, at, other), group) == 0) {
+            strcmp(group_of(table, at, rows[i]), group) == 0) {
             return data->items[i].group_idx;
         }
     }
@@ -132,26 +133,34 @@ static reha_status read_rows(const reha_csv *table, const char *folder, const ch
                              reha_injury_data *out, reha_error *err)
 {
     columns at;
+    reha_status status = REHA_OK;
     const size_t count = reha_csv_rows(table);
     REHA_TRY(find_columns(table, &at, err));
+    size_t *rows = reha_alloc_zero(count + 1, sizeof *rows);
     out->items = reha_alloc_zero(count + 1, sizeof *out->items);
-    if (out->items == NULL) {
-        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu rows", count);
+    if (out->items == NULL || rows == NULL) {
+        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu rows", count);
+        goto done;
     }
     for (size_t row = 0; row < count; row++) {
         if (!is_wanted(table, &at, row, split)) {
             continue;
         }
         reha_injury_item *item = &out->items[out->count++];
-        REHA_TRY(read_row(table, &at, row, folder, item, err));
-        const size_t group = group_number(table, &at, row, out);
+        rows[out->count - 1] = row;
+        REHA_CHECK(read_row(table, &at, row, folder, item, err));
+        const size_t group = group_number(table, &at, row, rows, out);
         item->group_idx = group != SIZE_MAX ? group : out->group_count++;
         out->labelled_count += item->is_labelled ? 1 : 0;
     }
-    return out->count > 0 ? REHA_OK
-                          : reha_fail(err, REHA_E_NOT_FOUND, "no usable rows%s%.40s%s",
-                                      split != NULL ? " of split '" : "", split != NULL ? split : "",
-                                      split != NULL ? "' (there are 'train', 'tune' and 'val')" : "");
+    if (out->count == 0) {
+        status = reha_fail(err, REHA_E_NOT_FOUND, "no usable rows%s%.40s%s",
+                           split != NULL ? " of split '" : "", split != NULL ? split : "",
+                           split != NULL ? "' (there are 'train', 'tune' and 'val')" : "");
+    }
+done:
+    reha_free(rows);
+    return status;
 }
 
 reha_status reha_injury_data_load(const char *folder, const char *split, reha_injury_data *out,

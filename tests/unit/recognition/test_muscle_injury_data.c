@@ -254,6 +254,25 @@ static void every_picture_gets_the_whole_list(void **state)
     reha_injury_data_clear(&data);
 }
 
+/* Empty lines and cells of two lines stand in tables that people keep by hand. */
+static void groups_follow_rows_not_lines(void **state)
+{
+    (void)state;
+    static const size_t lines[] = {3, 5, 7, 8};
+    reha_error err = REHA_ERROR_INIT;
+    reha_injury_data data;
+    save_text("index.csv", "image,mask,grade,patient_id,note\n\na.png,,0,anna,\"two\nlines\"\n"
+                           "b.png,,0,bert,\n\nc.png,,0,anna,\nd.png,,0,bert,\n");
+    assert_ok(reha_injury_data_load(folder, NULL, &data, &err), &err);
+    assert_int_equal(data.count, 4);
+    assert_int_equal(data.group_count, 2);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(data.items[i].line, lines[i]);
+        assert_int_equal(data.items[i].group_idx, i % 2);
+    }
+    reha_injury_data_clear(&data);
+}
+
 static json_t *audit(const char *table)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -362,3 +381,4 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
+        cmocka_unit_test(groups_follow_rows_not_lines),

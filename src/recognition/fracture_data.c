@@ -189,7 +189,8 @@ static void group_by_name(reha_fracture_data *data)
     data->group_kind = "picture";
 }
 
-/* Table `name` of the folder: the group of each picture whose file name stands in `key`. */
+/* Table `name` of the folder: the group of each picture whose file name stands in `key`, by the first of the
+ * (one or two) group_columns that is there. */
 static reha_status group_by_table(reha_fracture_data *data, const char *folder, const char *name,
                                   const char *key, const char *const *group_columns, reha_error *err)
 {
@@ -208,7 +209,10 @@ static reha_status group_by_table(reha_fracture_data *data, const char *folder, 
         data->group_kind = strcmp(group_columns[i], "patient_id") == 0 ? "patient" : "source picture";
     }
     if (group_column < 0) {
-        status = reha_fail(err, REHA_E_FORMAT, "line 1: the column '%s' is missing", group_columns[0]);
+        status =
+            reha_fail(err, REHA_E_FORMAT, "line 1: the column '%s'%s%s%s is missing", group_columns[0],
+                      group_columns[1] != NULL ? " or '" : "",
+                      group_columns[1] != NULL ? group_columns[1] : "", group_columns[1] != NULL ? "'" : "");
         goto done;
     }
     for (size_t row = 0; row < reha_csv_rows(csv); row++) {
@@ -256,7 +260,8 @@ static const char *first_folder(const char *folder, const char *const *names)
 static reha_status load_yolo(const char *folder, const char *labels, reha_fracture_data *data,
                              reha_error *err)
 {
-    static const char *const columns[] = {"source_picture", "patient_id", NULL};
+    /* A patient may have several source pictures, which no split may tear apart. */
+    static const char *const columns[] = {"patient_id", "source_picture", NULL};
     REHA_TRY(list_pictures(data, folder, "images", err));
     group_by_name(data);
     if (has(folder, "index.csv", false)) {

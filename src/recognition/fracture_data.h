@@ -1,8 +1,8 @@
 /* Radiographs with fracture boxes, as three publishers lay them out, read into one table:
  *
  * - YOLO folders: images/, boxes/ or labels/ with one text file per picture ("class cx cy w h", relative),
- *   classes.txt (optional), index.csv (optional: name, and source_picture or patient_id). Every class counts
- *   as a fracture. Without index.csv, pictures "x.rf.<hash>" (augmented copies) are one group per x.
+ *   classes.txt (optional), index.csv (optional: name, and patient_id, else source_picture). Every class
+ * counts as a fracture. Without index.csv, pictures "x.rf.<hash>" (augmented copies) are one group per x.
  * - FracAtlas (Abedeen et al. 2023): images/, dataset.csv with image_id, and below Annotations/ the file
  *   "COCO JSON/COCO_fracture_masks.json" or the folder YOLO/; with neither it is refused, since every
  * fracture would pass for a normal picture. It has no patient ids: every picture is a group.

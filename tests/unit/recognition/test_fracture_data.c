@@ -86,6 +86,25 @@ static void test_yolo(void **state)
     reha_fracture_data_clear(&data);
 }
 
+/* Two pictures of one patient must not be torn apart, though they come from two sources. */
+static void test_patients_count_before_sources(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    reha_fracture_data data;
+    (void)state;
+    put("images/a.png", "");
+    put("images/b.png", "");
+    put("images/c.png", "");
+    put("boxes/a.txt", "");
+    put("index.csv", "name,source_picture,patient_id\na,1,anna\nb,2,anna\nc,3,bert\n");
+    assert_ok(reha_fracture_data_load(root, &data, &err), &err);
+    assert_string_equal(data.group_kind, "patient");
+    assert_int_equal(data.group_count, 2);
+    assert_int_equal(data.images[0].group_idx, data.images[1].group_idx);
+    assert_int_not_equal(data.images[0].group_idx, data.images[2].group_idx);
+    reha_fracture_data_clear(&data);
+}
+
 static void test_augmented_copies_are_one_group(void **state)
 {
     reha_error err = REHA_ERROR_INIT;
@@ -137,7 +156,7 @@ static void test_yolo_faults_name_file_and_line(void **state)
     put("index.csv", "name,source_picture\na,\n");
     load_fails("index.csv: line 2: 'source_picture' is empty");
     put("index.csv", "name,kind\na,1\n");
-    load_fails("index.csv: line 1: the column 'source_picture' is missing");
+    load_fails("index.csv: line 1: the column 'patient_id' or 'source_picture' is missing");
     put("index.csv", "name,source_picture\na,1\n");
     put("images/deep/a.jpg", "again");
     load_fails("two pictures of one name");
@@ -390,3 +409,4 @@ int main(void)
         cmocka_unit_test_setup(test_fingerprints, empty_root)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
+        cmocka_unit_test_setup(test_patients_count_before_sources, empty_root),

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "recognition/sampling.h"
 #include "recognition/scene_drawn.h"
@@ -96,8 +97,9 @@ static reha_status add_row(const table *from, size_t row, reha_scene_data *out, 
                          "slice, photograph, page, blank",
                          reha_csv_line(from->csv, row), scene);
     }
-    const long repeat = from->repeat >= 0 ? strtol(reha_csv_get(from->csv, row, from->repeat), NULL, 10) : 1;
-    if (repeat < 1 || repeat > REPEAT_MAX) {
+    int64_t repeat = 1;
+    if ((from->repeat >= 0 && !reha_parse_int64(reha_csv_get(from->csv, row, from->repeat), &repeat)) ||
+        repeat < 1 || repeat > REPEAT_MAX) {
         return reha_fail(err, REHA_E_FORMAT, "scenes.csv, line %zu: repeat must be 1 to %d",
                          reha_csv_line(from->csv, row), REPEAT_MAX);
     }

@@ -609,6 +609,7 @@ static void tables_are_read_and_bad_ones_named(void **state)
     reha_scene_data_clear(&data);
     refuse_table("path,scene,split,group,repeat\na.png,knee,train,1,0\n", "line 2: repeat");
     refuse_table("path,scene,split,group,repeat\na.png,knee,train,1,many\n", "line 2: repeat");
+    refuse_table("path,scene,split,group,repeat\na.png,knee,train,1,2.5\n", "line 2: repeat");
     refuse_table("path,scene,split\na.png,knee,train\n", "group");
     refuse_table("path,scene,split,group\na.png,foot,train,1\n", "line 2: no scene 'foot'");
     refuse_table("path,scene,split,group\na.png,knee,val,1\n", "no picture of split 'train'");

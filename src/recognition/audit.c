@@ -35,12 +35,11 @@ static reha_status audit_one(audit *run, size_t index, reha_error *err)
     audited *out = &run->items[index];
     const reha_labelled *item = &run->data.items[index];
     const reha_knee_crop_spec spec = reha_knee_crop_spec_default();
-    reha_acquisition facts = reha_acquisition_unknown();
+    reha_acquisition facts;
     reha_gray *image = NULL;
-    reha_status status = run->load(item->full_path, &image, &facts, err);
-    if (status != REHA_OK) {
-        return reha_status_is_input_fault(status) ? REHA_OK
-                                                  : status; /* unreadable: a finding, no fault of ours */
+    reha_status status = reha_load_readable(run->load, item->full_path, &image, &facts, err);
+    if (status != REHA_OK || image == NULL) {
+        return status;
     }
     out->is_small = image->width_px < SHORT_SIDE_MIN_PX || image->height_px < SHORT_SIDE_MIN_PX;
     reha_look_at(image, NULL, &run->looks[index]);

@@ -3,6 +3,7 @@
 #include "recognition/bone_density_priv.h"
 
 #include "base/memory.h"
+#include "recognition/each.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -124,36 +125,35 @@ static void find_imbalance(const reha_bone_data *data, const counts *n, json_t *
     reha_problem_close(problems, &few);
 }
 
+typedef struct files {
+    const reha_bone_data *data;
+    reha_load_function load;
+    reha_problem unreadable;
+} files;
+
+static reha_status check_file(void *context, size_t index, reha_error *err)
+{
+    files *to = context;
+    const reha_bone_item *item = &to->data->items[index];
+    reha_gray *image = NULL;
+    reha_acquisition facts;
+    REHA_TRY(reha_load_readable(to->load, item->full_path, &image, &facts, err));
+    if (image == NULL) {
+        reha_problem_add(&to->unreadable, item->path, NULL);
+    }
+    reha_gray_free(image);
+    return REHA_OK;
+}
+
 static reha_status find_unreadable(const reha_bone_data *data, reha_load_function load,
                                    const reha_progress *progress, json_t *problems, reha_error *err)
 {
-    reha_problem unreadable = reha_problem_new("unreadable", "error", "images that cannot be read",
-                                               "remove their rows or restore the files");
-    reha_status status = REHA_OK;
-    for (size_t i = 0; i < data->count; i++) {
-        reha_gray *image = NULL;
-        reha_acquisition facts;
-        reha_error fault = REHA_ERROR_INIT;
-        status = load(data->items[i].full_path, &image, &facts, &fault);
-        reha_gray_free(image);
-        if (status != REHA_OK && !reha_status_is_input_fault(status)) {
-            status = reha_fail(err, status, "%s", fault.text);
-            break;
-        }
-        if (status != REHA_OK) {
-            reha_problem_add(&unreadable, data->items[i].path, NULL);
-            status = REHA_OK;
-        }
-        if (reha_progress_is_stopped(progress)) {
-            status = reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1, data->count);
-            break;
-        }
-        if (progress != NULL && progress->update != NULL) {
-            progress->update(progress->context, (double)(i + 1), (double)data->count, "images", 0.0, -1.0,
-                             "");
-        }
-    }
-    reha_problem_close(problems, &unreadable);
+    files checked = {.data = data,
+                     .load = load,
+                     .unreadable = reha_problem_new("unreadable", "error", "images that cannot be read",
+                                                    "remove their rows or restore the files")};
+    const reha_status status = reha_each(data->count, "images", progress, check_file, &checked, err);
+    reha_problem_close(problems, &checked.unreadable);
     return status;
 }
 

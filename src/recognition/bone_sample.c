@@ -1,8 +1,8 @@
 #include "recognition/bone_density_priv.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "recognition/each.h"
 
 #include <string.h>
 
@@ -15,19 +15,30 @@ void reha_bone_sample_clear_(bone_sample *sample)
     *sample = (bone_sample){0};
 }
 
-static reha_status measure_one(bone_sample *to, size_t index, reha_load_function load,
-                               reha_bone_reader *reader, reha_bone_picture *picture, reha_error *err)
+typedef struct measuring {
+    bone_sample *to;
+    reha_load_function load;
+    reha_bone_reader *reader;
+    reha_bone_picture *picture; /* of the one at hand */
+} measuring;
+
+static reha_status measure_one(void *context, size_t index, reha_error *err)
 {
+    const measuring *run = context;
+    bone_sample *to = run->to;
     const reha_bone_item *item = &to->data.items[index];
+    const reha_bone_picture *picture = run->picture;
     reha_gray *image = NULL;
-    reha_acquisition facts = reha_acquisition_unknown();
-    reha_error fault = REHA_ERROR_INIT;
-    reha_status status = load(item->full_path, &image, &facts, &fault);
-    if (status != REHA_OK) {
-        to->unreadable++;
-        return reha_status_is_input_fault(status) ? REHA_OK : reha_fail(err, status, "%s", fault.text);
+    reha_acquisition facts;
+    if (!reha_bone_item_is_used(&to->data, index)) {
+        return REHA_OK;
     }
-    status = reha_bone_read(reader, image, &facts, picture, NULL, err);
+    REHA_TRY(reha_load_readable(run->load, item->full_path, &image, &facts, err));
+    if (image == NULL) {
+        to->unreadable++;
+        return REHA_OK;
+    }
+    const reha_status status = reha_bone_read(run->reader, image, &facts, run->picture, NULL, err);
     reha_gray_free(image);
     REHA_TRY(status);
     if (picture->knee_count == 0) {
@@ -58,39 +69,23 @@ static reha_status measure_one(bone_sample *to, size_t index, reha_load_function
     return REHA_OK;
 }
 
-static reha_status tell(const reha_progress *progress, size_t done, size_t total, double start_ms,
-                        reha_error *err)
-{
-    if (reha_progress_is_stopped(progress)) {
-        return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", done, total);
-    }
-    reha_progress_tell(progress, done, total, "images", start_ms);
-    return REHA_OK;
-}
-
 reha_status reha_bone_sample_take_(const char *data_folder, reha_load_function load, reha_bone_reader *reader,
                                    const reha_progress *progress, bone_sample *out, reha_error *err)
 {
     reha_status status = REHA_OK;
-    const double start_ms = reha_clock_ms();
-    reha_bone_picture *picture = NULL;
+    measuring run = {.to = out, .load = load != NULL ? load : reha_load_picture, .reader = reader};
     *out = (bone_sample){0};
     REHA_TRY(reha_bone_data_load(data_folder, &out->data, err));
     out->capacity = out->data.count;
     out->rows = reha_alloc_zero(out->capacity, sizeof *out->rows);
     out->items = reha_alloc_zero(out->capacity, sizeof *out->items);
-    picture = reha_alloc(sizeof *picture);
-    if (out->rows == NULL || out->items == NULL || picture == NULL) {
+    run.picture = reha_alloc(sizeof *run.picture);
+    if (out->rows == NULL || out->items == NULL || run.picture == NULL) {
         REHA_CHECK(reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", out->capacity));
     }
-    for (size_t i = 0; i < out->data.count; i++) {
-        if (reha_bone_item_is_used(&out->data, i)) {
-            REHA_CHECK(measure_one(out, i, load != NULL ? load : reha_load_picture, reader, picture, err));
-        }
-        REHA_CHECK(tell(progress, i + 1, out->data.count, start_ms, err));
-    }
+    REHA_CHECK(reha_each(out->data.count, "images", progress, measure_one, &run, err));
 done:
-    reha_free(picture);
+    reha_free(run.picture);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "recognition/conformal.h"
 #include "recognition/dataset.h"
+#include "recognition/each.h"
 #include "recognition/metrics.h"
 #include "recognition/subgroups.h"
 
@@ -89,13 +90,14 @@ static reha_status add_unreadable(evaluation *run, size_t index, const char *tex
                : reha_fail(err, REHA_E_NOMEM, "out of memory for a list of files");
 }
 
-static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
+static reha_status evaluate_one(void *context, size_t index, reha_error *err)
 {
+    evaluation *run = context;
     const reha_labelled *item = &run->data.items[index];
     reha_graded_case *one = &run->cases[index];
     reha_gray *image = NULL;
     reha_analysis *analysis = NULL;
-    reha_acquisition facts = reha_acquisition_unknown();
+    reha_acquisition facts;
     reha_error fault = REHA_ERROR_INIT;
     *one = (reha_graded_case){
         .patient_idx = item->patient_idx, .grade = item->grade, .set_low = -1, .set_high = -1};
@@ -128,20 +130,6 @@ static reha_status evaluate_one(evaluation *run, size_t index, reha_error *err)
     reha_analysis_free(analysis);
     reha_gray_free(image);
     return status;
-}
-
-static reha_status evaluate_all(evaluation *run, const reha_progress *progress, reha_error *err)
-{
-    const double start_ms = reha_clock_ms();
-    for (size_t i = 0; i < run->data.count; i++) {
-        REHA_TRY(evaluate_one(run, i, err));
-        if (reha_progress_is_stopped(progress)) {
-            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu images", i + 1,
-                             run->data.count);
-        }
-        reha_progress_tell(progress, i + 1, run->data.count, "images", start_ms);
-    }
-    return REHA_OK;
 }
 
 static reha_status write_predictions(const evaluation *run, const char *path, reha_error *err)
@@ -279,7 +267,7 @@ static reha_status run_all(evaluation *run, const reha_progress *progress, reha_
     if (run->cases == NULL || run->facts == NULL || run->reasons == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu images", run->data.count);
     }
-    return evaluate_all(run, progress, err);
+    return reha_each(run->data.count, "images", progress, evaluate_one, run, err);
 }
 
 static void evaluation_clear(evaluation *run)

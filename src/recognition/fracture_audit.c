@@ -3,6 +3,7 @@
 #include "recognition/fracture_priv.h"
 
 #include "base/memory.h"
+#include "recognition/each.h"
 #include "recognition/fracture_data.h"
 
 #include <math.h>
@@ -132,42 +133,50 @@ static void check_copies(const reha_fracture_data *data, const reha_look *looks,
     reha_problems_close(problems, to.found, COPIES);
 }
 
+typedef struct files {
+    const reha_fracture_data *data;
+    reha_load_function load;
+    reha_look *looks;
+    reha_problem unreadable, blank;
+} files;
+
+static reha_status check_file(void *context, size_t index, reha_error *err)
+{
+    files *to = context;
+    const reha_fracture_image *item = &to->data->images[index];
+    reha_gray *image = NULL;
+    reha_acquisition facts;
+    REHA_TRY(reha_load_readable(to->load, item->full_path, &image, &facts, err));
+    if (image == NULL) {
+        reha_problem_add(&to->unreadable, item->path, NULL);
+        return REHA_OK;
+    }
+    reha_look_at(image, NULL, &to->looks[index]);
+    if (to->looks[index].is_blank) {
+        reha_problem_add(&to->blank, item->path, NULL);
+    }
+    reha_gray_free(image);
+    return REHA_OK;
+}
+
 static reha_status check_files(const reha_fracture_data *data, reha_load_function load,
                                const reha_progress *progress, json_t *problems, reha_error *err)
 {
-    reha_status status = REHA_OK;
-    reha_problem unreadable =
+    files checked = {.data = data, .load = load};
+    checked.looks = reha_alloc_zero(data->image_count, sizeof *checked.looks);
+    if (checked.looks == NULL) {
+        return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", data->image_count);
+    }
+    checked.unreadable =
         reha_problem_new("unreadable", "error", "pictures that cannot be read", "repair or remove them");
-    reha_problem blank = reha_problem_new("blank", "error", "pictures without any contrast", "remove them");
-    reha_look *looks = reha_alloc_zero(data->image_count, sizeof *looks);
-    if (looks == NULL) {
-        status = reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", data->image_count);
-    }
-    for (size_t i = 0; i < data->image_count && status == REHA_OK; i++) {
-        reha_gray *image = NULL;
-        reha_acquisition facts = reha_acquisition_unknown();
-        const reha_fracture_image *item = &data->images[i];
-        if (reha_progress_is_stopped(progress)) {
-            status =
-                reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, data->image_count);
-            break;
-        }
-        if (load(item->full_path, &image, &facts, NULL) != REHA_OK) {
-            reha_problem_add(&unreadable, item->path, NULL);
-            continue;
-        }
-        reha_look_at(image, NULL, &looks[i]);
-        if (looks[i].is_blank) {
-            reha_problem_add(&blank, item->path, NULL);
-        }
-        reha_gray_free(image);
-    }
-    reha_problem_close(problems, &unreadable);
-    reha_problem_close(problems, &blank);
+    checked.blank = reha_problem_new("blank", "error", "pictures without any contrast", "remove them");
+    const reha_status status = reha_each(data->image_count, "pictures", progress, check_file, &checked, err);
+    reha_problem_close(problems, &checked.unreadable);
+    reha_problem_close(problems, &checked.blank);
     if (status == REHA_OK) {
-        check_copies(data, looks, problems);
+        check_copies(data, checked.looks, problems);
     }
-    reha_free(looks);
+    reha_free(checked.looks);
     return status;
 }
 

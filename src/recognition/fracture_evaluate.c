@@ -4,11 +4,11 @@
  * are does not. */
 #include "recognition/fracture_priv.h"
 
-#include "base/clock.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "recognition/each.h"
 #include "recognition/fracture_score.h"
 #include "recognition/fracture_train.h"
 #include "recognition/metrics.h"
@@ -35,6 +35,7 @@ typedef struct evaluation {
     double *erased;                 /* the same after erasure; NaN where there was nothing to erase */
     uint32_t *width_px, *height_px; /* by image; 0: unreadable */
     size_t unreadable;
+    bool with_erasure;
 } evaluation;
 
 /* ---- whose network ---- */
@@ -248,17 +249,20 @@ done:
 
 /* ---- all pictures ---- */
 
-static reha_status judge_image(evaluation *run, size_t index, bool with_erasure, reha_error *err)
+static reha_status judge_image(void *context, size_t index, reha_error *err)
 {
+    evaluation *run = context;
     reha_gray *image = NULL;
-    reha_acquisition facts = reha_acquisition_unknown();
+    reha_acquisition facts;
     reha_found *found = run->found + run->found_count;
     size_t count = 0;
-    reha_status status = run->load(run->data.images[index].full_path, &image, &facts, err);
-    if (status == REHA_OK) {
+    reha_status status =
+        reha_load_readable(run->load, run->data.images[index].full_path, &image, &facts, err);
+    REHA_TRY(status);
+    if (image != NULL) {
         status = reha_fracture_detect(detector_of(run, index), image, found, &count, err);
     }
-    if (status != REHA_OK && status != REHA_E_NOMEM && status != REHA_E_INTERNAL) {
+    if (image == NULL || reha_status_is_input_fault(status)) {
         run->unreadable++; /* its boxes count as missed */
         status = REHA_OK;
         goto done;
@@ -271,7 +275,7 @@ static reha_status judge_image(evaluation *run, size_t index, bool with_erasure,
         found[k].image_idx = index;
     }
     run->found_count += count;
-    if (with_erasure) {
+    if (run->with_erasure) {
         REHA_CHECK(judge_erased(run, index, image, err));
     }
 done:
@@ -279,10 +283,8 @@ done:
     return status;
 }
 
-static reha_status judge_all(evaluation *run, bool with_erasure, const reha_progress *progress,
-                             reha_error *err)
+static reha_status judge_all(evaluation *run, const reha_progress *progress, reha_error *err)
 {
-    const double start_ms = reha_clock_ms();
     const size_t images = run->data.image_count;
     run->found = reha_alloc_zero(images * (size_t)run->model->card.view.boxes_max, sizeof *run->found);
     run->best = reha_alloc_zero(images, sizeof *run->best);
@@ -293,14 +295,7 @@ static reha_status judge_all(evaluation *run, bool with_erasure, const reha_prog
         run->height_px == NULL) {
         return reha_fail(err, REHA_E_NOMEM, "out of memory for %zu pictures", images);
     }
-    for (size_t i = 0; i < images; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            return reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu pictures", i, images);
-        }
-        REHA_TRY(judge_image(run, i, with_erasure, err));
-        reha_progress_tell(progress, i + 1, images, "images", start_ms);
-    }
-    return REHA_OK;
+    return reha_each(images, "pictures", progress, judge_image, run, err);
 }
 
 static void clear(evaluation *run)
@@ -481,7 +476,8 @@ reha_status reha_fracture_evaluate_(reha_model *model, const reha_evaluate_optio
     *report = NULL;
     reha_status status = start(&run, model, options, err);
     if (status == REHA_OK) {
-        status = judge_all(&run, true, progress, err);
+        run.with_erasure = true;
+        status = judge_all(&run, progress, err);
     }
     if (status == REHA_OK) {
         status = save_predictions(&run, err);
@@ -516,7 +512,7 @@ reha_status reha_fracture_calibrate_(reha_model *model, const char *model_folder
                            options->data_folder);
         goto done;
     }
-    REHA_CHECK(judge_all(&run, false, progress, err));
+    REHA_CHECK(judge_all(&run, progress, err));
     const reha_detections set = reha_fracture_detections(&run.data, &run.truth, run.found, run.found_count);
     REHA_CHECK(reha_fracture_fit(&set, &model->card, err));
     REHA_CHECK(reha_fracture_figures(&run.data, &set, &model->card, options->bootstrap_rounds, options->seed,

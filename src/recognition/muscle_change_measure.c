@@ -1,7 +1,7 @@
 #include "recognition/muscle_change_measure.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
+#include "recognition/each.h"
 #include "recognition/muscle_changes.h"
 #include "recognition/muscle_score.h"
 #include "recognition/muscle_sheet.h"
@@ -250,8 +250,9 @@ static reha_status load_pair(const changes *run, const reha_muscle_item *item, r
     return REHA_OK;
 }
 
-static reha_status measure_item(changes *run, size_t index, reha_error *err)
+static reha_status measure_item(void *context, size_t index, reha_error *err)
 {
+    changes *run = context;
     reha_status status = REHA_OK;
     const reha_muscle_item *item = &run->data->items[index];
     reha_gray *image = NULL;
@@ -274,6 +275,11 @@ static reha_status measure_item(changes *run, size_t index, reha_error *err)
         reha_gray_free(changed);
         reha_gray_free(changed_mask);
         changed = changed_mask = NULL;
+    }
+    if (run->sheet != NULL) { /* the first picture's */
+        status = reha_muscle_sheet_save(run->sheet, run->options->sheet_path, err);
+        reha_muscle_sheet_free(run->sheet);
+        run->sheet = NULL;
     }
 done:
     reha_gray_free(image);
@@ -362,7 +368,6 @@ reha_status reha_muscle_measure_changes(reha_model *model, const reha_evaluate_o
 {
     reha_status status = REHA_OK;
     changes run = {.model = model, .options = options, .data = data};
-    const double start_ms = reha_clock_ms();
     *out = NULL;
     REHA_TRY(choose_kinds(&run, err));
     run.values = reha_alloc(run.kind_count * data->count * COLUMNS * sizeof *run.values);
@@ -373,20 +378,7 @@ reha_status reha_muscle_measure_changes(reha_model *model, const reha_evaluate_o
     if (options->sheet_path != NULL) {
         REHA_CHECK(reha_muscle_sheet_new(run.kind_count, &run.sheet, err));
     }
-    for (size_t i = 0; i < data->count; i++) {
-        if (reha_progress_is_stopped(progress)) {
-            status =
-                reha_fail(err, REHA_E_CANCELLED, "stopped after %zu of %zu changed images", i, data->count);
-            goto done;
-        }
-        REHA_CHECK(measure_item(&run, i, err));
-        if (run.sheet != NULL) { /* the first picture's */
-            REHA_CHECK(reha_muscle_sheet_save(run.sheet, options->sheet_path, err));
-            reha_muscle_sheet_free(run.sheet);
-            run.sheet = NULL;
-        }
-        reha_progress_tell(progress, i + 1, data->count, "images, changed", start_ms);
-    }
+    REHA_CHECK(reha_each(data->count, "changed images", progress, measure_item, &run, err));
     status = make_report(&run, out, err);
 done:
     reha_muscle_sheet_free(run.sheet);

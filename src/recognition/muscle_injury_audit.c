@@ -107,14 +107,16 @@ static reha_status look_at(void *context, size_t index, reha_error *err)
 {
     audit *run = context;
     reha_status status = REHA_OK;
-    reha_error fault = REHA_ERROR_INIT;
     reha_gray *image = NULL;
     reha_gray *mask = NULL;
     reha_acquisition facts;
     reha_muscle_frame frame;
     const reha_injury_item *item = &run->data.items[index];
-    if (run->load(item->image_path, &image, &facts, &fault) != REHA_OK ||
-        (item->mask_path != NULL && run->load(item->mask_path, &mask, &facts, &fault) != REHA_OK)) {
+    REHA_CHECK(reha_load_readable(run->load, item->image_path, &image, &facts, err));
+    if (item->mask_path != NULL) {
+        REHA_CHECK(reha_load_readable(run->load, item->mask_path, &mask, &facts, err));
+    }
+    if (image == NULL || (item->mask_path != NULL && mask == NULL)) {
         report(run, UNREADABLE, index);
         goto done;
     }

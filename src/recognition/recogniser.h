@@ -48,6 +48,10 @@ typedef reha_status (*reha_load_function)(const char *path, reha_gray **out, reh
 /* The loader that stands for NULL. */
 REHA_MUST_USE reha_status reha_load_picture(const char *path, reha_gray **out, reha_acquisition *facts,
                                             reha_error *err);
+/* For audits and evaluations, which count files that cannot be read and go on: a fault of the file is
+ * REHA_OK with *out NULL; ours (memory, a disk) are passed on, as they tell nothing of the file. */
+REHA_MUST_USE reha_status reha_load_readable(reha_load_function load, const char *path, reha_gray **out,
+                                             reha_acquisition *facts, reha_error *err);
 
 typedef struct reha_train_options {
     reha_load_function load;

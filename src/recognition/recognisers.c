@@ -170,3 +170,16 @@ reha_status reha_load_picture(const char *path, reha_gray **out, reha_acquisitio
 {
     return reha_image_load(path, NULL, out, facts, err);
 }
+
+reha_status reha_load_readable(reha_load_function load, const char *path, reha_gray **out,
+                               reha_acquisition *facts, reha_error *err)
+{
+    reha_error fault = REHA_ERROR_INIT;
+    *out = NULL;
+    *facts = reha_acquisition_unknown();
+    const reha_status status = load(path, out, facts, &fault);
+    if (status == REHA_OK || reha_status_is_input_fault(status)) {
+        return REHA_OK;
+    }
+    return reha_fail(err, status, "%s", fault.text);
+}

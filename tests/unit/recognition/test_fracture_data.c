@@ -393,10 +393,85 @@ static void test_audit_finds_copies_of_other_sources(void **state)
     json_decref(report);
 }
 
+static reha_status load_without_memory(const char *path, reha_gray **out, reha_acquisition *facts,
+                                       reha_error *err)
+{
+    *out = NULL;
+    *facts = reha_acquisition_unknown();
+    return reha_fail(err, REHA_E_NOMEM, "%s: out of memory", path);
+}
+
+/* The picture is whole: nobody should be told to repair or remove it. */
+static void test_audit_ends_where_memory_does(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    (void)state;
+    put_picture("images/a.png", 0.3, 0.0F);
+    put("boxes/a.txt", "");
+    put("classes.txt", "line\n");
+    put("index.csv", "name,source_picture\na,1\n");
+    assert_int_equal(reha_recogniser_fracture.audit(root, load_without_memory, NULL, &report, &err),
+                     REHA_E_NOMEM);
+    assert_non_null(strstr(err.text, "a.png: out of memory"));
+    assert_null(report);
+}
+
+typedef struct watch {
+    double told;
+    double stop_at;
+} watch;
+
+static void note_progress(void *context, double done, double total, const char *unit, double rate,
+                          double left_s, const char *text)
+{
+    watch *w = context;
+    (void)rate;
+    (void)left_s;
+    (void)text;
+    assert_string_equal(unit, "pictures");
+    assert_true(total == 3.0);
+    w->told = done;
+}
+
+static bool is_enough(void *context)
+{
+    const watch *w = context;
+    return w->told >= w->stop_at;
+}
+
+static void test_audit_tells_and_stops(void **state)
+{
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    watch w = {.stop_at = 2.0};
+    const reha_progress progress = {&w, note_progress, is_enough};
+    (void)state;
+    put_picture("images/a.png", 0.3, 0.0F);
+    put("images/b.png", "no picture");
+    put_picture("images/c.png", 1.9, 0.0F);
+    put("boxes/a.txt", "");
+    put("classes.txt", "line\n");
+    put("index.csv", "name,source_picture\na,1\nb,2\nc,3\n");
+    assert_int_equal(reha_recogniser_fracture.audit(root, NULL, &progress, &report, &err), REHA_E_CANCELLED);
+    assert_string_equal(err.text, "stopped after 2 of 3 pictures");
+    assert_null(report);
+    w = (watch){.stop_at = 9.0};
+    assert_ok(reha_recogniser_fracture.audit(root, NULL, &progress, &report, &err), &err);
+    assert_true(w.told == 3.0);
+    const json_t *one = json_array_get(json_object_get(report, "problems"), 0);
+    for (size_t i = 1; one != NULL && strcmp(reha_json_string(one, "code", ""), "unreadable") != 0; i++) {
+        one = json_array_get(json_object_get(report, "problems"), i);
+    }
+    assert_true(reha_json_number(one, "count", 0.0) == 1.0);
+    json_decref(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_yolo, empty_root),
+        cmocka_unit_test_setup(test_patients_count_before_sources, empty_root),
         cmocka_unit_test_setup(test_augmented_copies_are_one_group, empty_root),
         cmocka_unit_test_setup(test_yolo_faults_name_file_and_line, empty_root),
         cmocka_unit_test_setup(test_fracatlas_coco, empty_root),
@@ -406,7 +481,8 @@ int main(void)
         cmocka_unit_test(test_folds_keep_groups_together_and_repeat),
         cmocka_unit_test_setup(test_audit_finds_fractures_without_a_box, empty_root),
         cmocka_unit_test_setup(test_audit_finds_copies_of_other_sources, empty_root),
+        cmocka_unit_test_setup(test_audit_ends_where_memory_does, empty_root),
+        cmocka_unit_test_setup(test_audit_tells_and_stops, empty_root),
         cmocka_unit_test_setup(test_fingerprints, empty_root)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
-        cmocka_unit_test_setup(test_patients_count_before_sources, empty_root),

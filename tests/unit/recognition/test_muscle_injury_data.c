@@ -367,18 +367,41 @@ static void the_card_says_what_it_was_trained_on(void **state)
     assert_int_not_equal(reha_injury_card_load(folder, &card, &err), REHA_OK);
 }
 
+static reha_status load_without_memory(const char *path, reha_gray **out, reha_acquisition *facts,
+                                       reha_error *err)
+{
+    *out = NULL;
+    *facts = reha_acquisition_unknown();
+    return reha_fail(err, REHA_E_NOMEM, "%s: out of memory", path);
+}
+
+/* The files are whole: the audit must not call them unreadable. */
+static void the_audit_ends_where_memory_does(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    save_text("index.csv",
+              "structure,image,mask,similarity_group\naponeurosis,picture-0.png,lines-0.png,1\n");
+    assert_int_equal(reha_recogniser_muscle_injury.audit(folder, load_without_memory, NULL, &report, &err),
+                     REHA_E_NOMEM);
+    assert_non_null(strstr(err.text, "out of memory"));
+    assert_null(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_patient_is_split),
+        cmocka_unit_test(groups_follow_rows_not_lines),
         cmocka_unit_test(healthy_pictures_split_as_in_muscle_us),
         cmocka_unit_test(bad_tables_are_named),
         cmocka_unit_test(labels_take_precedence),
         cmocka_unit_test(every_picture_gets_the_whole_list),
         cmocka_unit_test(the_audit_finds_what_spoils_labels),
+        cmocka_unit_test(the_audit_ends_where_memory_does),
         cmocka_unit_test(the_audit_is_silent_where_all_is_well),
         cmocka_unit_test(the_card_says_what_it_was_trained_on),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
-        cmocka_unit_test(groups_follow_rows_not_lines),

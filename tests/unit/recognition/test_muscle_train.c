@@ -394,6 +394,28 @@ static void the_audit_finds_what_spoils_training(void **state)
     reha_gray_free(image);
 }
 
+static reha_status load_without_memory(const char *path, reha_gray **out, reha_acquisition *facts,
+                                       reha_error *err)
+{
+    *out = NULL;
+    *facts = reha_acquisition_unknown();
+    return reha_fail(err, REHA_E_NOMEM, "%s: out of memory", path);
+}
+
+/* The files are whole: the audit must not call them unreadable. */
+static void the_audit_ends_where_memory_does(void **state)
+{
+    (void)state;
+    reha_error err = REHA_ERROR_INIT;
+    json_t *report = NULL;
+    save_text("index.csv",
+              "structure,image,mask,similarity_group,split\naponeurosis,a.png,mask.png,1,train\n");
+    assert_int_equal(reha_recogniser_muscle_us.audit(folder, load_without_memory, NULL, &report, &err),
+                     REHA_E_NOMEM);
+    assert_non_null(strstr(err.text, "out of memory"));
+    assert_null(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +429,7 @@ int main(void)
         cmocka_unit_test(the_network_has_the_promised_shapes),
         cmocka_unit_test(a_new_model_takes_over_texts_but_no_figures),
         cmocka_unit_test(the_audit_finds_what_spoils_training),
+        cmocka_unit_test(the_audit_ends_where_memory_does),
     };
     return cmocka_run_group_tests_name("muscle training", tests, make_folder, remove_folder);
 }

@@ -99,12 +99,51 @@ static void a_model_needs_a_folder(void **state)
     assert_null(model);
 }
 
+static reha_status load_as_told(const char *path, reha_gray **out, reha_acquisition *facts, reha_error *err)
+{
+    const reha_status status = strcmp(path, "whole") == 0    ? REHA_OK
+                               : strcmp(path, "broken") == 0 ? REHA_E_FORMAT
+                               : strcmp(path, "gone") == 0   ? REHA_E_NOT_FOUND
+                               : strcmp(path, "disk") == 0   ? REHA_E_IO
+                                                             : REHA_E_NOMEM;
+    *facts = reha_acquisition_unknown();
+    return status == REHA_OK ? reha_gray_new(3, 2, out, err) : reha_fail(err, status, "%s: no", path);
+}
+
+static void only_the_files_own_faults_are_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        reha_status status;
+    } cases[] = {{"whole", REHA_OK},
+                 {"broken", REHA_OK},
+                 {"gone", REHA_OK},
+                 {"disk", REHA_E_IO},
+                 {"memory", REHA_E_NOMEM}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        reha_error err = REHA_ERROR_INIT;
+        reha_gray *image = NULL;
+        reha_acquisition facts;
+        assert_int_equal(reha_load_readable(load_as_told, cases[i].path, &image, &facts, &err),
+                         cases[i].status);
+        assert_int_equal(image != NULL, i == 0);
+        if (cases[i].status == REHA_OK) {
+            assert_string_equal(err.text, "");
+        } else {
+            assert_memory_equal(err.text, cases[i].path, strlen(cases[i].path));
+        }
+        reha_gray_free(image);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_complete_and_searchable),
         cmocka_unit_test(the_newest_version_with_a_card_wins),
         cmocka_unit_test(a_model_needs_a_folder),
+        cmocka_unit_test(only_the_files_own_faults_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,16 +184,6 @@ static void find_tensor(const float *map, reha_box_px box, tensor *t)
     reha_box_filter(t->yy, SIDE, SIDE, TENSOR_RADIUS, scratch, t->yy);
 }
 
-static bool is_well_inside(const reha_muscle_measurement *belly, reha_point_px at)
-{
-    if (!belly->has_superficial || !belly->has_deep) {
-        return reha_muscle_in_belly(belly, at);
-    }
-    const double top = reha_muscle_curve_at(&belly->superficial, at.x_px);
-    const double bottom = reha_muscle_curve_at(&belly->deep, at.x_px);
-    return at.y_px > top + MARGIN * (bottom - top) && at.y_px < bottom - MARGIN * (bottom - top);
-}
-
 /* Weight by angle from the middle direction, -90 to 90, a degree a bin. */
 static void fill_bins(const float *map, const tensor *t, reha_box_px box,
                       const reha_muscle_measurement *belly, double middle_deg, double *bins)
@@ -204,7 +194,7 @@ static void fill_bins(const float *map, const tensor *t, reha_box_px box,
                                   box.y_px + (row + 0.5) / SIDE * box.height_px - 0.5};
         const double sum = (double)(t->xx[i] + t->yy[i]);
         const double difference = (double)(t->xx[i] - t->yy[i]);
-        if (sum <= 1e-12 || !is_well_inside(belly, at)) {
+        if (sum <= 1e-12 || !reha_muscle_well_in_belly(belly, at, MARGIN)) {
             continue;
         }
         const double coherence = hypot(difference, 2.0 * (double)t->xy[i]) / sum;

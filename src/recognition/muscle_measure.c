@@ -20,6 +20,16 @@ bool reha_muscle_in_belly(const reha_muscle_measurement *belly, reha_point_px at
            (!belly->has_deep || at.y_px < reha_muscle_curve_at(&belly->deep, at.x_px));
 }
 
+bool reha_muscle_well_in_belly(const reha_muscle_measurement *belly, reha_point_px at, double margin)
+{
+    if (!belly->has_superficial || !belly->has_deep) {
+        return reha_muscle_in_belly(belly, at);
+    }
+    const double top = reha_muscle_curve_at(&belly->superficial, at.x_px);
+    const double bottom = reha_muscle_curve_at(&belly->deep, at.x_px);
+    return at.y_px > top + margin * (bottom - top) && at.y_px < bottom - margin * (bottom - top);
+}
+
 /* ---- Which two bands ---- */
 
 /* Fascicle probability between two bands: the labelled belly is the one whose fascicles are seen. */

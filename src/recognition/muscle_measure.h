@@ -77,5 +77,8 @@ REHA_MUST_USE reha_status reha_muscle_texture(const reha_gray *image, const reha
 
 /* True between the two aponeuroses. */
 bool reha_muscle_in_belly(const reha_muscle_measurement *belly, reha_point_px at);
+/* The same without `margin` (a share of the thickness there) along both; where one of them was not seen there
+ * is no thickness, and no margin. */
+bool reha_muscle_well_in_belly(const reha_muscle_measurement *belly, reha_point_px at, double margin);
 
 #endif

@@ -45,16 +45,6 @@ static void find_tensor(texture *t)
     reha_box_filter(t->yy, t->width, t->height, TENSOR_RADIUS_PX, t->scratch, t->yy);
 }
 
-static bool is_well_inside(const reha_muscle_measurement *belly, reha_point_px at)
-{
-    if (!belly->has_superficial || !belly->has_deep) {
-        return reha_muscle_in_belly(belly, at);
-    }
-    const double top = reha_muscle_curve_at(&belly->superficial, at.x_px);
-    const double bottom = reha_muscle_curve_at(&belly->deep, at.x_px);
-    return at.y_px > top + MARGIN * (bottom - top) && at.y_px < bottom - MARGIN * (bottom - top);
-}
-
 static void fill_histogram(const texture *t, const reha_muscle_frame *frame,
                            const reha_muscle_measurement *belly, double *bins)
 {
@@ -65,7 +55,7 @@ static void fill_histogram(const texture *t, const reha_muscle_frame *frame,
                                   frame->box.y_px + (row + 0.5) * step - 0.5};
         const double sum = (double)(t->xx[i] + t->yy[i]);
         const double difference = (double)(t->xx[i] - t->yy[i]);
-        if (sum <= 1e-9 || !is_well_inside(belly, at)) {
+        if (sum <= 1e-9 || !reha_muscle_well_in_belly(belly, at, MARGIN)) {
             continue;
         }
         const double coherence = hypot(difference, 2.0 * (double)t->xy[i]) / sum;

@@ -50,8 +50,8 @@ double reha_muscle_angle_between(double a_deg, double b_deg)
 /* Mean direction over the doubled angle, then the weighted median of the differences from it. */
 double reha_muscle_median_angle(const reha_muscle_segment *segments, int count, double *spread_deg)
 {
-    float differences[REHA_MUSCLE_SEGMENTS_MAX];
-    int order[REHA_MUSCLE_SEGMENTS_MAX];
+    float differences[REHA_MUSCLE_SEGMENTS_MAX] = {0};
+    int order[REHA_MUSCLE_SEGMENTS_MAX] = {0};
     double c = 0.0, s = 0.0, total = 0.0;
     *spread_deg = (double)NAN;
     count = count < REHA_MUSCLE_SEGMENTS_MAX ? count : REHA_MUSCLE_SEGMENTS_MAX;

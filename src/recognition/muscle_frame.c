@@ -310,7 +310,8 @@ reha_status reha_muscle_frame_find(const reha_gray *image, reha_muscle_frame *ou
     const uint32_t longer = image->width_px > image->height_px ? image->width_px : image->height_px;
     const uint32_t shorter = image->width_px > image->height_px ? image->height_px : image->width_px;
     uint32_t factor = (longer + WORK_SIDE_PX / 2) / WORK_SIDE_PX;
-    factor = factor < 1 ? 1 : factor > shorter ? shorter : factor;
+    factor = factor > shorter ? shorter : factor;
+    factor = factor < 1 ? 1 : factor;
     REHA_TRY(look_reduced(image, factor, out, err));
     if (out->speckle < SPECKLE_LOW && shorter / factor > 2 * SHORTER_MIN_PX) {
         /* Smoothed by the scanner, or dark: neighbours differ more at half the size. */

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "recognition/sampling.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -104,6 +105,7 @@ static bool solve(double m[3][4], int n)
 static bool fit_weighted(const double *u, const double *y, const double *w, int count, int terms, double *out)
 {
     double m[3][4] = {{0}};
+    assert(terms >= 1 && terms <= 3);
     for (int i = 0; i < count; i++) {
         const double powers[3] = {1.0, u[i], u[i] * u[i]};
         for (int r = 0; r < terms; r++) {

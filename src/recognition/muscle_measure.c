@@ -308,15 +308,18 @@ static void measure_echo(const reha_gray *image, const reha_muscle_frame *frame,
     double sum = 0.0, squares = 0.0, count = 0.0;
     const uint32_t x0 = (uint32_t)frame->box.x_px;
     const uint32_t x1 = (uint32_t)(frame->box.x_px + frame->box.width_px);
+    const uint32_t y0 = (uint32_t)frame->box.y_px;
+    const uint32_t y1 = (uint32_t)(frame->box.y_px + frame->box.height_px);
     for (uint32_t x = x0; x < x1; x++) {
-        const double top = fmax(frame->box.y_px, ceil(reha_muscle_curve_at(&out->superficial, x)));
-        const double bottom =
-            fmin(frame->box.y_px + frame->box.height_px, reha_muscle_curve_at(&out->deep, x));
-        for (double y = top; y < bottom; y += 1.0) {
-            const double v = (double)reha_gray_at(image, x, (uint32_t)y);
-            sum += v;
-            squares += v * v;
-            count += 1.0;
+        const double top = reha_muscle_curve_at(&out->superficial, x);
+        const double bottom = reha_muscle_curve_at(&out->deep, x);
+        for (uint32_t y = y0; y < y1; y++) {
+            if (y >= top && y < bottom) {
+                const double v = (double)reha_gray_at(image, x, y);
+                sum += v;
+                squares += v * v;
+                count += 1.0;
+            }
         }
     }
     if (count > 0.0) {

@@ -28,8 +28,8 @@ static const double SIGMA_MIN_PX = 0.45, SIGMA_MAX_PX = 6.0;
 void reha_speckle_smooth_along(const float *in, int width, int height, double fascicle_deg, double sigma_px,
                                float *out)
 {
-    double weight[TAPS_MAX];
-    double dx[TAPS_MAX], dy[TAPS_MAX];
+    double weight[TAPS_MAX] = {0};
+    double dx[TAPS_MAX] = {0}, dy[TAPS_MAX] = {0};
     const double step = fmax(1.0, 0.4 * sigma_px);
     const int reach = (int)fmin(REACH_MAX, ceil(2.0 * sigma_px / step));
     double total = 0.0;
@@ -129,7 +129,7 @@ static int gaussian(double sigma, double *weight)
 void reha_speckle_smooth(const float *in, int width, int height, double sigma_x_px, double sigma_y_px,
                          float *scratch, float *out)
 {
-    double weight[TAPS_MAX];
+    double weight[TAPS_MAX] = {0};
     int reach = gaussian(sigma_x_px, weight);
     smooth_rows(in, width, height, weight, reach, scratch);
     reach = gaussian(sigma_y_px, weight);

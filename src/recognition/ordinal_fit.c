@@ -162,8 +162,8 @@ static reha_status climb(fit *f, double *parameters, reha_error *err)
 {
     double best = objective(f, parameters);
     for (int s = 0; s < STEPS_MAX; s++) {
-        double step[PARAMETERS_MAX];
-        double next[PARAMETERS_MAX];
+        double step[PARAMETERS_MAX] = {0.0};
+        double next[PARAMETERS_MAX] = {0.0};
         if (!find_step(f, parameters, step)) {
             return reha_fail(err, REHA_E_INTERNAL, "the regression's equations cannot be solved");
         }

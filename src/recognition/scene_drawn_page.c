@@ -40,10 +40,12 @@ static void draw_lines(reha_canvas *canvas, reha_random *random, reha_rect at, r
                       .mono = scene_happens(random, 0.2),
                       .italic = scene_happens(random, 0.1)};
     reha_canvas_clip(canvas, at);
-    for (double y = at.y + 2.0; y < at.y + at.height; y += type.size * scene_between(random, 1.1, 1.9)) {
+    double y = at.y + 2.0;
+    while (y < at.y + at.height) {
         write_words(random, words, (size_t)scene_between(random, 14.0, WORDS_BYTES));
         reha_canvas_text(canvas, (reha_spot){at.x + (scene_happens(random, 0.2) ? 14.0 : 3.0), y}, words,
                          &type);
+        y += type.size * scene_between(random, 1.1, 1.9);
     }
     reha_canvas_unclip(canvas);
 }

@@ -291,6 +291,72 @@ static int evaluate_outcome(const evaluate_arguments *given, const char *task)
                                  .json = given->json});
 }
 
+/* What is missing or cannot be asked for together; NULL: nothing. */
+static const char *wrong_use_of(const evaluate_arguments *given, bool is_calibration)
+{
+    if (given->data == NULL || (is_calibration && given->model == NULL)) {
+        return is_calibration ? "--data and --model are needed" : "--data is needed";
+    }
+    if (is_calibration && (given->explain || given->save_card)) {
+        return "explanations are measured by 'rehascope evaluate'";
+    }
+    if (is_calibration && (given->changes != NULL || given->sheet != NULL)) {
+        return "changed images are measured by 'rehascope evaluate'";
+    }
+    if (given->save_card && !given->explain) {
+        return "--save-card writes what --explain measures: give both";
+    }
+    if (given->sheet != NULL && given->changes == NULL) {
+        return "--sheet shows what --changes measures: give both";
+    }
+    return NULL;
+}
+
+static reha_status check_task(const evaluate_arguments *given, const reha_recogniser *recogniser,
+                              bool is_calibration, reha_error *err)
+{
+    if (given->explain && !recogniser->explains) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations",
+                         recogniser->name);
+    }
+    if (given->changes != NULL && !recogniser->changes) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "task '%.40s' has no changed images to be measured on; muscle-us has",
+                         recogniser->name);
+    }
+    if (is_calibration && recogniser->calibrate == NULL) {
+        return reha_fail(err, REHA_E_UNSUPPORTED,
+                         "the limits of task '%s' are set by its training: use 'rehascope train %s'",
+                         recogniser->name, recogniser->name);
+    }
+    return REHA_OK;
+}
+
+static reha_status measure(const evaluate_arguments *given, reha_analyser *analyser, bool is_calibration,
+                           json_t **report, reha_error *err)
+{
+    const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
+    reha_evaluate_options how = reha_evaluate_options_default();
+    how.load = reha_input_load_gray;
+    how.data_folder = given->data;
+    how.split = given->split;
+    how.predictions_path = given->predictions;
+    how.bootstrap_rounds = given->rounds >= 0 ? given->rounds : how.bootstrap_rounds;
+    how.explain = given->explain;
+    how.explain_max = given->explain_images >= 0 ? (size_t)given->explain_images : how.explain_max;
+    how.save_card = given->save_card;
+    how.changes = given->changes;
+    how.sheet_path = given->sheet;
+    const reha_progress progress = app_progress();
+    const reha_status status =
+        is_calibration
+            ? recogniser->calibrate(reha_analyser_model(analyser), given->model, &how, &progress, report, err)
+            : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, report, err);
+    app_progress_end();
+    return status;
+}
+
 static int run_evaluate(const app_command *command, int argc, char **argv)
 {
     evaluate_arguments given = {.rounds = -1, .explain_images = -1};
@@ -305,18 +371,9 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
         return code;
     }
     const bool is_calibration = command == &app_calibrate;
-    if (given.data == NULL || (is_calibration && given.model == NULL)) {
-        return app_wrong_use(command, "%s needed", is_calibration ? "--data and --model are" : "--data is");
-    }
-    if ((is_calibration && given.explain) || (given.save_card && !given.explain)) {
-        return app_wrong_use(command, "%s",
-                             is_calibration ? "explanations are measured by 'rehascope evaluate'"
-                                            : "--save-card writes what --explain measures: give both");
-    }
-    if ((is_calibration && given.changes != NULL) || (given.sheet != NULL && given.changes == NULL)) {
-        return app_wrong_use(command, "%s",
-                             is_calibration ? "changed images are measured by 'rehascope evaluate'"
-                                            : "--sheet shows what --changes measures: give both");
+    const char *wrong = wrong_use_of(&given, is_calibration);
+    if (wrong != NULL) {
+        return app_wrong_use(command, "%s", wrong);
     }
     if (!is_calibration && app_is_outcome(words[0])) {
         return evaluate_outcome(&given, words[0]);
@@ -338,39 +395,11 @@ static int run_evaluate(const app_command *command, int argc, char **argv)
                                            .with_explanation = given.explain};
         status = reha_analyser_open(&how, &analyser, &err);
     }
-    if (status == REHA_OK && given.explain && !reha_analyser_recogniser(analyser)->explains) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED,
-                           "task '%.40s' makes no maps to be measured; see docs/researcher.md, Explanations",
-                           words[0]);
-    }
-    if (status == REHA_OK && given.changes != NULL && !reha_analyser_recogniser(analyser)->changes) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED,
-                           "task '%.40s' has no changed images to be measured on; muscle-us has", words[0]);
-    }
-    if (status == REHA_OK && is_calibration && reha_analyser_recogniser(analyser)->calibrate == NULL) {
-        status = reha_fail(&err, REHA_E_UNSUPPORTED,
-                           "the limits of task '%s' are set by its training: use 'rehascope train %s'",
-                           words[0], words[0]);
+    if (status == REHA_OK) {
+        status = check_task(&given, reha_analyser_recogniser(analyser), is_calibration, &err);
     }
     if (status == REHA_OK) {
-        reha_evaluate_options how = reha_evaluate_options_default();
-        how.load = reha_input_load_gray;
-        how.data_folder = given.data;
-        how.split = given.split;
-        how.predictions_path = given.predictions;
-        how.bootstrap_rounds = given.rounds >= 0 ? given.rounds : how.bootstrap_rounds;
-        how.explain = given.explain;
-        how.explain_max = given.explain_images >= 0 ? (size_t)given.explain_images : how.explain_max;
-        how.save_card = given.save_card;
-        how.changes = given.changes;
-        how.sheet_path = given.sheet;
-        const reha_progress progress = app_progress();
-        const reha_recogniser *recogniser = reha_analyser_recogniser(analyser);
-        status = is_calibration
-                     ? recogniser->calibrate(reha_analyser_model(analyser), given.model, &how, &progress,
-                                             &report, &err)
-                     : recogniser->evaluate(reha_analyser_model(analyser), &how, &progress, &report, &err);
-        app_progress_end();
+        status = measure(&given, analyser, is_calibration, &report, &err);
     }
     if (status != REHA_OK) {
         code = app_fail(status, &err);

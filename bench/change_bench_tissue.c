@@ -35,8 +35,8 @@ static const char *const keys[MEASURES] = {"thickness", "pennation", "fascicle-a
                                            "superficial-aponeurosis-angle", "deep-aponeurosis-angle"};
 static const double DEG = 180.0 / 3.14159265358979323846;
 static const double PENNATION_LEAST_DEG = 4.0; /* flatter than that is no muscle with a direction */
-static const double CLEAR_DEG =
-    5.0; /* smallest detectable change of an angle that takes 11 to 14 clear pieces */
+/* Smallest detectable change of an angle that takes 11 to 14 clear pieces; as in rehab/change_films.c. */
+static const double CLEAR_DEG = 5.5;
 static const double WIDTH_LEAST = 0.5;  /* of the picture, left after shearing or squeezing */
 static const double MARGIN_MOST = 0.04; /* of the width, gone on either side in another recording */
 
@@ -540,7 +540,7 @@ static void print_tally(const tally *t)
             print_share("  less of it", told[0]);
             print_share("  more of it", told[1]);
             if (aim != THICKNESS) {
-                print_share("  where an SDC of 5 degrees was stated", t->clear[how]);
+                print_share("  where an SDC of 5.5 degrees or less was stated", t->clear[how]);
             }
             print_share("told the wrong way", t->wrong_way[how]);
         }

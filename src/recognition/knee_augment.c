@@ -1,6 +1,7 @@
 #include "recognition/knee_augment.h"
 
 #include <math.h>
+#include <stddef.h>
 
 static const double RAD_PER_DEG = 0.017453292519943295;
 enum { BLUR_RADIUS_MAX = 3, LEVELS = 256 };
@@ -150,14 +151,14 @@ static void warp(const uint8_t *square, const reha_knee_crop_spec *crop, const r
 static void smooth_line(float *line, int count, int step, const float *kernel, int radius, float *copy)
 {
     for (int i = 0; i < count; i++) {
-        copy[i] = line[i * step];
+        copy[i] = line[(ptrdiff_t)i * step];
     }
     for (int i = 0; i < count; i++) {
         float sum = kernel[0] * copy[i];
         for (int r = 1; r <= radius; r++) {
             sum += kernel[r] * (copy[clamp_int(i - r, 0, count - 1)] + copy[clamp_int(i + r, 0, count - 1)]);
         }
-        line[i * step] = sum;
+        line[(ptrdiff_t)i * step] = sum;
     }
 }
 
@@ -178,7 +179,7 @@ static void blur(float *out, int width, int height, double sd_px)
         kernel[r] = (float)((double)kernel[r] / sum);
     }
     for (int row = 0; row < height; row++) {
-        smooth_line(out + row * width, width, 1, kernel, BLUR_RADIUS_MAX, copy);
+        smooth_line(out + (ptrdiff_t)row * width, width, 1, kernel, BLUR_RADIUS_MAX, copy);
     }
     for (int column = 0; column < width; column++) {
         smooth_line(out + column, height, width, kernel, BLUR_RADIUS_MAX, copy);

@@ -68,7 +68,7 @@ static reha_status collapse_stem(const reha_graph *colour, reha_node *conv, reha
     }
     reha_param *weight = reha_graph_param_mutable(grey, conv->params[0]);
     reha_param *bias = reha_graph_param_mutable(grey, conv->params[1]);
-    const size_t area = (size_t)(conv->window.kernel_h * conv->window.kernel_w);
+    const size_t area = (size_t)conv->window.kernel_h * (size_t)conv->window.kernel_w;
     for (size_t o = 0; o < (size_t)weight->shape.dims[0]; o++) {
         double sum = 0.0;
         for (size_t i = 0; i < area; i++) {

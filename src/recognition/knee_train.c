@@ -313,7 +313,7 @@ static reha_status predict(training *run, const reha_graph *graph, const squares
             REHA_CHECK(reha_session_run(session, count, in, out, err));
         }
         for (int i = 0; i < count; i++) {
-            average_views(outputs[0] + i * GRADES, outputs[1] + i * GRADES,
+            average_views(outputs[0] + (size_t)i * GRADES, outputs[1] + (size_t)i * GRADES,
                           logits + (first + (size_t)i) * GRADES);
         }
     }

@@ -6,8 +6,9 @@
 
 static const double Z_95 = 1.959963984540054;
 static const double YEARS_MIN_FOR_RATE = 0.25;
-static const double ANGLE_SDC_CLEAR_DEG =
-    5.0; /* above it, bench/change_bench tissue missed half of what it rendered */
+/* What the shipped weights' error allows where some 14 pieces of fascicle are seen: above it,
+ * bench/change_bench tissue missed half of what it rendered. Goes with the card's measurement_error_95. */
+static const double ANGLE_SDC_CLEAR_DEG = 5.5;
 
 /* ---- reading the results ---- */
 

@@ -8,7 +8,12 @@ scripts/install-packages.sh scripts/packages-dev.txt
 cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DREHA_BENCH=ON >/dev/null
 ninja -C "$build" --quiet
 echo "== from file to result"
-"$build/bench/path_bench" "$build/rehascope" models
+data=${REHA_DATA:-../shared/data}
+if [ -d "$data" ]; then
+    "$build/bench/path_bench" "$build/rehascope" models "$data"
+else
+    "$build/bench/path_bench" "$build/rehascope" models
+fi
 if command -v node >/dev/null; then
     echo "== a full clinic"
     node bench/clinic_load.mjs "$build/rehascope"

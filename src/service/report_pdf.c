@@ -99,8 +99,13 @@ static void value_text(const reha_finding *finding, char *out, size_t out_bytes)
     const reha_measure *measure = &finding->measure;
     out[0] = '\0';
     if (finding->grade >= 0) {
-        (void)snprintf(out, out_bytes, "%d  (%.0f %% set: %d to %d)", finding->grade,
-                       100.0 * finding->set_coverage, finding->set_low, finding->set_high);
+        const int used = snprintf(out, out_bytes, "%d  (%.0f %% set: %d", finding->grade,
+                                  100.0 * finding->set_coverage, finding->set_low);
+        if (used > 0 && (size_t)used < out_bytes && finding->set_high > finding->set_low) {
+            (void)snprintf(out + used, out_bytes - (size_t)used, " to %d)", finding->set_high);
+        } else if (used > 0 && (size_t)used < out_bytes) {
+            (void)snprintf(out + used, out_bytes - (size_t)used, ")");
+        }
     } else if (measure->unit != NULL && measure->unit[0] != '\0' && isfinite(measure->value)) {
         reha_measure_text(measure->value, measure->error, measure->unit, out, out_bytes);
     } else if (isfinite(finding->probability)) {
@@ -199,7 +204,9 @@ static void write_region(page *at, const reha_case *result, const reha_region *r
 {
     char text[160];
     const double panel = (text_width() - 12.0) / 2.0;
-    ensure_room(at, region->is_accepted ? panel + 150.0 : 60.0, name);
+    const double side = panel - 44.0; /* a knee with all its measures fits one page then */
+    const double inset = 0.5 * (panel - side);
+    ensure_room(at, region->is_accepted ? side + 150.0 : 60.0, name);
     (void)snprintf(text, sizeof text, "%s knee (side: %s)",
                    region->side == REHA_SIDE_RIGHT  ? "Right"
                    : region->side == REHA_SIDE_LEFT ? "Left"
@@ -211,10 +218,10 @@ static void write_region(page *at, const reha_case *result, const reha_region *r
         return;
     }
     const reha_finding *grade = reha_region_find(region, "kl-grade");
-    reha_figure_joint(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, panel, panel}, result, region);
-    reha_figure_explanation(at->canvas, (reha_rect){REHA_MARGIN_PT + panel + 12.0, at->y, panel, panel},
+    reha_figure_joint(at->canvas, (reha_rect){REHA_MARGIN_PT + inset, at->y, side, side}, result, region);
+    reha_figure_explanation(at->canvas, (reha_rect){REHA_MARGIN_PT + panel + 12.0 + inset, at->y, side, side},
                             result, region);
-    at->y += panel + 8.0;
+    at->y += side + 8.0;
     if (grade != NULL && grade->class_count > 0) {
         reha_figure_grades(at->canvas, (reha_rect){REHA_MARGIN_PT, at->y, panel, 105.0}, grade);
     }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CSV_BYTES_MAX = 1 << 30, NUMBER_BYTES = 64, HEADER_TOLD_BYTES = 100 };
+enum { CSV_BYTES_MAX = 1 << 30, HEADER_TOLD_BYTES = 100 };
 
 struct reha_csv {
     char *text;      /* fields, each NUL-terminated, one after the other */
@@ -262,15 +262,9 @@ const char *reha_csv_get(const reha_csv *csv, size_t row, int column)
 
 bool reha_csv_number(const reha_csv *csv, size_t row, int column, double *out)
 {
-    char copy[NUMBER_BYTES];
     const char *cell = reha_csv_get(csv, row, column);
-    const char *comma = strchr(cell, ',');
-    if (comma == NULL || csv->separator == ',' || strchr(cell, '.') != NULL || strlen(cell) >= sizeof copy) {
-        return reha_parse_double(cell, true, out);
-    }
-    memcpy(copy, cell, strlen(cell) + 1);
-    copy[comma - cell] = '.';
-    return reha_parse_double(copy, true, out);
+    return reha_parse_double(cell, true, out) ||
+           (csv->separator != ',' && reha_parse_decimal_comma(cell, out));
 }
 
 void reha_csv_add_field(reha_text *text, const char *field)

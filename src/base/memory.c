@@ -54,7 +54,7 @@ void reha_mem_expect_models(void)
     (void)mallopt(M_TRIM_THRESHOLD, 2 * RESERVED_BYTES);
     (void)mallopt(M_TOP_PAD, RESERVED_BYTES);
     void *volatile probe = malloc(PROBE_BYTES); /* the heap grows by this and by what was asked for above */
-    free(probe); /* volatile: compilers leave out what nobody looks at */
+    free(probe);                                /* volatile: compilers leave out what nobody looks at */
     (void)mallopt(M_TOP_PAD, GROWTH_BYTES);
     char *const new_end = sbrk(0);
     if (new_end != (void *)-1 && old_end != (void *)-1 && new_end > old_end) {

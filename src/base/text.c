@@ -165,6 +165,19 @@ bool reha_parse_double(const char *text, bool finite, double *out)
     return true;
 }
 
+bool reha_parse_decimal_comma(const char *text, double *out)
+{
+    char copy[64];
+    const char *comma = strchr(text, ',');
+    *out = (double)NAN;
+    if (comma == NULL || strchr(text, '.') != NULL || strlen(text) >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, strlen(text) + 1);
+    copy[comma - text] = '.';
+    return reha_parse_double(copy, true, out);
+}
+
 bool reha_str_equal_nocase(const char *a, const char *b)
 {
     while (*a != '\0' && tolower((unsigned char)*a) == tolower((unsigned char)*b)) {

@@ -33,6 +33,8 @@ REHA_MUST_USE reha_status reha_text_take(reha_text *text, char **out, reha_error
  * overflow. reha_parse_double accepts "nan" and "inf" only if `finite` is false. */
 bool reha_parse_int64(const char *text, int64_t *out);
 bool reha_parse_double(const char *text, bool finite, double *out);
+/* "3,5": a finite number whose decimal mark is one comma, as spreadsheets of many countries write it. */
+bool reha_parse_decimal_comma(const char *text, double *out);
 
 bool reha_str_equal_nocase(const char *a, const char *b); /* ASCII */
 bool reha_str_ends_nocase(const char *text, const char *suffix);

@@ -37,20 +37,6 @@ static bool is_unknown(const char *cell)
     return false;
 }
 
-/* "3,5" where commas part the columns too: elsewhere reha_csv_number has read it. */
-static bool has_decimal_comma(const char *cell)
-{
-    char copy[32];
-    double value = 0.0;
-    const char *comma = strchr(cell, ',');
-    if (comma == NULL || strlen(cell) >= sizeof copy) {
-        return false;
-    }
-    (void)snprintf(copy, sizeof copy, "%s", cell);
-    copy[comma - cell] = '.';
-    return reha_parse_double(copy, true, &value);
-}
-
 static void count_value(survey *found, const char *cell)
 {
     for (size_t k = 0; k < found->distinct && k < DISTINCT_MAX; k++) {
@@ -105,8 +91,8 @@ static void look_at(const reha_csv *csv, int column, survey *found, double *numb
             numbers[count++] = value;
             found->is_whole = found->is_whole && value == floor(value);
         } else {
-            found->texts++;
-            found->commas += has_decimal_comma(cell) ? 1 : 0;
+            found->texts++; /* a comma that parts the columns, too, is no decimal mark to reha_csv_number */
+            found->commas += reha_parse_decimal_comma(cell, &value) ? 1 : 0;
         }
     }
     found->numbers = count;
@@ -295,9 +281,9 @@ static reha_status read_row(const reha_csv *csv, size_t row, int target, int pat
         return REHA_OK;
     }
     if (!reha_csv_number(csv, row, target, &outcome)) {
-        return reha_fail(err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number%s",
-                         reha_csv_line(csv, row), cell,
-                         has_decimal_comma(cell) ? ": write a decimal point, as in 3.5" : "");
+        return reha_fail(
+            err, REHA_E_FORMAT, "line %zu: the outcome '%.20s' is no number%s", reha_csv_line(csv, row), cell,
+            reha_parse_decimal_comma(cell, &outcome) ? ": write a decimal point, as in 3.5" : "");
     }
     REHA_TRY(reha_table_add_row(table, &made, err));
     table->y[made] = outcome;

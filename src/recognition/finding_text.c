@@ -55,6 +55,15 @@ static bool is_length(const char *unit)
     return false;
 }
 
+void reha_set_text(double coverage, int low, int high, char out[REHA_SET_BYTES])
+{
+    if (low == high) {
+        (void)snprintf(out, REHA_SET_BYTES, "%.0f %% set: %d", 100.0 * coverage, low);
+    } else {
+        (void)snprintf(out, REHA_SET_BYTES, "%.0f %% set: %d to %d", 100.0 * coverage, low, high);
+    }
+}
+
 void reha_measure_sources(const reha_measure *measure, char *out, size_t out_bytes)
 {
     static const char told_before[] = "95 %: ";

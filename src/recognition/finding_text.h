@@ -12,6 +12,10 @@ void reha_measure_text(double value, double error, const char *unit, char *out, 
 enum { REHA_PERCENT_BYTES = 12 };
 void reha_percent_text(double probability, char out[REHA_PERCENT_BYTES]);
 
+/* "90 % set: 2 to 3", "90 % set: 3": the grades of a prediction set. */
+enum { REHA_SET_BYTES = 40 };
+void reha_set_text(double coverage, int low, int high, char out[REHA_SET_BYTES]);
+
 /* "Scale: calibrated. Error (95 %): cross-validated error" ("From: ..." of what is no length): where value
  * and error come from; empty where nothing was measured. */
 enum { REHA_SOURCES_BYTES = 240 };

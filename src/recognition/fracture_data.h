@@ -2,10 +2,10 @@
  *
  * - YOLO folders: images/, boxes/ or labels/ with one text file per picture ("class cx cy w h", relative),
  *   classes.txt (optional), index.csv (optional: name, and patient_id, else source_picture). Every class
- * counts as a fracture. Without index.csv, pictures "x.rf.<hash>" (augmented copies) are one group per x.
+ *   counts as a fracture. Without index.csv, pictures "x.rf.<hash>" (augmented copies) are one group per x.
  * - FracAtlas (Abedeen et al. 2023): images/, dataset.csv with image_id, and below Annotations/ the file
  *   "COCO JSON/COCO_fracture_masks.json" or the folder YOLO/; with neither it is refused, since every
- * fracture would pass for a normal picture. It has no patient ids: every picture is a group.
+ *   fracture would pass for a normal picture. It has no patient ids: every picture is a group.
  * - GRAZPEDWRI-DX (Nagy et al. 2022): dataset.csv with filestem and patient_id, yolov5/labels/ (also below
  *   folder_structure/, or labels/), pictures in any folder. Of its nine classes only "fracture" counts.
  *

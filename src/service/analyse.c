@@ -448,15 +448,12 @@ static void add_region(reha_text *line, const reha_region *region)
         reha_text_addf(line, "%s knee: ", reha_side_text(region->side));
     }
     const reha_finding *grade = reha_region_find(region, "kl-grade");
+    char set[REHA_SET_BYTES];
     if (grade != NULL && grade->grade >= 0) {
         reha_text_addf(line, "KL %d (%.0f %%", grade->grade,
                        100.0 * grade->class_probabilities[grade->grade]);
-        if (grade->set_low == grade->set_high) {
-            reha_text_addf(line, "; %.0f %% set: %d)", 100.0 * grade->set_coverage, grade->set_low);
-        } else {
-            reha_text_addf(line, "; %.0f %% set: %d to %d)", 100.0 * grade->set_coverage, grade->set_low,
-                           grade->set_high);
-        }
+        reha_set_text(grade->set_coverage, grade->set_low, grade->set_high, set);
+        reha_text_addf(line, "; %s)", set);
     }
     const reha_finding *oa = reha_region_find(region, "oa");
     if (oa != NULL) {
@@ -511,9 +508,10 @@ static void add_injury(reha_text *line, const reha_region *region)
                        count == 1 ? "" : "s", first->measure.value);
     }
     if (grade != NULL && grade->grade >= 0) {
-        reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%.0f %% set: %d to %d)",
-                       100.0 * grade->probability, grade->grade, 100.0 * grade->set_coverage, grade->set_low,
-                       grade->set_high);
+        char set[REHA_SET_BYTES];
+        reha_set_text(grade->set_coverage, grade->set_low, grade->set_high, set);
+        reha_text_addf(line, ", any injury %.0f %%, grade proposal %d (%s)", 100.0 * grade->probability,
+                       grade->grade, set);
     }
     for (int i = 0; i < region->note_count; i++) {
         if (region->notes[i].level == REHA_NOTE_WARNING) {

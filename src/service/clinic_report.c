@@ -55,13 +55,12 @@ static void grade_text(const json_t *grading, char *out, size_t out_bytes)
     const int grade = (int)reha_json_number(grading, "grade", 0.0);
     const int low = (int)reha_json_number(set, "low", 0.0);
     const int high = (int)reha_json_number(set, "high", 0.0);
-    const double coverage = 100.0 * reha_json_number(set, "coverage", 0.0);
+    char text[REHA_SET_BYTES];
     if (!json_is_object(set)) {
         (void)snprintf(out, out_bytes, "%d", grade);
-    } else if (low == high) {
-        (void)snprintf(out, out_bytes, "%d (%.0f %% set: %d)", grade, coverage, low);
     } else {
-        (void)snprintf(out, out_bytes, "%d (%.0f %% set: %d to %d)", grade, coverage, low, high);
+        reha_set_text(reha_json_number(set, "coverage", 0.0), low, high, text);
+        (void)snprintf(out, out_bytes, "%d (%s)", grade, text);
     }
 }
 

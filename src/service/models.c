@@ -266,18 +266,18 @@ static bool check_models(json_t *checks, const char *models_folder)
         const json_t *one = json_array_get(list, i);
         const char *task = reha_json_string(one, "task", "");
         const char *fault = reha_json_string(one, "fault", NULL);
+        const bool is_installed = json_is_string(json_object_get(one, "version"));
         if (fault != NULL) {
             status = reha_fail(&err, REHA_E_FORMAT, "%s", fault);
-        } else if (json_is_string(json_object_get(one, "version")) && reha_recogniser_find(task) != NULL) {
+        } else if (is_installed && reha_recogniser_find(task) != NULL) {
             const reha_analyser_options how = {
                 .task = task, .models_folder = models_folder, .allow_switched_off = true};
             reha_analyser *analyser = NULL;
             status = reha_analyser_open(&how, &analyser, &err);
             reha_analyser_close(analyser);
         }
-        opened += status == REHA_OK && json_is_string(json_object_get(one, "version")) ? 1 : 0;
-        has_gate = has_gate || (opened > 0 && strcmp(task, reha_recogniser_gate.name) == 0 &&
-                                json_is_string(json_object_get(one, "version")));
+        opened += status == REHA_OK && is_installed ? 1 : 0;
+        has_gate = has_gate || (is_installed && strcmp(task, reha_recogniser_gate.name) == 0);
     }
     const bool is_ok = status == REHA_OK && has_gate;
     if (status != REHA_OK) {

@@ -31,8 +31,9 @@ static void add_finding(reha_text *html, const reha_finding *finding)
     if (finding->grade >= 0) {
         reha_text_addf(html, "<b>%d</b>", finding->grade);
         if (finding->set_low >= 0) {
-            reha_text_addf(html, "<br><small>%.0f %% set: %d to %d</small>", 100.0 * finding->set_coverage,
-                           finding->set_low, finding->set_high);
+            char set[REHA_SET_BYTES];
+            reha_set_text(finding->set_coverage, finding->set_low, finding->set_high, set);
+            reha_text_addf(html, "<br><small>%s</small>", set);
         }
     } else {
         add_measure(html, &finding->measure);

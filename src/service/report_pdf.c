@@ -99,13 +99,9 @@ static void value_text(const reha_finding *finding, char *out, size_t out_bytes)
     const reha_measure *measure = &finding->measure;
     out[0] = '\0';
     if (finding->grade >= 0) {
-        const int used = snprintf(out, out_bytes, "%d  (%.0f %% set: %d", finding->grade,
-                                  100.0 * finding->set_coverage, finding->set_low);
-        if (used > 0 && (size_t)used < out_bytes && finding->set_high > finding->set_low) {
-            (void)snprintf(out + used, out_bytes - (size_t)used, " to %d)", finding->set_high);
-        } else if (used > 0 && (size_t)used < out_bytes) {
-            (void)snprintf(out + used, out_bytes - (size_t)used, ")");
-        }
+        char set[REHA_SET_BYTES];
+        reha_set_text(finding->set_coverage, finding->set_low, finding->set_high, set);
+        (void)snprintf(out, out_bytes, "%d  (%s)", finding->grade, set);
     } else if (measure->unit != NULL && measure->unit[0] != '\0' && isfinite(measure->value)) {
         reha_measure_text(measure->value, measure->error, measure->unit, out, out_bytes);
     } else if (isfinite(finding->probability)) {
